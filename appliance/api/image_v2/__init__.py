@@ -1,0 +1,1 @@
+"""Image API v2, as Glance speaks it."""

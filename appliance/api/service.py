@@ -1,0 +1,120 @@
+"""One HTTP service: a table of routes, a dialect, and bottle between them and WSGI.
+
+The only file that imports bottle. Handlers are plain functions from `Request` to `Reply`; the dialect decides who may
+pass and what an error looks like; nothing here knows Glance or Keystone.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import bottle
+
+from appliance.api.exchange import Reply, Request
+from appliance.errors import ApplianceError
+from appliance.logs import request_id
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C")
+Handler = Callable[..., Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of a dialect's table: `path` in bottle's form, handler called as `handler(request, **path_parts)`."""
+
+    method: str
+    path: str
+    handler: Handler
+    public: bool = False
+    """Answered without a token."""
+    bodiless: bool = False
+    """A request body is refused (Glance's rule for most reads and deletes)."""
+
+
+class Dialect(Protocol[C]):
+    """What makes one API sound like itself."""
+
+    def before_routing(self, request: Request[C]) -> Reply | None:
+        """Look at a request before its path is known; a reply ends it. May raise."""
+        ...
+
+    def admit(self, request: Request[C], route: Route) -> None:
+        """Set `request.caller`, or raise `Unauthenticated`; check what the route demands of the request's form."""
+        ...
+
+    def fault(self, request: Request[C], error: Exception) -> Reply:
+        """The answer to an error; one that is not an `ApplianceError` has been logged already."""
+        ...
+
+    def unrouted(self, request: Request[C]) -> Reply:
+        """The answer to a path that no route has."""
+        ...
+
+    def wrong_method(self, request: Request[C], allowed: str) -> Reply:
+        """The answer to a method that the path does not take; `allowed` goes into `Allow`."""
+        ...
+
+    def finish(self, request: Request[C], reply: Reply) -> None:
+        """Add what every answer of this dialect carries."""
+        ...
+
+
+class Service(Generic[C]):
+    """A WSGI application made of routes and a dialect."""
+
+    def __init__(self, dialect: Dialect[C], routes: Iterable[Route], *, head_is_get: bool) -> None:
+        self.routes: Sequence[Route] = tuple(routes)
+        self._dialect = dialect
+        self._head_is_get = head_is_get
+        self._app = bottle.Bottle(catchall=False)
+        for route in self.routes:
+            self._app.route(route.path, method=route.method, callback=self._handler(route))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request: Request[C] = Request(environ)
+        environ["appliance.request"] = request
+        token = request_id.set(request.id)
+        try:
+            # bottle answers 404 and 405 by raising into its own error pages; those are asked for by `_respond`.
+            reply = self._respond(request)
+            self._dialect.finish(request, reply)
+            return reply.send(environ, start_response)
+        finally:
+            request_id.reset(token)
+
+    def _respond(self, request: Request[C]) -> Reply:
+        try:
+            early = self._dialect.before_routing(request)
+            if early is not None:
+                return early
+            return self._route(request)
+        except ApplianceError as error:
+            return self._dialect.fault(request, error)
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.path)
+            return self._dialect.fault(request, error)
+
+    def _route(self, request: Request[C]) -> Reply:
+        environ = request.environ
+        if request.method == "HEAD" and not self._head_is_get:
+            environ = {**environ, "REQUEST_METHOD": "APPLIANCE-NONE"}
+        try:
+            route, parts = self._app.router.match({**environ, "PATH_INFO": request.path})
+        except bottle.HTTPError as error:
+            if error.status_code == 405:
+                return self._dialect.wrong_method(request, ", ".join(error.get_header("Allow").split(",")))
+            return self._dialect.unrouted(request)
+        reply = route.callback(request, **parts)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def _handler(self, route: Route) -> Callable[..., Reply]:
+        def call(request: Request[C], **parts: Any) -> Reply:
+            self._dialect.admit(request, route)
+            return route.handler(request, **parts)
+
+        return call

@@ -1,0 +1,1 @@
+"""Floor 1: rows. The only floor that knows SQLite; one file per aggregate."""

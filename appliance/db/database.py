@@ -1,0 +1,208 @@
+"""The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import sqlite_utils
+from sqlite_utils.db import Table
+
+from appliance.db.migrations import migrations, unknown_migrations
+from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, StorageFull
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Row = sqlite3.Row
+
+IntegrityError = sqlite3.IntegrityError
+"""A constraint said no. Aggregates catch it and say which rule of the domain it was."""
+
+_BUSY_SECONDS = 30.0
+
+
+class Tx:
+    """One write transaction. Only `Database.write` makes one, and it is of no use after its block has ended."""
+
+    def __init__(self, db: sqlite_utils.Database) -> None:
+        self._db = db
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        return self._db.conn.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
+        return self._db.conn.executemany(sql, rows)
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        return cast(Row | None, self.execute(sql, parameters).fetchone())
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return self.execute(sql, parameters).fetchall()
+
+    def table(self, name: str) -> Table:
+        """The sqlite-utils table, for inserts and upserts off the hot paths (it looks the schema up each time)."""
+        return cast(Table, self._db[name])
+
+
+class Database:
+    """Opens, migrates and guards one database file.
+
+    WAL with `synchronous=FULL`: a commit that returned survives a loss of power. All writes go through one connection
+    under one lock, in short `BEGIN IMMEDIATE` transactions. Reads never wait for them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._writing_thread: int | None = None
+        self._readers = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._open_lock = threading.Lock()
+        self._closed = False
+        with _faults():
+            self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
+            self._migrate()
+
+    def _connect(self) -> sqlite3.Connection:
+        # isolation_level None: no transaction is ever begun behind our back.
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-8192",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+        return connection
+
+    def _migrate(self) -> None:
+        newer = unknown_migrations(self._writer)
+        if newer:
+            raise Fatal(
+                f"{self._path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
+                "use that version, or restore a backup made with this one"
+            )
+        migrations.apply(self._writer)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A write transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other room inside.
+        """
+        if self._writing_thread == threading.get_ident():
+            raise RuntimeError("a write transaction is already open in this thread")
+        with self._lock:
+            self._writing_thread = threading.get_ident()
+            try:
+                with _faults():
+                    connection = self._writer.conn
+                    connection.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield Tx(self._writer)
+                        connection.execute("COMMIT")
+                    except BaseException:
+                        # A full disk may have ended the transaction already.
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+                        raise
+            finally:
+                self._writing_thread = None
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+            self._readers.connection = connection
+            with self._open_lock:
+                self._open.append(connection)
+                self._readers.guard = _ThreadExit(self, connection)
+        return connection
+
+    def forget(self, connection: sqlite3.Connection) -> None:
+        """Close the read connection of a thread that has ended."""
+        with self._open_lock:
+            if connection in self._open:
+                self._open.remove(connection)
+        connection.close()
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """The first row, as the calling thread's read connection sees it."""
+        with _faults():
+            return cast(Row | None, self._reader().execute(sql, parameters).fetchone())
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows, as the calling thread's read connection sees them."""
+        with _faults():
+            return self._reader().execute(sql, parameters).fetchall()
+
+    def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
+        with _faults():
+            yield from self._reader().execute(sql, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read of this thread in the block see one and the same state."""
+        connection = self._reader()
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of the live database to `path`, which must not exist."""
+        with _faults():
+            self._reader().execute("VACUUM INTO ?", (str(path),))
+
+    def close(self) -> None:
+        """Close every connection; the write-ahead log is folded back into the file."""
+        with self._lock, self._open_lock:
+            if self._closed:
+                return
+            self._closed = True
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+            self._writer.conn.close()
+
+
+class _ThreadExit:
+    """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
+
+    def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
+        self._database = database
+        self._connection = connection
+
+    def __del__(self) -> None:
+        self._database.forget(self._connection)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what SQLite says of the disk into the house's words. Constraint errors pass."""
+    try:
+        yield
+    except ApplianceError:
+        raise
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "full" in text:
+            raise StorageFull("the disk that holds the database is full") from error
+        if "disk I/O" in text or "readonly" in text or "unable to open" in text:
+            raise StorageFault(f"the database can't be used: {text}") from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise Corrupt(f"the database is damaged: {error}") from error
+        raise

@@ -1,0 +1,27 @@
+"""The ordered, named and atomic steps from an empty file to today's schema.
+
+A step is never edited after a release; what it made is changed by a new step at the end of the list. Each runs in one
+transaction with the row that records it, so a failed one leaves the former state.
+"""
+
+from collections.abc import Callable
+
+from sqlite_utils import Database, Migrations
+from sqlite_utils.db import Table
+
+from appliance.db.schema_blocks import create_blocks
+
+STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (("0001_blocks", create_blocks),)
+
+migrations = Migrations("appliance")
+for _name, _step in STEPS:
+    migrations(name=_name)(_step)
+
+
+def unknown_migrations(db: Database) -> list[str]:
+    """Names of applied steps that this version has never heard of: the file comes from a newer one."""
+    table = db[Migrations.migrations_table]
+    if not isinstance(table, Table) or not table.exists():
+        return []
+    known = {name for name, _ in STEPS}
+    return [migration.name for migration in migrations.applied(db) if migration.name not in known]

@@ -1,0 +1,1 @@
+"""Floor 2: users, projects, roles, tokens and the catalog: Keystone's domain."""

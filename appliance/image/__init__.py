@@ -1,0 +1,1 @@
+"""Floor 2: what an image is, and who may do what to it."""

@@ -1,0 +1,181 @@
+"""Every setting of the appliance: its name, type, default and meaning, and where its value comes from.
+
+Each is a flag (`--image-port`), an environment variable (`APPLIANCE_IMAGE_PORT`) and a key of `appliance.toml`
+(`image_port`). Flags win over the environment, which wins over the file, which wins over the default.
+"""
+
+import dataclasses
+import os
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from appliance.errors import WrongUsage
+from appliance.values import GIB, KIB, MIB
+
+ENVIRONMENT_PREFIX = "APPLIANCE_"
+_TIB = 1024 * GIB
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The values that one appliance runs with. Sizes are bytes and times are seconds unless the meaning says more."""
+
+    # -- where it lives and listens
+    data_dir: Path = _setting(Path("var"), "directory that holds everything; made at the first start")
+    host: str = _setting("127.0.0.1", "address to listen on; nothing but loopback unless you say so")
+    image_port: int = _setting(9292, "port of the image service; 0 picks a free one")
+    identity_port: int = _setting(5000, "port of the identity service; 0 picks a free one")
+    legacy_admin_port: int | None = _setting(None, "port of the admin identity service of old (35357); off unless set")
+    single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
+    trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are believed")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    # -- first start
+    admin_password: str = _setting("", "password of the first administrator; random, and printed once, unless set")
+    region: str = _setting("RegionOne", "region of the catalog made at the first start")
+    sample_images: str = _setting("", "directory with sample images to register as public ones at the first start")
+    public_image_url: str = _setting("", "fixed image address for the catalog; else the one that the client used")
+    public_identity_url: str = _setting("", "fixed identity address for the catalog; else the one that the client used")
+
+    # -- transport
+    worker_threads: int = _setting(8, "threads for requests that move no image data")
+    transfer_threads: int = _setting(64, "uploads that may run at once; more wait")
+    request_timeout: int = _setting(60, "seconds that a client may stall before its request is dropped")
+    shutdown_grace: int = _setting(30, "seconds that running requests get to end when the service stops")
+
+    # -- identity
+    token_lifetime: int = _setting(3600, "seconds that a token is valid")
+
+    # -- images
+    image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
+    user_storage_quota: int = _setting(0, "bytes that one project may store; 0 is no limit")
+    disk_formats: tuple[str, ...] = _setting(
+        ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"), "disk formats accepted"
+    )
+    container_formats: tuple[str, ...] = _setting(
+        ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"), "container formats accepted"
+    )
+    hashing_algorithm: str = _setting("sha512", "algorithm of os_hash_value")
+    require_image_format_match: bool = _setting(True, "refuse data that is not of the declared disk format")
+    limit_param_default: int = _setting(25, "images on a page when the client sets no limit")
+    api_limit_max: int = _setting(1000, "images on a page at the most")
+    image_member_quota: int = _setting(128, "members of an image; negative is no limit")
+    image_property_quota: int = _setting(128, "extra properties of an image; negative is no limit")
+    image_tag_quota: int = _setting(128, "tags of an image; negative is no limit")
+    image_location_quota: int = _setting(10, "locations of an image; negative is no limit")
+    cors_allowed_origins: tuple[str, ...] = _setting((), "origins whose pages may call the image service; * is any")
+
+    # -- store
+    collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")
+
+
+FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Settings)}
+_TYPES = get_type_hints(Settings)
+
+
+def flag(name: str) -> str:
+    """`image_port` → `--image-port`."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """`image_port` → `APPLIANCE_IMAGE_PORT`."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def is_switch(name: str) -> bool:
+    """Whether the setting is on or off, so that its flag needs no value."""
+    return _TYPES[name] is bool
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that flags, environment and file give together.
+
+    `flags` maps setting names to the text given, or to True for a switch; None means not given. The file is
+    `appliance.toml` in the data directory, or the one that `config` in `flags` or `APPLIANCE_CONFIG` names.
+    Raises `WrongUsage` for an unknown key or a value that does not fit.
+    """
+    environment = os.environ if environment is None else environment
+    given: dict[str, Any] = {}
+    for name in FIELDS:
+        if flags.get(name) is not None:
+            given[name] = _convert(name, flags[name], flag(name))
+        elif variable(name) in environment:
+            given[name] = _convert(name, environment[variable(name)], variable(name))
+    data_dir = given.get("data_dir", FIELDS["data_dir"].default)
+    named = flags.get("config") or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    file = Path(named) if named else Path(data_dir) / "appliance.toml"
+    if named and not file.is_file():
+        raise WrongUsage(f"{file} is not a file")
+    from_file = {name: _convert(name, value, f"{name} in {file}") for name, value in _read(file).items()}
+    return Settings(**{**from_file, **given})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{file}: {error}") from error
+    for name in values:
+        if name not in FIELDS:
+            raise WrongUsage(f"{file} has an unknown setting: {name}")
+    return values
+
+
+def _convert(name: str, value: Any, where: str) -> Any:
+    kind = _TYPES[name]
+    if get_origin(kind) is types.UnionType:
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    try:
+        if kind is bool:
+            return _switch(value)
+        if kind is int:
+            return _number(value)
+        if kind is Path:
+            return Path(str(value))
+        if get_origin(kind) is tuple:
+            return tuple(str(part) for part in (value.split(",") if isinstance(value, str) else value) if part)
+        return str(value)
+    except (ValueError, TypeError) as error:
+        raise WrongUsage(f"{where} can't be {value!r}: {error}") from error
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("say true or false")
+
+
+_SUFFIXES = {"K": KIB, "M": MIB, "G": GIB, "T": _TIB}
+
+
+def _number(value: Any) -> int:
+    """A whole number; sizes may end in K, M, G or T, with or without a B (KB is 1024 bytes, as Glance counts)."""
+    if isinstance(value, bool):
+        raise ValueError("it is a number")
+    if isinstance(value, int):
+        return value
+    text = str(value).strip().upper()
+    if text.endswith("B") and text[:-1][-1:] in _SUFFIXES:
+        text = text[:-1]
+    if text[-1:] in _SUFFIXES:
+        return int(text[:-1]) * _SUFFIXES[text[-1]]
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("it is a whole number") from None

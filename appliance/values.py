@@ -1,0 +1,134 @@
+"""Plain values that every floor shares: ids, times, the caller, and how bytes leave the house."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+Micros = int
+"""A point in time: microseconds since 1970-01-01 UTC. Every time in the database and in memory is one of these."""
+
+Clock = Callable[[], Micros]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> Micros:
+    """The wall clock, as every room receives it through its constructor."""
+    return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def seconds_text(at: Micros) -> str:
+    """`2026-11-22T17:29:55Z`, Glance's form: the fraction is cut off."""
+    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micros_text(at: Micros) -> str:
+    """`2026-11-22T17:29:55.000000Z`, Keystone's form."""
+    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> Micros:
+    """Read an ISO 8601 time; one without a zone is UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def new_uuid() -> str:
+    """An image id: 36 characters with dashes."""
+    return str(uuid.uuid4())
+
+
+def new_hex_id() -> str:
+    """An identity id: 32 hexadecimal characters without dashes."""
+    return uuid.uuid4().hex
+
+
+def is_uuid(text: str) -> bool:
+    """True for what Glance takes as an image id: any UUID spelling whose digits survive the round trip."""
+    try:
+        return str(uuid.UUID(text)).replace("-", "") == text.lower().replace("-", "").strip("{}").removeprefix(
+            "urn:uuid:"
+        )
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the image rooms need to know it. Made from a validated token; never from a client's headers.
+
+    `roles` are lower-case role names, implied ones included, on the scope that the token has.
+    """
+
+    user_id: str
+    project_id: str | None = None
+    domain_id: str | None = None
+    system: bool = False
+    roles: frozenset[str] = field(default_factory=frozenset)
+    user_name: str | None = None
+    user_domain_id: str | None = None
+    project_name: str | None = None
+    project_domain_id: str | None = None
+    token: str = field(default="", repr=False)
+    """The token itself, for calls made onwards in the caller's name. Kept out of every repr and log."""
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+    def has_role(self, role: str) -> bool:
+        return role in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class FileRange:
+    """A run of bytes that may leave by `sendfile`: `length` bytes at `offset` of the open file `fd`.
+
+    The file descriptor belongs to the `Content` that gave the range and is valid until that is closed.
+    """
+
+    fd: int
+    offset: int
+    length: int
+
+
+Piece = FileRange | bytes | memoryview
+
+
+class Content(Protocol):
+    """Bytes on their way out: what `blobs/` reads, `api/` puts in an answer and `server/` sends.
+
+    It is also a file (`read`, `close`), so that any WSGI server's `wsgi.file_wrapper` can send it. A read that meets
+    damaged bytes raises `Corrupt`; it never returns zeros or ends early.
+    """
+
+    length: int
+    """How many bytes there are in all."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`; empty at the end."""
+        ...
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and pins. May be called twice and from any thread."""
+        ...
+
+
+class Source(Protocol):
+    """Bytes on their way in: a request's body or a file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`, possibly fewer; empty at the end. Raises `ClientVanished`."""
+        ...

@@ -1,0 +1,145 @@
+"""The house's floors: which room may import which, enforced by reading the imports. Each failure says why."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "appliance"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# room → (floor, what it may import beside itself, why). A room that is a folder stands for all of its files.
+FLOORS: dict[str, tuple[int, set[str], str]] = {}
+BASE = {"errors", "values", "settings", "logs", ""}
+STORE = {"db", "blobs"}
+DOMAIN = {"image", "identity"}
+for _room in ("errors", "values", "settings", "logs", ""):
+    FLOORS[_room] = (0, {"errors", "values"}, "floor 0 stands on the standard library alone")
+FLOORS["db"] = (1, BASE | {"blobs"}, "rows know only floor 0 and the Protocols that blobs/ defines for its index")
+FLOORS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
+FLOORS["image"] = (2, BASE | STORE, "images don't know identity: the caller arrives as a plain value")
+FLOORS["identity"] = (2, BASE | STORE, "identity does not know images")
+FLOORS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
+FLOORS["server"] = (4, BASE, "the server knows HTTP, not Glance")
+for _room in ("jobs", "bootstrap", "backup", "doctor"):
+    FLOORS[_room] = (4, BASE | STORE | DOMAIN, "background work stands beside the API, not on it")
+FLOORS["wiring"] = (5, set(FLOORS), "the composition root sees all but the command line")
+FLOORS["cli"] = (5, set(FLOORS) | {"wiring"}, "the command line sees all")
+FLOORS["__main__"] = (5, {"cli"}, "the entry only calls the command line")
+
+ONLY_UNDER = {
+    "sqlite3": ("db/",),
+    "sqlite_utils": ("db/",),
+    "bottle": ("api/",),
+    "waitress": ("server/",),
+}
+ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/", "jwt": "identity/"}
+DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")
+
+
+def room_of(module: Path) -> str:
+    relative = module.relative_to(PACKAGE)
+    if len(relative.parts) > 1:
+        return relative.parts[0]
+    return "" if relative.stem == "__init__" else relative.stem
+
+
+def imports_of(module: Path) -> list[tuple[str, int, bool]]:
+    """(dotted name, line, whether it stands at the top level) of every import of a file."""
+    tree = ast.parse(module.read_text())
+    found = []
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the room in full"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" if base == "appliance" else base for alias in node.names]
+        found += [(name, node.lineno, node in tree.body or _type_checking(tree, node)) for name in names]
+    return found
+
+
+def _type_checking(tree: ast.Module, node: ast.AST) -> bool:
+    return any(
+        isinstance(block, ast.If)
+        and isinstance(block.test, ast.Name)
+        and block.test.id == "TYPE_CHECKING"
+        and node in block.body
+        for block in tree.body
+    )
+
+
+def name_of(module: Path) -> str:
+    return str(module.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_room_imports_only_what_its_floor_allows(module: Path) -> None:
+    room = room_of(module)
+    assert room in FLOORS, f"{name_of(module)} belongs to no floor; add its room to the table with a reason"
+    floor, allowed, reason = FLOORS[room]
+    for name, line, top in imports_of(module):
+        assert top, f"{name_of(module)}:{line} hides the import of {name} in a block; cycles are solved, not hidden"
+        if name.split(".")[0] != "appliance":
+            continue
+        target = (name.split(".") + [""])[1]
+        target = "" if target == "__version__" else target
+        assert target == room or target in allowed, (
+            f"{name_of(module)}:{line} (floor {floor}) imports {target}: {reason}"
+        )
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_each_library_stays_behind_its_one_door(module: Path) -> None:
+    relative = module.relative_to(PACKAGE).as_posix()
+    for name, line, _ in imports_of(module):
+        top = name.split(".")[0]
+        homes = ONLY_UNDER.get(top)
+        assert homes is None or relative.startswith(homes), f"{relative}:{line}: {top} is only for {homes}"
+
+
+@pytest.mark.parametrize("library", sorted(ONLY_IN_ONE_FILE))
+def test_a_guarded_library_is_imported_by_one_file(library: str) -> None:
+    users = [name_of(module) for module in MODULES if any(n.split(".")[0] == library for n, _, _ in imports_of(module))]
+    assert len(users) <= 1, f"{library} is imported by {users}; keep it behind one file"
+    assert all(user.startswith(ONLY_IN_ONE_FILE[library]) for user in users), users
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_only_durable_makes_things_durable(module: Path) -> None:
+    if name_of(module) == "blobs/durable.py":
+        return
+    found = DURABLE_CALLS.findall(module.read_text())
+    assert not found, f"{name_of(module)} calls os.{found[0]}; durability has one home, blobs/durable.py"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_every_room_has_a_sign_and_stays_small(module: Path) -> None:
+    text = module.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{name_of(module)} does not say what it is for"
+    assert len(text.splitlines()) <= 500, f"{name_of(module)} has over 500 lines: it is two rooms"
+
+
+def test_modules_form_no_cycle() -> None:
+    names = {
+        "appliance." + name_of(m).removesuffix(".py").replace("/", ".").removesuffix(".__init__"): m for m in MODULES
+    }
+    edges = {
+        name: {target for target, _, _ in imports_of(module) if target in names and target != name}
+        for name, module in names.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, "import cycle: " + " → ".join([*path[path.index(name) :], name])
+        if name in done:
+            return
+        for target in sorted(edges[name]):
+            visit(target, (*path, name))
+        done.add(name)
+
+    for name in sorted(names):
+        visit(name, ())
