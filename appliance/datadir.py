@@ -1,0 +1,57 @@
+"""The data directory: what lies where in it, and the kernel lock that gives it one owner."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from appliance.errors import Fatal
+
+
+class DataDir:
+    """A data directory, owned by this process from `acquire` to `release`.
+
+    The lock is the kernel's (`flock`), so it goes with its process, however that ends; the file's text only tells
+    people who the holder is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.database = self.path / "appliance.db"
+        self.blobs = self.path / "blobs"
+        self.keys = self.path / "keys"
+        self.clouds = self.path / "clouds.yaml"
+        self.openrc = self.path / "admin-openrc"
+        self._lock: BinaryIO | None = None
+
+    def acquire(self, purpose: str) -> None:
+        """Make the directory if need be and become its only user.
+
+        `purpose` is what a second process is told. Raises `Fatal` if the directory can't be used or is in use.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = open(self.path / "lock", "a+b")  # noqa: SIM115 - held open for as long as we own the directory
+        except OSError as error:
+            raise Fatal(f"can't use {self.path} as the data directory: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read(200).decode("utf-8", "replace").strip() or "another process"
+            lock.close()
+            raise Fatal(f"{self.path} is in use by {holder}") from None
+        except OSError as error:
+            lock.close()
+            raise Fatal(f"can't lock {self.path}: {error.strerror}") from error
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} ({purpose})\n".encode())
+        lock.flush()
+        self._lock = lock
+
+    def release(self) -> None:
+        """Give the directory up. The lock file stays: removing it would race with the next owner."""
+        if self._lock is not None:
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None

@@ -1,0 +1,21 @@
+"""Notes that the appliance leaves itself: what has been done once and is not to be done again."""
+
+from appliance.db.database import Database
+
+
+class Notes:
+    """Text under a key."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, key: str) -> str | None:
+        row = self._db.row("SELECT value FROM notes WHERE key = ?", (key,))
+        return row["value"] if row else None
+
+    def set(self, key: str, value: str) -> None:
+        with self._db.write() as tx:
+            tx.execute(
+                "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
