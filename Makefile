@@ -1,0 +1,81 @@
+# `make` or `make help` lists what there is to do. PYTHON=/path/to/python3 chooses the Python that everything is made with.
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+PY := .venv/bin/python
+DATA_DIR ?= var
+SAMPLE ?= auto
+WORKERS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup clients run test check sample-images boot-sample bench faults clean \
+	binary binary-host test-binary conformance conformance-server
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.complete ## Make .venv/ with everything the appliance and its tests need
+clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack clients
+
+.venv/.complete: pyproject.toml packaging/constraints.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv --pins packaging/constraints.txt --project pyproject.toml
+
+.venv-clients/.complete: packaging/clients.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
+
+.venv-tempest/.complete: packaging/tempest.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
+
+run: setup sample-images ## Serve from this checkout, with a sample image, data in var/ (DATA_DIR=..., ARGS='--image-port 0')
+	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
+
+test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(ARGS)
+
+check: setup ## Lint, formatting, types, and the rules of the floors
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@MYPYPATH=sample-images $(PY) -m mypy -p samples
+	@MYPYPATH=packaging:packaging/conformance $(PY) -m mypy $(wildcard packaging/*.py packaging/conformance/*.py)
+	@$(PY) -m pytest tests/test_floors.py
+
+sample-images: setup ## Fetch CirrOS, or build a bootable stand-in, into sample-images/cache/ (SAMPLE=cirros-0.5.2, tiny-linux)
+	@PYTHONPATH=sample-images $(PY) -m samples --sample $(SAMPLE)
+
+boot-sample: sample-images ## Boot the sample image under QEMU to its login prompt, log in, and print the times
+	@PYTHONPATH=sample-images $(PY) -m samples.boot sample-images/cache
+
+bench: setup ## Measure what docs/performance.md states
+	@$(PY) -m bench $(ARGS)
+
+faults: setup ## The long forms of the fault tests
+	@$(PY) -m pytest -m slow $(ARGS)
+
+binary: setup ## Build dist/glance-appliance, for glibc 2.31 and later where a Debian 11 root can be made
+	@$(PY) packaging/build_binary.py --root auto
+
+binary-host: setup ## The same for this machine's own glibc and later
+	@$(PY) packaging/build_binary.py --root host
+
+test-binary: setup ## Try dist/glance-appliance in a bare root with nothing installed
+	@$(PY) packaging/smoke_binary.py dist/glance-appliance
+
+conformance-server: setup ## Serve with everything on, for any suite: DIR= IMAGE_PORT= IDENTITY_PORT= LEGACY_ADMIN_PORT= PROFILE=
+	@exec $(PY) packaging/conformance/server.py --dir '$(DIR)' --image-port '$(IMAGE_PORT)' \
+		--identity-port '$(IDENTITY_PORT)' --legacy-admin-port '$(LEGACY_ADMIN_PORT)' --profile '$(or $(PROFILE),multi)'
+
+conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity tests and compare with the real services' results
+	@$(PY) packaging/conformance/run.py $(ARGS)
+
+clean: ## Remove everything that was made, but not var/
+	rm -rf .venv .venv-clients .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+define need-python
+if [ -z '$(PYTHON)' ]; then echo 'No Python 3.11 or later was found: install one, or name it with make PYTHON=...' >&2; exit 1; fi
+endef
