@@ -70,7 +70,7 @@ class Service(Generic[C]):
         self.routes: Sequence[Route] = tuple(routes)
         self._dialect = dialect
         self._head_is_get = head_is_get
-        self._app = bottle.Bottle(catchall=False)
+        self._app = bottle.Bottle()
         for route in self.routes:
             self._app.route(route.path, method=route.method, callback=self._handler(route))
 

@@ -1,0 +1,180 @@
+"""Requests in, replies out: what every dialect leans on, driven as a WSGI application."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appliance.api.exchange import JSON_LIMIT, Reply, Request
+from appliance.api.service import Route, Service
+from appliance.errors import ApplianceError, Invalid, LimitExceeded, Unauthenticated
+
+
+class Plain:
+    """The plainest dialect: the token is the caller's name; errors are one line of text."""
+
+    def before_routing(self, request: Request[str]) -> Reply | None:
+        return Reply(200, "early") if request.path == "/early" else None
+
+    def admit(self, request: Request[str], route: Route) -> None:
+        if not route.public:
+            token = request.header("X-Auth-Token")
+            if token is None:
+                raise Unauthenticated("who?")
+            request.caller = token
+
+    def fault(self, request: Request[str], error: Exception) -> Reply:
+        return Reply(400 if isinstance(error, ApplianceError) else 500, str(error))
+
+    def unrouted(self, request: Request[str]) -> Reply:
+        return Reply(404, "nowhere")
+
+    def wrong_method(self, request: Request[str], allowed: str) -> Reply:
+        return Reply(405, None, [("Allow", allowed)])
+
+    def finish(self, request: Request[str], reply: Reply) -> None:
+        reply.headers.append(("x-openstack-request-id", request.id))
+
+
+class Bytes:
+    """A content of three bytes that knows when it was closed."""
+
+    length = 3
+    closed = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        return b"abc"
+
+    def pieces(self) -> Iterator[bytes]:
+        yield b"abc"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+CONTENT = Bytes()
+
+
+def boom(request: Request[str]) -> Reply:
+    raise ZeroDivisionError("secret detail")
+
+
+SERVICE = Service(
+    Plain(),
+    [
+        Route("GET", "/whoami", lambda request: Reply(200, {"name": request.caller})),
+        Route("GET", "/things/<thing>", lambda request, thing: Reply(200, {"thing": thing, "q": request.query})),
+        Route("POST", "/things", lambda request: Reply(201, request.json(), [("Location", "/things/ü\r\nX: y")])),
+        Route("DELETE", "/things/<thing>", lambda request, thing: Reply(204)),
+        Route("GET", "/open", lambda request: Reply(200, "hello"), public=True),
+        Route("GET", "/content", lambda request: Reply(200, CONTENT), public=True),
+        Route("GET", "/boom", boom, public=True),
+    ],
+    head_is_get=False,
+)
+
+
+def call(
+    method: str, path: str, body: bytes = b"", token: str | None = "me", **environ: Any
+) -> tuple[str, dict[str, str], bytes]:
+    got: list[Any] = []
+    path, _, query = path.partition("?")
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "here",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.file_wrapper": lambda content: [content.read()],
+        **({"CONTENT_LENGTH": str(len(body))} if body else {}),
+        **({"HTTP_X_AUTH_TOKEN": token} if token else {}),
+        **environ,
+    }
+    answer = SERVICE(environ, lambda status, headers: got.extend([status, dict(headers)]))  # type: ignore[arg-type]
+    return got[0], got[1], b"".join(answer)
+
+
+def test_a_handler_gets_the_caller_and_path_parts() -> None:
+    assert call("GET", "/whoami")[2] == b'{"name": "me"}'
+    assert call("GET", "/things/a%20b?x=1&x=2&y=")[2] == (
+        b'{"thing": "a%20b", "q": [["x", "1"], ["x", "2"], ["y", ""]]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status"),
+    [
+        ("GET", "/whoami", None, "400 Bad Request"),
+        ("GET", "/open", None, "200 OK"),
+        ("GET", "/early", None, "200 OK"),
+        ("GET", "/nothing", "me", "404 Not Found"),
+        ("PUT", "/whoami", "me", "405 Method Not Allowed"),
+        ("HEAD", "/whoami", "me", "405 Method Not Allowed"),
+        ("BREW", "/things", "me", "405 Method Not Allowed"),
+        ("DELETE", "/things/1", "me", "204 No Content"),
+    ],
+)
+def test_each_request_gets_the_status_of_its_dialect(method: str, path: str, token: str | None, status: str) -> None:
+    assert call(method, path, token=token)[0] == status
+
+
+def test_allow_lists_every_method_of_the_path() -> None:
+    assert call("PATCH", "/things/1")[1]["Allow"] == "DELETE, GET"
+
+
+def test_an_unexpected_error_shows_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    status, _, body = call("GET", "/boom")
+    assert status.startswith("500")
+    assert b"Traceback" not in body
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_header_can_not_be_split() -> None:
+    headers = call("POST", "/things", b"{}")[1]
+    assert headers["Location"].encode("latin-1").decode() == "/things/üX: y"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[NaN]", b"[" * 100_000])
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
+    assert call("POST", "/things", body)[0].startswith("400")
+
+
+def test_a_json_body_over_the_limit_is_refused_unread() -> None:
+    source = io.BytesIO(b" " * 10)
+    status, _, body = call("POST", "/things", b"", **{"wsgi.input": source, "CONTENT_LENGTH": str(JSON_LIMIT + 1)})
+    assert (status, body, source.tell()) == ("400 Bad Request", b"Request is too large.", 0)
+
+
+def test_a_chunked_body_over_the_limit_is_refused() -> None:
+    request: Request[str] = Request(
+        {
+            "REQUEST_METHOD": "POST",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input_terminated": True,
+            "wsgi.input": io.BytesIO(b"1" * (JSON_LIMIT + 2)),
+        }
+    )
+    with pytest.raises(LimitExceeded):
+        request.body()
+
+
+def test_content_leaves_through_the_file_wrapper_with_its_length() -> None:
+    _, headers, body = call("GET", "/content")
+    assert (headers["Content-Length"], body) == ("3", b"abc")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("req-abc", "req-abc"), ("abc", "req-abc"), ("x" * 65, None), ("a b", None), ("", None)]
+)
+def test_a_fit_request_id_is_kept_and_any_other_replaced(sent: str, kept: str | None) -> None:
+    got = call("GET", "/open", HTTP_X_OPENSTACK_REQUEST_ID=sent)[1]["x-openstack-request-id"]
+    assert got == kept if kept else len(got) == 40
+
+
+def test_a_query_that_is_not_utf8_is_invalid() -> None:
+    request: Request[str] = Request({"REQUEST_METHOD": "GET", "QUERY_STRING": "a=%ff"})
+    with pytest.raises(Invalid):
+        assert request.query
