@@ -1,0 +1,27 @@
+"""The `glance` command, which uploads in chunks and validates against our schemas."""
+
+import hashlib
+from pathlib import Path
+
+from tests.e2e.conftest import Appliance
+
+
+def test_the_way_of_an_image_with_the_glance_client(appliance: Appliance, disk: Path, tmp_path: Path) -> None:
+    formats = ["--disk-format", "qcow2", "--container-format", "bare"]
+    shown = appliance.run("glance", "image-create", "--name", "chunked", *formats, "--file", str(disk))
+    assert "active" in shown and hashlib.md5(disk.read_bytes()).hexdigest() in shown
+
+    piped = appliance.run("glance", "image-create", "--name", "piped", *formats, stdin=disk)
+    assert hashlib.sha512(disk.read_bytes()).hexdigest() in piped
+
+    rows = [line.split("|")[1:3] for line in appliance.run("glance", "image-list").splitlines() if line.count("|") > 2]
+    ids = {name.strip(): image.strip() for image, name in rows[1:]}
+    assert set(ids) == {"chunked", "piped"}
+
+    assert "| v " in appliance.run("glance", "image-update", "--property", "k=v", ids["chunked"]).replace("k   ", "k")
+    saved = tmp_path / "saved"
+    appliance.run("glance", "image-download", "--file", str(saved), ids["chunked"])
+    assert saved.read_bytes() == disk.read_bytes()
+
+    appliance.run("glance", "image-delete", *ids.values())
+    assert "chunked" not in appliance.run("glance", "image-list")
