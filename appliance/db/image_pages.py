@@ -1,0 +1,175 @@
+"""Pages of images: who may see what, filters, sort and keyset paging, in one statement for a page.
+
+Every way in which a caller can see an image is a branch of its own, which finds its first rows in index order; the
+page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.db.database import Database
+from appliance.db.images import COLUMNS, SELECT, ImageRecord, record
+
+# What a client may sort by, as it is sorted: an index on `ifnull(name, '')` stands behind the sort by name.
+SORT_KEYS = {
+    "name": "ifnull({i}name, '')",
+    "status": "{i}status",
+    "container_format": "ifnull({i}container_format, '')",
+    "disk_format": "ifnull({i}disk_format, '')",
+    "size": "ifnull({i}size, 0)",
+    "id": "{i}id",
+    "created_at": "{i}created_at",
+    "updated_at": "{i}updated_at",
+}
+
+FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_content"}
+_OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison of a column; for the operator `in`, `value` is a list."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(slots=True)
+class PageQuery:
+    """What a page is made of. The viewer's rights are part of the question, not a filter on the answer."""
+
+    project: str | None
+    admin: bool
+    limit: int
+    visibility: str | None = None
+    member_status: str = "accepted"
+    os_hidden: bool = False
+    conditions: list[Condition] = field(default_factory=list)
+    properties: list[tuple[str, str]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    sort: list[tuple[str, str]] = field(default_factory=lambda: [("created_at", "desc"), ("id", "desc")])
+    marker: ImageRecord | None = None
+
+
+def page(db: Database, query: PageQuery) -> list[ImageRecord]:
+    """The images of one page, in order, whole."""
+    statement = _Statement(query)
+    return [record(row) for row in db.rows(statement.sql(), statement.parameters)]
+
+
+class _Statement:
+    """The SQL of one page, with its parameters numbered as they come up."""
+
+    def __init__(self, query: PageQuery) -> None:
+        self._query = query
+        self.parameters: dict[str, Any] = {"project": query.project}
+        # A filter with an index of its own finds few rows: keep the planner from walking a branch's index instead.
+        self._selective = bool(query.properties or query.tags) or any(
+            condition.column in _SELECTIVE for condition in query.conditions
+        )
+
+    def sql(self) -> str:
+        tail = f"{self._order('i.')} LIMIT {self._bind(self._query.limit)}"
+        common = self._conditions()
+        branches = [
+            f"SELECT id FROM (SELECT i.id FROM images i WHERE {' AND '.join([*branch, *common])} {tail})"
+            for branch in self._branches()
+        ]
+        return f"{SELECT} FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
+
+    def _bind(self, value: Any) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
+
+    def _column(self, name: str) -> str:
+        """A column that a branch compares; hidden from the planner if a filter should lead."""
+        return f"+i.{name}" if self._selective else f"i.{name}"
+
+    def _branches(self) -> list[list[str]]:
+        query = self._query
+        wanted = None if query.visibility in (None, "all") else query.visibility
+        only = [f"i.visibility = {self._bind(wanted)}"] if wanted else []
+        if query.admin:
+            if query.visibility is None:
+                only = ["(i.visibility <> 'community' OR i.owner = :project)"]
+            return [only]
+        branches = []
+        if wanted in (None, "public"):
+            branches.append([f"{self._column('visibility')} = 'public'"])
+        if wanted == "community" or query.visibility == "all":
+            branches.append([f"{self._column('visibility')} = 'community'"])
+        if query.project is not None:
+            branches.append([f"{self._column('owner')} = :project", *only])
+            if wanted in (None, "shared"):
+                branches.append(["+i.visibility = 'shared'", self._membership()])
+        return branches or [["0"]]
+
+    def _membership(self) -> str:
+        status = self._query.member_status
+        answered = "" if status == "all" else f" AND status = {self._bind(status)}"
+        return f"i.id IN (SELECT image_id FROM image_members WHERE member_id = :project{answered})"
+
+    def _conditions(self) -> list[str]:
+        query = self._query
+        found = [
+            f"{self._column('os_hidden')} = {self._bind(int(query.os_hidden))}",
+            "i.status NOT IN ('killed', 'pending_delete')",
+        ]
+        found += [self._comparison(condition) for condition in query.conditions]
+        found += [
+            f"i.id IN (SELECT image_id FROM image_properties WHERE name = {self._bind(name)} "
+            f"AND value = {self._bind(value)})"
+            for name, value in query.properties
+        ]
+        found += [f"i.id IN (SELECT image_id FROM image_tags WHERE value = {self._bind(tag)})" for tag in query.tags]
+        if query.marker is not None:
+            found.append(self._after(query.marker))
+        return found
+
+    def _comparison(self, condition: Condition) -> str:
+        assert condition.column in FILTER_COLUMNS, condition.column
+        if condition.operator == "in":
+            values = ", ".join(self._bind(value) for value in condition.value)
+            return f"i.{condition.column} IN ({values})"
+        column = f"i.{condition.column}"
+        if condition.column == "name" and condition.operator == "eq" and condition.value:
+            column = "ifnull(i.name, '')"
+        return f"{column} {_OPERATORS[condition.operator]} {self._bind(condition.value)}"
+
+    def _order(self, prefix: str) -> str:
+        keys = (f"{SORT_KEYS[key].format(i=prefix)} {direction.upper()}" for key, direction in self._query.sort)
+        return f"ORDER BY {', '.join(keys)}"
+
+    def _after(self, marker: ImageRecord) -> str:
+        """True for rows that come after the marker in the sort."""
+        keys = [SORT_KEYS[key].format(i="i.") for key, _ in self._query.sort]
+        values = [self._bind(_marker_value(marker, key)) for key, _ in self._query.sort]
+        signs = ["<" if direction == "desc" else ">" for _, direction in self._query.sort]
+        if len(set(signs)) == 1:
+            return f"({', '.join(keys)}) {signs[0]} ({', '.join(values)})"
+        alternatives = []
+        for last in range(len(keys)):
+            equal = [f"{keys[n]} = {values[n]}" for n in range(last)]
+            alternatives.append(" AND ".join([*equal, f"{keys[last]} {signs[last]} {values[last]}"]))
+        return f"({' OR '.join(f'({alternative})' for alternative in alternatives)})"
+
+
+def _marker_value(marker: ImageRecord, key: str) -> Any:
+    value = getattr(marker, key)
+    if value is None:
+        return 0 if key == "size" else ""
+    return value
+
+
+def complete_sort(sort: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The sort with `created_at` and `id` behind it, so that the order is total.
+
+    They run in the direction of a single sort key, else downwards.
+    """
+    keys = [key for key, _ in sort]
+    direction = sort[0][1] if len({way for _, way in sort}) == 1 and len(sort) == 1 else "desc"
+    return [*sort, *((key, direction) for key in ("created_at", "id") if key not in keys)]
