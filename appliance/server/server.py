@@ -1,0 +1,131 @@
+"""The server: several applications on several addresses, one main loop, one set of threads."""
+
+import logging
+import resource
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from waitress import trigger, wasyncore
+
+from appliance.server.hub import Hub
+from appliance.server.limits import Limits
+from appliance.server.listener import Listener, Port, adjustments
+
+_log = logging.getLogger(__name__)
+
+_LAST_WORDS = 5.0
+_FILES_PER_CONNECTION = 3
+_OTHER_FILES = 256
+
+__all__ = ["Limits", "Listener", "Server"]
+
+
+class Server:
+    """`start`, then `run` in the thread that has nothing else to do, then `stop` from anywhere."""
+
+    def __init__(self, listeners: Sequence[Listener], limits: Limits | None = None) -> None:
+        self._listeners = listeners
+        self._limits = limits or Limits()
+        self._map: dict[int, Any] = {}
+        self._ports: list[Port] = []
+        self._hub: Hub | None = None
+        self._trigger: Any = None
+        self._deadline: float | None = None
+        self._closed = False
+        timeouts = (self._limits.receive_seconds, self._limits.idle_seconds, self._limits.stall_seconds)
+        self._pause = min(1.0, min(*timeouts, self._limits.linger_seconds) / 4)
+        self._check_at = 0.0
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens, in the order of the listeners. Known after `start`."""
+        return [port.address for port in self._ports]
+
+    def start(self) -> None:
+        """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
+        _raise_file_limit(self._limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES)
+        self._trigger = trigger.trigger(self._map)
+        self._hub = Hub(self._limits, self._trigger.pull_trigger)
+        adj = adjustments(self._limits)
+        try:
+            for listener in self._listeners:
+                self._ports.append(Port(listener, self._hub, adj, self._map))
+        except BaseException:
+            self._close()
+            raise
+
+    def run(self) -> None:
+        """Serve until `stop`; then return when the last request has ended or the grace is over."""
+        if self._hub is None:
+            raise RuntimeError("start comes before run")
+        try:
+            while not self._over():
+                wasyncore.loop(timeout=self._pause, use_poll=True, map=self._map, count=1)
+                self._hub.run_posted()
+                self._check()
+        finally:
+            self._close()
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Ask `run` to end: accept nothing more, let running requests end within the grace, then cut them.
+
+        Returns at once. From any thread and from signal handlers; a second call may shorten the grace.
+        """
+        grace = self._limits.grace_seconds if grace_seconds is None else grace_seconds
+        deadline = time.monotonic() + grace
+        self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
+        if self._trigger is not None and not self._closed:
+            self._trigger.pull_trigger()
+
+    def _over(self) -> bool:
+        if self._deadline is None:
+            return False
+        assert self._hub is not None
+        if not self._hub.stopping:
+            self._hub.stopping = True
+            for port in self._ports:
+                _stop_listening(port)
+        channels = [channel for port in self._ports for channel in list(port.active_channels.values())]
+        for channel in channels:
+            if channel.at_rest:
+                channel.handle_close()
+        return not any(channel.connected for channel in channels) or time.monotonic() >= self._deadline
+
+    def _check(self) -> None:
+        now = time.time()
+        if time.monotonic() >= self._check_at:
+            self._check_at = time.monotonic() + self._pause
+            for port in self._ports:
+                try:
+                    port.check(now)
+                except Exception:
+                    _log.exception("the time limits could not be checked")
+
+    def _close(self) -> None:
+        """Cut what is left and end all threads."""
+        if self._closed:
+            return
+        self._closed = True
+        for port in self._ports:
+            for channel in list(port.active_channels.values()):
+                channel.handle_close()
+        if self._hub is not None:
+            running = self._hub.close(_LAST_WORDS)
+            if running:
+                _log.warning("%d requests would not end and were left behind", running)
+        wasyncore.close_all(self._map, ignore_all=True)
+
+
+def _stop_listening(port: Port) -> None:
+    # Its trigger stays in the map: channels still pull it.
+    port.accepting = False
+    port.del_channel()
+    port.socket.close()
+
+
+def _raise_file_limit(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
