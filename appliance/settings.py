@@ -53,6 +53,24 @@ class Settings:
 
     # -- identity
     token_lifetime: int = _setting(3600, "seconds that a token is valid")
+    allow_expired_window: int = _setting(172800, "seconds past its end that a service may still look a token up")
+    receipt_lifetime: int = _setting(300, "seconds to show what is missing in a multi-factor authentication")
+    max_password_length: int = _setting(4096, "bytes of a password at most")
+    lockout_failure_attempts: int = _setting(0, "wrong passwords in a row that lock a user out; 0 is never")
+    lockout_duration: int = _setting(1800, "seconds that a user stays locked out")
+    disable_user_account_days_inactive: int = _setting(0, "days without log-in that disable a user; 0 is never")
+    password_expires_days: int = _setting(0, "days that a password is valid; 0 is for ever")
+    unique_last_password_count: int = _setting(0, "last passwords that a user may not choose again; 0 is none")
+    minimum_password_age: int = _setting(0, "days before a user may change a password again")
+    password_regex: str = _setting("", "regular expression that new passwords must match; empty is no rule")
+    password_regex_description: str = _setting("", "the same rule in words, for whoever breaks it")
+    change_password_upon_first_use: bool = _setting(False, "a password that an admin gave must be changed before use")
+    max_project_tree_depth: int = _setting(5, "levels of projects under a domain")
+    identity_list_limit: int = _setting(0, "identity resources on a page unless the client says; 0 is all of them")
+    max_db_limit: int = _setting(1000, "identity resources on a page at the most, where a client asks for pages")
+    user_credential_limit: int = _setting(-1, "application credentials of a user; negative is no limit")
+    allow_redelegation: bool = _setting(False, "a trustee may hand a trust on")
+    max_redelegation_count: int = _setting(3, "times that a trust may be handed on")
 
     # -- images
     image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")

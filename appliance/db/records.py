@@ -1,0 +1,173 @@
+"""Records: rows with columns of their own and a JSON column for what clients add, read and written as plain dicts.
+
+An aggregate's file says what its table looks like (`Shape`) and adds the queries that are its own.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from appliance.db.database import Parameters, Row, Tx
+
+Record = dict[str, Any]
+"""One resource as the identity rooms handle it: column names and invented attributes side by side."""
+
+
+class Reader(Protocol):
+    """What can be read from: the database as a whole, or an open transaction."""
+
+    def row(self, sql: str, parameters: Parameters = (), /) -> Row | None: ...
+
+    def rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A table whose rows are records. `id` is always a column; names here come from us, never from a client."""
+
+    table: str
+    columns: tuple[str, ...]
+    booleans: frozenset[str] = frozenset()
+    json: frozenset[str] = frozenset()
+    """Columns whose text is JSON."""
+    extra: bool = True
+    """Whether the table has the column `extra` for attributes without a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on one attribute. `comparator` is one of `COMPARATORS`."""
+
+    attribute: str
+    value: Any
+    comparator: str = "equals"
+
+
+COMPARATORS = {
+    "equals": "{column} = ?",
+    "contains": "instr({column}, ?) > 0",
+    "icontains": "instr(lower({column}), lower(?)) > 0",
+    "startswith": "substr({column}, 1, length(?)) = ?",
+    "istartswith": "substr(lower({column}), 1, length(?)) = lower(?)",
+    "endswith": "length({column}) >= length(?) AND substr({column}, -length(?)) = ?",
+    "iendswith": "length({column}) >= length(?) AND substr(lower({column}), -length(?)) = lower(?)",
+    "before": "{column} < ?",
+    "not_after": "{column} <= ?",
+    "after": "{column} > ?",
+    "not_before": "{column} >= ?",
+    "differs": "{column} <> ?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is wanted: at most `limit` records after the one with the id `marker`."""
+
+    limit: int | None = None
+    marker: str | None = None
+
+
+ALL = Page()
+
+
+def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], list[Any]]:
+    """SQL conditions and their parameters. Attributes must be columns."""
+    clauses: list[str] = []
+    parameters: list[Any] = []
+    for item in filters:
+        column = f"{prefix}{item.attribute}"
+        if item.value is None:
+            clauses.append(f"{column} IS NULL")
+            continue
+        if item.comparator.endswith("endswith") and item.value == "":
+            continue
+        clause = COMPARATORS[item.comparator].format(column=column)
+        clauses.append(f"({clause})")
+        parameters += [item.value] * clause.count("?")
+    return clauses, parameters
+
+
+def select(
+    reader: Reader,
+    shape: Shape,
+    filters: Iterable[Filter] = (),
+    page: Page = ALL,
+    more: Sequence[tuple[str, Sequence[Any]]] = (),
+) -> list[Record]:
+    """The records that meet every filter and every further (condition, parameters), in the order of their ids."""
+    clauses, parameters = conditions(filters)
+    for clause, values in more:
+        clauses.append(clause)
+        parameters += values
+    if page.marker is not None:
+        clauses.append("id > ?")
+        parameters.append(page.marker)
+    sql = f"SELECT * FROM {shape.table}"
+    if clauses:
+        sql += " WHERE " + " AND ".join(clauses)
+    sql += " ORDER BY id"
+    if page.limit is not None:
+        sql += " LIMIT ?"
+        parameters.append(page.limit)
+    return [read(shape, row) for row in reader.rows(sql, parameters)]
+
+
+def find(reader: Reader, shape: Shape, record_id: str) -> Record | None:
+    """The record with this id."""
+    row = reader.row(f"SELECT * FROM {shape.table} WHERE id = ?", (record_id,))
+    return None if row is None else read(shape, row)
+
+
+def find_many(reader: Reader, shape: Shape, ids: Iterable[str]) -> list[Record]:
+    """The records with these ids, in the order of their ids."""
+    wanted = sorted(set(ids))
+    return select(reader, shape, more=[("id IN (SELECT value FROM json_each(?))", [json.dumps(wanted)])])
+
+
+def insert(tx: Tx, shape: Shape, record: Record) -> None:
+    """Add a record. Raises `IntegrityError` when a name or id is taken."""
+    row = write(shape, record)
+    names = ", ".join(row)
+    marks = ", ".join("?" * len(row))
+    tx.execute(f"INSERT INTO {shape.table} ({names}) VALUES ({marks})", list(row.values()))
+
+
+def update(tx: Tx, shape: Shape, record: Record) -> None:
+    """Write every column of the record with `record['id']`. Raises `IntegrityError` when a name is taken."""
+    row = write(shape, record)
+    assignments = ", ".join(f"{name} = ?" for name in row)
+    tx.execute(f"UPDATE {shape.table} SET {assignments} WHERE id = ?", [*row.values(), record["id"]])
+
+
+def delete(tx: Tx, shape: Shape, record_id: str) -> bool:
+    """Remove the record; False if there was none."""
+    return tx.execute(f"DELETE FROM {shape.table} WHERE id = ?", (record_id,)).rowcount > 0
+
+
+def read(shape: Shape, row: Row) -> Record:
+    """A row as a record. Invented attributes never hide a column."""
+    record: Record = json.loads(row["extra"]) if shape.extra else {}
+    for column in shape.columns:
+        value = row[column]
+        if column in shape.booleans and value is not None:
+            value = bool(value)
+        elif column in shape.json:
+            value = json.loads(value)
+        record[column] = value
+    return record
+
+
+def write(shape: Shape, record: Record) -> dict[str, Any]:
+    """The columns of a record; what has no column of its own goes into `extra`."""
+    row: dict[str, Any] = {}
+    for column in shape.columns:
+        value = record.get(column)
+        if column in shape.booleans and value is not None:
+            value = int(value)
+        elif column in shape.json:
+            value = json.dumps(value if value is not None else {})
+        row[column] = value
+    if shape.extra:
+        row["extra"] = json.dumps({key: value for key, value in record.items() if key not in shape.columns})
+    return row

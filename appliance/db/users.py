@@ -1,0 +1,77 @@
+"""Rows of users and of their passwords, past ones included."""
+
+from appliance.db.database import Row, Tx
+from appliance.db.records import Reader, Record, Shape, read
+from appliance.values import Micros
+
+USERS = Shape(
+    "users",
+    ("id", "name", "domain_id", "enabled", "default_project_id", "options", "created_at", "last_active_at"),
+    booleans=frozenset({"enabled"}),
+    json=frozenset({"options"}),
+)
+
+
+def by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
+    row = reader.row("SELECT * FROM users WHERE domain_id = ? AND name = ?", (domain_id, name))
+    return None if row is None else read(USERS, row)
+
+
+def password(reader: Reader, user_id: str) -> Row | None:
+    """The password in force."""
+    return reader.row("SELECT * FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT 1", (user_id,))
+
+
+def password_history(reader: Reader, user_id: str, count: int) -> list[Row]:
+    """The last `count` passwords, the one in force first."""
+    return reader.rows("SELECT * FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT ?", (user_id, count))
+
+
+def password_expiries(reader: Reader) -> dict[str, Micros | None]:
+    """When each user's password in force expires; users without a password are missing."""
+    rows = reader.rows(
+        "SELECT user_id, expires_at FROM passwords WHERE id IN (SELECT max(id) FROM passwords GROUP BY user_id)"
+    )
+    return {row["user_id"]: row["expires_at"] for row in rows}
+
+
+def add_password(
+    tx: Tx,
+    user_id: str,
+    hash_text: str,
+    *,
+    self_service: bool,
+    created_at: Micros,
+    expires_at: Micros | None,
+    keep: int,
+) -> None:
+    """Put a new password in force and keep at most `keep` of them in all."""
+    tx.execute(
+        "INSERT INTO passwords (user_id, hash, self_service, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (user_id, hash_text, int(self_service), created_at, expires_at),
+    )
+    tx.execute(
+        "DELETE FROM passwords WHERE user_id = ? AND id NOT IN "
+        "(SELECT id FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT ?)",
+        (user_id, user_id, max(keep, 1)),
+    )
+
+
+def failures(reader: Reader, user_id: str) -> tuple[int, Micros | None]:
+    """How often in a row authentication failed, and when it last did."""
+    row = reader.row("SELECT failed_auth_count, failed_auth_at FROM users WHERE id = ?", (user_id,))
+    return (0, None) if row is None else (row["failed_auth_count"], row["failed_auth_at"])
+
+
+def count_failure(tx: Tx, user_id: str, at: Micros) -> None:
+    tx.execute(
+        "UPDATE users SET failed_auth_count = failed_auth_count + 1, failed_auth_at = ? WHERE id = ?", (at, user_id)
+    )
+
+
+def forget_failures(tx: Tx, user_id: str) -> None:
+    tx.execute("UPDATE users SET failed_auth_count = 0, failed_auth_at = NULL WHERE id = ?", (user_id,))
+
+
+def set_active(tx: Tx, user_id: str, at: Micros) -> None:
+    tx.execute("UPDATE users SET last_active_at = ? WHERE id = ?", (at, user_id))

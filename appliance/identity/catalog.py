@@ -1,0 +1,78 @@
+"""The catalog: regions, services and endpoints, and how it is shown to one token at one address."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.db import catalog as rows
+from appliance.db.records import ALL, Filter, Page, Record, Shape, find, select
+from appliance.errors import NotFound
+from appliance.identity.ledger import Ledger
+
+IDENTITY_PLACEHOLDER = "$(appliance_identity_url)s"
+IMAGE_PLACEHOLDER = "$(appliance_image_url)s"
+_SUBSTITUTION = re.compile(r"[$%]\((\w+)\)s")
+_INTERFACES = {"internalURL": "internal", "publicURL": "public", "adminURL": "admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where our own two services are, as the client of one request sees it. No trailing slash, no version."""
+
+    identity: str
+    image: str
+
+
+class Catalog:
+    """Reads the catalog; the resources that change it live beside (`regions`, `services`, `endpoints`)."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def get(self, shape: Shape, record_id: str) -> Record:
+        record = find(self._ledger.db, shape, record_id)
+        if record is None:
+            raise NotFound(f"Could not find {shape.table[:-1]}: {record_id}.")
+        return record
+
+    def list(self, shape: Shape, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        return select(self._ledger.db, shape, filters, page)
+
+    def rendered(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
+        """The catalog of a token: enabled services with enabled endpoints, their addresses filled in.
+
+        An endpoint whose address needs what the token has not is left out.
+        """
+        services: dict[str, Record] = {}
+        for service, endpoint in rows.enabled_endpoints(self._ledger.db):
+            entry = services.setdefault(
+                service["id"],
+                {"id": service["id"], "type": service["type"], "name": service["name"] or "", "endpoints": []},
+            )
+            values = {"user_id": user_id}
+            if project_id is not None:
+                values |= {"project_id": project_id, "tenant_id": project_id}
+            url = filled_in(own_url(endpoint["url"], addresses), values)
+            if url is not None:
+                entry["endpoints"].append(
+                    {
+                        "id": endpoint["id"],
+                        "interface": endpoint["interface"],
+                        "region": endpoint["region_id"],
+                        "region_id": endpoint["region_id"],
+                        "url": url,
+                    }
+                )
+        return list(services.values())
+
+
+def own_url(url: str, addresses: Addresses) -> str:
+    """An endpoint's address with the placeholders of our own two services filled in."""
+    return url.replace(IDENTITY_PLACEHOLDER, addresses.identity).replace(IMAGE_PLACEHOLDER, addresses.image)
+
+
+def filled_in(url: str, values: dict[str, str]) -> str | None:
+    """`url` with `$(project_id)s` and the like replaced; None if one of them is not known."""
+    if any(match[1] not in values for match in _SUBSTITUTION.finditer(url)):
+        return None
+    return _SUBSTITUTION.sub(lambda match: values[match[1]], url)

@@ -1,0 +1,76 @@
+"""Secrets at rest: scrypt, in PHC-like strings, with a bound on how many are computed at once."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+from dataclasses import dataclass
+
+from appliance.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """scrypt's parameters: the memory is `128 * n * r` bytes, the work grows with `n * r * p`."""
+
+    n: int
+    r: int
+    p: int
+
+
+DEFAULT_COST = Cost(n=2**15, r=8, p=3)
+"""32 MiB and about a quarter of a second: no weaker than Keystone's default, bcrypt with 12 rounds."""
+
+
+class Passwords:
+    """Hashes secrets and verifies them. Old hashes with other parameters stay valid.
+
+    hashlib's scrypt lets other threads run; the semaphore leaves them a processor to run on.
+    """
+
+    def __init__(self, cost: Cost = DEFAULT_COST, max_length: int = 4096) -> None:
+        self._cost = cost
+        self._max_length = max_length
+        self._slots = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
+        self._decoy = self.hash(secrets.token_hex())
+
+    def hash(self, secret: str) -> str:
+        """`$scrypt$n=…,r=…,p=…$salt$digest`. Raises `Invalid` for a secret that is too long."""
+        if len(secret.encode()) > self._max_length:
+            raise Invalid(f"A password is at most {self._max_length} bytes long.")
+        salt = os.urandom(16)
+        digest = self._derive(secret, salt, self._cost)
+        cost = self._cost
+        return f"$scrypt$n={cost.n},r={cost.r},p={cost.p}${_encode(salt)}${_encode(digest)}"
+
+    def verify(self, secret: str, stored: str | None) -> bool:
+        """Whether the secret is the stored one. With nothing stored it takes as long and says no."""
+        _, _, parameters, salt, digest = (stored or self._decoy).split("$")
+        numbers = dict(part.split("=") for part in parameters.split(","))
+        cost = Cost(int(numbers["n"]), int(numbers["r"]), int(numbers["p"]))
+        if len(secret.encode()) > self._max_length:
+            return False
+        same = hmac.compare_digest(self._derive(secret, _decode(salt), cost), _decode(digest))
+        return same and stored is not None
+
+    def _derive(self, secret: str, salt: bytes, cost: Cost) -> bytes:
+        with self._slots:
+            return hashlib.scrypt(
+                secret.encode(),
+                salt=salt,
+                n=cost.n,
+                r=cost.r,
+                p=cost.p,
+                maxmem=256 * cost.n * cost.r * cost.p + 2**20,
+                dklen=32,
+            )
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,96 @@
+"""The identity rooms put together: what the APIs and the composition root see of them."""
+
+from pathlib import Path
+
+from appliance.db.database import Database
+from appliance.errors import Unauthenticated
+from appliance.identity.assignments import Assignments
+from appliance.identity.authentication import Authentication, PasswordMethod, TokenMethod
+from appliance.identity.bootstrap import Bootstrap
+from appliance.identity.catalog import Catalog
+from appliance.identity.claims import SECOND, Claims
+from appliance.identity.domains import Domains
+from appliance.identity.keyring import Keyring
+from appliance.identity.ledger import Ledger
+from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
+from appliance.identity.policy import NOTHING, Target, allowed, enforce
+from appliance.identity.projects import Projects
+from appliance.identity.revocations import Revocations
+from appliance.identity.roles import Roles
+from appliance.identity.rules import RULES
+from appliance.identity.scopes import Scopes
+from appliance.identity.token import Token
+from appliance.identity.tokens import Delegated, Tokens
+from appliance.identity.users import Users
+from appliance.settings import Settings
+from appliance.values import Caller, Clock
+
+
+class Identity:
+    """One identity service: its parts, by name, on one database and one directory of keys."""
+
+    def __init__(
+        self,
+        db: Database,
+        keys_dir: Path,
+        settings: Settings,
+        clock: Clock,
+        *,
+        password_cost: Cost = DEFAULT_COST,
+    ) -> None:
+        self._clock = clock
+        self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
+        ledger = Ledger(db, clock)
+        self.ledger = ledger
+        self.keyring = Keyring(keys_dir, clock())
+        self.passwords = Passwords(password_cost, settings.max_password_length)
+        self.assignments = Assignments(ledger)
+        self.revocations = Revocations(ledger, self._longest_life)
+        self.scopes = Scopes(ledger)
+        self.tokens = Tokens(
+            ledger,
+            self.keyring,
+            self.assignments,
+            self.revocations,
+            lifetime=settings.token_lifetime,
+            expired_window=settings.allow_expired_window,
+            trusts=_none,
+            application_credentials=_none,
+        )
+        methods = {
+            "password": PasswordMethod(ledger, self.passwords, self.scopes),
+            "token": TokenMethod(self.tokens),
+        }
+        self.authentication = Authentication(ledger, self.assignments, self.scopes, self.tokens, methods)
+        self.users = Users(ledger)
+        self.domains = Domains(ledger)
+        self.projects = Projects(ledger)
+        self.roles = Roles(ledger)
+        self.catalog = Catalog(ledger)
+
+    def bootstrapped(self) -> bool:
+        """Whether the first rows are there."""
+        return Bootstrap(self.ledger, self.passwords).done()
+
+    def bootstrap(self, password: str, region: str) -> None:
+        """Make the first rows, unless they are there: domain, admin with this password, roles, catalog."""
+        Bootstrap(self.ledger, self.passwords).run(password, region)
+
+    def validate(self, text: str) -> Caller:
+        """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`."""
+        return self.tokens.validate(text).caller()
+
+    def enforce(self, token: Token, action: str, target: Target = NOTHING) -> None:
+        """Raise `Forbidden` unless the token may do `action` to the target."""
+        enforce(RULES, token, action, target)
+
+    def allows(self, token: Token, action: str, target: Target = NOTHING) -> bool:
+        return allowed(RULES, token, action, target)
+
+    def rotate_keys(self) -> None:
+        """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""
+        self.keyring.rotate(self._clock(), self._longest_life)
+
+
+def _none(claims: Claims) -> Delegated:
+    raise Unauthenticated("Such tokens are not issued.")
