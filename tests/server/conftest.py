@@ -1,0 +1,147 @@
+"""Real servers on real sockets, and a client that sends exactly the bytes that a test wants."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from appliance.server.listener import Listener, WSGIApp
+from appliance.server.server import Limits, Server
+
+_PATIENCE = 20.0
+
+
+@dataclass
+class Answer:
+    """What came back for one request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Client:
+    """One raw connection."""
+
+    def __init__(self, address: tuple[str, int], receive_buffer: int | None = None) -> None:
+        self.sock = socket.socket()
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.settimeout(_PATIENCE)
+        self.sock.connect(address)
+        self._file = self.sock.makefile("rb")
+
+    def send(self, *parts: bytes) -> "Client":
+        self.sock.sendall(b"".join(parts))
+        return self
+
+    def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> "Client":
+        head = [f"{method} {path} HTTP/1.1", "Host: here"]
+        if body and "Content_Length" not in headers:
+            headers["Content_Length"] = str(len(body))
+        head += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        return self.send("\r\n".join(head).encode() + b"\r\n\r\n", body)
+
+    def head(self) -> Answer:
+        """The head of the next answer, its body unread."""
+        line = self._file.readline()
+        assert line.startswith(b"HTTP/1."), line
+        headers: dict[str, str] = {}
+        while (field := self._file.readline()) not in (b"\r\n", b""):
+            name, _, value = field.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        return Answer(int(line.split()[1]), headers, b"")
+
+    def answer(self, bodyless: bool = False) -> Answer:
+        answer = self.head()
+        if bodyless or answer.status in (100, 204, 304):
+            return answer
+        if answer.headers.get("transfer-encoding") == "chunked":
+            while size := int(self._file.readline(), 16):
+                answer.body += self._file.read(size)
+                assert self._file.readline() == b"\r\n"
+            assert self._file.readline() == b"\r\n"
+        elif "content-length" in answer.headers:
+            answer.body = self._file.read(int(answer.headers["content-length"]))
+        else:
+            answer.body = self._file.read()
+        return answer
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+    def at_end(self) -> bool:
+        """The server has closed, and without a reset."""
+        return self._file.read(1) == b""
+
+    def close(self) -> None:
+        self._file.close()
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Vanish: RST instead of FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.close()
+
+
+class Running:
+    """A server and the thread that it runs in."""
+
+    def __init__(self, apps: tuple[WSGIApp, ...], limits: Limits) -> None:
+        self.server = Server([Listener(app, "127.0.0.1", 0) for app in apps], limits)
+        self.server.start()
+        self._clients: list[Client] = []
+        self._thread = threading.Thread(target=self.server.run, name="main loop")
+        self._thread.start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.server.addresses[0]
+
+    def client(self, port: int = 0, receive_buffer: int | None = None) -> Client:
+        self._clients.append(Client(self.server.addresses[port], receive_buffer))
+        return self._clients[-1]
+
+    def join(self) -> bool:
+        """True once the server has ended."""
+        self._thread.join(_PATIENCE)
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        self.server.stop(0)
+        for client in self._clients:
+            with contextlib.suppress(OSError):
+                client.close()
+        assert self.join()
+
+
+Serve = Callable[..., Running]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """`serve(app, …, limit=…)` starts a server for the length of the test."""
+    running: list[Running] = []
+
+    def start(*apps: WSGIApp, **limits: Any) -> Running:
+        running.append(Running(apps, Limits(**{"linger_seconds": 1.0, **limits})))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.close()
+
+
+@pytest.fixture
+def reply() -> Callable[..., list[bytes]]:
+    """`reply(start_response, body, status)`: the short form of a WSGI answer."""
+
+    def answer(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
+        start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return answer

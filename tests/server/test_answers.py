@@ -1,0 +1,121 @@
+"""The head of an answer, what follows it, and what a client sees of an application's failure."""
+
+import io
+import logging
+from typing import Any
+
+import pytest
+
+
+def test_answer_without_body_keeps_the_connection(serve):
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response(environ["PATH_INFO"][1:] + " X", [("Content-Length", "0")])
+        return []
+
+    client = serve(app).client()
+    for status in (204, 304, 200, 204):
+        answer = client.request("GET", f"/{status}").answer()
+        assert answer.status == status
+        assert "connection" not in answer.headers
+        assert ("content-length" in answer.headers) == (status == 200)
+
+
+def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        yield b"one"
+        yield b"two"
+
+    client = serve(app).client()
+    for _ in range(2):
+        answer = client.request("GET", "/").answer()
+        assert (answer.body, answer.headers["transfer-encoding"]) == (b"onetwo", "chunked")
+    assert client.request("HEAD", "/").answer(bodyless=True).status == 200
+    assert client.request("GET", "/").answer().body == b"onetwo"
+
+
+def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        yield b"one"
+        yield b"two"
+
+    client = serve(app).client().send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    answer = client.answer()
+    assert (answer.body, answer.headers["connection"]) == (b"onetwo", "close")
+    assert client.at_end()
+
+
+def test_head_sends_no_body_whatever_the_application_returns(serve, reply):
+    client = serve(lambda environ, start: reply(start, b"body")).client()
+    answer = client.request("HEAD", "/").answer(bodyless=True)
+    assert answer.headers["content-length"] == "4"
+    assert client.request("GET", "/").answer().body == b"body"
+
+
+def test_plain_file_is_sent(serve):
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "300000")])
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"f" * 300_000))
+
+    client = serve(app).client()
+    assert client.request("HEAD", "/").answer(bodyless=True).headers["content-length"] == "300000"
+    assert client.request("GET", "/").answer().body == b"f" * 300_000
+
+
+def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise RuntimeError("the secret reason")
+
+    client = serve(app).client()
+    answer = client.request("GET", "/").answer()
+    assert answer.status == 500
+    assert b"secret" not in answer.body
+    assert b"Traceback" not in answer.body
+    assert "the secret reason" in caplog.text
+
+
+def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "10")])
+        yield b"half"
+        raise RuntimeError("too late for a status")
+
+    client = serve(app).client().request("GET", "/")
+    answer = client.answer()
+    assert (answer.status, answer.body) == (200, b"half")
+    assert "too late for a status" in caplog.text
+
+
+def test_access_log_has_the_path_but_no_query_and_no_header(serve, reply, caplog):
+    caplog.set_level(logging.INFO, "appliance.server.access")
+    client = serve(lambda environ, start: reply(start, b"four")).client()
+    client.request("GET", "/v2/im%0Aages?token=hunter2", X_Auth_Token="hunter3").answer()
+    # A request is logged before the next one on its connection begins.
+    client.request("GET", "/").answer()
+    line, *_ = [record.getMessage() for record in caplog.records if record.name == "appliance.server.access"]
+    assert line.startswith("127.0.0.1 GET /v2/im%0Aages 200 4 ")
+    assert "hunter" not in line
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded_Proto", "Forwarded"])
+def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve, reply, name):
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen = (environ["HTTP_" + name.upper()], environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])
+        return reply(start_response, repr(seen).encode())
+
+    answer = serve(app).client().request("GET", "/", **{name: "https"}).answer()
+    assert answer.body == b"('https', '127.0.0.1', 'http')"
+
+
+def test_slow_reader_of_a_large_ordinary_answer_is_cut_when_it_stalls(serve):
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [])
+        while True:
+            yield b"x" * 100_000
+
+    running = serve(app, stall_seconds=0.4, worker_threads=1)
+    stalled = running.client(receive_buffer=4096).request("GET", "/")
+    assert stalled.head().status == 200
+    # The only worker is held until the stalled client is cut; then this one gets it.
+    assert running.client(receive_buffer=4096).request("GET", "/").head().status == 200
