@@ -33,6 +33,12 @@ def decode(codec: int, stored: bytes | bytearray | memoryview, length: int) -> b
     return plain
 
 
+def compresses(block: memoryview) -> bool:
+    """Whether lz4 would be kept for this block."""
+    packed: bytes = lz4.block.compress(block, store_size=False)
+    return len(packed) * _WORTH_DENOMINATOR <= len(block) * _WORTH_NUMERATOR
+
+
 class Encoder:
     """Packs the blocks of one upload."""
 

@@ -1,12 +1,10 @@
 """The name of a block: the BLAKE3 digest of its bytes, which is also its check. Nothing else imports blake3."""
 
-from collections.abc import Buffer
-
 from blake3 import blake3
 
 DIGEST_LENGTH = 32
 
 
-def block_digest(data: Buffer) -> bytes:
+def block_digest(data: bytes | bytearray | memoryview) -> bytes:
     """32 bytes that name the block. Lets other threads run while it works on anything sizeable."""
     return blake3(data).digest()

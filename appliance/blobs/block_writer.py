@@ -1,0 +1,156 @@
+"""Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit stretch by stretch."""
+
+import os
+
+from appliance.blobs import segment_format as fmt
+from appliance.blobs.codec import Encoder, compresses
+from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
+from appliance.blobs.digest import block_digest
+from appliance.blobs.durable import Bytes
+from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
+from appliance.blobs.segment_writer import SegmentWriter
+from appliance.blobs.shelf import Shelf
+from appliance.errors import Failure
+from appliance.values import GIB, MIB, Clock
+
+SCRATCH = MAX_BLOCK
+"""How many bytes before the data a buffer needs for the block that began in the one before."""
+
+SEGMENT_LIMIT = 512 * MIB
+STRETCH_ITEMS = 16384
+_HOLE_ITEM = GIB
+
+# Containers whose data may be compressed: qcow2 and VMDK. Whether it is shows in their first blocks.
+_CONTAINERS = (b"QFI\xfb", b"KDMV")
+_TRIAL_BLOCKS = 16
+
+
+class BlockWriter:
+    """The stage of an upload that stores. One thread uses it at a time."""
+
+    def __init__(self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock) -> None:
+        self.upload = os.urandom(16)
+        self.content_id: int | None = None
+        self._shelf = shelf
+        self._index = index
+        self._store = store
+        self._clock = clock
+        self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
+        self._encoder = Encoder()
+        self._segment: SegmentWriter | None = None
+        self._stretch = Stretch(0, 0)
+        self._carry = b""
+        self._trial: list[bool] | None = None
+        self._seen = 0
+
+    def feed(self, buffer: bytearray, start: int, end: int) -> None:
+        """Take `buffer[start:end]`. The `MAX_BLOCK` bytes before `start` are scratch space."""
+        if self._seen == 0 and bytes(buffer[start : start + 4]) in _CONTAINERS:
+            self._trial = []
+        self._seen += end - start
+        begin = start - len(self._carry)
+        buffer[begin:start] = self._carry
+        position = begin - self._cutter.hole_length
+        cuts = self._cutter.feed(buffer, start, end)
+        with memoryview(buffer) as view:
+            self._store_cuts(view, position, cuts)
+        self._carry = bytes(buffer[end - self._cutter.open_length : end])
+        self._end_of_feed()
+
+    def finish(self) -> None:
+        """The stream has ended: store what is still open."""
+        buffer = bytearray(self._carry)
+        with memoryview(buffer) as view:
+            self._store_cuts(view, 0, self._cutter.finish())
+        self._carry = b""
+
+    def _end_of_feed(self) -> None:
+        if self._trial is not None and len(self._trial) >= _TRIAL_BLOCKS:
+            if self._trial.count(False) * 4 >= len(self._trial) * 3:
+                self._cutter = AnchorCutter(self._cutter)
+            self._trial = None
+        size = self._segment.size if self._segment else 0
+        if size >= SEGMENT_LIMIT or len(self._stretch.items) >= STRETCH_ITEMS:
+            self._publish_stretch()
+
+    def _publish_stretch(self) -> None:
+        stretch = self._publish(None)
+        self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
+        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length)
+
+    def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
+        steps: list[tuple[bytes, memoryview | None, int]] = []
+        for length, is_hole in cuts:
+            if is_hole:
+                steps.append((fmt.HOLE, None, length))
+            else:
+                block = view[position : position + length]
+                steps.append((block_digest(block), block, length))
+            position += length
+        blocks = {digest: data for digest, data, _ in steps if data is not None}
+        if self._trial is not None:
+            self._trial.extend(compresses(data) for data in blocks.values())
+        missing = [digest for digest in blocks if digest not in self._stretch.new]
+        known = self._index.find(missing)
+        self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
+        for digest, data, length in steps:
+            if data is None:
+                self._add_hole(length)
+            else:
+                found = known.get(digest)
+                self._stretch.items.append(Item(digest, length, found.id if found else 0))
+        self._stretch.length += sum(length for length, _ in cuts)
+
+    def _add_hole(self, length: int) -> None:
+        while length:
+            part = min(length, _HOLE_ITEM)
+            self._stretch.items.append(Item(fmt.HOLE, part))
+            length -= part
+
+    def _append(self, blocks: list[tuple[bytes, memoryview]]) -> None:
+        if not blocks:
+            return
+        entries: list[fmt.BlockEntry] = []
+        payload: list[Bytes] = []
+        for digest, block in blocks:
+            codec, data = self._encoder.encode(block)
+            entries.append(fmt.BlockEntry(digest, len(block), len(data), codec))
+            payload.append(data)
+        offset = self._open_segment().add_blocks(entries, payload)
+        for entry in entries:
+            self._stretch.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)
+            offset += entry.stored
+
+    def _open_segment(self) -> SegmentWriter:
+        if self._segment is None:
+            self._segment = SegmentWriter(self._shelf, self._store, self._clock())
+        return self._segment
+
+    def _publish(self, seal: fmt.SealRecord | None) -> Stretch:
+        stretch, segment = self._stretch, self._open_segment()
+        items = [(item.digest, item.length) for item in stretch.items]
+        try:
+            segment.add_map(fmt.MapRecord(self.upload, stretch.number, stretch.offset, items))
+            if seal:
+                segment.add_seal(seal)
+            sealed = segment.publish()
+        except Failure:
+            self.discard()
+            raise
+        self._segment = None
+        stretch.segment, stretch.segment_size = sealed.name, sealed.size
+        return stretch
+
+    def seal(self, md5: bytes, hash_algorithm: str, hash_value: bytes, label: bytes) -> tuple[Stretch, int]:
+        """Make the last stretch durable, with the record that makes the content whole; and when that was."""
+        now = self._clock()
+        stretch = self._stretch
+        size = stretch.offset + stretch.length
+        record = fmt.SealRecord(self.upload, stretch.number + 1, size, md5, hash_algorithm, hash_value, label, now)
+        return self._publish(record), now
+
+    def discard(self) -> None:
+        """Give the staged segment up; segments sealed earlier go with the collection."""
+        if self._segment is not None:
+            self._segment.discard()
+            self._segment = None

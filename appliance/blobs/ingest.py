@@ -1,0 +1,128 @@
+"""One upload: bytes in, a sealed content out. md5, the second hash and the storing run side by side."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol
+
+from appliance.blobs.block_writer import SCRATCH, BlockWriter
+from appliance.blobs.index import Sealed
+from appliance.blobs.pipeline import SLAB, Pipeline, Slab
+from appliance.errors import Failure, Invalid
+
+HASH_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+
+
+class _Hash(Protocol):
+    def update(self, data: memoryview, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+def _hashing(algorithm: _Hash) -> Callable[[bytearray, int, int], None]:
+    def work(buffer: bytearray, start: int, end: int) -> None:
+        with memoryview(buffer) as view:
+            algorithm.update(view[start:end])
+
+    return work
+
+
+class Ingest:
+    """Feed it with `write`, end it with `seal`, commit what that returns *inside* the `with` block.
+
+    Leaving the block gives up whatever was not committed. One thread at a time uses it; `abort` may come from any.
+    """
+
+    def __init__(
+        self,
+        writer: BlockWriter,
+        hash_algorithm: str,
+        on_close: Callable[["Ingest"], None],
+        on_result: Callable[[Failure | None], None],
+    ) -> None:
+        if hash_algorithm not in HASH_ALGORITHMS:
+            raise Invalid(f"{hash_algorithm} is not a hash algorithm that this service can compute")
+        self.hash_algorithm = hash_algorithm
+        self.size = 0
+        self._writer = writer
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
+        self._pipeline = Pipeline([_hashing(self._md5), _hashing(self._hash), writer.feed])
+        self._slab: Slab | None = None
+        self._sealed = False
+        self._closed = False
+        self._lock = threading.Lock()
+        self._on_close = on_close
+        self._on_result = on_result
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the bytes, copying them: the caller may use its buffer again at once. Waits if the disk is slower."""
+        source = memoryview(data).cast("B")
+        taken = 0
+        try:
+            while taken < len(source):
+                slab = self._slab
+                if slab is None:
+                    slab = self._slab = self._pipeline.take()
+                count = min(SLAB - slab.filled, len(source) - taken)
+                begin = SCRATCH + slab.filled
+                slab.view[begin : begin + count] = source[taken : taken + count]
+                slab.filled += count
+                taken += count
+                if slab.filled == SLAB:
+                    self._slab = None
+                    self._pipeline.put(slab)
+        except Failure as error:
+            self._on_result(error)
+            raise
+        self.size += taken
+
+    def seal(self, label: bytes = b"") -> Sealed:
+        """Every byte is durable when this returns. `label` is kept with the bytes, for when the database is lost."""
+        if self._sealed or self._closed:
+            raise RuntimeError("this upload has ended already")
+        slab, self._slab = self._slab, None
+        try:
+            self._pipeline.finish(slab)
+            self._writer.finish()
+            md5, value = self._md5.digest(), self._hash.digest()
+            last, at = self._writer.seal(md5, self.hash_algorithm, value, label)
+        except Failure as error:
+            self._on_result(error)
+            raise
+        self._sealed = True
+        self._on_result(None)
+        return Sealed(
+            upload=self._writer.upload,
+            content_id=self._writer.content_id,
+            last=last,
+            size=self.size,
+            md5=md5.hex(),
+            hash_algorithm=self.hash_algorithm,
+            hash_value=value.hex(),
+            label=label,
+            created_at=at,
+        )
+
+    @property
+    def content_id(self) -> int | None:
+        """The row that stretches committed along the way belong to."""
+        return self._writer.content_id
+
+    def abort(self) -> None:
+        """Give up whatever has not been committed. May be called again, and after a commit."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._pipeline.cancel()
+        self._writer.discard()
+        self._on_close(self)
+
+    def __enter__(self) -> "Ingest":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()

@@ -1,0 +1,166 @@
+"""The blob store of one directory: uploads in, contents out, and the state that recovery leaves behind a crash."""
+
+import logging
+import os
+import struct
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from appliance.blobs.block_reader import BlockReader
+from appliance.blobs.block_writer import BlockWriter
+from appliance.blobs.content import StoredContent
+from appliance.blobs.durable import Disk, disk_failure, replace_file
+from appliance.blobs.handles import Handles
+from appliance.blobs.index import BlockIndex, ContentRow
+from appliance.blobs.ingest import Ingest
+from appliance.blobs.liveness import Liveness
+from appliance.blobs.shelf_local import LocalShelf
+from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
+from appliance.values import Clock, now
+
+log = logging.getLogger(__name__)
+
+_MARK = struct.Struct("<8s16s")
+_MARK_MAGIC = b"GLABLOB1"
+_READ_THREADS = 4
+
+
+class BlobStore:
+    """Opens a directory, and is its only user. `open` comes first; the index says which store it is."""
+
+    def __init__(self, directory: Path, index: BlockIndex, *, clock: Clock = now, disk: Disk | None = None) -> None:
+        self.directory = directory
+        self.index = index
+        self.disk = disk or Disk()
+        self.clock = clock
+        self.liveness = Liveness(clock)
+        self.uuid = b""
+        self._trouble: str | None = None
+        self._trouble_lock = threading.Lock()
+
+    # -- opening and closing ---------------------------------------------------------------------------------------
+
+    def open(self, *, lost_index: bool = False) -> None:
+        """Check that directory and index belong together, and clear away what a crash has left.
+
+        `lost_index` lets an empty index adopt a directory that has contents: the first step of a rebuild.
+        """
+        self.shelf = LocalShelf(self.directory, self.disk)
+        self.handles = Handles(self.shelf)
+        self.reader = BlockReader(self.handles, self.index.damaged)
+        self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
+        self._join_index(lost_index)
+        staged = self.shelf.clear_staging()
+        released = self.index.upkeep.discard_writing()
+        if staged or released:
+            log.info("recovery removed %d staged files and released %d unfinished uploads", staged, released)
+
+    def _join_index(self, lost_index: bool) -> None:
+        known = self.index.store_uuid()
+        marked = self._read_mark()
+        if marked is None:
+            if known is not None and next(self.shelf.names(), None) is not None:
+                raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
+            marked = known or os.urandom(16)
+            body = _MARK.pack(_MARK_MAGIC, marked)
+            replace_file(self.disk, self._mark_path, body + struct.pack("<I", zlib.crc32(body)))
+        if known is None:
+            if next(self.shelf.names(), None) is not None and not lost_index:
+                raise Fatal(f"the database knows nothing of the data in {self.directory}; run the doctor to rebuild it")
+            self.index.adopt_store(marked)
+        elif known != marked:
+            raise Fatal(f"the database belongs to another blob store than the one in {self.directory}")
+        self.uuid = marked
+
+    @property
+    def _mark_path(self) -> Path:
+        return self.directory / "store"
+
+    def _read_mark(self) -> bytes | None:
+        try:
+            data = self._mark_path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise disk_failure(error, "reading the store's mark") from error
+        body = data[: _MARK.size]
+        if len(data) != _MARK.size + 4 or struct.pack("<I", zlib.crc32(body)) != data[_MARK.size :]:
+            return None
+        magic, uuid = _MARK.unpack(body)
+        return bytes(uuid) if magic == _MARK_MAGIC else None
+
+    def close(self) -> None:
+        """Let go of everything. Uploads and readers should have ended."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.handles.close()
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
+        """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
+        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock)
+        ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self._note_result)
+        self.liveness.ingest_began(id(ingest))
+        return ingest
+
+    def _ingest_closed(self, ingest: Ingest) -> None:
+        try:
+            if ingest.content_id is not None:
+                self.index.discard(ingest.content_id)
+        finally:
+            self.liveness.ingest_ended(id(ingest))
+
+    def _note_result(self, failure: Failure | None) -> None:
+        trouble = str(failure) if failure else None
+        with self._trouble_lock:
+            before, self._trouble = self._trouble, trouble
+        if trouble and trouble != before:
+            log.error("an upload failed: %s", trouble)
+        elif before and not trouble:
+            log.info("uploads work again")
+
+    def write_trouble(self) -> str | None:
+        """Why the last upload could not be stored, until one can be again."""
+        return self._trouble
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def content(self, content_id: int) -> ContentRow:
+        """What is known of a stored content. Raises `NotFound`."""
+        row = self.index.content(content_id)
+        if row is None:
+            raise NotFound(f"there is no stored content {content_id}")
+        return row
+
+    def open_content(self, content_id: int, start: int = 0, length: int | None = None) -> StoredContent:
+        """Read a stored content, or `length` bytes of it from `start` on. It stays whole until closed, even if deleted.
+
+        Raises `NotFound`, `RangeNotSatisfiable`.
+        """
+        # Pinned before the row is read: a row that is still stored then can't be collected until the pin goes.
+        self.liveness.reader_opened(content_id)
+        try:
+            row = self.content(content_id)
+            rest = row.size - start if length is None else length
+            if start < 0 or rest < 0 or start + rest > row.size:
+                raise RangeNotSatisfiable(f"the range lies outside the {row.size} bytes that are stored")
+            return StoredContent(
+                content_id,
+                start,
+                rest,
+                self.index,
+                self.reader,
+                self.handles,
+                self._pool,
+                lambda: self.liveness.reader_closed(content_id),
+            )
+        except BaseException:
+            self.liveness.reader_closed(content_id)
+            raise
+
+    def hold_segments(self) -> AbstractContextManager[None]:
+        """While this lasts, no segment is removed: a backup copies what the database it took first names."""
+        return self.liveness.hold()

@@ -1,0 +1,308 @@
+"""The block index of one store: looking blocks up, committing contents, releasing them, mapping them for readers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from appliance.blobs.index import ContentRow, Item, KnownBlock, NewBlock, Sealed, Span, Stretch, extents_of
+from appliance.blobs.segment_format import HOLE
+from appliance.db.block_rows import (
+    RELEASED,
+    SPAN_COLUMNS,
+    STORED,
+    WRITING,
+    content_from_row,
+    digest_of,
+    key_of,
+    rest_of,
+    span_from_row,
+)
+from appliance.db.block_upkeep import BlockUpkeep
+from appliance.db.database import Database, Tx
+from appliance.errors import Corrupt, NotFound, Unavailable
+from appliance.values import Micros, now
+
+_LOOKUP = 400
+
+
+class BlockIndex:
+    """Satisfies what `blobs/` asks of an index. One instance serves one named store."""
+
+    def __init__(self, db: Database, store: str = "main") -> None:
+        self._db = db
+        self.store = store
+        self._store_id = 0
+
+    @property
+    def upkeep(self) -> BlockUpkeep:
+        return BlockUpkeep(self._db, self._store_id)
+
+    def store_uuid(self) -> bytes | None:
+        row = self._db.row("SELECT id, uuid FROM stores WHERE name = ?", (self.store,))
+        if row is None:
+            return None
+        self._store_id = row["id"]
+        return bytes(row["uuid"])
+
+    def adopt_store(self, uuid: bytes) -> None:
+        with self._db.write() as tx:
+            tx.execute("INSERT INTO stores (name, uuid) VALUES (?, ?)", (self.store, uuid))
+        self.store_uuid()
+
+    # -- looking up ------------------------------------------------------------------------------------------------
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, KnownBlock]:
+        """Those of the digests that may be reused: never a condemned block, never a damaged one."""
+        found: dict[bytes, KnownBlock] = {}
+        wanted = set(digests)
+        for start in range(0, len(digests), _LOOKUP):
+            keys = [key_of(digest) for digest in digests[start : start + _LOOKUP]]
+            marks = ",".join("?" * len(keys))
+            rows = self._db.rows(
+                f"SELECT id, key, rest, length FROM blocks WHERE key IN ({marks}) AND store = ? "
+                "AND condemned_at IS NULL AND damaged_at IS NULL",
+                (*keys, self._store_id),
+            )
+            for row in rows:
+                digest = digest_of(row)
+                if digest in wanted:
+                    found[digest] = KnownBlock(row["id"], row["length"])
+        return found
+
+    # -- committing ------------------------------------------------------------------------------------------------
+
+    def add_stretch(self, upload: bytes, content_id: int | None, stretch: Stretch, now: Micros) -> int:
+        with self._db.write() as tx:
+            if content_id is None:
+                content_id = self._begin(tx, upload, now)
+            self._write_stretch(tx, content_id, stretch, now)
+        return content_id
+
+    def commit(self, tx: Tx, sealed: Sealed) -> int:
+        content_id = sealed.content_id
+        if content_id is None:
+            content_id = self._begin(tx, sealed.upload, sealed.created_at)
+        self._write_stretch(tx, content_id, sealed.last, sealed.created_at)
+        done = tx.execute(
+            "UPDATE contents SET state = ?, size = ?, md5 = ?, hash_algorithm = ?, hash_value = ?, label = ? "
+            "WHERE id = ? AND state = ?",
+            (
+                STORED,
+                sealed.size,
+                sealed.md5,
+                sealed.hash_algorithm,
+                sealed.hash_value,
+                sealed.label,
+                content_id,
+                WRITING,
+            ),
+        )
+        if done.rowcount != 1:
+            raise Unavailable("the upload was given up before it could be committed")
+        return content_id
+
+    def _begin(self, tx: Tx, upload: bytes, now: Micros) -> int:
+        cursor = tx.execute(
+            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?)",
+            (self._store_id, upload, WRITING, now),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _write_stretch(self, tx: Tx, content_id: int, stretch: Stretch, now: Micros) -> None:
+        ids = self._add_segment(tx, stretch, now)
+        offset = stretch.offset
+        rows: list[tuple[int, int, int | None, int, int]] = []
+        for first, blocks, length in extents_of(_refs(stretch.items, ids)):
+            rows.append((content_id, offset, first, blocks, length))
+            if first is not None:
+                _check_reused(tx, self._store_id, first, blocks, length)
+            offset += length
+        if offset != stretch.offset + stretch.length:
+            raise Corrupt("the blocks of an upload don't add up to its size")
+        tx.executemany(
+            "INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows
+        )
+        tx.execute(
+            "INSERT INTO stretches (content, number, segment, offset, length) "
+            "SELECT ?, ?, id, ?, ? FROM segments WHERE store = ? AND name = ?",
+            (content_id, stretch.number, stretch.offset, stretch.length, self._store_id, stretch.segment),
+        )
+        holes = sum(item.length for item in stretch.items if item.digest == HOLE)
+        new = sum(block.length for block in stretch.new.values())
+        tx.execute(
+            "UPDATE contents SET size = size + ?, hole_length = hole_length + ?, reused_length = reused_length + ?, "
+            "new_length = new_length + ?, new_stored = new_stored + ? WHERE id = ?",
+            (
+                stretch.length,
+                holes,
+                stretch.length - holes - new,
+                new,
+                sum(block.stored for block in stretch.new.values()),
+                content_id,
+            ),
+        )
+
+    def _add_segment(self, tx: Tx, stretch: Stretch, now: Micros) -> dict[bytes, int]:
+        """Insert the segment and its blocks. Says the id of each new block's digest, whoever brought it first."""
+        first = _next_block(tx)
+        cursor = tx.execute(
+            "INSERT INTO segments (store, name, size, first_block, last_block, live_blocks, live_stored, live_length, "
+            "created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+            (self._store_id, stretch.segment, stretch.segment_size, first, first - 1, now, now),
+        )
+        return add_blocks(tx, self._store_id, int(cursor.lastrowid or 0), stretch.new)
+
+    # -- releasing -------------------------------------------------------------------------------------------------
+
+    def release(self, tx: Tx, content_id: int) -> None:
+        done = tx.execute(
+            "UPDATE contents SET state = ? WHERE id = ? AND state = ? AND store = ?",
+            (RELEASED, content_id, STORED, self._store_id),
+        )
+        if done.rowcount != 1:
+            raise NotFound(f"there is no stored content {content_id}")
+
+    def discard(self, content_id: int) -> None:
+        with self._db.write() as tx:
+            tx.execute("UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING))
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def content(self, content_id: int) -> ContentRow | None:
+        row = self._db.row(
+            "SELECT * FROM contents WHERE id = ? AND state = ? AND store = ?", (content_id, STORED, self._store_id)
+        )
+        return content_from_row(row) if row else None
+
+    def spans(self, content_id: int, offset: int, most: int) -> list[Span]:
+        spans: list[Span] = []
+        extents = self._db.rows(
+            "SELECT offset, first_block, blocks, length FROM extents WHERE content = ? AND offset >= "
+            "coalesce((SELECT max(offset) FROM extents WHERE content = ? AND offset <= ?), 0) ORDER BY offset LIMIT ?",
+            (content_id, content_id, offset, most),
+        )
+        for extent in extents:
+            if extent["first_block"] is None:
+                spans.append(Span(extent["offset"], extent["length"]))
+            else:
+                spans.extend(self._block_spans(extent["offset"], extent["first_block"], extent["blocks"]))
+            if len(spans) >= most:
+                break
+        return spans
+
+    def _block_spans(self, offset: int, first: int, blocks: int) -> Iterator[Span]:
+        rows = self._db.rows(
+            f"SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment "
+            "WHERE b.id BETWEEN ? AND ? ORDER BY b.id",
+            (first, first + blocks - 1),
+        )
+        if len(rows) != blocks:
+            raise Corrupt("the block index lacks blocks of a stored content")
+        for row in rows:
+            yield span_from_row(row, offset)
+            offset += row["length"]
+
+    def damaged(self, block_id: int) -> None:
+        self.upkeep.mark_damaged([block_id], now())
+
+
+def _refs(items: Iterable[Item], ids: dict[bytes, int]) -> Iterator[tuple[int, int]]:
+    for item in items:
+        if item.digest == HOLE:
+            yield 0, item.length
+        else:
+            yield item.known_id or ids[item.digest], item.length
+
+
+def _next_block(tx: Tx) -> int:
+    row = tx.row("SELECT next_block FROM block_counter")
+    assert row is not None
+    return int(row["next_block"])
+
+
+def _check_reused(tx: Tx, store: int, first: int, blocks: int, length: int) -> None:
+    """Blocks that an upload names must be there and sound in the transaction that names them; they are pardoned."""
+    last = first + blocks - 1
+    row = tx.row(
+        "SELECT count(*) AS count, sum(length) AS length, count(condemned_at) AS condemned, "
+        "count(damaged_at) AS damaged FROM blocks WHERE id BETWEEN ? AND ? AND store = ?",
+        (first, last, store),
+    )
+    assert row is not None
+    if row["count"] != blocks or row["length"] != length or row["damaged"]:
+        raise Unavailable("stored data that this upload shares was found damaged meanwhile; upload it again")
+    if row["condemned"]:
+        tx.execute(
+            "UPDATE blocks SET condemned_at = NULL WHERE id BETWEEN ? AND ? AND condemned_at IS NOT NULL",
+            (first, last),
+        )
+
+
+def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
+    """Insert the blocks of a segment that the index lacks, heal those it has damaged; the id of every digest."""
+    ids = _present(tx, store, segment, new)
+    first = following = _next_block(tx)
+    rows = []
+    for digest, block in new.items():
+        if digest in ids:
+            continue
+        ids[digest] = following
+        rows.append(
+            (following, store, key_of(digest), rest_of(digest), segment)
+            + (block.offset, block.stored, block.length, block.codec)
+        )
+        following += 1
+    tx.executemany(
+        "INSERT INTO blocks (id, store, key, rest, segment, offset, stored, length, codec) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    tx.execute("UPDATE block_counter SET next_block = ?", (following,))
+    tx.execute(
+        "UPDATE segments SET first_block = ?, last_block = ?, live_blocks = live_blocks + ?, "
+        "live_stored = live_stored + ?, live_length = live_length + ? WHERE id = ?",
+        (first, following - 1, len(rows), sum(row[6] for row in rows), sum(row[7] for row in rows), segment),
+    )
+    return ids
+
+
+def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
+    """Blocks that another upload committed first. A damaged one takes the fresh bytes as its own, which heals it."""
+    ids: dict[bytes, int] = {}
+    digests = list(new)
+    for start in range(0, len(digests), _LOOKUP):
+        keys = [key_of(digest) for digest in digests[start : start + _LOOKUP]]
+        marks = ",".join("?" * len(keys))
+        for row in tx.rows(
+            "SELECT id, key, rest, segment, stored, length, damaged_at FROM blocks "
+            f"WHERE key IN ({marks}) AND store = ?",
+            (*keys, store),
+        ):
+            digest = digest_of(row)
+            block = new.get(digest)
+            if block is None:
+                continue
+            ids[digest] = row["id"]
+            if row["damaged_at"] is not None:
+                move_block(tx, row["id"], row["segment"], segment, block.offset, block.stored, block.codec)
+    return ids
+
+
+def move_block(tx: Tx, block: int, old_segment: int, segment: int, offset: int, stored: int, codec: int) -> bool:
+    """Give a block another place, if it is still where it was; both segments' figures follow."""
+    done = tx.execute(
+        "UPDATE segments SET live_blocks = live_blocks - 1, live_stored = live_stored - b.stored, "
+        "live_length = live_length - b.length FROM blocks b WHERE segments.id = ? AND b.id = ? AND b.segment = ?",
+        (old_segment, block, old_segment),
+    )
+    if done.rowcount != 1:
+        return False
+    tx.execute(
+        "UPDATE blocks SET segment = ?, offset = ?, stored = ?, codec = ?, moved = 1, damaged_at = NULL, "
+        "condemned_at = NULL WHERE id = ?",
+        (segment, offset, stored, codec, block),
+    )
+    tx.execute(
+        "UPDATE segments SET live_blocks = live_blocks + 1, live_stored = live_stored + ?, "
+        "live_length = live_length + (SELECT length FROM blocks WHERE id = ?) WHERE id = ?",
+        (stored, block, segment),
+    )
+    return True
