@@ -83,6 +83,14 @@ class Settings:
     )
     hashing_algorithm: str = _setting("sha512", "algorithm of os_hash_value")
     require_image_format_match: bool = _setting(True, "refuse data that is not of the declared disk format")
+    gpt_safety_checks_nonfatal: tuple[str, ...] = _setting((), "safety checks that a partition table may fail")
+    enabled_import_methods: tuple[str, ...] = _setting(
+        ("glance-direct", "web-download", "copy-image"),
+        "ways to import image data: glance-direct, web-download, copy-image, glance-download",
+    )
+    show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
+    show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
+    disable_by_file_path: str = _setting("", "while this file exists, /healthcheck says 503 DISABLED BY FILE")
     limit_param_default: int = _setting(25, "images on a page when the client sets no limit")
     api_limit_max: int = _setting(1000, "images on a page at the most")
     image_member_quota: int = _setting(128, "members of an image; negative is no limit")

@@ -1,0 +1,129 @@
+"""A client's changes to an image: applied to the record in memory, in order, all or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.db.images import ImageRecord
+from appliance.errors import Conflict, Forbidden
+from appliance.image.draft import (
+    check_property,
+    check_property_quota,
+    check_tag_quota,
+    check_value,
+    unique_tags,
+)
+from appliance.image.model import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE
+from appliance.image.rules import enforce, enforce_visibility
+from appliance.settings import Settings
+from appliance.values import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One operation: `op` is add, replace or remove; `path` the parts of its pointer."""
+
+    op: str
+    path: tuple[str, ...]
+    value: Any = None
+    add_must_be_new: bool = False
+    """The older media type's rule: adding what exists is a conflict."""
+
+    @property
+    def root(self) -> str:
+        return self.path[0]
+
+
+@dataclass(slots=True)
+class Difference:
+    """What applying changes did to a record, as the rows have to be changed."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    set_properties: dict[str, str | None] = field(default_factory=dict)
+    removed_properties: set[str] = field(default_factory=set)
+    added_tags: list[str] = field(default_factory=list)
+    removed_tags: list[str] = field(default_factory=list)
+
+
+def check_path(change: Change) -> None:
+    """Refuse what no client may touch, whoever it is."""
+    if change.root in READ_ONLY:
+        raise Forbidden(f"Attribute '{change.root}' is read-only.")
+    if change.root in RESERVED or change.root.startswith(INTERNAL):
+        raise Forbidden(f"Attribute '{change.root}' is reserved.")
+
+
+def apply(caller: Caller, image: ImageRecord, changes: Sequence[Change], settings: Settings) -> Difference:
+    """Apply `changes` to `image` and say what is different. On an error the record is of no use any more."""
+    before = _Before(dict(image.properties), list(image.tags), {name: getattr(image, name) for name in SETTABLE})
+    for change in changes:
+        check_path(change)
+        if change.op == "remove":
+            _remove(caller, image, change)
+        else:
+            _set(caller, image, change, settings)
+    if image.properties.keys() - before.properties.keys():
+        check_property_quota(image.properties, settings)
+    return before.difference(image)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    properties: dict[str, str | None]
+    tags: list[str]
+    columns: dict[str, Any]
+
+    def difference(self, image: ImageRecord) -> Difference:
+        found = Difference()
+        found.columns = {
+            name: getattr(image, name) for name, value in self.columns.items() if getattr(image, name) != value
+        }
+        missing = object()
+        found.set_properties = {
+            name: value for name, value in image.properties.items() if self.properties.get(name, missing) != value
+        }
+        found.removed_properties = self.properties.keys() - image.properties.keys()
+        found.added_tags = [tag for tag in image.tags if tag not in self.tags]
+        found.removed_tags = [tag for tag in self.tags if tag not in image.tags]
+        return found
+
+
+def _set(caller: Caller, image: ImageRecord, change: Change, settings: Settings) -> None:
+    name, value = change.root, change.value
+    if name == "owner" and change.op == "replace" and not caller.is_admin:
+        raise Forbidden("Owner can't be updated by non admin.")
+    if name == "visibility":
+        enforce_visibility(caller, image, value)
+    enforce(caller, "modify_image", image)
+    exists = name in SETTABLE or name == "tags" or name in image.properties
+    if change.op == "replace" and not exists:
+        raise Conflict(f"Property {name} does not exist.")
+    if change.add_must_be_new and exists and change.op == "add":
+        raise Conflict(f"Property {name} already present.")
+    if name == "tags":
+        image.tags = unique_tags(value)
+        check_tag_quota(image.tags, settings)
+    elif name in SETTABLE:
+        _set_base(caller, image, name, value)
+    else:
+        check_property(name, value)
+        image.properties[name] = value
+
+
+def _set_base(caller: Caller, image: ImageRecord, name: str, value: Any) -> None:
+    if name == "owner" and not caller.is_admin:
+        raise Forbidden("Owner can't be updated by non admin.")
+    if name in ("disk_format", "container_format") and image.status not in FORMAT_CHANGES:
+        raise Forbidden(f"Attribute {name} can be only replaced for a queued image.")
+    check_value(name, value)
+    setattr(image, name, value)
+
+
+def _remove(caller: Caller, image: ImageRecord, change: Change) -> None:
+    enforce(caller, "modify_image", image)
+    name = change.root
+    if name in SETTABLE or name == "tags":
+        raise Forbidden(f"Property {name} may not be removed.")
+    if name not in image.properties:
+        raise Conflict(f"Property {name} does not exist.")
+    del image.properties[name]

@@ -1,0 +1,249 @@
+"""An image's bytes: uploaded, staged, downloaded. Rows follow bytes, in one transaction with the block map."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from appliance.blobs.index import Sealed
+from appliance.db.database import Database, Tx
+from appliance.db.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
+from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
+from appliance.image.inspection import Inspection
+from appliance.image.intake import Limits, take_in
+from appliance.image.members import Lookup
+from appliance.image.model import check_transition
+from appliance.image.rules import enforce, not_found
+from appliance.image.stores import Stores
+from appliance.settings import Settings
+from appliance.values import Caller, Clock, Content, Source
+
+log = logging.getLogger(__name__)
+
+# What an image without data looks like, whatever it was before.
+EMPTY: dict[str, Any] = {
+    "status": "queued",
+    "size": None,
+    "virtual_size": None,
+    "checksum": None,
+    "os_hash_algo": None,
+    "os_hash_value": None,
+}
+
+
+class ImageData:
+    """Bytes of images, in and out."""
+
+    def __init__(self, db: Database, stores: Stores, settings: Settings, clock: Clock, look_up: Lookup) -> None:
+        self._db = db
+        self._rows = ImageRows(db)
+        self._stores = stores
+        self._settings = settings
+        self._clock = clock
+        self._look_up = look_up
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def upload(
+        self,
+        caller: Caller,
+        image_id: str,
+        source: Source,
+        *,
+        declared_size: int | None = None,
+        store_id: str | None = None,
+    ) -> None:
+        """Store an image's data and make it active. On any failure the image is `queued` again and without a trace."""
+        store = self._stores.writable(store_id)
+        image = self._look_up(caller, image_id)
+        enforce(caller, "upload_image", image)
+        check_transition(image.status, "saving")
+        check_formats(image)
+        limits = self.limits(image, declared_size)
+        limits.check_declared(store)
+        with self._busy(image, "saving"):
+            with take_in(
+                store,
+                source,
+                limits,
+                hash_algorithm=self._settings.hashing_algorithm,
+                inspection=self.inspection(image),
+                label=label(image),
+            ) as taken:
+                with self._db.write() as tx:
+                    content_id = store.writer.index.commit(tx, taken.sealed)
+                    self.activate(tx, image, "saving", taken.sealed, taken.virtual_size)
+                    self._rows.add_location(tx, image.id, LocationRecord(store.id, content_id))
+
+    def stage(self, caller: Caller, image_id: str, source: Source, *, declared_size: int | None = None) -> None:
+        """Keep data for a later import; nothing is checked but its size. The image is `uploading` then."""
+        store = self._stores.default
+        image = self._look_up(caller, image_id)
+        enforce(caller, "modify_image", image)
+        check_transition(image.status, "uploading")
+        limits = Limits(declared_size, self._settings.image_size_cap)
+        limits.check_declared(store)
+        with self._busy(image, "uploading"):
+            with take_in(
+                store,
+                source,
+                limits,
+                hash_algorithm=self._settings.hashing_algorithm,
+                inspection=None,
+                label=label(image),
+            ) as taken:
+                with self._db.write() as tx:
+                    content_id = store.writer.index.commit(tx, taken.sealed)
+                    staged = {
+                        "size": taken.sealed.size,
+                        "staged_store": store.id,
+                        "staged_content": content_id,
+                        "updated_at": self._clock(),
+                    }
+                    if not self._rows.change(tx, image.id, ("uploading",), staged):
+                        raise gone(image.id)
+
+    @contextmanager
+    def _busy(self, image: ImageRecord, status: str) -> Iterator[None]:
+        """Hold a queued image in a passing state; whatever goes wrong in the block puts it back."""
+        with self._db.write() as tx:
+            values = {"status": status, "updated_at": self._clock()}
+            taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
+        if not taken:
+            self._explain_lost_race(image.id, status)
+        try:
+            yield
+        except BaseException:
+            self._put_back(image.id, status)
+            raise
+
+    def _explain_lost_race(self, image_id: str, status: str) -> None:
+        now = self._rows.get(image_id)
+        if now is None:
+            raise not_found(image_id)
+        check_transition(now.status, status)
+        raise Conflict(f"Image {image_id} was changed while the upload began; try again")
+
+    def _put_back(self, image_id: str, status: str) -> None:
+        try:
+            with self._db.write() as tx:
+                self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()})
+        except ApplianceError as error:
+            # The next start does it.
+            log.error("image %s could not be put back to queued: %s", image_id, error)
+
+    def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
+        """Give an image its data's facts and make it active, in the transaction that commits the data."""
+        quota = self._settings.user_storage_quota
+        if quota > 0:
+            stored = tx.row(STORED_BY, {"owner": image.owner, "excluding": image.id})
+            if stored is not None and stored[0] + sealed.size > quota:
+                raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
+        values = {
+            "status": "active",
+            "size": sealed.size,
+            "virtual_size": virtual_size,
+            "checksum": sealed.md5,
+            "os_hash_algo": sealed.hash_algorithm,
+            "os_hash_value": sealed.hash_value,
+            "updated_at": self._clock(),
+        }
+        if not self._rows.change(tx, image.id, (status,), values):
+            raise gone(image.id)
+
+    def limits(self, image: ImageRecord, declared: int | None) -> Limits:
+        """The bounds that an upload to this image has to keep."""
+        quota = self._settings.user_storage_quota
+        left = max(0, quota - self._rows.stored_by(image.owner, image.id)) if quota > 0 else None
+        return Limits(declared, self._settings.image_size_cap, left)
+
+    def inspection(self, image: ImageRecord) -> Inspection | None:
+        """The check that the image's data goes through; containers but `bare` are taken as they are."""
+        if image.container_format != "bare":
+            return None
+        return Inspection(
+            image.disk_format,
+            must_match=self._settings.require_image_format_match,
+            nonfatal_gpt_checks=self._settings.gpt_safety_checks_nonfatal,
+        )
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def for_download(self, caller: Caller, image_id: str, prefer: tuple[str, ...] = ()) -> ImageRecord:
+        """The image whose data the caller may read, its locations in the order in which to try them."""
+        image = self._look_up(caller, image_id)
+        if image.status == "deactivated" and not caller.is_admin:
+            raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
+        enforce(caller, "download_image", image)
+        if prefer:
+            self._check_preferred(prefer)
+        image.locations.sort(key=lambda location: (location.store not in prefer, -self._stores.weight(location.store)))
+        return image
+
+    def _check_preferred(self, prefer: tuple[str, ...]) -> None:
+        if not self._stores.several:
+            raise Invalid("There is only one store to download from: no other can be preferred.")
+        for store_id in prefer:
+            if store_id not in self._stores:
+                raise Invalid(f"Store '{store_id}' is not configured.")
+
+    def open(self, image: ImageRecord, start: int = 0, length: int | None = None) -> Content | None:
+        """The data of an image from `for_download`; None if it has none. Tries one location after the other."""
+        trouble: ApplianceError | None = None
+        for location in image.locations:
+            try:
+                return self._open_location(location, start, length)
+            except ApplianceError as error:
+                log.warning("image %s can't be read from store %s: %s", image.id, location.store, error)
+                trouble = error
+        if trouble is not None:
+            raise trouble
+        return None
+
+    def _open_location(self, location: LocationRecord, start: int, length: int | None) -> Content:
+        store = self._stores.find(location.store)
+        if location.content_id is None or store is None or store.read_only:
+            raise Unavailable(f"Store {location.store} can't be read at present.")
+        return store.writer.open_content(location.content_id, start, length)
+
+
+def check_formats(image: ImageRecord) -> None:
+    """Data needs to be told what it is. Raises `Invalid`."""
+    missing = [name for name in ("disk_format", "container_format") if getattr(image, name) is None]
+    if missing:
+        noun = "Properties" if len(missing) > 1 else "Property"
+        raise Invalid(f"{noun} {', '.join(missing)} must be set prior to saving data.")
+
+
+def gone(image_id: str) -> Gone:
+    return Gone(
+        f"Image {image_id} could not be found after upload. It may have been deleted during the upload; "
+        "what was uploaded has been removed."
+    )
+
+
+def label(image: ImageRecord) -> bytes:
+    """What is kept with the bytes, so that the image can be put together again if the database is lost."""
+    facts = {
+        "id": image.id,
+        "name": image.name,
+        "owner": image.owner,
+        "visibility": image.visibility,
+        "disk_format": image.disk_format,
+        "container_format": image.container_format,
+        "min_disk": image.min_disk,
+        "min_ram": image.min_ram,
+        "created_at": image.created_at,
+        "tags": image.tags,
+        "properties": image.properties,
+    }
+    return json.dumps(facts).encode()
+
+
+def release(tx: Tx, stores: Stores, places: list[tuple[str | None, int | None]]) -> None:
+    """Let go of contents in the transaction that removes the rows that named them."""
+    for store_id, content_id in places:
+        store = stores.find(store_id)
+        if content_id is not None and store is not None and not store.read_only:
+            store.writer.index.release(tx, content_id)

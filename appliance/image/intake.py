@@ -1,0 +1,107 @@
+"""Bytes into a store: counted against every limit, inspected, hashed, sealed. Rows are the caller's business."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.blobs.index import Sealed
+from appliance.errors import Invalid, LimitExceeded, StorageFull
+from appliance.image.inspection import Inspection
+from appliance.image.stores import Store
+from appliance.values import MIB, Source
+
+_CHUNK = MIB
+
+
+class Watcher(Protocol):
+    """Sees every byte on its way into the store: a format inspection, a signature check."""
+
+    def write(self, chunk: bytes, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many bytes may come, and which sentence refuses more."""
+
+    declared: int | None
+    """What the client said; the bytes have to add up to it. None if it did not say."""
+    size_cap: int
+    quota_left: int | None = None
+
+    def check(self, size: int) -> None:
+        """Raise `LimitExceeded` if so many bytes are too many."""
+        if size > self.size_cap:
+            raise LimitExceeded(f"The incoming image is too large: it has more than {self.size_cap} bytes.")
+        if self.quota_left is not None and size > self.quota_left:
+            raise LimitExceeded(
+                f"Image exceeds the storage quota: it takes {size} bytes and the project has {self.quota_left} left."
+            )
+
+    def check_declared(self, store: Store) -> None:
+        """Refuse what can't fit before its first byte is read."""
+        if self.declared is None:
+            return
+        self.check(self.declared)
+        if self.declared > store.free_space():
+            raise StorageFull("Image storage media is full: there is not enough room for the declared size.")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an intake produced: durable bytes that no row names yet."""
+
+    sealed: Sealed
+    virtual_size: int | None
+
+
+@contextmanager
+def take_in(
+    store: Store,
+    source: Source,
+    limits: Limits,
+    *,
+    hash_algorithm: str,
+    inspection: Inspection | None,
+    label: bytes,
+    watchers: tuple[Watcher, ...] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Taken]:
+    """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed."""
+    with store.writer.begin(hash_algorithm=hash_algorithm) as ingest:
+        size = 0
+        for chunk in chunks(source):
+            size += len(chunk)
+            limits.check(size)
+            if inspection is not None:
+                inspection.write(bytes(chunk))
+            for watcher in watchers:
+                watcher.write(bytes(chunk))
+            ingest.write(chunk)
+            if progress is not None:
+                progress(size)
+        if limits.declared is not None and size != limits.declared:
+            raise Invalid(f"The size of uploaded data, {size} bytes, is different from the declared {limits.declared}.")
+        virtual_size = inspection.verdict() if inspection is not None else None
+        yield Taken(ingest.seal(label), virtual_size)
+
+
+def chunks(source: Source) -> Iterator[memoryview]:
+    """The source's bytes in full chunks of 1 MiB. Each is valid until the next one is asked for."""
+    buffer = memoryview(bytearray(_CHUNK))
+    readinto = getattr(source, "readinto", None)
+    filled = 0
+    while True:
+        if readinto is not None:
+            count = readinto(buffer[filled:])
+        else:
+            part = source.read(_CHUNK - filled)
+            count = len(part)
+            buffer[filled : filled + count] = part
+        filled += count
+        if filled == _CHUNK or not count:
+            if filled:
+                yield buffer[:filled]
+            filled = 0
+        if not count:
+            return

@@ -1,0 +1,178 @@
+"""What a client may ask of a list: filters with their operators, sort keys, page size. Text in, `PageQuery` out."""
+
+import re
+from collections.abc import Sequence
+
+from appliance.db.image_pages import FILTER_COLUMNS, SORT_KEYS, Condition, PageQuery, complete_sort
+from appliance.errors import Invalid
+from appliance.image.model import VISIBILITIES
+from appliance.settings import Settings
+from appliance.values import Caller, parse_time
+
+Parameters = Sequence[tuple[str, str]]
+
+MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
+
+_SET_OPERATORS = frozenset({"name", "id", "status", "container_format", "disk_format"})
+_TIMES = frozenset({"created_at", "updated_at"})
+_NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
+_TIME_OPERATORS = frozenset({"gt", "gte", "lt", "lte", "eq", "neq"})
+_NOT_FILTERS = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag", "visibility"})
+_LARGEST = 2**63 - 1
+
+
+def page_query(caller: Caller, parameters: Parameters, settings: Settings) -> PageQuery:
+    """Read a list's query. The marker is left for whoever can look it up. Raises `Invalid`."""
+    last = dict(parameters)
+    query = PageQuery(
+        project=caller.project_id,
+        admin=caller.is_admin,
+        limit=_limit(last.get("limit"), settings),
+        visibility=_one_of(last.get("visibility") or None, (*VISIBILITIES, "all"), "visibility value"),
+        member_status=_one_of(last.get("member_status", "accepted"), MEMBER_STATUSES, "status") or "accepted",
+        os_hidden=_truth(last.get("os_hidden", "false").lower(), "os_hidden"),
+        tags=[value.strip() for name, value in parameters if name == "tag"],
+        sort=complete_sort(sort_of(parameters)),
+    )
+    if last.get("changes-since"):
+        raise Invalid('The "changes-since" filter is no longer available on v2.')
+    for name, value in last.items():
+        if name not in _NOT_FILTERS and name != "os_hidden":
+            _add_filter(query, name, value)
+    return query
+
+
+def _one_of(value: str | None, known: tuple[str, ...], what: str) -> str | None:
+    if value is not None and value not in known:
+        raise Invalid(f"Invalid {what}: {value}")
+    return value
+
+
+def _truth(text: str, name: str) -> bool:
+    if text not in ("true", "false"):
+        raise Invalid(f"Invalid value '{text}' for '{name}' filter. Valid values are 'true' or 'false'.")
+    return text == "true"
+
+
+def page_limit(text: str | None, default: int, most: int) -> int:
+    """A page's size as a client asked for it."""
+    if text is None:
+        return min(default, most)
+    try:
+        limit = int(text)
+    except ValueError:
+        raise Invalid("limit param must be an integer") from None
+    if limit < 0:
+        raise Invalid("limit param must be positive")
+    return min(limit, most)
+
+
+def _limit(text: str | None, settings: Settings) -> int:
+    return page_limit(text, settings.limit_param_default, settings.api_limit_max)
+
+
+def sort_of(parameters: Parameters) -> list[tuple[str, str]]:
+    """The sort asked for, in either of its two notations; newest first if there is none."""
+    keys = [value.strip() for name, value in parameters if name == "sort_key"]
+    directions = [value.strip() for name, value in parameters if name == "sort_dir"]
+    combined = [value for name, value in parameters if name == "sort"]
+    if combined:
+        if keys or directions:
+            raise Invalid("Old and new sorting syntax cannot be combined")
+        parts = [part.partition(":") for part in combined[-1].strip().split(",")]
+        keys = [key.strip() for key, _, _ in parts]
+        directions = [direction.strip() or "desc" for _, _, direction in parts]
+    if len(directions) > 1 and len(directions) != len(keys):
+        raise Invalid("Number of sort dirs does not match the number of sort keys")
+    for key in keys:
+        if key not in SORT_KEYS:
+            raise Invalid(f"Invalid sort key: {key}. It must be one of the following: {', '.join(SORT_KEYS)}.")
+    for direction in directions:
+        if direction not in ("asc", "desc"):
+            raise Invalid(f"Invalid sort direction: {direction}")
+    keys = list(dict.fromkeys(keys)) or ["created_at"]
+    if len(directions) < len(keys):
+        directions = (directions or ["desc"]) * len(keys)
+    return list(zip(keys, directions, strict=False))
+
+
+def _add_filter(query: PageQuery, name: str, value: str) -> None:
+    base = name.removesuffix("_min").removesuffix("_max")
+    if base != name and base in FILTER_COLUMNS:
+        query.conditions.append(_bound(base, name, value))
+    elif name in _TIMES:
+        query.conditions.append(_time(name, value))
+    elif name in _SET_OPERATORS:
+        query.conditions.append(_set(name, value))
+    elif name == "protected":
+        query.conditions.append(Condition(name, "eq", int(_truth(value, name))))
+    elif name in _NUMBERS or name in FILTER_COLUMNS:
+        query.conditions.append(Condition(name, "eq", value))
+    else:
+        query.properties.append((name, value))
+
+
+def _bound(column: str, name: str, value: str) -> Condition:
+    try:
+        number = int(value)
+    except ValueError:
+        raise Invalid("Unable to filter on a range with a non-numeric value.") from None
+    if column not in _NUMBERS:
+        raise Invalid(f"Unable to filter on a range of {column}.")
+    number = max(-_LARGEST, min(_LARGEST, number))
+    return Condition(column, "gte" if name.endswith("_min") else "lte", number)
+
+
+def _split_operator(text: str) -> tuple[str, str]:
+    """`gt:2026-…` → (gt, 2026-…); a bare time has colons of its own."""
+    if ":" not in text or _is_time(text):
+        return "eq", text
+    operator, _, value = text.partition(":")
+    return operator, value
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _time(name: str, value: str) -> Condition:
+    operator, text = _split_operator(value)
+    # A `+` of a zone arrives as a space if it was not encoded.
+    text = text.replace(" ", "+") if re.search(r" \d\d:?\d\d$", text) and "T" in text else text
+    if not _is_time(text):
+        raise Invalid(f'Bad "{name}" query filter format. Use ISO 8601 DateTime notation.')
+    if operator not in _TIME_OPERATORS:
+        raise Invalid(f"Filter operator {operator} is not a valid comparison operator.")
+    return Condition(name, operator, parse_time(text))
+
+
+def _set(name: str, value: str) -> Condition:
+    operator, text = _split_operator(value)
+    if operator == "eq":
+        return Condition(name, "eq", text)
+    if operator == "in":
+        return Condition(name, "in", split_quoted(text))
+    raise Invalid(f"Unable to filter by unknown operator '{operator}'.")
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)|([^",]*)(?:,|$)', re.DOTALL)
+
+
+def split_quoted(text: str) -> list[str]:
+    """`a,"b,c",d` → a; b,c; d. Raises `Invalid` for a quotation mark in the wrong place."""
+    found = []
+    at = 0
+    while at < len(text):
+        match = _QUOTED.match(text, at)
+        if match is None:
+            raise Invalid(f"Invalid filter value {text}. Its quotation marks do not pair up around whole values.")
+        if match[1] is not None:
+            found.append(re.sub(r"\\(.)", r"\1", match[1]))
+        elif match[2]:
+            found.append(match[2])
+        at = match.end()
+    return found

@@ -1,0 +1,98 @@
+"""The projects that a shared image is shared with: added and removed by the owner, answered by themselves."""
+
+from typing import Protocol
+
+from appliance.db.database import Database
+from appliance.db.image_members import MemberRecord, MemberRows
+from appliance.db.images import ImageRecord
+from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.image.rules import enforce
+from appliance.settings import Settings
+from appliance.values import Caller, Clock
+
+STATUSES = ("pending", "accepted", "rejected")
+
+
+class Lookup(Protocol):
+    """How this room finds an image."""
+
+    def __call__(self, caller: Caller, image_id: str) -> ImageRecord:
+        """The image, if the caller may see it. Raises `NotFound`."""
+        ...
+
+
+class Members:
+    """Members of images. Every call looks the image up in the caller's name first."""
+
+    def __init__(self, db: Database, settings: Settings, clock: Clock, look_up: Lookup) -> None:
+        self._db = db
+        self._rows = MemberRows(db)
+        self._settings = settings
+        self._clock = clock
+        self._look_up = look_up
+
+    def add(self, caller: Caller, image_id: str, member_id: str) -> MemberRecord:
+        image = self._shared(caller, image_id)
+        enforce(caller, "add_member", image)
+        if not member_id or len(member_id) > 255:
+            raise Invalid("A member's id has between 1 and 255 characters.")
+        at = self._clock()
+        member = MemberRecord(image.id, member_id, "pending", at, at)
+        with self._db.write() as tx:
+            self._rows.add(tx, member, self._settings.image_member_quota)
+        return member
+
+    def page(self, caller: Caller, image_id: str) -> list[MemberRecord]:
+        """All members for the owner and admins; a consumer sees only itself."""
+        image = self._shared(caller, image_id)
+        enforce(caller, "get_members", image)
+        return [member for member in self._rows.of_image(image.id) if self._may_see(caller, image, member.member_id)]
+
+    def get(self, caller: Caller, image_id: str, member_id: str) -> MemberRecord:
+        try:
+            image = self._shared(caller, image_id)
+            enforce(caller, "get_member", image)
+        except Forbidden as error:
+            # Glance hides here what it admits elsewhere.
+            raise NotFound(str(error)) from error
+        return self._member(caller, image, member_id)
+
+    def answer(self, caller: Caller, image_id: str, member_id: str, status: str) -> MemberRecord:
+        """The member's own answer. The owner can't give it in its stead."""
+        image = self._shared(caller, image_id)
+        self._member(caller, image, member_id)
+        enforce(caller, "modify_member", image)
+        if status not in STATUSES:
+            raise Invalid('Status must be "pending", "accepted" or "rejected".')
+        with self._db.write() as tx:
+            member = self._rows.answer(tx, image.id, member_id, status, self._clock())
+        if member is None:
+            raise self._missing(image, member_id)
+        return member
+
+    def remove(self, caller: Caller, image_id: str, member_id: str) -> None:
+        image = self._shared(caller, image_id)
+        self._member(caller, image, member_id)
+        enforce(caller, "delete_member", image)
+        with self._db.write() as tx:
+            removed = self._rows.remove(tx, image.id, member_id)
+        if not removed:
+            raise self._missing(image, member_id)
+
+    def _shared(self, caller: Caller, image_id: str) -> ImageRecord:
+        image = self._look_up(caller, image_id)
+        if image.visibility != "shared":
+            raise Forbidden("Only shared images have members.")
+        return image
+
+    def _may_see(self, caller: Caller, image: ImageRecord, member_id: str) -> bool:
+        return caller.is_admin or caller.project_id in (image.owner, member_id)
+
+    def _member(self, caller: Caller, image: ImageRecord, member_id: str) -> MemberRecord:
+        member = self._rows.get(image.id, member_id)
+        if member is None or not self._may_see(caller, image, member_id):
+            raise self._missing(image, member_id)
+        return member
+
+    def _missing(self, image: ImageRecord, member_id: str) -> NotFound:
+        return NotFound(f"{member_id} not found in the member list of the image {image.id}.")

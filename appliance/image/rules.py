@@ -1,0 +1,121 @@
+"""Who may do what to an image: one table, and the one place that chooses between "not found" and "forbidden"."""
+
+from dataclasses import dataclass
+
+from appliance.db.images import ImageRecord
+from appliance.errors import Forbidden, NotFound
+from appliance.values import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The role that an operation asks of each kind of caller; None shuts that door. An admin passes every one."""
+
+    owner: str | None = None
+    """Somebody of the project that owns the image."""
+    consumer: str | None = None
+    """Somebody of a project that the image is shared with."""
+    anyone: str | None = None
+    """Anybody, if the image is public or a community image."""
+    service: bool = False
+    """Whether a service (a caller with the role `service`) may do it as well."""
+
+
+ADMIN_ONLY = Rule()
+OWNER = Rule(owner="member")
+
+RULES: dict[str, Rule] = {
+    "get_image": Rule(owner="reader", consumer="reader", anyone="reader"),
+    "download_image": Rule(owner="member", consumer="member", anyone="member"),
+    "modify_image": OWNER,
+    "delete_image": OWNER,
+    "upload_image": OWNER,
+    "deactivate": OWNER,
+    "reactivate": OWNER,
+    "communitize_image": OWNER,
+    "publicize_image": ADMIN_ONLY,
+    "copy_image": ADMIN_ONLY,
+    "add_member": OWNER,
+    "delete_member": OWNER,
+    "get_member": Rule(owner="reader", consumer="reader"),
+    "get_members": Rule(owner="reader", consumer="reader"),
+    "modify_member": Rule(consumer="member"),
+    "get_image_location": Rule(owner="reader"),
+    "set_image_location": OWNER,
+    "delete_image_location": ADMIN_ONLY,
+    "add_image_location": Rule(owner="member", service=True),
+    "fetch_image_location": Rule(service=True),
+}
+
+
+def visible(caller: Caller, image: ImageRecord) -> bool:
+    """Whether the image exists for the caller, before any role is asked for."""
+    if caller.is_admin or image.owner is None or image.visibility in ("public", "community"):
+        return True
+    if caller.project_id is None:
+        return False
+    return caller.project_id == image.owner or (image.visibility == "shared" and image.shared_with_caller)
+
+
+def allowed(caller: Caller, operation: str, image: ImageRecord) -> bool:
+    """Whether the table lets the caller do it to this image."""
+    if caller.is_admin:
+        return True
+    if not visible(caller, image):
+        return False
+    rule = RULES[operation]
+    if rule.service and caller.has_role("service"):
+        return True
+    doors = []
+    if caller.project_id is not None and caller.project_id == image.owner:
+        doors.append(rule.owner)
+    if image.visibility == "shared" and image.shared_with_caller:
+        doors.append(rule.consumer)
+    if image.visibility in ("public", "community") or (image.owner is None and image.visibility == "shared"):
+        doors.append(rule.anyone)
+    return any(role is not None and caller.has_role(role) for role in doors)
+
+
+def not_found(image_id: str) -> NotFound:
+    return NotFound(f"No image found with ID {image_id}")
+
+
+def enforce(caller: Caller, operation: str, image: ImageRecord) -> None:
+    """Raise `Forbidden` if the caller may not do it, `NotFound` if not even know that the image exists."""
+    if allowed(caller, operation, image):
+        return
+    if operation == "get_image" or not allowed(caller, "get_image", image):
+        raise not_found(image.id)
+    raise Forbidden(f"You are not authorized to complete {operation} action.")
+
+
+def enforce_create(caller: Caller, owner: str | None, visibility: str) -> None:
+    """Raise `Forbidden` if the caller may not make an image for this owner with this visibility."""
+    if caller.is_admin:
+        return
+    if owner != caller.project_id:
+        raise Forbidden(f"You are not permitted to create images owned by '{owner}'")
+    if owner is None or not caller.has_role("member"):
+        raise Forbidden("You are not authorized to complete add_image action.")
+    if visibility == "public":
+        raise Forbidden("You are not authorized to complete publicize_image action.")
+
+
+def enforce_visibility(caller: Caller, image: ImageRecord, visibility: str) -> None:
+    """Raise if the caller may not give the image this visibility."""
+    if visibility == "public":
+        enforce(caller, "publicize_image", image)
+    elif visibility == "community":
+        enforce(caller, "communitize_image", image)
+
+
+def enforce_list(caller: Caller) -> None:
+    """Raise `Forbidden` if the caller may not list images at all."""
+    if not caller.is_admin and (not caller.has_role("reader") or caller.project_id is None):
+        raise Forbidden("You are not authorized to complete get_images action.")
+
+
+def enforce_admin(caller: Caller, operation: str) -> None:
+    """For operations that concern the service and not one image."""
+    if not caller.is_admin:
+        raise Forbidden(f"You are not authorized to complete {operation} action.")

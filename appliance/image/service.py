@@ -1,0 +1,181 @@
+"""Images: made, found, listed, changed, deleted. The one door through which every dialect comes to them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.db.database import Database
+from appliance.db.image_pages import page
+from appliance.db.images import ImageRecord, ImageRows
+from appliance.errors import Conflict, Forbidden, Gone, Invalid, LimitExceeded, NotFound
+from appliance.image.changes import Change, apply
+from appliance.image.data import EMPTY, ImageData, release
+from appliance.image.draft import draft
+from appliance.image.listing import Parameters, page_query
+from appliance.image.members import Members
+from appliance.image.model import NAME_LIMIT
+from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
+from appliance.image.stores import Stores
+from appliance.settings import Settings
+from appliance.values import Caller, Clock, Source
+
+_ATTEMPTS = 20
+
+
+class Images:
+    """Images and, as attributes, what belongs to them: their `data` and `members`."""
+
+    def __init__(self, db: Database, stores: Stores, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._rows = ImageRows(db)
+        self._settings = settings
+        self._clock = clock
+        self.stores = stores
+        self.data = ImageData(db, stores, settings, clock, self.look_up)
+        self.members = Members(db, settings, clock, self.look_up)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def look_up(self, caller: Caller, image_id: str) -> ImageRecord:
+        """The image if it exists for the caller, whatever the caller's role. Raises `NotFound`."""
+        image = self._rows.get(image_id, caller.project_id)
+        if image is None or not visible(caller, image):
+            raise not_found(image_id)
+        return self._in_order(image)
+
+    def get(self, caller: Caller, image_id: str) -> ImageRecord:
+        """The image, if the caller may see it. Raises `NotFound`."""
+        image = self.look_up(caller, image_id)
+        enforce(caller, "get_image", image)
+        return image
+
+    def page(self, caller: Caller, parameters: Parameters) -> tuple[list[ImageRecord], bool]:
+        """A page of what the caller may see, and whether there may be more after it."""
+        query = page_query(caller, parameters, self._settings)
+        enforce_list(caller)
+        marker = dict(parameters).get("marker")
+        if marker is not None:
+            query.marker = self._marker(caller, marker)
+        found = page(self._db, query)
+        shown = [self._in_order(image) for image in found if allowed(caller, "get_image", image)]
+        return shown, bool(shown) and len(found) == query.limit
+
+    def _marker(self, caller: Caller, marker: str) -> ImageRecord:
+        try:
+            return self.look_up(caller, marker)
+        except NotFound as error:
+            raise Invalid(str(error)) from error
+
+    def _in_order(self, image: ImageRecord) -> ImageRecord:
+        """Locations as a reader should try them: the heaviest store first."""
+        if len(image.locations) > 1:
+            image.locations.sort(key=lambda location: -self.stores.weight(location.store))
+        return image
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def create(self, caller: Caller, body: Mapping[str, Any]) -> ImageRecord:
+        """A new image in state `queued`, without data."""
+        image = draft(caller, body, self._settings, self._clock())
+        enforce_create(caller, image.owner, image.visibility)
+        with self._db.write() as tx:
+            self._rows.insert(tx, image)
+        return image
+
+    def update(self, caller: Caller, image_id: str, changes: Sequence[Change]) -> ImageRecord:
+        """Apply changes to an image, all of them or none."""
+        for _ in range(_ATTEMPTS):
+            image = self.get(caller, image_id)
+            if not changes:
+                return image
+            image = self._in_order(image)
+            difference = apply(caller, image, changes, self._settings)
+            image.updated_at = self._clock()
+            with self._db.write() as tx:
+                columns = difference.columns | {"updated_at": image.updated_at}
+                if self._rows.change(tx, image_id, (image.status,), columns, revision=image.revision):
+                    self._rows.put_properties(tx, image_id, difference.set_properties)
+                    self._rows.remove_properties(tx, image_id, difference.removed_properties)
+                    self._rows.add_tags(tx, image_id, difference.added_tags)
+                    self._rows.remove_tags(tx, image_id, difference.removed_tags)
+                    return image
+            # Somebody else changed it since it was read: look again.
+        raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def delete(self, caller: Caller, image_id: str) -> None:
+        """Remove an image and let its data go."""
+        for _ in range(_ATTEMPTS):
+            image = self.look_up(caller, image_id)
+            enforce(caller, "delete_image", image)
+            if image.protected:
+                raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
+            places = [(location.store, location.content_id) for location in image.locations]
+            places.append((image.staged_store, image.staged_content))
+            with self._db.write() as tx:
+                if self._rows.delete(tx, image, self._clock()):
+                    release(tx, self.stores, places)
+                    return
+        raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def deactivate(self, caller: Caller, image_id: str) -> None:
+        """Keep everybody but admins from reading the data."""
+        self._switch(caller, image_id, "deactivate", "active", "deactivated")
+
+    def reactivate(self, caller: Caller, image_id: str) -> None:
+        self._switch(caller, image_id, "reactivate", "deactivated", "active")
+
+    def _switch(self, caller: Caller, image_id: str, action: str, before: str, after: str) -> None:
+        image = self.look_up(caller, image_id)
+        enforce(caller, action, image)
+        if image.status == after:
+            return
+        with self._db.write() as tx:
+            values = {"status": after, "updated_at": self._clock()}
+            if image.status != before or not self._rows.change(tx, image_id, (before,), values):
+                raise Forbidden(f"Not allowed to {action} image in status '{image.status}'")
+
+    # -- tags ----------------------------------------------------------------------------------------------------------
+
+    def add_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+        image = self.look_up(caller, image_id)
+        enforce(caller, "modify_image", image)
+        if len(tag) > NAME_LIMIT:
+            raise Invalid(f"A tag has at most {NAME_LIMIT} characters.")
+        quota = self._settings.image_tag_quota
+        with self._db.write() as tx:
+            if not self._rows.change(tx, image_id, (image.status,), {"updated_at": self._clock()}):
+                raise Gone(f"Image {image_id} was changed meanwhile.")
+            if not self._rows.add_tag_below(tx, image_id, tag, quota):
+                raise LimitExceeded(f"Image tag limit exceeded for image {image_id}: the maximum is {quota}.")
+
+    def remove_tag(self, caller: Caller, image_id: str, tag: str) -> None:
+        image = self.look_up(caller, image_id)
+        enforce(caller, "modify_image", image)
+        with self._db.write() as tx:
+            if not self._rows.remove_tags(tx, image_id, [tag]):
+                raise NotFound(f"Image {image_id} has no tag {tag}.")
+            self._rows.change(tx, image_id, (image.status,), {"updated_at": self._clock()})
+
+    # -- data ----------------------------------------------------------------------------------------------------------
+
+    def upload(
+        self,
+        caller: Caller,
+        image_id: str,
+        source: Source,
+        *,
+        declared_size: int | None = None,
+        store_id: str | None = None,
+    ) -> None:
+        """Store an image's data and make it active."""
+        self.data.upload(caller, image_id, source, declared_size=declared_size, store_id=store_id)
+
+    def recover(self) -> None:
+        """Put right what a crash has left: to be called at start-up, before the first request."""
+        unfinished = self._rows.in_states(("saving", "uploading", "importing"))
+        with self._db.write() as tx:
+            for image in unfinished:
+                if image.status == "uploading" and image.staged_content is not None:
+                    continue
+                back = EMPTY | {"staged_store": None, "staged_content": None, "updated_at": self._clock()}
+                if self._rows.change(tx, image.id, (image.status,), back):
+                    release(tx, self.stores, [(image.staged_store, image.staged_content)])

@@ -1,0 +1,69 @@
+"""The stores that image data lies in: each a block store of its own under a name."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from appliance.blobs.store import BlobStore
+from appliance.errors import Invalid, StorageFault
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One named store. One without blobs is read-only: it stands for what lies elsewhere, behind URLs."""
+
+    id: str
+    blobs: BlobStore | None
+    type: str = "file"
+    description: str = ""
+    weight: int = 0
+
+    @property
+    def read_only(self) -> bool:
+        return self.blobs is None
+
+    @property
+    def writer(self) -> BlobStore:
+        """The blobs of a store that can be written."""
+        if self.blobs is None:
+            raise Invalid(f"Store {self.id} is read-only.")
+        return self.blobs
+
+    def free_space(self) -> int:
+        """Bytes that the disk still has room for."""
+        try:
+            return shutil.disk_usage(self.writer.directory).free
+        except OSError as error:
+            raise StorageFault(f"the directory of store {self.id} can't be read: {error.strerror}") from error
+
+
+class Stores:
+    """All stores in the order of the settings, and the one that takes what names no store."""
+
+    def __init__(self, stores: Iterable[Store], default: str, *, several: bool = False) -> None:
+        self._by_id = {store.id: store for store in stores}
+        self.default = self._by_id[default]
+        self.several = several
+        """Whether clients are told of stores at all."""
+
+    def __iter__(self) -> Iterator[Store]:
+        return iter(self._by_id.values())
+
+    def __contains__(self, store_id: str) -> bool:
+        return store_id in self._by_id
+
+    def find(self, store_id: str | None) -> Store | None:
+        return self._by_id.get(store_id) if store_id is not None else None
+
+    def writable(self, store_id: str | None) -> Store:
+        """The store of that name, the default one for None. Raises `Invalid`."""
+        if store_id is None:
+            return self.default
+        store = self._by_id.get(store_id)
+        if store is None or store.read_only or not self.several:
+            raise Invalid(f"Unknown store identifier: {store_id}")
+        return store
+
+    def weight(self, store_id: str | None) -> int:
+        store = self.find(store_id)
+        return store.weight if store else 0
