@@ -92,7 +92,7 @@ def write_credentials(directory: DataDir, identity_url: str, region: str, passwo
         else:
             continue
         if not path.is_file() or path.read_text() != text:
-            durable.write_file(path, text.encode(), mode=0o600)
+            durable.replace_file(durable.Disk(), path, text.encode())
 
 
 def _shell(text: str) -> str:

@@ -1,0 +1,92 @@
+"""Write the generated parts of the documentation: the tables of settings, verbs and routes.
+
+Each stands between two marks in its file, `<!-- NAME -->` and `<!-- /NAME -->`. `make docs` writes them, and a test
+fails when one is out of date.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from appliance.api.service import Route  # noqa: E402
+from appliance.cli.flags import describe  # noqa: E402
+from appliance.cli.main import build_parser  # noqa: E402
+from appliance.settings import FIELDS, Settings  # noqa: E402
+from appliance.wiring import Appliance  # noqa: E402
+
+
+def settings_table() -> str:
+    """One line a setting."""
+    lines = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
+    for name in FIELDS:
+        flag, variable, default, meaning = describe(name)
+        lines.append(f"| `{flag}` | `{variable}` | {f'`{default}`' if default else ''} | {meaning} |")
+    return "\n".join(lines)
+
+
+def verbs_table() -> str:
+    """One line a verb."""
+    lines = ["| command | what it does |", "|---|---|"]
+    for name, text in _verbs(build_parser(), ()):
+        lines.append(f"| `glance-appliance {name}` | {text} |")
+    return "\n".join(lines)
+
+
+def _verbs(parser: argparse.ArgumentParser, path: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            continue
+        helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+        for name, sub in action.choices.items():
+            inner = list(_verbs(sub, (*path, name)))
+            yield from inner or [(" ".join((*path, name)), helps.get(name, ""))]
+
+
+def routes_table(service: str) -> str:
+    """One line a route of a service, in the order of its table."""
+    lines = ["| method | path | |", "|---|---|---|"]
+    with tempfile.TemporaryDirectory() as directory:
+        with Appliance(Settings(data_dir=Path(directory), image_port=0, identity_port=0)) as appliance:
+            routes: dict[str, Iterable[Route]] = appliance.routes
+            for route in routes[service]:
+                path = re.sub(r"<(\w+)(?::[^>]*)?>", r"{\1}", route.path)
+                lines.append(f"| {route.method} | `{path}` | {_about(route)} |")
+    return "\n".join(lines)
+
+
+def _about(route: Route) -> str:
+    text = (route.handler.__doc__ or "").strip().split("\n")[0]
+    return text if text.endswith(".") and not text.startswith("partial(") else ""
+
+
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/operations.md": {"settings": settings_table, "verbs": verbs_table},
+    "docs/api-coverage.md": {
+        "image": lambda: routes_table("image"),
+        "identity": lambda: routes_table("identity"),
+    },
+}
+
+
+def rendered(file: str) -> tuple[str, str]:
+    """The file as it is, and as it should be."""
+    text = (ROOT / file).read_text()
+    fresh = text
+    for name, make in PARTS[file].items():
+        body = make()
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+        fresh, count = marks.subn(lambda match, body=body: match[1] + body + "\n" + match[2], fresh)
+        if count != 1:
+            raise SystemExit(f"{file} lacks the marks of {name}")
+    return text, fresh
+
+
+if __name__ == "__main__":
+    for each in PARTS:
+        (ROOT / each).write_text(rendered(each)[1])
