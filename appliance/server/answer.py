@@ -35,6 +35,7 @@ class _Answer(Task):  # type: ignore[misc]
     request: Request
     response_headers: list[tuple[str, str]]
     close_on_finish: bool = False
+    content_length: int | None = None
     body_bytes = 0
     """Bytes of body that were handed to the connection."""
 
@@ -52,8 +53,13 @@ class _Answer(Task):  # type: ignore[misc]
         if self.has_body:
             self.body_bytes += len(data)
             super().write(data)
-        elif not self.wrote_header:
+        else:
             super().write(b"")
+            self.expect_no_body()
+
+    def expect_no_body(self) -> None:
+        """Keep waitress from missing the bytes that Content-Length announces, and closing for it."""
+        self.content_length = None
 
     def build_response_header(self) -> bytes:
         """The head, which also settles whether the connection stays and how the end of the body is marked."""
@@ -102,7 +108,10 @@ class PlainFile(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
 
     def prepare(self, size: int | None = None) -> int:
         """How many bytes will be sent; 0 leaves waitress to iterate and close."""
-        return int(super().prepare(size)) if self._answer.has_body else 0
+        if self._answer.has_body:
+            return int(super().prepare(size))
+        self._answer.expect_no_body()
+        return 0
 
     def __iter__(self) -> Iterator[bytes]:
         return super().__iter__() if self._answer.has_body else iter(())
@@ -114,16 +123,22 @@ class Outgoing(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
     def __init__(self, content: Content, answer: "AppAnswer") -> None:
         super().__init__(content, _BLOCK)
         self.content = content
+        self.remain: int = content.length
         self._answer = answer
 
     def prepare(self, size: int | None = None) -> int:
         """How many bytes will be sent; 0 leaves waitress to iterate and close, which sends nothing."""
-        self.remain: int = (self.content.length if size is None else size) if self._answer.has_body else 0
+        if not self._answer.has_body:
+            self._answer.expect_no_body()
+            self.remain = 0
+        elif size is not None:
+            self.remain = size
         return self.remain
 
     def __iter__(self) -> Iterator[bytes]:
         # Also what middleware sees that looks into an answer.
-        while self._answer.has_body and (block := self.content.read(_BLOCK)):
+        while self.remain and (block := self.content.read(min(_BLOCK, self.remain))):
+            self.remain -= len(block)
             yield block
 
 

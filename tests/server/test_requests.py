@@ -34,7 +34,7 @@ REFUSED = [
     ("chunked then gzip", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked, gzip\r\n", 501),
     ("identity coding", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: identity\r\n", 501),
     ("misspelt chunked", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: xchunked\r\n", 501),
-    ("quoted chunked", b'POST / HTTP/1.1\r\n' + _HOST + b'Transfer-Encoding: "chunked"\r\n', 501),
+    ("quoted chunked", b"POST / HTTP/1.1\r\n" + _HOST + b'Transfer-Encoding: "chunked"\r\n', 501),
     ("vertical tab chunked", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: \x0bchunked\r\n", 501),
     ("chunked twice", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked, chunked\r\n", 400),
     ("two codings", b"POST / HTTP/1.1\r\n" + _HOST + b"Transfer-Encoding: chunked\r\n" * 2, 400),
