@@ -1,0 +1,117 @@
+"""The composition root: settings in, the whole appliance out, on one screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from wsgiref.types import WSGIApplication
+
+from appliance.api.identity_v3 import routes as identity_v3
+from appliance.api.image_v2 import routes as image_v2
+from appliance.api.mount import Mount
+from appliance.api.proxy import TrustedProxy
+from appliance.api.service import Route
+from appliance.blobs.store import BlobStore
+from appliance.bootstrap import Welcome, new_password, preload, write_credentials
+from appliance.datadir import DataDir
+from appliance.db.blocks import BlockIndex
+from appliance.db.database import Database
+from appliance.db.notes import Notes
+from appliance.identity.service import Identity
+from appliance.image.service import Images
+from appliance.image.stores import Store, Stores
+from appliance.server.limits import Limits
+from appliance.server.server import Listener, Server
+from appliance.settings import Settings
+from appliance.values import Clock, now
+
+DEFAULT_STORE = "main"
+
+
+class Appliance:
+    """Everything that one data directory needs to be served. `with` opens it, `start` listens, `run` serves."""
+
+    def __init__(self, settings: Settings, clock: Clock = now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.directory = DataDir(settings.data_dir)
+
+    def __enter__(self) -> "Appliance":
+        """Own the directory, open what is in it, and put right what a crash has left."""
+        self.directory.acquire("serve")
+        try:
+            self._open()
+        except BaseException:
+            self.directory.release()
+            raise
+        return self
+
+    def _open(self) -> None:
+        settings = self.settings
+        self.db = Database(self.directory.database)
+        self.store = BlobStore(self.directory.blobs, BlockIndex(self.db, DEFAULT_STORE), clock=self.clock)
+        self.store.open()
+        self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
+        stores = Stores([Store(DEFAULT_STORE, self.store)], DEFAULT_STORE)
+        self.images = Images(self.db, stores, settings, self.clock)
+        self.images.recover()
+
+        identity = identity_v3.build(self.identity, settings, lambda: self.server.addresses[0][1])
+        image = image_v2.build(self.images, self.identity.validate, settings)
+        self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
+        self.server = Server(self._listeners(image, identity), self._limits())
+
+    def _listeners(self, image: WSGIApplication, identity: WSGIApplication) -> list[Listener]:
+        settings = self.settings
+        if settings.single_port:
+            both = Mount({"/image": image, "/identity": identity})
+            return [Listener(TrustedProxy(both, settings.trusted_proxies), settings.host, settings.image_port)]
+        return [
+            Listener(TrustedProxy(image, settings.trusted_proxies), settings.host, settings.image_port),
+            Listener(TrustedProxy(identity, settings.trusted_proxies), settings.host, settings.identity_port),
+        ]
+
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(
+            worker_threads=settings.worker_threads,
+            transfer_slots=settings.transfer_threads,
+            stall_seconds=settings.request_timeout,
+            grace_seconds=settings.shutdown_grace,
+        )
+
+    def start(self) -> Welcome:
+        """Do what the first start has to do, listen, and say where."""
+        settings = self.settings
+        password = None
+        if not self.identity.bootstrapped():
+            password = settings.admin_password or new_password()
+            self.identity.bootstrap(password, settings.region)
+        notes = []
+        if settings.sample_images:
+            notes = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), Notes(self.db))
+        self.server.start()
+        image_url, identity_url = self._urls()
+        write_credentials(self.directory, identity_url, settings.region, password)
+        shown = password if password and not settings.admin_password else ""
+        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, notes)
+
+    def _urls(self) -> tuple[str, str]:
+        bases = [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.server.addresses]
+        if self.settings.single_port:
+            return f"{bases[0]}/image", f"{bases[0]}/identity"
+        return bases[0], bases[1]
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        self.server.run()
+
+    def stop(self) -> None:
+        """Let running requests end, then make `run` return. From any thread and from signal handlers."""
+        self.server.stop()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.store.close()
+        self.db.close()
+        self.directory.release()
