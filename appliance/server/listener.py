@@ -62,6 +62,8 @@ def adjustments(limits: Limits) -> Adjustments:
 
 def bind(host: str, port: int) -> socket.socket:
     """A bound socket at the first address that `host` has. Raises Fatal."""
+    if not 0 <= port <= 65535:
+        raise Fatal(f"Can't listen on {shown(host, port)}: ports go from 0 to 65535.")
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -72,7 +74,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         sock.close()
         raise _cannot_listen(host, port, error) from error
     return sock
@@ -83,13 +85,12 @@ def shown(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> Fatal:
-    code = getattr(error, "errno", None)
-    if code == errno.EADDRINUSE:
+def _cannot_listen(host: str, port: int, error: OSError) -> Fatal:
+    if error.errno == errno.EADDRINUSE:
         return Fatal(f"Can't listen on {shown(host, port)}: another program listens there already.")
-    if code == errno.EACCES:
+    if error.errno == errno.EACCES:
         return Fatal(f"Can't listen on {shown(host, port)}: this user may not use that port.")
-    return Fatal(f"Can't listen on {shown(host, port)}: {getattr(error, 'strerror', None) or error}.")
+    return Fatal(f"Can't listen on {shown(host, port)}: {error.strerror or error}.")
 
 
 class Port(TcpWSGIServer):  # type: ignore[misc]

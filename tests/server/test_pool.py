@@ -1,0 +1,63 @@
+"""Threads that come when needed, up to a bound, and go when idle."""
+
+import threading
+
+from appliance.server.pool import Pool
+
+_PATIENCE = 20.0
+
+
+def test_pool_runs_jobs_at_once_up_to_its_bound():
+    pool = Pool("test", 4)
+    together = threading.Barrier(5)
+    for _ in range(4):
+        assert pool.submit(lambda: together.wait(_PATIENCE))
+    assert pool.threads == 4
+    together.wait(_PATIENCE)
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_pool_refuses_what_its_queue_cannot_hold():
+    pool = Pool("test", 1, waiting=1)
+    started, go_on = threading.Event(), threading.Event()
+    assert pool.submit(lambda: started.set() or go_on.wait(_PATIENCE))
+    assert started.wait(_PATIENCE)
+    assert pool.submit(started.set)
+    assert not pool.submit(started.set)
+    go_on.set()
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_pool_ends_idle_threads_and_makes_new_ones():
+    pool = Pool("test", 2, idle_seconds=0.05)
+    for _ in range(3):
+        done = threading.Event()
+        assert pool.submit(done.set)
+        assert done.wait(_PATIENCE)
+        while pool.threads:
+            pass
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_pool_survives_a_job_that_fails(caplog):
+    pool = Pool("test", 1)
+    done = threading.Event()
+    pool.submit(lambda: 1 // 0)
+    pool.submit(done.set)
+    assert done.wait(_PATIENCE)
+    assert "ZeroDivisionError" in caplog.text
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_closed_pool_refuses_drops_or_finishes_what_waits():
+    for drop in (True, False):
+        pool = Pool("test", 1)
+        started, go_on, later = threading.Event(), threading.Event(), threading.Event()
+        pool.submit(lambda started=started, go_on=go_on: started.set() or go_on.wait(_PATIENCE))
+        pool.submit(later.set)
+        assert started.wait(_PATIENCE)
+        assert pool.close(0, drop=drop) == 1
+        assert not pool.submit(later.set)
+        go_on.set()
+        assert pool.close(_PATIENCE, drop=drop) == 0
+        assert later.is_set() is not drop
