@@ -85,3 +85,7 @@ def remove_of_actor(tx: Tx, actor_type: str, actor_id: str) -> None:
 
 def remove_of_target(tx: Tx, target_type: str, target_id: str) -> None:
     tx.execute("DELETE FROM grants WHERE target_type = ? AND target_id = ?", (target_type, target_id))
+
+
+def remove_of_role(tx: Tx, role_id: str) -> None:
+    tx.execute("DELETE FROM grants WHERE role_id = ?", (role_id,))

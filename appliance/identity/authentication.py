@@ -27,7 +27,7 @@ class Proof:
 
 
 Method = Callable[[Record], Proof]
-"""Takes the method's object of `auth.identity`. Raises `Unauthenticated`, or `Invalid` if the object is no such thing."""
+"""Takes the method's object of `auth.identity`. Raises `Unauthenticated`, or `Invalid` if it is no such thing."""
 
 
 class PasswordMethod:

@@ -35,8 +35,8 @@ class Bootstrap:
         hashed = self._passwords.hash(password)
         with self._ledger.write() as tx:
             self._domain(tx)
-            project = self._project(tx, "admin", "Bootstrap project for initializing the cloud.")
-            self._project(tx, "service", "Projects of the services themselves.")
+            project = self._project(tx, "admin", "Project of the first administrator.")
+            self._project(tx, "service", "Project of the users that services act as.")
             user = self._user(tx, hashed)
             roles = self._roles(tx)
             for target_type, target_id in (("project", project["id"]), ("system", SYSTEM)):

@@ -35,7 +35,7 @@ class Catalog:
             raise NotFound(f"Could not find {shape.table[:-1]}: {record_id}.")
         return record
 
-    def list(self, shape: Shape, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, shape: Shape, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         return select(self._ledger.db, shape, filters, page)
 
     def rendered(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:

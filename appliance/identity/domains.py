@@ -19,5 +19,5 @@ class Domains:
             raise NotFound(f"Could not find domain: {domain_id}.")
         return domain
 
-    def list(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         return select(self._ledger.db, rows.PROJECTS, [*filters, Filter("is_domain", 1)], page)

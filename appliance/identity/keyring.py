@@ -8,13 +8,13 @@ is signed that nobody accepts; old public keys stay until no token of theirs can
 import hashlib
 import re
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.types import Options
 
 from appliance.blobs.durable import Disk, ensure_directory, replace_file
 from appliance.errors import Fatal, Unauthenticated
@@ -23,7 +23,7 @@ from appliance.values import Micros
 ALGORITHM = "ES256"
 _MAX_TOKEN = 8192
 _OUR_NAME = re.compile(r"made-(\d{20})-[0-9a-f]{8}\.pem")
-_LENIENT = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
+_LENIENT: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
 
 
 class Keyring:
@@ -104,9 +104,3 @@ class Keyring:
             raise Fatal(f"{self._private_file} is not a P-256 key")
         self._private = private
         self._public = [key for key in public if isinstance(key, ec.EllipticCurvePublicKey)]
-
-
-def age_of_name(name: str) -> str | None:
-    """When a public key of ours was made, for people."""
-    match = _OUR_NAME.fullmatch(name)
-    return datetime.fromtimestamp(int(match[1]) / 1e6, UTC).isoformat() if match else None

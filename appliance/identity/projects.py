@@ -20,11 +20,12 @@ class Projects:
         project["tags"] = rows.tags(self._ledger.db, project_id)
         return project
 
-    def list(
+    def search(
         self, filters: Iterable[Filter] = (), page: Page = ALL, tagged: Sequence[rows.Condition] = ()
     ) -> list[Record]:
+        return self.with_tags(select(self._ledger.db, rows.PROJECTS, filters, page, more=tagged))
+
+    def with_tags(self, projects: list[Record]) -> list[Record]:
+        """The same records, each with its `tags`."""
         tags = rows.all_tags(self._ledger.db)
-        found = select(self._ledger.db, rows.PROJECTS, filters, page, more=tagged)
-        for project in found:
-            project["tags"] = tags.get(project["id"], [])
-        return found
+        return [{**project, "tags": tags.get(project["id"], [])} for project in projects]

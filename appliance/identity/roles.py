@@ -1,11 +1,15 @@
-"""Roles, global and of domains, and what they imply."""
+"""Roles, global and of domains."""
 
 from collections.abc import Iterable
 
+from appliance.db import grants as grant_rows
+from appliance.db import projects as project_rows
 from appliance.db import roles as rows
-from appliance.db.records import ALL, Filter, Page, Record, find, select
-from appliance.errors import NotFound
+from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
+from appliance.errors import Invalid, NotFound
+from appliance.identity.changes import merged, names_unique, refuse_if_immutable
 from appliance.identity.ledger import Ledger
+from appliance.values import new_hex_id
 
 
 class Roles:
@@ -18,5 +22,31 @@ class Roles:
             raise NotFound(f"Could not find role: {role_id}.")
         return role
 
-    def list(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         return select(self._ledger.db, rows.ROLES, filters, page)
+
+    def create(self, role: Record) -> Record:
+        domain_id = role.get("domain_id")
+        if domain_id is not None and find(self._ledger.db, project_rows.PROJECTS, domain_id) is None:
+            raise NotFound(f"Could not find domain: {domain_id}.")
+        created = {"description": None, "options": {}, **role, "id": new_hex_id()}
+        with names_unique("role", role["name"]), self._ledger.write() as tx:
+            insert(tx, rows.ROLES, created)
+        return self.get(created["id"])
+
+    def update(self, role_id: str, changes: Record) -> Record:
+        role = self.get(role_id)
+        refuse_if_immutable("role", role, changes)
+        if "domain_id" in changes and changes["domain_id"] != role["domain_id"]:
+            raise Invalid("Cannot change Domain ID.")
+        changed = merged(role, changes)
+        with names_unique("role", changed["name"]), self._ledger.write() as tx:
+            update(tx, rows.ROLES, changed)
+        return self.get(role_id)
+
+    def delete(self, role_id: str) -> None:
+        """The role goes, and with it every grant and implication of it."""
+        refuse_if_immutable("role", self.get(role_id))
+        with self._ledger.write() as tx:
+            grant_rows.remove_of_role(tx, role_id)
+            delete(tx, rows.ROLES, role_id)

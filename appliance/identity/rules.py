@@ -1,4 +1,4 @@
-"""Who may do what: one table per resource, in Keystone's names for the actions (its default policy, scopes enforced)."""
+"""Who may do what: one table per resource, in Keystone's names for the actions. Its default policy, scopes enforced."""
 
 from appliance.identity.policy import (
     ANY_SCOPE,

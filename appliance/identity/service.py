@@ -5,7 +5,7 @@ from pathlib import Path
 from appliance.db.database import Database
 from appliance.errors import Unauthenticated
 from appliance.identity.assignments import Assignments
-from appliance.identity.authentication import Authentication, PasswordMethod, TokenMethod
+from appliance.identity.authentication import Authentication, Method, PasswordMethod, TokenMethod
 from appliance.identity.bootstrap import Bootstrap
 from appliance.identity.catalog import Catalog
 from appliance.identity.claims import SECOND, Claims
@@ -57,7 +57,7 @@ class Identity:
             trusts=_none,
             application_credentials=_none,
         )
-        methods = {
+        methods: dict[str, Method] = {
             "password": PasswordMethod(ledger, self.passwords, self.scopes),
             "token": TokenMethod(self.tokens),
         }
@@ -73,8 +73,9 @@ class Identity:
         return Bootstrap(self.ledger, self.passwords).done()
 
     def bootstrap(self, password: str, region: str) -> None:
-        """Make the first rows, unless they are there: domain, admin with this password, roles, catalog."""
-        Bootstrap(self.ledger, self.passwords).run(password, region)
+        """Make the first rows: domain, admin with this password, roles, catalog. Does nothing where they are there."""
+        if not self.bootstrapped():
+            Bootstrap(self.ledger, self.passwords).run(password, region)
 
     def validate(self, text: str) -> Caller:
         """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`."""

@@ -20,7 +20,7 @@ class Users:
         password = rows.password(self._ledger.db, user_id)
         return self._shown(user, {user_id: password["expires_at"]} if password is not None else {})
 
-    def list(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         expiries = rows.password_expiries(self._ledger.db)
         return [self._shown(user, expiries) for user in select(self._ledger.db, rows.USERS, filters, page)]
 

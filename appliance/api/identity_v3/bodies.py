@@ -1,0 +1,61 @@
+"""Request bodies: JSON objects, checked against schemas that are plain data and compiled when first used."""
+
+from functools import cached_property
+from typing import Any
+
+import fastjsonschema
+
+from appliance.api.exchange import Request
+from appliance.db.records import Record
+from appliance.errors import Invalid
+
+
+class Schema:
+    """A JSON schema. Compiled once, by the first request that needs it."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    @cached_property
+    def _check(self) -> Any:
+        return fastjsonschema.compile(self.data, use_default=False)
+
+    def check(self, value: Any) -> None:
+        """Raise `Invalid`, naming the attribute that breaks the schema but not its value."""
+        try:
+            self._check(value)
+        except fastjsonschema.JsonSchemaValueException as error:
+            attribute = ".".join(str(part) for part in error.path[1:]) or "the body"
+            reason = error.message.removeprefix(error.name or "").strip() or "is not valid"
+            raise Invalid(f"Invalid input for field '{attribute}': {reason}.") from error
+
+
+def json_object(request: Request[Any]) -> Record:
+    """The body as a JSON object; an empty one if there is none. Raises `Invalid`."""
+    if not request.has_body:
+        return {}
+    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise Invalid("Expecting to find application/json in Content-Type header.")
+    body = request.json()
+    if not isinstance(body, dict):
+        raise Invalid("Expecting to find valid JSON in request body.")
+    return body
+
+
+def member(request: Request[Any], key: str, schema: Schema) -> Record:
+    """The object under `key` of the body, checked. Raises `Invalid`."""
+    found = json_object(request).get(key)
+    if not isinstance(found, dict):
+        raise Invalid(f"Expecting to find {key} in request body.")
+    schema.check(found)
+    return found
+
+
+def members(request: Request[Any], key: str, schema: Schema) -> list[Record]:
+    """The list under `key` of the body, checked. Raises `Invalid`."""
+    found = json_object(request).get(key)
+    if not isinstance(found, list):
+        raise Invalid(f"Expecting to find {key} in request body.")
+    schema.check(found)
+    return found

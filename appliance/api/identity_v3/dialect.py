@@ -1,0 +1,47 @@
+"""What makes an API sound like Keystone: who is let in, what errors look like, what every answer carries."""
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.faults import identity_fault
+from appliance.api.identity_v3.addresses import AddressBook
+from appliance.api.service import Route
+from appliance.errors import Unauthenticated
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+
+_NOT_FOUND = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+    "<p>Nothing answers at this address.</p>\n"
+)
+
+
+class IdentityDialect:
+    """Identity API v3. The caller of a request is the validated token of `X-Auth-Token`."""
+
+    def __init__(self, identity: Identity, addresses: AddressBook) -> None:
+        self._identity = identity
+        self._addresses = addresses
+
+    def before_routing(self, request: Request[Token]) -> Reply | None:
+        request.path = request.path.rstrip("/") or "/"
+        return None
+
+    def admit(self, request: Request[Token], route: Route) -> None:
+        if route.public:
+            return
+        text = request.header("x-auth-token")
+        if not text:
+            raise Unauthenticated("There is no token in the request.")
+        request.caller = self._identity.tokens.validate(text)
+
+    def fault(self, request: Request[Token], error: Exception) -> Reply:
+        return identity_fault(error, self._addresses.identity(request))
+
+    def unrouted(self, request: Request[Token]) -> Reply:
+        return Reply(404, _NOT_FOUND, [("Content-Type", "text/html; charset=utf-8")])
+
+    def wrong_method(self, request: Request[Token], allowed: str) -> Reply:
+        return Reply(405, {"message": "The method is not allowed for the requested URL."}, [("Allow", allowed)])
+
+    def finish(self, request: Request[Token], reply: Reply) -> None:
+        reply.headers.append(("Vary", "X-Auth-Token"))
+        reply.headers.append(("x-openstack-request-id", request.id))

@@ -1,0 +1,98 @@
+"""Identity API v3 in one table, and the service made of it."""
+
+from collections.abc import Callable
+
+from appliance.api.identity_v3.addresses import AddressBook
+from appliance.api.identity_v3.answers import Answers
+from appliance.api.identity_v3.auth import Auth
+from appliance.api.identity_v3.catalog import CatalogResources
+from appliance.api.identity_v3.dialect import IdentityDialect
+from appliance.api.identity_v3.domains import Domains
+from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.projects import Projects
+from appliance.api.identity_v3.roles import Roles
+from appliance.api.identity_v3.tokens import Tokens
+from appliance.api.identity_v3.users import Users
+from appliance.api.identity_v3.versions import Versions
+from appliance.api.service import Route, Service
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+from appliance.settings import Settings
+
+
+def build(identity: Identity, settings: Settings, image_port: Callable[[], int] | None = None) -> Service[Token]:
+    """The WSGI application. `image_port` is asked at each request, since port 0 is only known once it is bound."""
+    addresses = AddressBook(settings, image_port or (lambda: settings.image_port))
+    return Service(IdentityDialect(identity, addresses), routes(identity, settings, addresses), head_is_get=True)
+
+
+def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> list[Route]:
+    """Every route. HEAD goes where GET goes."""
+    answers = Answers(addresses)
+    lists = Lists(settings)
+    return [
+        *_open(identity, answers),
+        *_people(identity, answers, lists),
+        *_places(identity, answers, lists),
+        *_catalog(identity, answers, lists),
+    ]
+
+
+def _open(identity: Identity, answers: Answers) -> list[Route]:
+    versions = Versions(answers)
+    tokens = Tokens(identity, answers)
+    auth = Auth(identity, answers)
+    return [
+        Route("GET", "/", versions.every, public=True),
+        Route("GET", "/v3", versions.v3, public=True),
+        Route("POST", "/v3/auth/tokens", tokens.issue, public=True),
+        Route("GET", "/v3/auth/tokens", tokens.show),
+        Route("DELETE", "/v3/auth/tokens", tokens.revoke),
+        Route("GET", "/v3/auth/tokens/OS-PKI/revoked", tokens.revoked_by_id, public=True),
+        Route("GET", "/v3/OS-SIMPLE-CERT/ca", tokens.certificates, public=True),
+        Route("GET", "/v3/OS-SIMPLE-CERT/certificates", tokens.certificates, public=True),
+        Route("GET", "/v3/auth/projects", auth.projects),
+        Route("GET", "/v3/auth/domains", auth.domains),
+        Route("GET", "/v3/auth/system", auth.system),
+        Route("GET", "/v3/auth/catalog", auth.catalog),
+        Route("GET", "/v3/OS-FEDERATION/projects", auth.projects),
+        Route("GET", "/v3/OS-FEDERATION/domains", auth.domains),
+    ]
+
+
+def _people(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+    users = Users(identity, answers, lists)
+    roles = Roles(identity, answers, lists)
+    return [
+        Route("GET", "/v3/users", users.list),
+        Route("GET", "/v3/users/<user_id>", users.show),
+        Route("GET", "/v3/users/<user_id>/projects", users.projects),
+        Route("GET", "/v3/roles", roles.list),
+        Route("POST", "/v3/roles", roles.create),
+        Route("GET", "/v3/roles/<role_id>", roles.show),
+        Route("PATCH", "/v3/roles/<role_id>", roles.update),
+        Route("DELETE", "/v3/roles/<role_id>", roles.delete),
+    ]
+
+
+def _places(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+    domains = Domains(identity, answers, lists)
+    projects = Projects(identity, answers, lists)
+    return [
+        Route("GET", "/v3/domains", domains.list),
+        Route("GET", "/v3/domains/<domain_id>", domains.show),
+        Route("GET", "/v3/projects", projects.list),
+        Route("GET", "/v3/projects/<project_id>", projects.show),
+    ]
+
+
+def _catalog(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+    catalog = CatalogResources(identity, answers, lists)
+    return [
+        Route("GET", "/v3/regions", catalog.list_regions),
+        Route("GET", "/v3/regions/<region_id>", catalog.show_region),
+        Route("GET", "/v3/services", catalog.list_services),
+        Route("GET", "/v3/services/<service_id>", catalog.show_service),
+        Route("GET", "/v3/endpoints", catalog.list_endpoints),
+        Route("GET", "/v3/endpoints/<endpoint_id>", catalog.show_endpoint),
+    ]

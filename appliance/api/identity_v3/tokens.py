@@ -1,0 +1,129 @@
+"""/v3/auth/tokens: tokens are issued, shown and revoked."""
+
+from typing import Any
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import json_object
+from appliance.api.identity_v3.listing import switch
+from appliance.api.identity_v3.schemas_auth import AUTH
+from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from appliance.identity.service import Identity
+from appliance.identity.token import Named, Token
+from appliance.values import micros_text
+
+_ACCESS_RULES_VERSION = 1.0
+
+
+class Tokens:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def issue(self, request: Request[Token]) -> Reply:
+        """POST /v3/auth/tokens"""
+        auth = json_object(request).get("auth")
+        if not isinstance(auth, dict):
+            raise Invalid("Expecting to find auth in request body.")
+        AUTH.check(auth)
+        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"))
+        return self._shown(request, token, 201)
+
+    def show(self, request: Request[Token]) -> Reply:
+        """GET and HEAD /v3/auth/tokens"""
+        subject = self._subject(request, switch(request.arg("allow_expired") or "no"))
+        credential = subject.application_credential
+        if credential is not None and credential.access_rules and not _knows_access_rules(request):
+            raise NotFound("The asking service does not know access rules.")
+        action = "check_token" if request.method == "HEAD" else "validate_token"
+        self._identity.enforce(request.caller, action, {"token.user_id": subject.user.id})
+        return self._shown(request, subject, 200)
+
+    def revoke(self, request: Request[Token]) -> Reply:
+        """DELETE /v3/auth/tokens"""
+        subject = self._subject(request)
+        self._identity.enforce(request.caller, "revoke_token", {"token.user_id": subject.user.id})
+        self._identity.tokens.revoke(subject, cascade=switch(request.arg("cascade") or "yes"))
+        return done()
+
+    def revoked_by_id(self, request: Request[Token]) -> Reply:
+        """GET /v3/auth/tokens/OS-PKI/revoked, which stateless tokens can't answer."""
+        raise Forbidden("Tokens are not stored, so there is no list of revoked ones.")
+
+    def certificates(self, request: Request[Token]) -> Reply:
+        """GET /v3/OS-SIMPLE-CERT/ca and /certificates, gone with PKI tokens."""
+        raise Gone("PKI tokens are no more.")
+
+    def _subject(self, request: Request[Token], allow_expired: bool = False) -> Token:
+        text = request.header("x-subject-token")
+        if not text:
+            raise NotFound("There is no token in X-Subject-Token.")
+        try:
+            return self._identity.tokens.validate(text, allow_expired=allow_expired)
+        except Unauthenticated as error:
+            raise NotFound("Could not find token.") from error
+
+    def _shown(self, request: Request[Token], token: Token, status: int) -> Reply:
+        body = token_body(token)
+        if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
+            body["catalog"] = self._identity.catalog.rendered(
+                self._answers.addresses(request), token.project_id, token.user.id
+            )
+        return Reply(status, {"token": body}, [("X-Subject-Token", token.text)])
+
+
+def _knows_access_rules(request: Request[Token]) -> bool:
+    try:
+        return float(request.header("openstack-identity-access-rules") or "0") >= _ACCESS_RULES_VERSION
+    except ValueError:
+        return False
+
+
+def token_body(token: Token) -> dict[str, Any]:
+    """A token as clients see it, without the catalog."""
+    expires_at = token.user.password_expires_at
+    body: dict[str, Any] = {
+        "methods": list(token.methods),
+        "user": {
+            "domain": _named(token.user.domain),
+            "id": token.user.id,
+            "name": token.user.name,
+            "password_expires_at": None if expires_at is None else micros_text(expires_at).removesuffix("Z"),
+        },
+        "audit_ids": list(token.audit_ids),
+        "expires_at": micros_text(token.expires_at),
+        "issued_at": micros_text(token.issued_at // 1_000_000 * 1_000_000),
+    }
+    if token.scoped:
+        body["roles"] = [_named(role) for role in token.roles]
+    if token.system:
+        body["system"] = {"all": True}
+    elif token.domain is not None:
+        body["domain"] = _named(token.domain)
+    elif token.project is not None:
+        project = token.project
+        body["project"] = {"domain": _named(project.domain), "id": project.id, "name": project.name}
+        if token.trust is None:
+            body["is_domain"] = project.is_domain
+    _add_delegation(body, token)
+    return body
+
+
+def _add_delegation(body: dict[str, Any], token: Token) -> None:
+    trust, credential = token.trust, token.application_credential
+    if trust is not None:
+        body["OS-TRUST:trust"] = {
+            "id": trust.id,
+            "impersonation": trust.impersonation,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+        }
+    if credential is not None:
+        shown = {"id": credential.id, "name": credential.name, "restricted": not credential.unrestricted}
+        if credential.access_rules:
+            shown["access_rules"] = list(credential.access_rules)
+        body["application_credential"] = shown
+
+
+def _named(thing: Named) -> dict[str, str]:
+    return {"id": thing.id, "name": thing.name}

@@ -1,0 +1,24 @@
+"""A whole identity service on a temporary directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.db.database import Database
+from appliance.settings import Settings
+from tests.api.identity_v3.client import Client, start
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Tests that need other settings override this fixture."""
+    return Settings()
+
+
+@pytest.fixture
+def client(tmp_path: Path, settings: Settings) -> Iterator[Client]:
+    """A client that acts as the admin on the project admin."""
+    db = Database(tmp_path / "appliance.db")
+    yield start(tmp_path, settings, db)
+    db.close()
