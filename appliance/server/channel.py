@@ -108,6 +108,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def _enqueue(self, request: Request) -> None:
         """requests_lock is held."""
         self.requests.append(request)
+        self.hub.loop.wake(self)
         if len(self.requests) == 1:
             self.server.add_task(self)
 
@@ -169,12 +170,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             if quiet > self.limits.stall_seconds:
                 self.handle_close()
         elif self.requests:
-            return
+            pass
         elif self.request is not None:
             if now - self.request.started > self.limits.receive_seconds:
                 self.refuse(RequestTimeout("The request did not arrive in time."))
         elif quiet > self.limits.idle_seconds:
             self.handle_close()
+
+    @property
+    def asleep(self) -> bool:
+        """The main loop need not ask `readable` and `writable` again until an event, or `_wake`."""
+        return self._download is not None or (self.at_rest and not self.will_close and not self.close_when_flushed)
 
     @property
     def at_rest(self) -> bool:
@@ -190,7 +196,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except Exception:
             _log.exception("a connection is given up")
             self.will_close = True
-            self.server.pull_trigger()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have the main loop look at this connection. From any thread."""
+        self.hub.loop.wake(self)
+        self.server.pull_trigger()
 
     def _serve(self, request: Request) -> None:
         self._begun = time.monotonic()
@@ -278,7 +289,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 elif self.connected and request.leftover:
                     self._parse(request.leftover)
         if self.connected:
-            self.server.pull_trigger()
+            self._wake()
 
     def _log_access(self, size: int) -> None:
         answer = self._answer
@@ -299,7 +310,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._abandon(outgoing)
             return
         self._start_download()
-        self.server.pull_trigger()
+        self._wake()
 
     def _abandon(self, outgoing: Outgoing) -> None:
         """The connection was closed before the file could be sent."""

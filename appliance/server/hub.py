@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from appliance.server.limits import Limits
+from appliance.server.loop import Loop
 from appliance.server.pool import Pool
 from appliance.server.sender import Downloads
 
@@ -14,8 +15,9 @@ _log = logging.getLogger(__name__)
 class Hub:
     """The thread pools, the downloads, and a way to have something done by the main loop's thread."""
 
-    def __init__(self, limits: Limits, wake: Callable[[], None]) -> None:
+    def __init__(self, limits: Limits, loop: Loop, wake: Callable[[], None]) -> None:
         self.limits = limits
+        self.loop = loop
         self.workers = Pool("worker", limits.worker_threads)
         self.transfers = Pool("transfer", limits.transfer_slots, limits.transfer_queue)
         self.downloads = Downloads(limits)

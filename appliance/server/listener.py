@@ -26,6 +26,7 @@ _RECEIVE = 64 * KIB
 _NEVER = 1 << 60
 _OUT_OF_SOMETHING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE = 0.2
+_ACCEPTS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ def adjustments(limits: Limits) -> Adjustments:
         clear_untrusted_proxy_headers=False,
         log_socket_errors=True,
         expose_tracebacks=False,
-        asyncore_use_poll=True,
     )
     adj.limits = limits
     return adj
@@ -98,15 +98,16 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
 
-    def __init__(self, listener: Listener, hub: Hub, adj: Adjustments, map: dict[int, Any]) -> None:
+    def __init__(self, listener: Listener, hub: Hub, adj: Adjustments) -> None:
         self.hub = hub
         self._pause_until = 0.0
+        self._accepted = False
         sock = bind(listener.host, listener.port)
         info = (sock.family, sock.type, sock.proto, sock.getsockname())
         try:
             super().__init__(
                 listener.app,
-                map,
+                hub.loop,
                 _sock=sock,
                 # Never asked for anything: add_task is ours.
                 dispatcher=hub.workers,
@@ -144,6 +145,13 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
     def readable(self) -> bool:
         return time.monotonic() >= self._pause_until and bool(super().readable())
 
+    def handle_accept(self) -> None:
+        for _ in range(_ACCEPTS):
+            self._accepted = False
+            super().handle_accept()
+            if not self._accepted or len(self._map) >= self.adj.connection_limit:
+                break
+
     def accept(self) -> tuple[socket.socket, Any] | None:
         try:
             pair: tuple[socket.socket, Any] | None = super().accept()
@@ -154,4 +162,5 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             self._pause_until = time.monotonic() + _PAUSE
             _log.warning("can't accept connections for a moment: %s", error.strerror)
             return None
+        self._accepted = pair is not None
         return pair

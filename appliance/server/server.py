@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from waitress import trigger, wasyncore
+from waitress import trigger
 
 from appliance.server.hub import Hub
 from appliance.server.limits import Limits
 from appliance.server.listener import Listener, Port, adjustments
+from appliance.server.loop import Loop
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Server:
     def __init__(self, listeners: Sequence[Listener], limits: Limits | None = None) -> None:
         self._listeners = listeners
         self._limits = limits or Limits()
-        self._map: dict[int, Any] = {}
+        self._loop = Loop()
         self._ports: list[Port] = []
         self._hub: Hub | None = None
         self._trigger: Any = None
@@ -45,12 +46,12 @@ class Server:
     def start(self) -> None:
         """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
         _raise_file_limit(self._limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES)
-        self._trigger = trigger.trigger(self._map)
-        self._hub = Hub(self._limits, self._trigger.pull_trigger)
+        self._trigger = trigger.trigger(self._loop)
+        self._hub = Hub(self._limits, self._loop, self._trigger.pull_trigger)
         adj = adjustments(self._limits)
         try:
             for listener in self._listeners:
-                self._ports.append(Port(listener, self._hub, adj, self._map))
+                self._ports.append(Port(listener, self._hub, adj))
         except BaseException:
             self._close()
             raise
@@ -61,7 +62,7 @@ class Server:
             raise RuntimeError("start comes before run")
         try:
             while not self._over():
-                wasyncore.loop(timeout=self._pause, use_poll=True, map=self._map, count=1)
+                self._loop.turn(self._pause)
                 self._hub.run_posted()
                 self._check()
         finally:
@@ -96,6 +97,7 @@ class Server:
         now = time.time()
         if time.monotonic() >= self._check_at:
             self._check_at = time.monotonic() + self._pause
+            self._loop.wake_all()
             for port in self._ports:
                 try:
                     port.check(now)
@@ -114,7 +116,7 @@ class Server:
             running = self._hub.close(_LAST_WORDS)
             if running:
                 _log.warning("%d requests would not end and were left behind", running)
-        wasyncore.close_all(self._map, ignore_all=True)
+        self._loop.close()
 
 
 def _stop_listening(port: Port) -> None:

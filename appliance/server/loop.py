@@ -1,0 +1,86 @@
+"""The main loop: waitress's event handlers behind epoll, so that connections at rest cost nothing.
+
+waitress asks every connection on every pass whether it wants to read or write. Here only those that are awake are
+asked; a connection that waits for its client's next request, or whose answer a sender sends, sleeps.
+"""
+
+import contextlib
+import select
+from collections import deque
+from typing import Any
+
+from waitress import wasyncore
+
+_READ = select.EPOLLIN
+_WRITE = select.EPOLLOUT
+
+
+class Loop(dict[int, Any]):
+    """The map from descriptor to handler that waitress's classes enter and leave. For one thread, but for `wake`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoll = select.epoll()
+        self._watched: dict[int, int] = {}
+        self._awake: dict[int, Any] = {}
+        self._woken: deque[Any] = deque()
+
+    def __setitem__(self, fd: int, handler: Any) -> None:
+        super().__setitem__(fd, handler)
+        self._awake[fd] = handler
+
+    def __delitem__(self, fd: int) -> None:
+        # wasyncore leaves the map before it closes the descriptor.
+        super().__delitem__(fd)
+        self._awake.pop(fd, None)
+        self._watch(fd, 0)
+
+    def wake(self, handler: Any) -> None:
+        """Ask this handler again in the next pass. From any thread, which must then pull the trigger."""
+        self._woken.append(handler)
+
+    def wake_all(self) -> None:
+        """Ask everyone again."""
+        self._awake.update(self)
+
+    def turn(self, timeout: float) -> None:
+        """One pass: ask those awake, wait, and let them handle what happened."""
+        while self._woken:
+            handler = self._woken.popleft()
+            if self.get(fd := handler._fileno) is handler:
+                self._awake[fd] = handler
+        for fd, handler in list(self._awake.items()):
+            self._watch(fd, (_READ if handler.readable() else 0) | (_WRITE if handler.writable() else 0))
+            if getattr(handler, "asleep", False):
+                self._awake.pop(fd, None)
+        for fd, flags in self._epoll.poll(timeout):
+            handler = self.get(fd)
+            if handler is not None:
+                self._awake[fd] = handler
+                wasyncore.readwrite(handler, flags)
+
+    def close(self) -> None:
+        """Close every handler, then the loop itself."""
+        wasyncore.close_all(self, ignore_all=True)
+        self._epoll.close()
+
+    def clear(self) -> None:
+        """Forget everyone; called when all are closed."""
+        for fd in list(self):
+            del self[fd]
+
+    def _watch(self, fd: int, wanted: int) -> None:
+        watched = self._watched.get(fd, 0)
+        if wanted == watched:
+            return
+        if not wanted:
+            # Not merely modified: epoll reports a hang-up even to those who asked for nothing.
+            del self._watched[fd]
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+            return
+        self._watched[fd] = wanted
+        if watched:
+            self._epoll.modify(fd, wanted)
+        else:
+            self._epoll.register(fd, wanted)
