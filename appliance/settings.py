@@ -90,6 +90,13 @@ class Settings:
     )
     show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
+    enabled_backends: tuple[str, ...] = _setting(
+        (), "several stores, as id:file or id:http; none means a single one that clients are not told of"
+    )
+    default_backend: str = _setting("", "store that takes what names no store; the first one unless set")
+    store_weights: tuple[str, ...] = _setting((), "weights of stores, as id:number; data is read from the heaviest")
+    store_descriptions: tuple[str, ...] = _setting((), "descriptions of stores, as id:text")
+    image_cache_dir: str = _setting("", "directory of the image cache; without one there is no cache")
     disable_by_file_path: str = _setting("", "while this file exists, /healthcheck says 503 DISABLED BY FILE")
     limit_param_default: int = _setting(25, "images on a page when the client sets no limit")
     api_limit_max: int = _setting(1000, "images on a page at the most")

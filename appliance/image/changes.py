@@ -58,6 +58,8 @@ def apply(caller: Caller, image: ImageRecord, changes: Sequence[Change], setting
     before = _Before(dict(image.properties), list(image.tags), {name: getattr(image, name) for name in SETTABLE})
     for change in changes:
         check_path(change)
+        if change.root == "locations":
+            raise Forbidden(f"It's not allowed to {change.op} locations if locations are invisible.")
         if change.op == "remove":
             _remove(caller, image, change)
         else:

@@ -59,6 +59,12 @@ class Images:
         shown = [self._in_order(image) for image in found if allowed(caller, "get_image", image)]
         return shown, bool(shown) and len(found) == query.limit
 
+    def may_see_locations(self, caller: Caller, image: ImageRecord) -> bool:
+        """Where the data lies is for the owner and admins, and for them alone while the image is deactivated."""
+        if image.status == "deactivated":
+            return caller.is_admin
+        return allowed(caller, "get_image_location", image)
+
     def _marker(self, caller: Caller, marker: str) -> ImageRecord:
         try:
             return self.look_up(caller, marker)

@@ -67,3 +67,7 @@ class Stores:
     def weight(self, store_id: str | None) -> int:
         store = self.find(store_id)
         return store.weight if store else 0
+
+    def trouble(self) -> dict[str, str | None]:
+        """What keeps each writable store from taking data, or None."""
+        return {store.id: store.blobs.write_trouble() for store in self if store.blobs is not None}

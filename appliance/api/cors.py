@@ -1,0 +1,80 @@
+"""Cross-origin requests: which pages of which origins may call the service from a browser. Off without origins."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from appliance.api.exchange import Reply, Request
+
+_MAX_AGE = "3600"
+
+# A browser may always send these.
+_SIMPLE_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-language",
+        "cache-control",
+        "content-language",
+        "content-type",
+        "expires",
+        "last-modified",
+        "pragma",
+    }
+)
+
+
+class Cors:
+    """The answers to preflight requests, and the headers that let a page read the other answers."""
+
+    def __init__(
+        self,
+        origins: Iterable[str],
+        *,
+        methods: Iterable[str],
+        allow_headers: Iterable[str] = (),
+        allow_prefixes: tuple[str, ...] = (),
+        expose_headers: Iterable[str] = (),
+    ) -> None:
+        self._origins = frozenset(origin.rstrip("/") for origin in origins)
+        self._methods = frozenset(methods)
+        self._allow_headers = _SIMPLE_HEADERS | {name.lower() for name in allow_headers}
+        self._allow_prefixes = allow_prefixes
+        self._expose_headers = ",".join(expose_headers)
+
+    def preflight(self, request: Request[Any]) -> Reply | None:
+        """The answer to a browser that asks beforehand; None if the request is no such question."""
+        method = request.header("access-control-request-method")
+        origin = self._origin(request)
+        if not self._origins or request.method != "OPTIONS" or method is None or origin is None:
+            return None
+        reply = Reply(200)
+        wanted = [name.strip() for name in (request.header("access-control-request-headers") or "").split(",")]
+        wanted = [name for name in wanted if name]
+        if method.upper() in self._methods and all(self._may_send(name) for name in wanted):
+            self._allow(reply, origin)
+            reply.headers.append(("Access-Control-Max-Age", _MAX_AGE))
+            reply.headers.append(("Access-Control-Allow-Methods", method.upper()))
+            if wanted:
+                reply.headers.append(("Access-Control-Allow-Headers", ",".join(wanted)))
+        return reply
+
+    def finish(self, request: Request[Any], reply: Reply) -> None:
+        """Let a page of an allowed origin read the answer."""
+        origin = self._origin(request)
+        if origin is not None and not reply.has_header("Access-Control-Allow-Origin"):
+            self._allow(reply, origin)
+            if self._expose_headers:
+                reply.headers.append(("Access-Control-Expose-Headers", self._expose_headers))
+
+    def _origin(self, request: Request[Any]) -> str | None:
+        origin = request.header("origin")
+        if origin and ("*" in self._origins or origin.rstrip("/") in self._origins):
+            return origin
+        return None
+
+    def _may_send(self, name: str) -> bool:
+        return name.lower() in self._allow_headers or name.lower().startswith(self._allow_prefixes)
+
+    def _allow(self, reply: Reply, origin: str) -> None:
+        # No credentials: the services know tokens in headers, which a page sends itself, and no cookies.
+        reply.headers.append(("Vary", "Origin"))
+        reply.headers.append(("Access-Control-Allow-Origin", origin))

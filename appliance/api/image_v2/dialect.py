@@ -1,0 +1,114 @@
+"""What makes the image API sound like Glance: versions, tokens, bodies of errors, and the odd corners of its routes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from appliance.api.cors import Cors
+from appliance.api.exchange import Reply, Request
+from appliance.api.faults import image_error, image_fault
+from appliance.api.healthcheck import PATH, Healthcheck
+from appliance.api.image_v2.versions import Versions
+from appliance.api.proxy import TrustedProxies
+from appliance.api.service import Route
+from appliance.errors import Invalid, Unauthenticated
+from appliance.settings import Settings
+from appliance.values import Caller
+
+Authenticate = Callable[[str], Caller]
+"""A token's text in, its caller out. Raises `Unauthenticated`."""
+
+# Paths where Glance has no answer of its own to other methods.
+_NO_405 = re.compile(r"/v2/(images/[^/]+/tasks|info/usage)")
+_LOCATIONS = re.compile(r"/v2/images/[^/]+/locations")
+
+_CORS_HEADERS = (
+    "Content-MD5",
+    "X-Image-Meta-Checksum",
+    "X-Storage-Token",
+    "Accept-Encoding",
+    "X-Auth-Token",
+    "X-Identity-Status",
+    "X-Roles",
+    "X-Service-Catalog",
+    "X-User-Id",
+    "X-Tenant-Id",
+    "X-OpenStack-Request-ID",
+    "X-OpenStack-Image-Size",
+)
+_CORS_EXPOSED = (
+    "X-Image-Meta-Checksum",
+    "X-Auth-Token",
+    "X-Subject-Token",
+    "X-Service-Token",
+    "X-OpenStack-Request-ID",
+)
+
+
+class ImageDialect:
+    """Image API v2. Everything but versions and `/healthcheck` needs a token, before the path is even looked at."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        authenticate: Authenticate,
+        healthcheck: Healthcheck,
+        identity_url: Callable[[Request[Any]], str],
+    ) -> None:
+        self._authenticate = authenticate
+        self._healthcheck = healthcheck
+        self._identity_url = identity_url
+        self._versions = Versions(settings)
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._cors = Cors(
+            settings.cors_allowed_origins,
+            methods=("GET", "PUT", "POST", "DELETE", "PATCH"),
+            allow_headers=_CORS_HEADERS,
+            allow_prefixes=("x-image-meta-",),
+            expose_headers=_CORS_EXPOSED,
+        )
+
+    def before_routing(self, request: Request[Caller]) -> Reply | None:
+        self._proxies.fold(request.environ)
+        if request.path == PATH:
+            return self._healthcheck.reply(request)
+        reply = self._cors.preflight(request) or self._versions.negotiate(request)
+        if reply is not None:
+            return reply
+        request.check_request_id()
+        token = request.header("x-auth-token")
+        if not token:
+            raise Unauthenticated("There is no token in the request.")
+        request.caller = self._authenticate(token)
+        if request.path == "/v2":
+            return Reply(302, headers=[("Location", f"{request.base_url}/v2/")])
+        return None
+
+    def admit(self, request: Request[Caller], route: Route) -> None:
+        if route.bodiless and request.has_body and (request.content_length or request.method != "GET"):
+            raise Invalid("A body is not expected with this request.")
+
+    def fault(self, request: Request[Caller], error: Exception) -> Reply:
+        reply = image_fault(error, request.header("accept"))
+        if reply.status == 401:
+            reply.headers.append(("WWW-Authenticate", f'Keystone uri="{self._identity_url(request)}"'))
+        return reply
+
+    def unrouted(self, request: Request[Caller]) -> Reply:
+        return image_error(404, "The resource could not be found.", request.header("accept"))
+
+    def wrong_method(self, request: Request[Caller], allowed: str) -> Reply:
+        if _NO_405.fullmatch(request.path):
+            return self.unrouted(request)
+        # The original never answers HEAD, and forgets that locations can be read.
+        methods = [method for method in allowed.split(", ") if method != "HEAD"]
+        if _LOCATIONS.fullmatch(request.path):
+            methods = ["POST"]
+        sentence = f"The method {request.method} is not allowed for this resource."
+        reply = image_error(405, sentence, request.header("accept"))
+        reply.headers.append(("Allow", ", ".join(methods)))
+        return reply
+
+    def finish(self, request: Request[Caller], reply: Reply) -> None:
+        reply.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, reply)

@@ -1,0 +1,51 @@
+"""Every route of the image API, and the service made of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from appliance.api.exchange import Request
+from appliance.api.healthcheck import Healthcheck
+from appliance.api.image_v2 import schemas
+from appliance.api.image_v2.actions import ActionRoutes
+from appliance.api.image_v2.dialect import Authenticate, ImageDialect
+from appliance.api.image_v2.image_data import ImageDataRoutes
+from appliance.api.image_v2.images import ImageRoutes
+from appliance.api.image_v2.info import InfoRoutes
+from appliance.api.image_v2.members import MemberRoutes
+from appliance.api.image_v2.tags import TagRoutes
+from appliance.api.service import Route, Service
+from appliance.image.schemas import ImageChecks
+from appliance.image.service import Images
+from appliance.settings import Settings
+from appliance.values import Caller
+
+
+def routes(images: Images, settings: Settings) -> list[Route]:
+    """The table of the image API, resource by resource."""
+    checks = ImageChecks(settings)
+    return [
+        *ImageRoutes(images, settings, checks).routes(),
+        *ImageDataRoutes(images, settings).routes(),
+        *MemberRoutes(images).routes(),
+        *TagRoutes(images).routes(),
+        *ActionRoutes(images).routes(),
+        *InfoRoutes(images, settings).routes(),
+        *schemas.routes(settings),
+    ]
+
+
+def build(
+    images: Images,
+    authenticate: Authenticate,
+    settings: Settings,
+    *,
+    identity_url: Callable[[Request[Any]], str],
+    more_routes: tuple[Route, ...] = (),
+) -> Service[Caller]:
+    """The image service as a WSGI application.
+
+    `authenticate` makes a caller of a token; `identity_url` is what the challenge of a 401 points to.
+    """
+    healthcheck = Healthcheck(settings.disable_by_file_path, images.stores.trouble)
+    dialect = ImageDialect(settings, authenticate, healthcheck, identity_url)
+    return Service(dialect, [*routes(images, settings), *more_routes], head_is_get=False)

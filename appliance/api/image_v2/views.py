@@ -1,0 +1,99 @@
+"""How images, members and tasks look in answers."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from appliance.db.image_members import MemberRecord
+from appliance.db.images import ImageRecord, LocationRecord
+from appliance.settings import Settings
+from appliance.values import seconds_text
+
+_HIDDEN = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
+# Properties that may be null; any other null is shown as an empty text.
+_NULLABLE = frozenset({"kernel_id", "ramdisk_id"})
+
+Json = dict[str, Any]
+
+
+class ImageView:
+    """Images as the settings let clients see them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._show_locations = settings.show_multiple_locations
+        self._show_direct_url = settings.show_image_direct_url
+        self._show_stores = bool(settings.enabled_backends)
+
+    def __call__(self, image: ImageRecord, *, with_locations: bool = True) -> Json:
+        """The whole image. `with_locations` is false for those who may not see where the data lies."""
+        path = f"/v2/images/{image.id}"
+        view: Json = {
+            name: ("" if value is None and name not in _NULLABLE else value)
+            for name, value in image.properties.items()
+            if name not in _HIDDEN
+        }
+        view.update(
+            name=image.name,
+            disk_format=image.disk_format,
+            container_format=image.container_format,
+            visibility=image.visibility,
+            size=image.size,
+            virtual_size=image.virtual_size,
+            status=image.status,
+            checksum=image.checksum,
+            protected=image.protected,
+            min_ram=image.min_ram,
+            min_disk=image.min_disk,
+            owner=image.owner,
+            os_hidden=image.os_hidden,
+            os_hash_algo=image.os_hash_algo,
+            os_hash_value=image.os_hash_value,
+            id=image.id,
+            created_at=seconds_text(image.created_at),
+            updated_at=seconds_text(image.updated_at),
+        )
+        if self._show_locations:
+            view["locations"] = [location(image, place) for place in image.locations] if with_locations else []
+        if self._show_direct_url and with_locations and image.locations:
+            view["direct_url"] = location(image, image.locations[0])["url"]
+        view["tags"] = image.tags
+        view["self"] = path
+        view["file"] = f"{path}/file"
+        view["schema"] = "/v2/schemas/image"
+        if self._show_stores and image.locations:
+            view["stores"] = ",".join(place.store for place in image.locations if place.store)
+        return view
+
+
+def location(image: ImageRecord, place: LocationRecord) -> Json:
+    """A location. What lies in our own store has an address that says which store and which image."""
+    url = place.url if place.url is not None else f"appliance://{place.store}/{image.id}"
+    metadata = place.metadata if place.store is None else {**place.metadata, "store": place.store}
+    return {"url": url, "metadata": metadata}
+
+
+def member(record: MemberRecord) -> Json:
+    return {
+        "member_id": record.member_id,
+        "image_id": record.image_id,
+        "status": record.status,
+        "created_at": seconds_text(record.created_at),
+        "updated_at": seconds_text(record.updated_at),
+        "schema": "/v2/schemas/member",
+    }
+
+
+def page(
+    kind: str, items: Sequence[Json], path: str, parameters: Sequence[tuple[str, str]], next_marker: str | None
+) -> Json:
+    """A page of a collection with its links. A repeated parameter keeps its last value in them."""
+    last = {name: value for name, value in dict(parameters).items() if name != "marker"}
+    query = urlencode(last)
+    body: Json = {
+        kind: list(items),
+        "first": f"{path}?{query}" if query else path,
+        "schema": f"/v2/schemas/{kind}",
+    }
+    if next_marker is not None:
+        body["next"] = f"{path}?{urlencode(last | {'marker': next_marker})}"
+    return body
