@@ -8,6 +8,7 @@ from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
 from appliance.blobs.digest import block_digest
 from appliance.blobs.durable import Bytes
 from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
+from appliance.blobs.liveness import Liveness
 from appliance.blobs.segment_writer import SegmentWriter
 from appliance.blobs.shelf import Shelf
 from appliance.errors import Failure
@@ -28,13 +29,14 @@ _TRIAL_BLOCKS = 16
 class BlockWriter:
     """The stage of an upload that stores. One thread uses it at a time."""
 
-    def __init__(self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock) -> None:
+    def __init__(self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock, liveness: Liveness) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
         self._shelf = shelf
         self._index = index
         self._store = store
         self._clock = clock
+        self._liveness = liveness
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
@@ -76,6 +78,7 @@ class BlockWriter:
     def _publish_stretch(self) -> None:
         stretch = self._publish(None)
         self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
+        self._liveness.segment_known(stretch.segment)
         self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
@@ -124,6 +127,7 @@ class BlockWriter:
     def _open_segment(self) -> SegmentWriter:
         if self._segment is None:
             self._segment = SegmentWriter(self._shelf, self._store, self._clock())
+            self._liveness.segment_begun(self.upload, self._segment.name)
         return self._segment
 
     def _publish(self, seal: fmt.SealRecord | None) -> Stretch:

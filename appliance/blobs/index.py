@@ -3,7 +3,7 @@
 `Tx` is whatever the index uses as a write transaction: this room only passes it on.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -108,11 +108,12 @@ class SegmentRow:
     id: int
     name: str
     size: int
+    payload: int
     live_blocks: int
     live_stored: int
     live_length: int
     damaged: bool
-    scrub_offset: int
+    scrub_after: int
     scrubbed_at: Micros
 
 
@@ -133,7 +134,7 @@ class Move:
 
     block_id: int
     old_segment: int
-    offset: int
+    place: NewBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,8 @@ class Totals:
 class BlockUpkeep(Protocol):
     """What collection, scrub, doctor and accounting ask of the index."""
 
-    def next_released(self, pinned: Collection[int]) -> ContentRow | None:
-        """A released content that no reader has open."""
+    def released(self, after: int, most: int) -> list[ContentRow]:
+        """Released contents by id."""
         ...
 
     def drop_extents(self, content_id: int, condemned_at: Micros, most: int) -> int:
@@ -215,10 +216,8 @@ class BlockUpkeep(Protocol):
         """The segment whose last full check is the oldest, if that was before then."""
         ...
 
-    def scrub_progress(self, segment_id: int, offset: int, finished_at: Micros | None) -> None: ...
-
-    def block_at(self, segment_id: int, digest: bytes, at: int) -> int | None:
-        """The id of the live block that lies there, if the index still points there."""
+    def scrub_progress(self, segment_id: int, after: int, finished_at: Micros | None) -> None:
+        """Remember up to which block a segment was checked, or that all of it was."""
         ...
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None: ...

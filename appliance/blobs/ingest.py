@@ -49,6 +49,7 @@ class Ingest:
         self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
         self._pipeline = Pipeline([_hashing(self._md5), _hashing(self._hash), writer.feed])
         self._slab: Slab | None = None
+        self.upload = writer.upload
         self._sealed = False
         self._closed = False
         self._lock = threading.Lock()

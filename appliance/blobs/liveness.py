@@ -19,9 +19,13 @@ class Liveness:
         self._clock = clock
         self._lock = threading.Lock()
         self._last: Micros = 0
-        self._ingests: dict[int, Micros] = {}
+        self._ingests: dict[bytes, Micros] = {}
+        self._fresh: dict[str, bytes] = {}
         self._readers: Counter[int] = Counter()
         self._holds = 0
+        self._removal = threading.Lock()
+        self.maintenance = threading.Lock()
+        """Held by whoever collects or rewrites: one at a time."""
         # (time written into the rows, time after the commit), oldest first.
         self._condemnations: deque[tuple[Micros, Micros]] = deque()
 
@@ -34,13 +38,29 @@ class Liveness:
         self._last = max(self._last + 1, self._clock())
         return self._last
 
-    def ingest_began(self, key: int) -> None:
+    def ingest_began(self, upload: bytes) -> None:
         with self._lock:
-            self._ingests[key] = self._tick()
+            self._ingests[upload] = self._tick()
 
-    def ingest_ended(self, key: int) -> None:
+    def segment_begun(self, upload: bytes, name: str) -> None:
+        """The upload writes a segment of that name: no orphan, even before the index knows it."""
         with self._lock:
-            self._ingests.pop(key, None)
+            self._fresh[name] = upload
+
+    def segment_known(self, name: str) -> None:
+        """The index knows the segment."""
+        with self._lock:
+            self._fresh.pop(name, None)
+
+    def is_fresh(self, name: str) -> bool:
+        with self._lock:
+            return name in self._fresh
+
+    def ingest_ended(self, upload: bytes) -> None:
+        with self._lock:
+            self._ingests.pop(upload, None)
+            for name in [name for name, owner in self._fresh.items() if owner == upload]:
+                del self._fresh[name]
 
     def ingests(self) -> int:
         with self._lock:
@@ -84,14 +104,20 @@ class Liveness:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """While any hold lasts, no segment leaves the shelf."""
-        with self._lock:
+        # Waits for a removal that has begun: what the database names from here on stays.
+        with self._removal:
             self._holds += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._removal:
                 self._holds -= 1
 
+    @contextmanager
+    def removing(self) -> Iterator[bool]:
+        """A few rows and their files go in this block, if it says so."""
+        with self._removal:
+            yield self._holds == 0
+
     def is_held(self) -> bool:
-        with self._lock:
-            return self._holds > 0
+        return self._holds > 0

@@ -18,6 +18,7 @@ from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.liveness import Liveness
 from appliance.blobs.shelf_local import LocalShelf
+from appliance.blobs.tombstones import Tombstones
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
 from appliance.values import Clock, now
 
@@ -49,6 +50,7 @@ class BlobStore:
         `lost_index` lets an empty index adopt a directory that has contents: the first step of a rebuild.
         """
         self.shelf = LocalShelf(self.directory, self.disk)
+        self.tombstones = Tombstones(self.directory, self.disk)
         self.handles = Handles(self.shelf)
         self.reader = BlockReader(self.handles, self.index.damaged)
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
@@ -101,9 +103,9 @@ class BlobStore:
 
     def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock)
+        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness)
         ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self._note_result)
-        self.liveness.ingest_began(id(ingest))
+        self.liveness.ingest_began(ingest.upload)
         return ingest
 
     def _ingest_closed(self, ingest: Ingest) -> None:
@@ -111,7 +113,7 @@ class BlobStore:
             if ingest.content_id is not None:
                 self.index.discard(ingest.content_id)
         finally:
-            self.liveness.ingest_ended(id(ingest))
+            self.liveness.ingest_ended(ingest.upload)
 
     def _note_result(self, failure: Failure | None) -> None:
         trouble = str(failure) if failure else None

@@ -63,10 +63,11 @@ def segment_from_row(row: Row) -> SegmentRow:
         id=row["id"],
         name=row["name"],
         size=row["size"],
+        payload=row["payload"],
         live_blocks=row["live_blocks"],
         live_stored=row["live_stored"],
         live_length=row["live_length"],
         damaged=bool(row["damaged"]),
-        scrub_offset=row["scrub_offset"],
+        scrub_after=row["scrub_after"],
         scrubbed_at=row["scrubbed_at"],
     )

@@ -1,24 +1,191 @@
-"""Upkeep of the block index of one store: what collection, scrub, rebuild, doctor and accounting ask of it."""
+"""Upkeep of the block index of one store: what collection, scrub, doctor and accounting ask of it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from appliance.db.block_rows import RELEASED, WRITING
+from appliance.blobs.index import ContentRow, Move, NewBlock, Sealed, SegmentRow, Span, StretchRow, Totals
+from appliance.db.block_rebuild import adopt_seal, adopt_segment, adopt_stretch
+from appliance.db.block_rows import (
+    RELEASED,
+    SPAN_COLUMNS,
+    STORED,
+    WRITING,
+    content_from_row,
+    segment_from_row,
+    span_from_row,
+)
+from appliance.db.block_sql import IS_NAMED, add_segment, move_block
 from appliance.db.database import Database
 from appliance.values import Micros
 
+_HAS_NO_STRETCH = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
+
 
 class BlockUpkeep:
+    """Satisfies `blobs.index.BlockUpkeep`. Every method is one short transaction, or one read."""
+
     def __init__(self, db: Database, store_id: int) -> None:
         self._db = db
-        self._store_id = store_id
+        self._store = store_id
+
+    # -- collection --------------------------------------------------------------------------------------------------
 
     def discard_writing(self) -> int:
-        if not self._db.row("SELECT 1 FROM contents WHERE store = ? AND state = ?", (self._store_id, WRITING)):
+        if not self._db.row("SELECT 1 FROM contents WHERE store = ? AND state = ?", (self._store, WRITING)):
             return 0
         with self._db.write() as tx:
             return tx.execute(
-                "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store_id, WRITING)
+                "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
             ).rowcount
+
+    def released(self, after: int, most: int) -> list[ContentRow]:
+        rows = self._db.rows(
+            "SELECT * FROM contents WHERE store = ? AND state = ? AND state <> 1 AND id > ? ORDER BY id LIMIT ?",
+            (self._store, RELEASED, after, most),
+        )
+        return [content_from_row(row) for row in rows]
+
+    def drop_extents(self, content_id: int, condemned_at: Micros, most: int) -> int:
+        with self._db.write() as tx:
+            extents = tx.rows(
+                "SELECT e.offset, e.first_block, e.blocks FROM extents e JOIN contents c ON c.id = e.content "
+                "WHERE e.content = ? AND c.state = ? ORDER BY e.offset LIMIT ?",
+                (content_id, RELEASED, most),
+            )
+            if extents:
+                tx.execute("DELETE FROM extents WHERE content = ? AND offset <= ?", (content_id, extents[-1]["offset"]))
+            for extent in extents:
+                if extent["first_block"] is not None:
+                    tx.execute(
+                        "UPDATE blocks AS b SET condemned_at = ? "
+                        f"WHERE b.id BETWEEN ? AND ? AND b.condemned_at IS NULL AND NOT {IS_NAMED}",
+                        (condemned_at, extent["first_block"], extent["first_block"] + extent["blocks"] - 1),
+                    )
+        return len(extents)
+
+    def drop_content(self, content_id: int) -> None:
+        with self._db.write() as tx:
+            named = "(SELECT id FROM contents WHERE id = ? AND state = ?)"
+            tx.execute(f"DELETE FROM stretches WHERE content = {named}", (content_id, RELEASED))
+            tx.execute("DELETE FROM contents WHERE id = ? AND state = ?", (content_id, RELEASED))
+
+    def delete_condemned(self, not_after: Micros, most: int) -> tuple[int, int]:
+        deleted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        pardoned = []
+        with self._db.write() as tx:
+            for row in tx.rows(
+                f"SELECT b.id, b.segment, b.stored, b.length, {IS_NAMED} AS named FROM blocks b "
+                "WHERE b.store = ? AND b.condemned_at IS NOT NULL AND b.condemned_at <= ? LIMIT ?",
+                (self._store, not_after, most),
+            ):
+                if row["named"]:
+                    pardoned.append((row["id"],))
+                else:
+                    deleted[row["segment"]].append((row["id"], row["stored"], row["length"]))
+            tx.executemany("UPDATE blocks SET condemned_at = NULL WHERE id = ?", pardoned)
+            for segment, blocks in deleted.items():
+                tx.executemany("DELETE FROM blocks WHERE id = ?", [(block[0],) for block in blocks])
+                tx.execute(
+                    "UPDATE segments SET live_blocks = live_blocks - ?, live_stored = live_stored - ?, "
+                    "live_length = live_length - ? WHERE id = ?",
+                    (len(blocks), sum(block[1] for block in blocks), sum(block[2] for block in blocks), segment),
+                )
+        return sum(len(blocks) for blocks in deleted.values()), len(pardoned)
+
+    def condemned(self, not_after: Micros) -> tuple[int, int]:
+        row = self._db.row(
+            "SELECT count(*) AS count, coalesce(sum(stored), 0) AS stored FROM blocks "
+            "WHERE store = ? AND condemned_at IS NOT NULL AND condemned_at <= ?",
+            (self._store, not_after),
+        )
+        return (row["count"], row["stored"]) if row else (0, 0)
+
+    def empty_segments(self, most: int) -> list[SegmentRow]:
+        rows = self._db.rows(
+            f"SELECT * FROM segments WHERE store = ? AND live_blocks = 0 AND {_HAS_NO_STRETCH} LIMIT ?",
+            (self._store, most),
+        )
+        return [segment_from_row(row) for row in rows]
+
+    def forget_segment(self, segment_id: int) -> bool:
+        with self._db.write() as tx:
+            return (
+                tx.execute(
+                    f"DELETE FROM segments WHERE id = ? AND live_blocks = 0 AND {_HAS_NO_STRETCH}", (segment_id,)
+                ).rowcount
+                == 1
+            )
+
+    def thin_segments(self, live_percent: int, after: int, most: int) -> list[SegmentRow]:
+        rows = self._db.rows(
+            "SELECT * FROM segments WHERE store = ? AND id > ? AND (live_stored * 100 < payload * ? OR damaged = 1) "
+            f"AND NOT (live_blocks = 0 AND {_HAS_NO_STRETCH}) AND NOT EXISTS (SELECT 1 FROM blocks b "
+            "WHERE b.store = segments.store AND b.damaged_at IS NOT NULL AND b.segment = segments.id) "
+            "ORDER BY id LIMIT ?",
+            (self._store, after, live_percent, most),
+        )
+        return [segment_from_row(row) for row in rows]
+
+    # -- segments ----------------------------------------------------------------------------------------------------
+
+    def has_segment(self, name: str) -> bool:
+        row = self._db.row("SELECT 1 FROM segments WHERE store = ? AND name = ?", (self._store, name))
+        return row is not None
+
+    def segments(self, after: int = 0, most: int = 1000) -> list[SegmentRow]:
+        rows = self._db.rows(
+            "SELECT * FROM segments WHERE store = ? AND id > ? ORDER BY id LIMIT ?", (self._store, after, most)
+        )
+        return [segment_from_row(row) for row in rows]
+
+    def segment_blocks(self, segment_id: int, after: int, most: int) -> list[Span]:
+        rows = self._db.rows(
+            f"SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment WHERE s.id = ? AND b.moved = 0 "
+            "AND b.id BETWEEN max(s.first_block, ? + 1) AND s.last_block "
+            f"UNION ALL SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment "
+            "WHERE b.segment = ? AND b.moved = 1 AND b.id > ? ORDER BY 1 LIMIT ?",
+            (segment_id, after, segment_id, after, most),
+        )
+        return [span_from_row(row, 0) for row in rows]
+
+    def segment_stretches(self, segment_id: int) -> list[StretchRow]:
+        rows = self._db.rows(
+            "SELECT t.*, t.number = (SELECT max(number) FROM stretches WHERE content = t.content) AND c.state = ? "
+            "AS is_last FROM stretches t JOIN contents c ON c.id = t.content WHERE t.segment = ? ORDER BY 1, 2",
+            (STORED, segment_id),
+        )
+        return [
+            StretchRow(row["content"], row["number"], row["offset"], row["length"], bool(row["is_last"]))
+            for row in rows
+        ]
+
+    def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
+        moved = 0
+        with self._db.write() as tx:
+            payload = sum(move.place.stored for move in moves)
+            segment = add_segment(tx, self._store, name, size, payload, now)
+            for move in moves:
+                moved += move_block(tx, move.block_id, move.old_segment, segment, move.place)
+            tx.executemany("UPDATE stretches SET segment = ? WHERE segment = ?", [(segment, each) for each in old])
+        return moved
+
+    # -- scrub -------------------------------------------------------------------------------------------------------
+
+    def next_to_scrub(self, not_after: Micros) -> SegmentRow | None:
+        row = self._db.row(
+            "SELECT * FROM segments WHERE store = ? AND scrubbed_at <= ? ORDER BY scrubbed_at LIMIT 1",
+            (self._store, not_after),
+        )
+        return segment_from_row(row) if row else None
+
+    def scrub_progress(self, segment_id: int, after: int, finished_at: Micros | None) -> None:
+        with self._db.write() as tx:
+            if finished_at is None:
+                tx.execute("UPDATE segments SET scrub_after = ? WHERE id = ?", (after, segment_id))
+            else:
+                tx.execute(
+                    "UPDATE segments SET scrub_after = 0, scrubbed_at = ? WHERE id = ?", (finished_at, segment_id)
+                )
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None:
         with self._db.write() as tx:
@@ -26,3 +193,86 @@ class BlockUpkeep:
                 "UPDATE blocks SET damaged_at = ? WHERE id = ? AND damaged_at IS NULL",
                 [(now, block_id) for block_id in block_ids],
             )
+
+    def mark_segment_damaged(self, segment_id: int) -> None:
+        with self._db.write() as tx:
+            tx.execute("UPDATE segments SET damaged = 1 WHERE id = ?", (segment_id,))
+
+    def damaged_blocks(self, most: int) -> list[Span]:
+        rows = self._db.rows(
+            f"SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment "
+            "WHERE b.store = ? AND b.damaged_at IS NOT NULL LIMIT ?",
+            (self._store, most),
+        )
+        return [span_from_row(row, 0) for row in rows]
+
+    def contents_of(self, block_id: int, most: int) -> list[int]:
+        rows = self._db.rows(
+            "SELECT DISTINCT e.content FROM extents e JOIN contents c ON c.id = e.content "
+            "WHERE e.first_block BETWEEN ? - 255 AND ? AND e.first_block + e.blocks > ? AND c.state = ? LIMIT ?",
+            (block_id, block_id, block_id, STORED, most),
+        )
+        return [row["content"] for row in rows]
+
+    # -- accounting and doctor -----------------------------------------------------------------------------------------
+
+    def contents(self, after: int = 0, most: int = 1000) -> list[ContentRow]:
+        rows = self._db.rows(
+            "SELECT * FROM contents WHERE store = ? AND state = ? AND id > ? ORDER BY id LIMIT ?",
+            (self._store, STORED, after, most),
+        )
+        return [content_from_row(row) for row in rows]
+
+    def totals(self) -> Totals:
+        row = self._db.row(
+            "SELECT * FROM (SELECT count(*) AS contents, coalesce(sum(size), 0) AS logical, "
+            "coalesce(sum(hole_length), 0) AS holes FROM contents WHERE store = :store AND state = 1), "
+            "(SELECT coalesce(sum(live_length), 0) AS unique_length, coalesce(sum(live_stored), 0) AS stored, "
+            "coalesce(sum(size), 0) AS file, count(*) AS segments, coalesce(sum(live_blocks), 0) AS blocks "
+            "FROM segments WHERE store = :store), "
+            "(SELECT count(*) AS damaged FROM blocks WHERE store = :store AND damaged_at IS NOT NULL), "
+            "(SELECT count(*) AS releasing FROM contents WHERE store = :store AND state = 2 AND state <> 1)",
+            {"store": self._store},
+        )
+        assert row is not None
+        return Totals(
+            contents=row["contents"],
+            logical=row["logical"],
+            holes=row["holes"],
+            unique=row["unique_length"],
+            stored=row["stored"],
+            file=row["file"],
+            segments=row["segments"],
+            blocks=row["blocks"],
+            damaged_blocks=row["damaged"],
+            releasing=row["releasing"],
+        )
+
+    def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
+        rows = self._db.rows(
+            f"SELECT b.id, b.store, b.condemned_at, {IS_NAMED} AS named FROM blocks b WHERE b.id > ? "
+            "ORDER BY b.id LIMIT ?",
+            (after, most),
+        )
+        lost = [
+            row["id"]
+            for row in rows
+            if not row["named"] and row["condemned_at"] is None and row["store"] == self._store
+        ]
+        return (rows[-1]["id"] if rows else 0), lost
+
+    # -- rebuild -----------------------------------------------------------------------------------------------------
+
+    def adopt_segment(self, name: str, size: int, blocks: Sequence[tuple[bytes, NewBlock]], now: Micros) -> int:
+        with self._db.write() as tx:
+            return adopt_segment(tx, self._store, name, size, blocks, now)
+
+    def adopt_stretch(
+        self, upload: bytes, segment_id: int, number: int, offset: int, items: Sequence[tuple[bytes, int]], now: Micros
+    ) -> bool:
+        with self._db.write() as tx:
+            return adopt_stretch(tx, self._store, upload, segment_id, number, offset, items, now)
+
+    def adopt_seal(self, sealed: Sealed, stretches: int) -> int | None:
+        with self._db.write() as tx:
+            return adopt_seal(tx, self._store, sealed, stretches)

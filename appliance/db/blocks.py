@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from appliance.blobs.index import ContentRow, Item, KnownBlock, NewBlock, Sealed, Span, Stretch, extents_of
+from appliance.blobs.index import ContentRow, Item, KnownBlock, Sealed, Span, Stretch, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.block_rows import (
     RELEASED,
@@ -12,15 +12,13 @@ from appliance.db.block_rows import (
     content_from_row,
     digest_of,
     key_of,
-    rest_of,
     span_from_row,
 )
+from appliance.db.block_sql import LOOKUP, add_blocks, add_segment, check_named
 from appliance.db.block_upkeep import BlockUpkeep
 from appliance.db.database import Database, Tx
 from appliance.errors import Corrupt, NotFound, Unavailable
 from appliance.values import Micros, now
-
-_LOOKUP = 400
 
 
 class BlockIndex:
@@ -53,8 +51,8 @@ class BlockIndex:
         """Those of the digests that may be reused: never a condemned block, never a damaged one."""
         found: dict[bytes, KnownBlock] = {}
         wanted = set(digests)
-        for start in range(0, len(digests), _LOOKUP):
-            keys = [key_of(digest) for digest in digests[start : start + _LOOKUP]]
+        for start in range(0, len(digests), LOOKUP):
+            keys = [key_of(digest) for digest in digests[start : start + LOOKUP]]
             marks = ",".join("?" * len(keys))
             rows = self._db.rows(
                 f"SELECT id, key, rest, length FROM blocks WHERE key IN ({marks}) AND store = ? "
@@ -107,13 +105,16 @@ class BlockIndex:
         return int(cursor.lastrowid or 0)
 
     def _write_stretch(self, tx: Tx, content_id: int, stretch: Stretch, now: Micros) -> None:
-        ids = self._add_segment(tx, stretch, now)
+        payload = sum(block.stored for block in stretch.new.values())
+        segment = add_segment(tx, self._store_id, stretch.segment, stretch.segment_size, payload, now)
+        # Whoever brought a block first, its digest has one id.
+        ids = add_blocks(tx, self._store_id, segment, stretch.new)
         offset = stretch.offset
         rows: list[tuple[int, int, int | None, int, int]] = []
         for first, blocks, length in extents_of(_refs(stretch.items, ids)):
             rows.append((content_id, offset, first, blocks, length))
             if first is not None:
-                _check_reused(tx, self._store_id, first, blocks, length)
+                check_named(tx, self._store_id, first, blocks, length)
             offset += length
         if offset != stretch.offset + stretch.length:
             raise Corrupt("the blocks of an upload don't add up to its size")
@@ -121,9 +122,8 @@ class BlockIndex:
             "INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows
         )
         tx.execute(
-            "INSERT INTO stretches (content, number, segment, offset, length) "
-            "SELECT ?, ?, id, ?, ? FROM segments WHERE store = ? AND name = ?",
-            (content_id, stretch.number, stretch.offset, stretch.length, self._store_id, stretch.segment),
+            "INSERT INTO stretches (content, number, segment, offset, length) VALUES (?, ?, ?, ?, ?)",
+            (content_id, stretch.number, segment, stretch.offset, stretch.length),
         )
         holes = sum(item.length for item in stretch.items if item.digest == HOLE)
         new = sum(block.length for block in stretch.new.values())
@@ -135,20 +135,10 @@ class BlockIndex:
                 holes,
                 stretch.length - holes - new,
                 new,
-                sum(block.stored for block in stretch.new.values()),
+                payload,
                 content_id,
             ),
         )
-
-    def _add_segment(self, tx: Tx, stretch: Stretch, now: Micros) -> dict[bytes, int]:
-        """Insert the segment and its blocks. Says the id of each new block's digest, whoever brought it first."""
-        first = _next_block(tx)
-        cursor = tx.execute(
-            "INSERT INTO segments (store, name, size, first_block, last_block, live_blocks, live_stored, live_length, "
-            "created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
-            (self._store_id, stretch.segment, stretch.segment_size, first, first - 1, now, now),
-        )
-        return add_blocks(tx, self._store_id, int(cursor.lastrowid or 0), stretch.new)
 
     # -- releasing -------------------------------------------------------------------------------------------------
 
@@ -210,99 +200,3 @@ def _refs(items: Iterable[Item], ids: dict[bytes, int]) -> Iterator[tuple[int, i
             yield 0, item.length
         else:
             yield item.known_id or ids[item.digest], item.length
-
-
-def _next_block(tx: Tx) -> int:
-    row = tx.row("SELECT next_block FROM block_counter")
-    assert row is not None
-    return int(row["next_block"])
-
-
-def _check_reused(tx: Tx, store: int, first: int, blocks: int, length: int) -> None:
-    """Blocks that an upload names must be there and sound in the transaction that names them; they are pardoned."""
-    last = first + blocks - 1
-    row = tx.row(
-        "SELECT count(*) AS count, sum(length) AS length, count(condemned_at) AS condemned, "
-        "count(damaged_at) AS damaged FROM blocks WHERE id BETWEEN ? AND ? AND store = ?",
-        (first, last, store),
-    )
-    assert row is not None
-    if row["count"] != blocks or row["length"] != length or row["damaged"]:
-        raise Unavailable("stored data that this upload shares was found damaged meanwhile; upload it again")
-    if row["condemned"]:
-        tx.execute(
-            "UPDATE blocks SET condemned_at = NULL WHERE id BETWEEN ? AND ? AND condemned_at IS NOT NULL",
-            (first, last),
-        )
-
-
-def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
-    """Insert the blocks of a segment that the index lacks, heal those it has damaged; the id of every digest."""
-    ids = _present(tx, store, segment, new)
-    first = following = _next_block(tx)
-    rows = []
-    for digest, block in new.items():
-        if digest in ids:
-            continue
-        ids[digest] = following
-        rows.append(
-            (following, store, key_of(digest), rest_of(digest), segment)
-            + (block.offset, block.stored, block.length, block.codec)
-        )
-        following += 1
-    tx.executemany(
-        "INSERT INTO blocks (id, store, key, rest, segment, offset, stored, length, codec) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
-    tx.execute("UPDATE block_counter SET next_block = ?", (following,))
-    tx.execute(
-        "UPDATE segments SET first_block = ?, last_block = ?, live_blocks = live_blocks + ?, "
-        "live_stored = live_stored + ?, live_length = live_length + ? WHERE id = ?",
-        (first, following - 1, len(rows), sum(row[6] for row in rows), sum(row[7] for row in rows), segment),
-    )
-    return ids
-
-
-def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
-    """Blocks that another upload committed first. A damaged one takes the fresh bytes as its own, which heals it."""
-    ids: dict[bytes, int] = {}
-    digests = list(new)
-    for start in range(0, len(digests), _LOOKUP):
-        keys = [key_of(digest) for digest in digests[start : start + _LOOKUP]]
-        marks = ",".join("?" * len(keys))
-        for row in tx.rows(
-            "SELECT id, key, rest, segment, stored, length, damaged_at FROM blocks "
-            f"WHERE key IN ({marks}) AND store = ?",
-            (*keys, store),
-        ):
-            digest = digest_of(row)
-            block = new.get(digest)
-            if block is None:
-                continue
-            ids[digest] = row["id"]
-            if row["damaged_at"] is not None:
-                move_block(tx, row["id"], row["segment"], segment, block.offset, block.stored, block.codec)
-    return ids
-
-
-def move_block(tx: Tx, block: int, old_segment: int, segment: int, offset: int, stored: int, codec: int) -> bool:
-    """Give a block another place, if it is still where it was; both segments' figures follow."""
-    done = tx.execute(
-        "UPDATE segments SET live_blocks = live_blocks - 1, live_stored = live_stored - b.stored, "
-        "live_length = live_length - b.length FROM blocks b WHERE segments.id = ? AND b.id = ? AND b.segment = ?",
-        (old_segment, block, old_segment),
-    )
-    if done.rowcount != 1:
-        return False
-    tx.execute(
-        "UPDATE blocks SET segment = ?, offset = ?, stored = ?, codec = ?, moved = 1, damaged_at = NULL, "
-        "condemned_at = NULL WHERE id = ?",
-        (segment, offset, stored, codec, block),
-    )
-    tx.execute(
-        "UPDATE segments SET live_blocks = live_blocks + 1, live_stored = live_stored + ?, "
-        "live_length = live_length + (SELECT length FROM blocks WHERE id = ?) WHERE id = ?",
-        (stored, block, segment),
-    )
-    return True

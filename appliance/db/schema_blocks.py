@@ -23,6 +23,7 @@ _STATEMENTS = (
         store INTEGER NOT NULL REFERENCES stores (id),
         name TEXT NOT NULL,
         size INTEGER NOT NULL,
+        payload INTEGER NOT NULL,
         first_block INTEGER NOT NULL,
         last_block INTEGER NOT NULL,
         live_blocks INTEGER NOT NULL,
@@ -30,7 +31,7 @@ _STATEMENTS = (
         live_length INTEGER NOT NULL,
         created_at INTEGER NOT NULL,
         scrubbed_at INTEGER NOT NULL DEFAULT 0,
-        scrub_offset INTEGER NOT NULL DEFAULT 0,
+        scrub_after INTEGER NOT NULL DEFAULT 0,
         damaged INTEGER NOT NULL DEFAULT 0,
         UNIQUE (store, name)
     )""",

@@ -1,0 +1,116 @@
+"""Writes the index anew from the segments alone, when the database is lost.
+
+Three walks over the shelf: blocks, then maps, then seals. Each handles one record at a time, so that memory does not
+grow with the store. What a rebuild can't know is listed in docs/blob-store.md.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from appliance.blobs import segment_format as fmt
+from appliance.blobs.index import NewBlock, Sealed, Stretch
+from appliance.blobs.segment_scan import Record, scan
+from appliance.blobs.shelf import SegmentMissing
+from appliance.blobs.store import BlobStore
+from appliance.errors import Corrupt, StorageFault
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RebuildReport:
+    """What came back and what did not."""
+
+    segments: int = 0
+    contents: list[int] = field(default_factory=list)
+    """Whole contents, by their new ids; `index.content` has each one's label."""
+    incomplete: int = 0
+    """Uploads that were sealed once and of which some blocks or maps are missing."""
+    deleted: int = 0
+    """Uploads that were deleted before, and stay so."""
+    damage: list[str] = field(default_factory=list)
+
+
+class Rebuilder:
+    """Rebuilds one store, opened with `lost_index=True`. May be run again after an interruption."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self._upkeep = store.index.upkeep
+
+    def run(self) -> RebuildReport:
+        report = RebuildReport()
+        deleted = self._store.tombstones.all()
+        for name in self._store.shelf.names():
+            self._adopt_blocks(name, report)
+        for name in self._store.shelf.names():
+            self._adopt_maps(name, deleted)
+        for name in self._store.shelf.names():
+            self._adopt_seals(name, deleted, report)
+        self._upkeep.discard_writing()
+        return report
+
+    def _records(self, name: str, kind: bytes, report: RebuildReport | None = None) -> Iterator[Record]:
+        try:
+            handle = self._store.handles.acquire(name)
+        except SegmentMissing:
+            return
+        try:
+            for record in scan(handle):
+                if record.damage and report:
+                    report.damage.append(f"segment {name} at {record.offset}: {record.damage}")
+                if record.kind == kind:
+                    yield record
+        except StorageFault as error:
+            if report:
+                report.damage.append(f"segment {name}: {error}")
+        finally:
+            self._store.handles.release(name)
+
+    def _adopt_blocks(self, name: str, report: RebuildReport) -> None:
+        blocks: list[tuple[bytes, NewBlock]] = []
+        for record in self._records(name, fmt.BLOCKS, report):
+            offset = record.payload_offset
+            for entry in fmt.unpack_blocks(record.table):
+                blocks.append((entry.digest, NewBlock(offset, entry.stored, entry.length, entry.codec)))
+                offset += entry.stored
+        size = self._store.shelf.size(name) or 0
+        self._upkeep.adopt_segment(name, size, blocks, self._store.clock())
+        report.segments += 1
+
+    def _adopt_maps(self, name: str, deleted: set[bytes]) -> None:
+        segment = self._upkeep.adopt_segment(name, 0, (), 0)
+        for record in self._records(name, fmt.MAP):
+            found = fmt.unpack_map(record.table)
+            if found.upload not in deleted:
+                self._upkeep.adopt_stretch(
+                    found.upload, segment, found.number, found.offset, found.items, self._store.clock()
+                )
+
+    def _adopt_seals(self, name: str, deleted: set[bytes], report: RebuildReport) -> None:
+        for record in self._records(name, fmt.SEAL):
+            seal = fmt.unpack_seal(record.table)
+            if seal.upload in deleted:
+                report.deleted += 1
+                continue
+            sealed = Sealed(
+                upload=seal.upload,
+                content_id=None,
+                last=Stretch(0, 0),
+                size=seal.size,
+                md5=seal.md5.hex(),
+                hash_algorithm=seal.hash_algorithm,
+                hash_value=seal.hash_value.hex(),
+                label=seal.label,
+                created_at=seal.created_at,
+            )
+            try:
+                content_id = self._upkeep.adopt_seal(sealed, seal.stretches)
+            except Corrupt as error:
+                report.damage.append(f"segment {name}: {error}")
+                continue
+            if content_id is None:
+                report.incomplete += 1
+            elif content_id not in report.contents:
+                report.contents.append(content_id)

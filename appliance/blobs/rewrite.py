@@ -1,0 +1,134 @@
+"""Moves what lives out of thin or damaged segments into a fresh one, maps and seals included."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from appliance.blobs import segment_format as fmt
+from appliance.blobs.codec import decode
+from appliance.blobs.digest import block_digest
+from appliance.blobs.index import Move, NewBlock, SegmentRow, Span, StretchRow
+from appliance.blobs.segment_writer import SegmentWriter
+from appliance.blobs.shelf import SegmentMissing
+from appliance.blobs.store import BlobStore
+from appliance.errors import Corrupt, Failure
+from appliance.values import MIB
+
+log = logging.getLogger(__name__)
+
+_GROUP_LENGTH = 64 * MIB
+_BATCH = 32
+_SPANS = 1024
+
+
+class _Damaged(Exception):
+    """A block to be moved fails its check: its segment stays as it is."""
+
+
+class Rewriter:
+    """Rewrites segments of one store. Used by the collection's thread alone."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+
+    def groups(self, rows: Sequence[SegmentRow]) -> Iterator[list[SegmentRow]]:
+        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger."""
+        group: list[SegmentRow] = []
+        for row in rows:
+            if group and sum(each.live_stored for each in group) + row.live_stored > _GROUP_LENGTH:
+                yield group
+                group = []
+            group.append(row)
+        if group:
+            yield group
+
+    def rewrite(self, group: Sequence[SegmentRow]) -> int:
+        """Copy, make durable, then point the rows there; says how many blocks moved. The old files stay for now."""
+        now = self._store.clock()
+        writer = SegmentWriter(self._store.shelf, self._store.uuid, now)
+        moves: list[Move] = []
+        done: list[int] = []
+        try:
+            for row in group:
+                try:
+                    moves.extend(self._copy_blocks(writer, row))
+                except _Damaged:
+                    continue
+                for stretch in self._store.index.upkeep.segment_stretches(row.id):
+                    self._copy_stretch(writer, stretch)
+                done.append(row.id)
+            if not done:
+                writer.discard()
+                return 0
+            sealed = writer.publish()
+        except Failure:
+            writer.discard()
+            raise
+        return self._store.index.upkeep.commit_rewrite(done, sealed.name, sealed.size, moves, now)
+
+    def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow) -> list[Move]:
+        moves: list[Move] = []
+        after = 0
+        while spans := self._store.index.upkeep.segment_blocks(row.id, after, _BATCH):
+            after = spans[-1].block_id
+            stored = self._read(row, spans)
+            entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in spans]
+            offset = writer.add_blocks(entries, stored)
+            for span in spans:
+                place = NewBlock(offset, span.stored, span.length, span.codec)
+                moves.append(Move(span.block_id, row.id, place))
+                offset += span.stored
+        return moves
+
+    def _read(self, row: SegmentRow, spans: Sequence[Span]) -> list[bytes]:
+        """The blocks as they are stored, each checked. Marks those that fail."""
+        parts: list[bytes] = []
+        try:
+            handle = self._store.handles.acquire(row.name)
+        except SegmentMissing as error:
+            log.error("%s", error)
+            raise _Damaged from error
+        try:
+            for span in spans:
+                data = bytearray(span.stored)
+                handle.read_into(memoryview(data), span.at)
+                if block_digest(decode(span.codec, data, span.length)) != span.digest:
+                    raise Corrupt("a block does not match its digest")
+                parts.append(bytes(data))
+        except Failure as error:
+            self._store.index.upkeep.mark_damaged([spans[len(parts)].block_id], self._store.clock())
+            log.error("segment %s is not rewritten: %s", row.name, error)
+            raise _Damaged from error
+        finally:
+            self._store.handles.release(row.name)
+        return parts
+
+    def _copy_stretch(self, writer: SegmentWriter, stretch: StretchRow) -> None:
+        """Write the map anew from the index: that heals a damaged one too."""
+        content = self._store.index.content(stretch.content_id)
+        if content is None:
+            return
+        end = stretch.offset + stretch.length
+        items: list[tuple[bytes, int]] = []
+        position = stretch.offset
+        while position < end:
+            before = position
+            for span in self._store.index.spans(stretch.content_id, position, _SPANS):
+                if span.offset == position and position < end:
+                    items.append((span.digest or fmt.HOLE, span.length))
+                    position += span.length
+            if position == before:
+                raise Corrupt("the block index lacks a part of a stored content")
+        writer.add_map(fmt.MapRecord(content.upload, stretch.number, stretch.offset, items))
+        if stretch.is_last:
+            writer.add_seal(
+                fmt.SealRecord(
+                    upload=content.upload,
+                    stretches=stretch.number + 1,
+                    size=content.size,
+                    md5=bytes.fromhex(content.md5),
+                    hash_algorithm=content.hash_algorithm,
+                    hash_value=bytes.fromhex(content.hash_value),
+                    label=content.label,
+                    created_at=content.created_at,
+                )
+            )
