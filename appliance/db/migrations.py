@@ -12,12 +12,14 @@ from sqlite_utils.db import Table
 from appliance.db.schema_blocks import create_blocks
 from appliance.db.schema_identity import create_identity
 from appliance.db.schema_images import create_images
+from appliance.db.schema_metadefs import create_metadefs
 from appliance.db.schema_notes import create_notes
 
 STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0001_blocks", create_blocks),
     ("0002_identity", create_identity),
     ("0003_images", create_images),
+    ("0004_metadefs", create_metadefs),
     ("0005_notes", create_notes),
 )
 
