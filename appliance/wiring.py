@@ -5,10 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from wsgiref.types import WSGIApplication
 
+from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import routes as image_v2
 from appliance.api.mount import Mount
-from appliance.api.proxy import TrustedProxy
+from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
 from appliance.blobs.store import BlobStore
 from appliance.bootstrap import Welcome, new_password, preload, write_credentials
@@ -55,20 +56,28 @@ class Appliance:
         self.images = Images(self.db, stores, settings, self.clock)
         self.images.recover()
 
-        identity = identity_v3.build(self.identity, settings, lambda: self.server.addresses[0][1])
-        image = image_v2.build(self.images, self.identity.validate, settings)
+        addresses = AddressBook(settings, self._ports)
+        identity = identity_v3.build(self.identity, settings, addresses)
+        image = image_v2.build(
+            self.images, self.identity.validate, settings, identity_url=addresses.identity_from_image
+        )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
         self.server = Server(self._listeners(image, identity), self._limits())
 
     def _listeners(self, image: WSGIApplication, identity: WSGIApplication) -> list[Listener]:
         settings = self.settings
+        proxies = TrustedProxies(settings.trusted_proxies)
         if settings.single_port:
             both = Mount({"/image": image, "/identity": identity})
-            return [Listener(TrustedProxy(both, settings.trusted_proxies), settings.host, settings.image_port)]
+            return [Listener(BehindProxies(both, proxies), settings.host, settings.image_port)]
         return [
-            Listener(TrustedProxy(image, settings.trusted_proxies), settings.host, settings.image_port),
-            Listener(TrustedProxy(identity, settings.trusted_proxies), settings.host, settings.identity_port),
+            Listener(BehindProxies(image, proxies), settings.host, settings.image_port),
+            Listener(BehindProxies(identity, proxies), settings.host, settings.identity_port),
         ]
+
+    def _ports(self) -> tuple[int, int]:
+        ports = [port for _, port in self.server.addresses]
+        return ports[0], ports[-1]
 
     def _limits(self) -> Limits:
         settings = self.settings

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
-from wsgiref.types import WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from appliance.errors import WrongUsage
 
@@ -60,3 +60,15 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+class BehindProxies:
+    """A WSGI application that sees its requests as the client sent them to the proxy in front."""
+
+    def __init__(self, application: WSGIApplication, proxies: TrustedProxies) -> None:
+        self._application = application
+        self._proxies = proxies
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._proxies.fold(environ)
+        return self._application(environ, start_response)

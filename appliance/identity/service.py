@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from appliance.db.database import Database
+from appliance.db.records import Filter
 from appliance.errors import Unauthenticated
 from appliance.identity.assignments import Assignments
 from appliance.identity.authentication import Authentication, Method, PasswordMethod, TokenMethod
-from appliance.identity.bootstrap import Bootstrap
+from appliance.identity.bootstrap import DEFAULT_DOMAIN, Bootstrap
 from appliance.identity.catalog import Catalog
 from appliance.identity.claims import SECOND, Claims
+from appliance.identity.compliance import Compliance
 from appliance.identity.domains import Domains
+from appliance.identity.groups import Groups
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
@@ -44,6 +47,7 @@ class Identity:
         self.ledger = ledger
         self.keyring = Keyring(keys_dir, clock())
         self.passwords = Passwords(password_cost, settings.max_password_length)
+        self.compliance = Compliance(ledger, self.passwords, settings)
         self.assignments = Assignments(ledger)
         self.revocations = Revocations(ledger, self._longest_life)
         self.scopes = Scopes(ledger)
@@ -58,13 +62,14 @@ class Identity:
             application_credentials=_none,
         )
         methods: dict[str, Method] = {
-            "password": PasswordMethod(ledger, self.passwords, self.scopes),
+            "password": PasswordMethod(ledger, self.passwords, self.scopes, self.compliance),
             "token": TokenMethod(self.tokens),
         }
         self.authentication = Authentication(ledger, self.assignments, self.scopes, self.tokens, methods)
-        self.users = Users(ledger)
-        self.domains = Domains(ledger)
-        self.projects = Projects(ledger)
+        self.users = Users(ledger, self.revocations, self.compliance, self.passwords)
+        self.groups = Groups(ledger, self.revocations)
+        self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
+        self.domains = Domains(ledger, self.projects, self.revocations)
         self.roles = Roles(ledger)
         self.catalog = Catalog(ledger)
 
@@ -76,6 +81,12 @@ class Identity:
         """Make the first rows: domain, admin with this password, roles, catalog. Does nothing where they are there."""
         if not self.bootstrapped():
             Bootstrap(self.ledger, self.passwords).run(password, region)
+
+    def first_admin(self) -> Caller:
+        """Whoever acts for the appliance itself: an admin on the project of the same name."""
+        projects = self.projects.search([Filter("name", "admin"), Filter("domain_id", DEFAULT_DOMAIN)])
+        project_id = projects[0]["id"] if projects else None
+        return Caller(user_id="appliance", project_id=project_id, roles=frozenset(("admin", "member", "reader")))
 
     def validate(self, text: str) -> Caller:
         """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`."""

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.addresses import AddressBook
+from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3.listing import Listing
 from appliance.db.records import Record
 from appliance.identity.catalog import Addresses

@@ -2,7 +2,7 @@
 
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_fault
-from appliance.api.identity_v3.addresses import AddressBook
+from appliance.api.addresses import AddressBook
 from appliance.api.service import Route
 from appliance.errors import Unauthenticated
 from appliance.identity.service import Identity

@@ -1,8 +1,6 @@
 """Identity API v3 in one table, and the service made of it."""
 
-from collections.abc import Callable
-
-from appliance.api.identity_v3.addresses import AddressBook
+from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3.answers import Answers
 from appliance.api.identity_v3.auth import Auth
 from appliance.api.identity_v3.catalog import CatalogResources
@@ -20,9 +18,9 @@ from appliance.identity.token import Token
 from appliance.settings import Settings
 
 
-def build(identity: Identity, settings: Settings, image_port: Callable[[], int] | None = None) -> Service[Token]:
-    """The WSGI application. `image_port` is asked at each request, since port 0 is only known once it is bound."""
-    addresses = AddressBook(settings, image_port or (lambda: settings.image_port))
+def build(identity: Identity, settings: Settings, addresses: AddressBook | None = None) -> Service[Token]:
+    """The WSGI application."""
+    addresses = addresses or AddressBook(settings)
     return Service(IdentityDialect(identity, addresses), routes(identity, settings, addresses), head_is_get=True)
 
 

@@ -9,7 +9,6 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.faults import image_error, image_fault
 from appliance.api.healthcheck import PATH, Healthcheck
 from appliance.api.image_v2.versions import Versions
-from appliance.api.proxy import TrustedProxies
 from appliance.api.service import Route
 from appliance.errors import Invalid, Unauthenticated
 from appliance.settings import Settings
@@ -59,7 +58,6 @@ class ImageDialect:
         self._healthcheck = healthcheck
         self._identity_url = identity_url
         self._versions = Versions(settings)
-        self._proxies = TrustedProxies(settings.trusted_proxies)
         self._cors = Cors(
             settings.cors_allowed_origins,
             methods=("GET", "PUT", "POST", "DELETE", "PATCH"),
@@ -69,7 +67,6 @@ class ImageDialect:
         )
 
     def before_routing(self, request: Request[Caller]) -> Reply | None:
-        self._proxies.fold(request.environ)
         if request.path == PATH:
             return self._healthcheck.reply(request)
         reply = self._cors.preflight(request) or self._versions.negotiate(request)

@@ -1,0 +1,48 @@
+"""Where the client of one request finds us: what links, challenges and the catalog are made of."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from appliance.api.exchange import Request
+from appliance.errors import Invalid
+from appliance.identity.catalog import Addresses
+from appliance.settings import Settings
+
+Ports = Callable[[], tuple[int, int]]
+"""The image and identity ports: asked at each request, since port 0 is only known once it is bound."""
+
+
+class AddressBook:
+    """Addresses as the settings fix them, else made from the one that the client itself wrote."""
+
+    def __init__(self, settings: Settings, ports: Ports | None = None) -> None:
+        self._identity = settings.public_identity_url.rstrip("/").removesuffix("/v3")
+        self._image = settings.public_image_url.rstrip("/")
+        self._single_port = settings.single_port
+        self._ports: Ports = ports or (lambda: (settings.image_port, settings.identity_port))
+
+    def identity(self, request: Request[Any]) -> str:
+        """The identity service's address, without a version, for a request that came to it."""
+        return self._identity or request.base_url
+
+    def both(self, request: Request[Any]) -> Addresses:
+        """Both services' addresses, for a request that came to the identity service."""
+        image = self._image or self._beside(request.base_url, "/identity", "/image", self._ports()[0])
+        return Addresses(self.identity(request), image)
+
+    def identity_from_image(self, request: Request[Any]) -> str:
+        """The identity service's address, for a request that came to the image service."""
+        return self._identity or self._beside(request.base_url, "/image", "/identity", self._ports()[1])
+
+    def _beside(self, base_url: str, ours: str, other: str, port: int) -> str:
+        """The other service's address: its mount beside ours, or its port on the same host."""
+        if self._single_port:
+            return base_url.removesuffix(ours) + other
+        try:
+            parts = urlsplit(base_url)
+            host = parts.hostname or ""
+        except ValueError as error:
+            raise Invalid("The Host header is malformed.") from error
+        host = f"[{host}]" if ":" in host else host
+        return f"{parts.scheme}://{host}:{port}"
