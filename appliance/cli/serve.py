@@ -10,9 +10,6 @@ from appliance.bootstrap import Welcome
 from appliance.cli.flags import add_settings, settings_of
 from appliance.wiring import Appliance
 
-NAME = "serve"
-HELP = "serve the image and identity APIs from a data directory"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)

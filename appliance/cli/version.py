@@ -7,9 +7,6 @@ from importlib.metadata import version as version_of
 
 from appliance import __version__
 
-NAME = "version"
-HELP = "print the version of the appliance and of its parts"
-
 _PARTS = (
     "blake3",
     "bottle",

@@ -1,0 +1,222 @@
+"""A session: signs in once, finds the services in the catalog, and makes calls with the token."""
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from appliance.cli.client.calls import Answer, Http, Refused
+from appliance.cli.client.credentials import Credentials
+from appliance.errors import Fatal
+
+PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
+
+
+class Session:
+    """Calls to the services of one cloud, made as one user in one scope."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.http = Http(verify=credentials.verify, cacert=credentials.cacert)
+        self._credentials = credentials
+        self._identity = identity_address(credentials.auth["auth_url"])
+        self._token_id = ""
+        self._token: dict[str, Any] = {}
+
+    @property
+    def password(self) -> str:
+        """The password that one signs in with; empty if it is something else."""
+        return self._credentials.auth.get("password", "")
+
+    # -- the token
+
+    def token(self) -> dict[str, Any]:
+        """What the identity service says about the token; signs in if need be."""
+        if not self._token_id:
+            self._sign_in()
+        return self._token
+
+    def token_id(self) -> str:
+        """The token itself."""
+        self.token()
+        return self._token_id
+
+    def _sign_in(self) -> None:
+        body = json.dumps({"auth": auth_request(self._credentials)}).encode()
+        try:
+            answer = self.http.call("POST", f"{self._identity}/auth/tokens", _JSON, body)
+        except Refused as error:
+            if error.status == 401:
+                raise Fatal(
+                    f"the identity service does not accept the credentials of {self._credentials.source}"
+                ) from error
+            raise
+        self._token_id = answer.headers.get("X-Subject-Token") or ""
+        document = answer.json()
+        if not self._token_id or not isinstance(document, dict) or "token" not in document:
+            raise Fatal(f"{self._identity} does not answer like an identity service")
+        self._token = document["token"]
+
+    # -- calls
+
+    def address(self, service: str) -> str:
+        """Where a service is, `image` or `identity`, without a slash at the end and any image API version."""
+        if service == "identity":
+            return self._identity
+        if self._credentials.image_url:
+            return _unversioned(self._credentials.image_url)
+        wanted = self._credentials
+        if "catalog" not in self.token():
+            raise Fatal(f"{wanted.source} names no project, so there is no catalog to find the {service} service in")
+        for entry in self._token["catalog"]:
+            for endpoint in entry["endpoints"] if entry["type"] == service else ():
+                if endpoint["interface"] == wanted.interface and wanted.region in ("", endpoint["region_id"]):
+                    return _unversioned(str(endpoint["url"]))
+        where = f" in the region {wanted.region}" if wanted.region else ""
+        raise Fatal(f"the catalog has no {wanted.interface} address of an {service} service{where}")
+
+    def call(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        document: Any = None,
+        *,
+        query: Mapping[str, Any] | list[tuple[str, Any]] | None = None,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One call with the token; signs in anew if the token has expired."""
+        url = self.address(service) + path + (f"?{urlencode(query)}" if query else "")
+        body = None if document is None else json.dumps(document).encode()
+        head = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            head["Content-Type"] = content_type
+        fresh = not self._token_id
+        try:
+            return self.http.call(method, url, {**head, "X-Auth-Token": self.token_id()}, body)
+        except Refused as error:
+            if error.status != 401 or fresh or self._credentials.auth.get("token"):
+                raise
+            self._token_id = ""
+            return self.http.call(method, url, {**head, "X-Auth-Token": self.token_id()}, body)
+
+    def get(self, service: str, path: str, query: Mapping[str, Any] | list[tuple[str, Any]] | None = None) -> Any:
+        """The document at a path."""
+        return self.call("GET", service, path, query=query).json()
+
+    def pages(self, service: str, path: str, key: str, query: list[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The members of a collection, page by page."""
+        document = self.get(service, path, query)
+        base = self.address(service)
+        while True:
+            yield from document[key]
+            following = document.get("next") or (document.get("links") or {}).get("next")
+            if not following:
+                return
+            address = urlsplit(urljoin(f"{base}/", str(following)))
+            prefix = urlsplit(base).path
+            rest = address.path.removeprefix(prefix) if prefix else address.path
+            document = self.get(service, f"{rest}?{address.query}")
+
+
+_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def identity_address(auth_url: str) -> str:
+    """The address of identity v3 below `auth_url`, which may name a version or none."""
+    base = auth_url.rstrip("/")
+    return base if base.endswith("/v3") else base.removesuffix("/v2.0") + "/v3"
+
+
+def _unversioned(url: str) -> str:
+    base = url.rstrip("/")
+    head, _, tail = base.rpartition("/")
+    return head if tail in ("v1", "v2", "v2.0") else base
+
+
+# -- how one signs in --------------------------------------------------------------------------------------------------
+
+
+def auth_request(credentials: Credentials) -> dict[str, Any]:
+    """The body of a sign-in."""
+    auth = credentials.auth
+    kind = credentials.auth_type.removeprefix("v3") or _kind(auth)
+    if kind == "applicationcredential":
+        return {"identity": {"methods": ["application_credential"], "application_credential": _application(auth)}}
+    if kind == "token":
+        _need(credentials, "token")
+        identity: dict[str, Any] = {"methods": ["token"], "token": {"id": auth["token"]}}
+    elif kind == "password":
+        user = {**_user(credentials), "password": _password(credentials)}
+        identity = {"methods": ["password"], "password": {"user": user}}
+    else:
+        raise Fatal(f"signing in with auth_type {credentials.auth_type} is not known here; password and token are")
+    scope = _scope(auth)
+    return {"identity": identity, **({"scope": scope} if scope else {})}
+
+
+def _kind(auth: Mapping[str, str]) -> str:
+    if auth.get("application_credential_secret"):
+        return "applicationcredential"
+    return "token" if auth.get("token") else "password"
+
+
+def _need(credentials: Credentials, name: str) -> None:
+    if not credentials.auth.get(name):
+        raise Fatal(f"{credentials.source} has no {name}")
+
+
+def _password(credentials: Credentials) -> str:
+    password = credentials.auth.get("password")
+    if not password and sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {credentials.auth.get('username') or credentials.auth['user_id']}: ")
+    if not password:
+        raise Fatal(f"{credentials.source} has no password")
+    return password
+
+
+def _user(credentials: Credentials) -> dict[str, Any]:
+    auth = credentials.auth
+    if auth.get("user_id"):
+        return {"id": auth["user_id"]}
+    _need(credentials, "username")
+    return {"name": auth["username"], "domain": _domain(auth, "user_domain")}
+
+
+def _domain(auth: Mapping[str, str], prefix: str) -> dict[str, str]:
+    if auth.get(f"{prefix}_id"):
+        return {"id": auth[f"{prefix}_id"]}
+    if auth.get(f"{prefix}_name"):
+        return {"name": auth[f"{prefix}_name"]}
+    return {"id": "default"}
+
+
+def _application(auth: Mapping[str, str]) -> dict[str, Any]:
+    secret = {"secret": auth.get("application_credential_secret", "")}
+    if auth.get("application_credential_id"):
+        return {"id": auth["application_credential_id"], **secret}
+    user = (
+        {"id": auth["user_id"]}
+        if auth.get("user_id")
+        else {
+            "name": auth.get("username", ""),
+            "domain": _domain(auth, "user_domain"),
+        }
+    )
+    return {"name": auth.get("application_credential_name", ""), "user": user, **secret}
+
+
+def _scope(auth: Mapping[str, str]) -> dict[str, Any] | None:
+    if auth.get("trust_id"):
+        return {"OS-TRUST:trust": {"id": auth["trust_id"]}}
+    if auth.get("system_scope"):
+        return {"system": {"all": True}}
+    if auth.get("project_id"):
+        return {"project": {"id": auth["project_id"]}}
+    if auth.get("project_name"):
+        return {"project": {"name": auth["project_name"], "domain": _domain(auth, "project_domain")}}
+    if auth.get("domain_id") or auth.get("domain_name"):
+        return {"domain": _domain(auth, "domain")}
+    return None

@@ -1,0 +1,111 @@
+"""`install`: make the appliance a service of this machine."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from appliance.cli.flags import add_settings
+from appliance.cli.machine import Machine
+from appliance.cli.systemd import (
+    DATA_DIR,
+    HIDDEN,
+    NAME,
+    PROGRAM,
+    SETTINGS,
+    SYSUSERS,
+    UNIT,
+    UNPACK_DIR,
+    WANTED,
+    Service,
+    invocation,
+    is_one_file,
+    sysusers,
+    unit,
+)
+from appliance.errors import Fatal, WrongUsage
+from appliance.settings import FIELDS, load
+
+_OWN = ("data_dir",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and the unit, and do nothing")
+    parser.add_argument("--root", metavar="DIR", help="install into this folder, which becomes a machine later")
+    parser.add_argument("--no-start", action="store_true", help="start it at the next boot, not now")
+    add_settings(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    machine = Machine(root=Path(arguments.root).absolute() if arguments.root else None, dry=arguments.dry_run)
+    if arguments.config:
+        raise WrongUsage(f"the service's settings file is {SETTINGS}: copy yours there after install")
+    service = _service(arguments)
+    settings = _settings_file(arguments)
+    machine.demand_root("install")
+    if settings is not None and machine.at(SETTINGS).exists():
+        raise Fatal(f"{SETTINGS} is there already: change the settings in it, then run `systemctl restart {NAME}`")
+    _put_in_place(machine, service, settings or _NO_SETTINGS)
+    if machine.dry:
+        print(f"\nThe unit, {UNIT}:\n\n{unit(service)}", end="")
+        return 0
+    machine.run("systemctl", "daemon-reload")
+    if not arguments.no_start:
+        machine.run("systemctl", "restart", NAME)
+        print(f"{NAME} runs, now and after every boot. `{NAME} status` says how it is, `journalctl -u {NAME}` more.")
+    print(f"Root finds the administrator's credentials in {service.data_dir / 'admin-openrc'} once it has started.")
+    return 0
+
+
+def _put_in_place(machine: Machine, service: Service, settings: str) -> None:
+    if service.program == (str(PROGRAM),):
+        machine.copy_program(Path(invocation()[0]), PROGRAM)
+    machine.write(SYSUSERS, sysusers(service))
+    machine.run("systemd-sysusers", str(SYSUSERS))
+    if not machine.at(SETTINGS).exists():
+        machine.write(SETTINGS, settings, 0o640, group=service.user)
+    if service.data_dir != DATA_DIR:
+        machine.directory(service.data_dir, service.user)
+    machine.write(UNIT, unit(service))
+    machine.link(WANTED, UNIT)
+
+
+def _service(arguments: argparse.Namespace) -> Service:
+    """The service that this program would be. Refuses what the unit's hardening would break."""
+    data_dir = Path(arguments.data_dir).absolute() if arguments.data_dir else DATA_DIR
+    program = (str(PROGRAM),) if is_one_file() else invocation()
+    for path in (data_dir, *(Path(word) for word in program if word.startswith("/"))):
+        for hidden in HIDDEN:
+            if path.is_relative_to(hidden) and not arguments.dry_run:
+                raise Fatal(f"{path} can't be used by a service: its unit keeps {hidden} from it")
+    if is_one_file() and _is_noexec(UNPACK_DIR) and not arguments.root:
+        raise Fatal(f"{UNPACK_DIR.parent} is mounted noexec, so that the program can't unpack itself there")
+    return Service(program, data_dir, unpacks=is_one_file())
+
+
+def _is_noexec(path: Path) -> bool:
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    return bool(os.statvfs(there).f_flag & os.ST_NOEXEC)
+
+
+def _settings_file(arguments: argparse.Namespace) -> str | None:
+    """The settings that the flags give, as the text of an `appliance.toml`; None if they give none."""
+    flags = vars(arguments)
+    load({**flags, "data_dir": None}, {})  # says what is wrong with them
+    given = {name: flags[name] for name in FIELDS if flags.get(name) is not None and name not in _OWN}
+    if not given:
+        return None
+    return _NO_SETTINGS + "".join(f"{name} = {_toml(value)}\n" for name, value in given.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_NO_SETTINGS = f"""\
+# Settings of the Glance appliance; `{NAME} help settings` lists them.
+# They take effect with `systemctl restart {NAME}`.
+"""
