@@ -31,7 +31,7 @@ class Disk:
     """The operating system's file operations, one method each. Raises OSError."""
 
     def make_directory(self, path: Path) -> None:
-        path.mkdir()
+        path.mkdir(mode=0o700)
 
     def create(self, path: Path) -> int:
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
