@@ -112,6 +112,7 @@ class Body:
     def drain(self) -> bool:
         """Throw a small rest away; False if it doesn't come soon. Only after `leaves_connection_usable`."""
         end = time.monotonic() + self._limits.linger_seconds
+        self._wire.stall_seconds = self._limits.linger_seconds
         try:
             while time.monotonic() < end and self.read(_READ):
                 pass

@@ -160,7 +160,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if abandoned is not None:
             self._abandon(abandoned)
 
-    def check(self, now: float) -> None:
+    def check(self, now: float, idle_seconds: float) -> None:
         """Enforce the time limits. On the main loop's thread, now and then."""
         quiet = now - self.last_activity
         if self._linger_until:
@@ -174,7 +174,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif self.request is not None:
             if now - self.request.started > self.limits.receive_seconds:
                 self.refuse(RequestTimeout("The request did not arrive in time."))
-        elif quiet > self.limits.idle_seconds:
+        elif quiet > idle_seconds:
             self.handle_close()
 
     @property
@@ -325,14 +325,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             if outgoing is None or self._answer is None or self.total_outbufs_len or not self.connected:
                 return
             self._outgoing = None
-            self._download = self.hub.downloads.prepare(outgoing.content, outgoing.remain)
-            self.hub.downloads.start(
-                self._download, self.socket, lambda error: self.hub.post(lambda: self._download_ended(error))
-            )
+            download = self.hub.downloads.prepare(outgoing.content, outgoing.remain)
+            try:
+                self.hub.downloads.start(
+                    download, self.socket, lambda error: self.hub.post(lambda: self._download_ended(error))
+                )
+            except OSError:
+                _log.exception("a download can't begin")
+                download.release()
+                self.will_close = True
+                return
+            self._download = download
 
     def _download_ended(self, error: BaseException | None) -> None:
         """On the main loop's thread."""
-        answer, download = self._answer, self._download
+        with self.outbuf_lock:
+            # Held until _start_download, which it may have overtaken, is through.
+            answer, download = self._answer, self._download
         assert answer is not None and download is not None
         self._log_access(download.sent)
         self._download = None

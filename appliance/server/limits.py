@@ -57,6 +57,9 @@ class Limits:
     idle_seconds: float = 75.0
     """How long a connection may stay open without a request."""
 
+    crowded_idle_seconds: float = 2.0
+    """The same while the limit of `connections` is reached, so that idle ones make room."""
+
     stall_seconds: float = 60.0
     """How long a client may go without sending or taking a single byte in the middle of a transfer."""
 

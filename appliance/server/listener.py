@@ -139,8 +139,10 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     def check(self, now: float) -> None:
         """Enforce the time limits of all connections."""
+        limits = self.hub.limits
+        idle_seconds = limits.crowded_idle_seconds if self.in_connection_overflow else limits.idle_seconds
         for channel in list(self.active_channels.values()):
-            channel.check(now)
+            channel.check(now, idle_seconds)
 
     def readable(self) -> bool:
         return time.monotonic() >= self._pause_until and bool(super().readable())

@@ -35,11 +35,22 @@ class Pool:
             self._jobs.append(job)
             # A thread that was notified but hasn't woken yet still counts as idle, and its job as queued.
             if len(self._jobs) > self._idle and self._threads < self._most:
-                self._threads += 1
-                threading.Thread(target=self._work, name=self._name, daemon=True).start()
-            else:
-                self._changed.notify()
+                return self._grow()
+            self._changed.notify()
             return True
+
+    def _grow(self) -> bool:
+        """Start a thread; without one, the job just queued is refused. The lock is held."""
+        try:
+            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+        except RuntimeError:
+            _log.exception("the pool %s can't start a thread", self._name)
+            if self._threads:
+                return True
+            self._jobs.pop()
+            return False
+        self._threads += 1
+        return True
 
     @property
     def threads(self) -> int:

@@ -19,7 +19,7 @@ class Wire:
 
     def __init__(self, ahead: bytes, stall_seconds: float) -> None:
         self._ahead = ahead
-        self._stall = stall_seconds
+        self.stall_seconds = stall_seconds
         self._sock: socket.socket | None = None
         self._poll = select.poll()
 
@@ -81,7 +81,7 @@ class Wire:
             except BlockingIOError:
                 if not wait:
                     return 0
-                if not self._poll.poll(self._stall * 1000):
+                if not self._poll.poll(self.stall_seconds * 1000):
                     raise ClientVanished("The client stopped sending in the middle of the body.") from None
                 continue
             except OSError as error:

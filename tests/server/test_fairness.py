@@ -99,3 +99,10 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, reply):
         assert reader.head().status == 200
     for _ in range(20):
         assert running.client().request("GET", "/ok").answer().status == 200
+
+
+def test_idle_connections_make_room_when_the_limit_is_reached(serve, store):
+    running = serve(store, connections=8, crowded_idle_seconds=0.2, idle_seconds=3600.0, stall_seconds=0.8)
+    idle = [running.client() for _ in range(20)]
+    assert running.client().request("GET", "/").answer().status == 200
+    assert idle[0].at_end()

@@ -158,13 +158,14 @@ VANISHED = [
     ("no last chunk", lambda client: client.close(), b"3\r\nabc\r\n", {"Transfer_Encoding": "chunked"}),
     ("no end of trailers", lambda client: client.close(), b"3\r\nabc\r\n0\r\n", {"Transfer_Encoding": "chunked"}),
     ("stall in chunk", lambda client: None, b"3\r\na", {"Transfer_Encoding": "chunked"}),
-    ("stall in size", lambda client: None, b"3", {"Transfer_Encoding": "chunked"}),
+    ("stall in size", lambda client: None, b"1\r\na\r\n3", {"Transfer_Encoding": "chunked"}),
 ]
 
 
 @pytest.mark.parametrize(("leave", "body", "framing"), [row[1:] for row in VANISHED], ids=[row[0] for row in VANISHED])
 def test_client_that_vanishes_makes_the_read_fail(serve, uploads, leave, body, framing):
     client = serve(uploads, stall_seconds=0.4).client().request("PUT", "/", **framing).send(body)
+    assert uploads.first_piece.wait(_PATIENCE)
     leave(client)
     assert uploads.ended.wait(_PATIENCE)
     assert isinstance(uploads.error, ClientVanished)
