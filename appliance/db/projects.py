@@ -1,10 +1,9 @@
 """Rows of projects, of domains (which are projects too) and of project tags."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from appliance.db.database import Tx
-from appliance.db.records import Reader, Record, Shape, read
+from appliance.db.records import Condition, Reader, Record, Shape, read
 
 PROJECTS = Shape(
     "projects",
@@ -12,8 +11,6 @@ PROJECTS = Shape(
     booleans=frozenset({"enabled", "is_domain"}),
     json=frozenset({"options"}),
 )
-
-Condition = tuple[str, Sequence[Any]]
 
 
 def by_name(reader: Reader, name: str, domain_id: str) -> Record | None:

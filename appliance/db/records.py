@@ -35,6 +35,10 @@ class Shape:
     """Whether the table has the column `extra` for attributes without a column."""
 
 
+Condition = tuple[str, Sequence[Any]]
+"""An SQL condition and its parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A condition on one attribute. `comparator` is one of `COMPARATORS`."""
@@ -93,7 +97,7 @@ def select(
     shape: Shape,
     filters: Iterable[Filter] = (),
     page: Page = ALL,
-    more: Sequence[tuple[str, Sequence[Any]]] = (),
+    more: Sequence[Condition] = (),
 ) -> list[Record]:
     """The records that meet every filter and every further (condition, parameters), in the order of their ids."""
     clauses, parameters = conditions(filters)

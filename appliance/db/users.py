@@ -1,7 +1,10 @@
 """Rows of users and of their passwords, past ones included."""
 
+import json
+from collections.abc import Iterable
+
 from appliance.db.database import Row, Tx
-from appliance.db.records import Reader, Record, Shape, read
+from appliance.db.records import Condition, Filter, Reader, Record, Shape, conditions, read
 from appliance.values import Micros
 
 USERS = Shape(
@@ -75,3 +78,15 @@ def forget_failures(tx: Tx, user_id: str) -> None:
 
 def set_active(tx: Tx, user_id: str, at: Micros) -> None:
     tx.execute("UPDATE users SET last_active_at = ? WHERE id = ?", (at, user_id))
+
+
+def expiring(item: Filter) -> Condition:
+    """A condition: the password in force expires as the filter on `password_expires_at` says."""
+    clauses, values = conditions([Filter("expires_at", item.value, item.comparator)])
+    latest = "SELECT max(id) FROM passwords GROUP BY user_id"
+    return f"id IN (SELECT user_id FROM passwords WHERE id IN ({latest}) AND {clauses[0]})", values
+
+
+def among(ids: Iterable[str]) -> Condition:
+    """A condition: the user is one of these."""
+    return "id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]

@@ -9,6 +9,7 @@ from appliance.db import users as user_rows
 from appliance.db.records import Record, find
 from appliance.errors import Forbidden, Invalid, Unauthenticated
 from appliance.identity.assignments import Assignments
+from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
 from appliance.identity.scopes import UNSCOPED, Scope, Scopes
@@ -33,19 +34,28 @@ Method = Callable[[Record], Proof]
 class PasswordMethod:
     """A user's name and password."""
 
-    def __init__(self, ledger: Ledger, passwords: Passwords, scopes: Scopes) -> None:
+    def __init__(self, ledger: Ledger, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
         self._ledger = ledger
         self._passwords = passwords
         self._scopes = scopes
+        self._compliance = compliance
 
     def __call__(self, shown: Record) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
             raise Invalid("Expecting to find user and password in password.")
         user = find_user(self._ledger, self._scopes, shown["user"])
+        if user is not None:
+            self._compliance.check_not_locked(user)
         stored = user_rows.password(self._ledger.db, user["id"]) if user is not None else None
         right = self._passwords.verify(shown["user"]["password"], stored["hash"] if stored is not None else None)
-        if user is None or not right:
+        if user is None or stored is None or not right:
+            if user is not None:
+                self._compliance.failed(user)
             raise Unauthenticated("The user or the password is wrong.")
+        if not self._compliance.is_active(user):
+            raise Unauthenticated("The user was away for too long.")
+        self._compliance.check_password_in_force(user, stored)
+        self._compliance.succeeded(user)
         return Proof(user["id"], ("password",))
 
 

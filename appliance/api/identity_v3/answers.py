@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from appliance.api.exchange import Reply, Request
 from appliance.api.addresses import AddressBook
+from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.listing import Listing
 from appliance.db.records import Record
 from appliance.identity.catalog import Addresses

@@ -1,8 +1,8 @@
 """What makes an API sound like Keystone: who is let in, what errors look like, what every answer carries."""
 
+from appliance.api.addresses import AddressBook
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_fault
-from appliance.api.addresses import AddressBook
 from appliance.api.service import Route
 from appliance.errors import Unauthenticated
 from appliance.identity.service import Identity
