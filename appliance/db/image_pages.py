@@ -165,11 +165,7 @@ def _marker_value(marker: ImageRecord, key: str) -> Any:
     return value
 
 
-def complete_sort(sort: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The sort with `created_at` and `id` behind it, so that the order is total.
-
-    They run in the direction of a single sort key, else downwards.
-    """
+def complete_sort(sort: Sequence[tuple[str, str]], direction: str) -> list[tuple[str, str]]:
+    """The sort with `created_at` and `id` behind it, in the direction given, so that the order is total."""
     keys = [key for key, _ in sort]
-    direction = sort[0][1] if len({way for _, way in sort}) == 1 and len(sort) == 1 else "desc"
     return [*sort, *((key, direction) for key in ("created_at", "id") if key not in keys)]

@@ -32,7 +32,7 @@ def page_query(caller: Caller, parameters: Parameters, settings: Settings) -> Pa
         member_status=_one_of(last.get("member_status", "accepted"), MEMBER_STATUSES, "status") or "accepted",
         os_hidden=_truth(last.get("os_hidden", "false").lower(), "os_hidden"),
         tags=[value.strip() for name, value in parameters if name == "tag"],
-        sort=complete_sort(sort_of(parameters)),
+        sort=sort_of(parameters),
     )
     if last.get("changes-since"):
         raise Invalid('The "changes-since" filter is no longer available on v2.')
@@ -72,7 +72,10 @@ def _limit(text: str | None, settings: Settings) -> int:
 
 
 def sort_of(parameters: Parameters) -> list[tuple[str, str]]:
-    """The sort asked for, in either of its two notations; newest first if there is none."""
+    """The whole sort, asked for in either of its two notations; newest first if there is none.
+
+    What breaks ties runs in the direction given if that is a single one, else downwards.
+    """
     keys = [value.strip() for name, value in parameters if name == "sort_key"]
     directions = [value.strip() for name, value in parameters if name == "sort_dir"]
     combined = [value for name, value in parameters if name == "sort"]
@@ -90,10 +93,12 @@ def sort_of(parameters: Parameters) -> list[tuple[str, str]]:
     for direction in directions:
         if direction not in ("asc", "desc"):
             raise Invalid(f"Invalid sort direction: {direction}")
-    keys = list(dict.fromkeys(keys)) or ["created_at"]
+    keys, directions = keys or ["created_at"], directions or ["desc"]
+    ties = directions[0] if len(directions) == 1 else "desc"
     if len(directions) < len(keys):
-        directions = (directions or ["desc"]) * len(keys)
-    return list(zip(keys, directions, strict=False))
+        directions *= len(keys)
+    first = {key: direction for key, direction in zip(reversed(keys), reversed(directions), strict=True)}
+    return complete_sort([(key, first[key]) for key in dict.fromkeys(keys)], ties)
 
 
 def _add_filter(query: PageQuery, name: str, value: str) -> None:

@@ -119,7 +119,7 @@ class Cloud:
             blobs.close()
         self.db.close()
 
-    # -- calling it ----------------------------------------------------------------------------------------------------
+    # -- calling it ------------------------------------------------------------------------------------------------
 
     def call(
         self,
@@ -176,7 +176,7 @@ class Cloud:
                 close()
         return Answer(seen[0], seen[1], data)
 
-    # -- what most tests begin with --------------------------------------------------------------------------------------
+    # -- what most tests begin with ----------------------------------------------------------------------------------
 
     def new(self, token: str = "member", **body: Any) -> dict[str, Any]:
         """A queued image, raw and bare unless said otherwise."""

@@ -119,9 +119,10 @@ def prepare(cloud: Cloud, state: str) -> str:
     if status == "deactivated":
         assert cloud.call("POST", f"/v2/images/{image}/actions/deactivate").status == 204
     if visibility != "shared":
-        assert cloud.patch(
-            image, {"op": "replace", "path": "/visibility", "value": visibility}, token="admin"
-        ).status == 200
+        assert (
+            cloud.patch(image, {"op": "replace", "path": "/visibility", "value": visibility}, token="admin").status
+            == 200
+        )
     return image
 
 

@@ -1,0 +1,1 @@
+"""Metadata definitions: which properties images and other resources may carry, and what they mean."""

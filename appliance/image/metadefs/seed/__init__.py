@@ -1,0 +1,1 @@
+"""The catalog that a new appliance starts with: one JSON file for each namespace."""
