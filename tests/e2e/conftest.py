@@ -59,8 +59,8 @@ class Appliance:
     def log(self) -> str:
         return (self.directory.parent / "log").read_text()
 
-    def _end(self, number: int) -> int:
-        self.process.send_signal(number)
+    def wait(self) -> int:
+        """Until the process has ended by itself; its exit code."""
         code = self.process.wait(60)
         self._reader.join()
         assert self.process.stdout is not None
@@ -69,10 +69,12 @@ class Appliance:
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
-        return self._end(signal.SIGTERM)
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
 
     def kill(self) -> None:
-        self._end(signal.SIGKILL)
+        self.process.send_signal(signal.SIGKILL)
+        self.wait()
 
     # -- the clients
 

@@ -12,7 +12,7 @@ def test_the_way_of_an_image_with_the_glance_client(appliance: Appliance, disk: 
     assert "active" in shown and hashlib.md5(disk.read_bytes()).hexdigest() in shown
 
     piped = appliance.run("glance", "image-create", "--name", "piped", *formats, stdin=disk)
-    assert hashlib.sha512(disk.read_bytes()).hexdigest() in piped
+    assert "active" in piped and hashlib.md5(disk.read_bytes()).hexdigest() in piped
 
     rows = [line.split("|")[1:3] for line in appliance.run("glance", "image-list").splitlines() if line.count("|") > 2]
     ids = {name.strip(): image.strip() for image, name in rows[1:]}
