@@ -23,8 +23,9 @@ class ObjectRecord:
     created_at: Micros
     updated_at: Micros | None = None
     description: str | None = None
-    required: Sequence[str] = ()
+    required: Sequence[str] | None = None
     properties: dict[str, Definition] | None = None
+    """None, here and above, is what a client did not mention; once stored it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def _columns(item: Item) -> dict[str, Any]:
     columns: dict[str, Any] = {"name": item.name, "created_at": item.created_at, "updated_at": item.updated_at}
     if isinstance(item, ObjectRecord):
         columns["description"] = item.description
-        columns["required"] = json.dumps(list(item.required))
+        columns["required"] = json.dumps(list(item.required or ()))
         columns["properties"] = json.dumps(item.properties or {})
     elif isinstance(item, PropertyRecord):
         columns["definition"] = json.dumps(item.definition)
