@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test check sample-images boot-sample bench faults clean \
+.PHONY: help setup clients run test check sample-images boot-sample docs bench faults clean \
 	binary binary-host test-binary conformance conformance-server
 
 help: ## This list
@@ -49,6 +49,9 @@ sample-images: setup ## Fetch CirrOS, or build a bootable stand-in, into sample-
 
 boot-sample: sample-images ## Boot the sample image under QEMU to its login prompt, log in, and print the times
 	@PYTHONPATH=sample-images $(PY) -m samples.boot sample-images/cache
+
+docs: setup ## Write the generated tables of the documentation anew
+	@$(PY) packaging/docs.py
 
 bench: setup ## Measure what docs/performance.md states
 	@$(PY) -m bench $(ARGS)

@@ -14,7 +14,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from appliance.api.service import Route  # noqa: E402
 from appliance.cli.flags import describe  # noqa: E402
 from appliance.cli.main import build_parser  # noqa: E402
 from appliance.settings import FIELDS, Settings  # noqa: E402
@@ -49,20 +48,15 @@ def _verbs(parser: argparse.ArgumentParser, path: tuple[str, ...]) -> Iterable[t
 
 
 def routes_table(service: str) -> str:
-    """One line a route of a service, in the order of its table."""
-    lines = ["| method | path | |", "|---|---|---|"]
+    """One line a path of a service, in the order of its table, with the methods that it takes."""
+    methods: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as directory:
         with Appliance(Settings(data_dir=Path(directory), image_port=0, identity_port=0)) as appliance:
-            routes: dict[str, Iterable[Route]] = appliance.routes
-            for route in routes[service]:
+            for route in appliance.routes[service]:
                 path = re.sub(r"<(\w+)(?::[^>]*)?>", r"{\1}", route.path)
-                lines.append(f"| {route.method} | `{path}` | {_about(route)} |")
-    return "\n".join(lines)
-
-
-def _about(route: Route) -> str:
-    text = (route.handler.__doc__ or "").strip().split("\n")[0]
-    return text if text.endswith(".") and not text.startswith("partial(") else ""
+                methods.setdefault(path, []).append(route.method)
+    lines = [f"| `{path}` | {' '.join(takes)} |" for path, takes in methods.items()]
+    return "\n".join(["| path | methods |", "|---|---|", *lines])
 
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {

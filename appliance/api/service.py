@@ -77,14 +77,11 @@ class Service(Generic[C]):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request: Request[C] = Request(environ)
         environ["appliance.request"] = request
-        token = request_id.set(request.id)
-        try:
-            # bottle answers 404 and 405 by raising into its own error pages; those are asked for by `_respond`.
-            reply = self._respond(request)
-            self._dialect.finish(request, reply)
-            return reply.send(environ, start_response)
-        finally:
-            request_id.reset(token)
+        # Never reset: the server logs the request in the same context after we have returned.
+        request_id.set(request.id)
+        reply = self._respond(request)
+        self._dialect.finish(request, reply)
+        return reply.send(environ, start_response)
 
     def _respond(self, request: Request[C]) -> Reply:
         try:
