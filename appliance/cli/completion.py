@@ -66,6 +66,8 @@ def _fish(words: Words) -> str:
     lines = [_FISH.replace("@CHAINS@", " ".join(_quoted(" ".join(chain)) for chain in words if chain))]
     for chain, following in words.items():
         condition = _quoted(f"test \"$(__{_NAME}_chain)\" = '{' '.join(chain)}'")
+        if not all(word.startswith("--") for word, _ in following):
+            lines.append(f"complete -c {PROGRAM} -n {condition} -f\n")
         for word, line in following:
             what = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
             lines.append(
@@ -118,7 +120,7 @@ _{_NAME}() {{
     [[ ${{#found}} -gt 0 || $chain != *' '* ]] && break
     chain="${{chain% *}}"
   done
-  _describe -o 'word' found || _files
+  _describe 'word' found || _files
 }}
 compdef _{_NAME} @PROGRAM@
 """
