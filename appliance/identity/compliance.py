@@ -126,7 +126,7 @@ class Compliance:
     def is_active(self, user: Record) -> bool:
         """False for a user who has been away for too long."""
         days = self._settings.disable_user_account_days_inactive
-        if not days:
+        if not days or user["options"].get("ignore_user_inactivity"):
             return True
         seen: Micros = user["last_active_at"] or user["created_at"]
         return self._ledger.clock() < seen + days * DAY

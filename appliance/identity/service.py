@@ -5,6 +5,7 @@ from pathlib import Path
 from appliance.db.database import Database
 from appliance.db.records import Filter
 from appliance.errors import Unauthenticated
+from appliance.identity.assignment_list import AssignmentList
 from appliance.identity.assignments import Assignments
 from appliance.identity.authentication import Authentication, Method, PasswordMethod, TokenMethod
 from appliance.identity.bootstrap import DEFAULT_DOMAIN, Bootstrap
@@ -12,7 +13,9 @@ from appliance.identity.catalog import Catalog
 from appliance.identity.claims import SECOND, Claims
 from appliance.identity.compliance import Compliance
 from appliance.identity.domains import Domains
+from appliance.identity.grants import Grants
 from appliance.identity.groups import Groups
+from appliance.identity.implied_roles import ImpliedRoles
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
@@ -71,6 +74,9 @@ class Identity:
         self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
         self.domains = Domains(ledger, self.projects, self.revocations)
         self.roles = Roles(ledger)
+        self.implied_roles = ImpliedRoles(ledger, self.roles)
+        self.grants = Grants(ledger, self.users, self.groups, self.projects, self.domains, self.roles)
+        self.assignment_list = AssignmentList(ledger)
         self.catalog = Catalog(ledger)
 
     def bootstrapped(self) -> bool:

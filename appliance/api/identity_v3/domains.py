@@ -1,8 +1,10 @@
 """/v3/domains: the roots that own users, groups and projects."""
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import member
 from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.schemas import DOMAIN_CREATE, DOMAIN_UPDATE
 from appliance.api.identity_v3.views import shown_domain
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
@@ -29,3 +31,23 @@ class Domains:
         self._identity.enforce(request.caller, "get_domain", {"domain.id": domain_id})
         domain = self._identity.domains.get(domain_id)
         return self._answers.member(request, "domain", "domains", shown_domain(domain))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/domains"""
+        domain = member(request, "domain", DOMAIN_CREATE)
+        self._identity.enforce(request.caller, "create_domain")
+        created = self._identity.domains.create(domain, domain.pop("explicit_domain_id", None))
+        return self._answers.member(request, "domain", "domains", shown_domain(created), 201)
+
+    def update(self, request: Request[Token], domain_id: str) -> Reply:
+        """PATCH /v3/domains/{domain_id}"""
+        changes = member(request, "domain", DOMAIN_UPDATE)
+        self._identity.enforce(request.caller, "update_domain")
+        updated = self._identity.domains.update(domain_id, changes)
+        return self._answers.member(request, "domain", "domains", shown_domain(updated))
+
+    def delete(self, request: Request[Token], domain_id: str) -> Reply:
+        """DELETE /v3/domains/{domain_id}"""
+        self._identity.enforce(request.caller, "delete_domain")
+        self._identity.domains.delete(domain_id)
+        return done()

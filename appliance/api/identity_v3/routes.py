@@ -6,8 +6,13 @@ from appliance.api.identity_v3.auth import Auth
 from appliance.api.identity_v3.catalog import CatalogResources
 from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.domains import Domains
+from appliance.api.identity_v3.grants import grant_routes
+from appliance.api.identity_v3.groups import Groups
+from appliance.api.identity_v3.implied_roles import ImpliedRoles
 from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.project_tags import ProjectTags
 from appliance.api.identity_v3.projects import Projects
+from appliance.api.identity_v3.role_assignments import RoleAssignments
 from appliance.api.identity_v3.roles import Roles
 from appliance.api.identity_v3.tokens import Tokens
 from appliance.api.identity_v3.users import Users
@@ -31,6 +36,7 @@ def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> li
     return [
         *_open(identity, answers),
         *_people(identity, answers, lists),
+        *_roles(identity, answers, lists),
         *_places(identity, answers, lists),
         *_catalog(identity, answers, lists),
     ]
@@ -60,27 +66,69 @@ def _open(identity: Identity, answers: Answers) -> list[Route]:
 
 def _people(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     users = Users(identity, answers, lists)
-    roles = Roles(identity, answers, lists)
+    groups = Groups(identity, answers, lists)
     return [
         Route("GET", "/v3/users", users.list),
+        Route("POST", "/v3/users", users.create),
         Route("GET", "/v3/users/<user_id>", users.show),
+        Route("PATCH", "/v3/users/<user_id>", users.update),
+        Route("DELETE", "/v3/users/<user_id>", users.delete),
+        Route("POST", "/v3/users/<user_id>/password", users.change_password, public=True),
         Route("GET", "/v3/users/<user_id>/projects", users.projects),
+        Route("GET", "/v3/users/<user_id>/groups", users.groups),
+        Route("GET", "/v3/groups", groups.list),
+        Route("POST", "/v3/groups", groups.create),
+        Route("GET", "/v3/groups/<group_id>", groups.show),
+        Route("PATCH", "/v3/groups/<group_id>", groups.update),
+        Route("DELETE", "/v3/groups/<group_id>", groups.delete),
+        Route("GET", "/v3/groups/<group_id>/users", groups.members),
+        Route("GET", "/v3/groups/<group_id>/users/<user_id>", groups.check_member),
+        Route("PUT", "/v3/groups/<group_id>/users/<user_id>", groups.add_member),
+        Route("DELETE", "/v3/groups/<group_id>/users/<user_id>", groups.remove_member),
+    ]
+
+
+def _roles(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+    roles = Roles(identity, answers, lists)
+    implied = ImpliedRoles(identity, answers)
+    assignments = RoleAssignments(identity, answers)
+    return [
         Route("GET", "/v3/roles", roles.list),
         Route("POST", "/v3/roles", roles.create),
         Route("GET", "/v3/roles/<role_id>", roles.show),
         Route("PATCH", "/v3/roles/<role_id>", roles.update),
         Route("DELETE", "/v3/roles/<role_id>", roles.delete),
+        Route("GET", "/v3/roles/<role_id>/implies", implied.list),
+        Route("GET", "/v3/roles/<role_id>/implies/<implied_role_id>", implied.show),
+        Route("PUT", "/v3/roles/<role_id>/implies/<implied_role_id>", implied.create),
+        Route("DELETE", "/v3/roles/<role_id>/implies/<implied_role_id>", implied.delete),
+        Route("GET", "/v3/role_inferences", implied.inferences),
+        Route("GET", "/v3/role_assignments", assignments.list),
+        *grant_routes(identity, answers),
     ]
 
 
 def _places(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     domains = Domains(identity, answers, lists)
     projects = Projects(identity, answers, lists)
+    tags = ProjectTags(identity, answers)
     return [
         Route("GET", "/v3/domains", domains.list),
+        Route("POST", "/v3/domains", domains.create),
         Route("GET", "/v3/domains/<domain_id>", domains.show),
+        Route("PATCH", "/v3/domains/<domain_id>", domains.update),
+        Route("DELETE", "/v3/domains/<domain_id>", domains.delete),
         Route("GET", "/v3/projects", projects.list),
+        Route("POST", "/v3/projects", projects.create),
         Route("GET", "/v3/projects/<project_id>", projects.show),
+        Route("PATCH", "/v3/projects/<project_id>", projects.update),
+        Route("DELETE", "/v3/projects/<project_id>", projects.delete),
+        Route("GET", "/v3/projects/<project_id>/tags", tags.list),
+        Route("PUT", "/v3/projects/<project_id>/tags", tags.replace),
+        Route("DELETE", "/v3/projects/<project_id>/tags", tags.clear),
+        Route("GET", "/v3/projects/<project_id>/tags/<value>", tags.check),
+        Route("PUT", "/v3/projects/<project_id>/tags/<value>", tags.add),
+        Route("DELETE", "/v3/projects/<project_id>/tags/<value>", tags.remove),
     ]
 
 

@@ -31,3 +31,78 @@ _OPTIONS = {
 ROLE_CREATE, ROLE_UPDATE = pair(
     {"name": name(255), "description": TEXT_OR_NULL, "domain_id": ID_OR_NULL, "options": _OPTIONS}, ["name"]
 )
+
+_TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"}
+_TAGS = {"type": "array", "items": _TAG, "maxItems": 80, "uniqueItems": True}
+TAG = Schema(_TAG)
+TAGS = Schema(_TAGS)
+
+DOMAIN_CREATE, DOMAIN_UPDATE = pair(
+    {
+        "name": name(64),
+        "description": TEXT_OR_NULL,
+        "enabled": SWITCH,
+        "tags": _TAGS,
+        "options": _OPTIONS,
+        "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"},
+    },
+    ["name"],
+)
+
+PROJECT_CREATE, PROJECT_UPDATE = pair(
+    {
+        "name": name(64),
+        "description": TEXT_OR_NULL,
+        "enabled": SWITCH,
+        "domain_id": ID_OR_NULL,
+        "parent_id": ID_OR_NULL,
+        "is_domain": SWITCH,
+        "tags": _TAGS,
+        "options": _OPTIONS,
+    },
+    ["name"],
+)
+
+GROUP_CREATE, GROUP_UPDATE = pair({"name": name(255), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
+
+_SWITCH_OR_NULL = {"type": ["boolean", "null"]}
+_USER_OPTIONS = {
+    "type": "object",
+    "properties": {
+        "ignore_change_password_upon_first_use": _SWITCH_OR_NULL,
+        "ignore_password_expiry": _SWITCH_OR_NULL,
+        "ignore_lockout_failure_attempts": _SWITCH_OR_NULL,
+        "ignore_user_inactivity": _SWITCH_OR_NULL,
+        "lock_password": _SWITCH_OR_NULL,
+        "multi_factor_auth_enabled": _SWITCH_OR_NULL,
+        "multi_factor_auth_rules": {
+            "type": ["array", "null"],
+            "items": {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
+            "uniqueItems": True,
+        },
+    },
+    "additionalProperties": False,
+}
+
+USER_CREATE, USER_UPDATE = pair(
+    {
+        "name": name(255),
+        "domain_id": ID,
+        "enabled": SWITCH,
+        "default_project_id": TEXT_OR_NULL,
+        "description": TEXT_OR_NULL,
+        "password": TEXT_OR_NULL,
+        "federated": {"type": "array", "maxItems": 0},
+        "options": _USER_OPTIONS,
+    },
+    ["name"],
+)
+
+PASSWORD_CHANGE = Schema(
+    {
+        "type": "object",
+        "properties": {"original_password": TEXT, "password": TEXT},
+        "required": ["original_password", "password"],
+        "additionalProperties": False,
+    }
+)

@@ -1,15 +1,28 @@
 """/v3/users: who can authenticate."""
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import member
 from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.schemas import PASSWORD_CHANGE, USER_CREATE, USER_UPDATE
+from appliance.api.identity_v3.targets import home_domain, user_target
 from appliance.api.identity_v3.views import shown_project, shown_user
-from appliance.errors import NotFound
-from appliance.identity.policy import Target
+from appliance.db.records import Filter
+from appliance.errors import Invalid
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
+from appliance.values import parse_time
 
-_EXACT = ("domain_id", "name")
+EXACT = ("domain_id", "name")
+_OPERATORS = {
+    "lt": "before",
+    "lte": "not_after",
+    "gt": "after",
+    "gte": "not_before",
+    "eq": "equals",
+    "neq": "differs",
+}
+_OURS = ("id", "created_at", "last_active_at", "password_expires_at")
 
 
 class Users:
@@ -22,28 +35,83 @@ class Users:
         """GET /v3/users"""
         token = request.caller
         self._identity.enforce(token, "list_users", {"domain_id": token.domain_id})
-        listing = self._lists.read(request, _EXACT, ("enabled",))
+        listing = self._lists.read(request, EXACT, ("enabled",))
         if token.domain_id is not None:
             listing = listing.narrowed("domain_id", token.domain_id)
-        found = self._identity.users.search(listing.filters, listing.page)
+        filters = [*listing.filters, *expiry_filters(request)]
+        if any(request.arg(name) for name in ("idp_id", "protocol_id", "unique_id")):
+            return self._answers.collection(request, "users", [], listing)
+        found = self._identity.users.search(filters, listing.page)
         return self._answers.collection(request, "users", [shown_user(user) for user in found], listing)
 
     def show(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}"""
-        self._identity.enforce(request.caller, "get_user", self._target(user_id))
+        self._identity.enforce(request.caller, "get_user", user_target(self._identity, user_id))
         return self._answers.member(request, "user", "users", shown_user(self._identity.users.get(user_id)))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/users"""
+        user = {key: value for key, value in member(request, "user", USER_CREATE).items() if key not in _OURS}
+        user.setdefault("domain_id", home_domain(request.caller))
+        self._identity.enforce(request.caller, "create_user", {"user.domain_id": user["domain_id"]})
+        created = self._identity.users.create(user)
+        return self._answers.member(request, "user", "users", shown_user(created), 201)
+
+    def update(self, request: Request[Token], user_id: str) -> Reply:
+        """PATCH /v3/users/{user_id}"""
+        changes = member(request, "user", USER_UPDATE)
+        self._identity.enforce(request.caller, "update_user", user_target(self._identity, user_id))
+        if changes.get("id", user_id) != user_id:
+            raise Invalid("Cannot change user ID.")
+        changes = {key: value for key, value in changes.items() if key not in _OURS}
+        updated = self._identity.users.update(user_id, changes)
+        return self._answers.member(request, "user", "users", shown_user(updated))
+
+    def delete(self, request: Request[Token], user_id: str) -> Reply:
+        """DELETE /v3/users/{user_id}"""
+        self._identity.enforce(request.caller, "delete_user", user_target(self._identity, user_id))
+        self._identity.users.delete(user_id)
+        return done()
+
+    def change_password(self, request: Request[Token], user_id: str) -> Reply:
+        """POST /v3/users/{user_id}/password — needs no token: the old password is the proof."""
+        body = member(request, "user", PASSWORD_CHANGE)
+        self._identity.users.change_password(user_id, body["original_password"], body["password"])
+        return done()
 
     def projects(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/projects"""
-        self._identity.enforce(request.caller, "list_user_projects", self._target(user_id))
+        self._identity.enforce(request.caller, "list_user_projects", user_target(self._identity, user_id))
         self._identity.users.get(user_id)
-        found = self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
-        return self._answers.collection(request, "projects", [shown_project(project) for project in found])
+        listing = self._lists.read(request, ("domain_id", "name"), ("enabled",))
+        found = [
+            shown_project(project)
+            for project in self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
+            if all(project[item.attribute] == item.value for item in listing.filters if item.comparator == "equals")
+        ]
+        return self._answers.collection(request, "projects", found, listing)
 
-    def _target(self, user_id: str) -> Target:
-        """What rules may know of the user. A user that does not exist matches nothing but the admin's rule."""
+    def groups(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/groups"""
+        token = request.caller
+        self._identity.enforce(token, "list_groups_for_user", user_target(self._identity, user_id))
+        self._identity.users.get(user_id)
+        name = request.arg("name")
+        found = [
+            group
+            for group in self._identity.groups.of_user(user_id)
+            if name in (None, group["name"]) and token.domain_id in (None, group["domain_id"])
+        ]
+        return self._answers.collection(request, "groups", found)
+
+
+def expiry_filters(request: Request[Token]) -> list[Filter]:
+    """`password_expires_at=lt:2026-01-01T00:00:00Z` as filters. Raises `Invalid`."""
+    filters = []
+    for value in request.args("password_expires_at"):
+        operator, text = value.split(":", 1) if ":" in value[2:4] else ("eq", value)
         try:
-            user = self._identity.users.get(user_id)
-        except NotFound:
-            return {"user_id": user_id}
-        return {"user_id": user_id, "user.id": user["id"], "user.domain_id": user["domain_id"]}
+            filters.append(Filter("password_expires_at", parse_time(text), _OPERATORS[operator]))
+        except (ValueError, KeyError, OverflowError) as error:
+            raise Invalid("password_expires_at takes an operator, a colon and a time.") from error
+    return filters
