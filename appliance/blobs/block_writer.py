@@ -1,6 +1,7 @@
 """Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit stretch by stretch."""
 
 import os
+from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.codec import Encoder, compresses
@@ -17,8 +18,15 @@ from appliance.values import GIB, MIB, Clock
 SCRATCH = MAX_BLOCK
 """How many bytes before the data a buffer needs for the block that began in the one before."""
 
-SEGMENT_LIMIT = 512 * MIB
-STRETCH_ITEMS = 16384
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When an upload seals a segment and commits what it has so far: bounds its memory and its transactions."""
+
+    segment: int = 512 * MIB
+    items: int = 16384
+
+
 _HOLE_ITEM = GIB
 
 # Containers whose data may be compressed: qcow2 and VMDK. Whether it is shows in their first blocks.
@@ -29,7 +37,9 @@ _TRIAL_BLOCKS = 16
 class BlockWriter:
     """The stage of an upload that stores. One thread uses it at a time."""
 
-    def __init__(self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock, liveness: Liveness) -> None:
+    def __init__(
+        self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock, liveness: Liveness, limits: Limits
+    ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
         self._shelf = shelf
@@ -37,6 +47,7 @@ class BlockWriter:
         self._store = store
         self._clock = clock
         self._liveness = liveness
+        self._limits = limits
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
@@ -72,7 +83,7 @@ class BlockWriter:
                 self._cutter = AnchorCutter(self._cutter)
             self._trial = None
         size = self._segment.size if self._segment else 0
-        if size >= SEGMENT_LIMIT or len(self._stretch.items) >= STRETCH_ITEMS:
+        if size >= self._limits.segment or len(self._stretch.items) >= self._limits.items:
             self._publish_stretch()
 
     def _publish_stretch(self) -> None:

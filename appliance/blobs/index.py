@@ -222,7 +222,11 @@ class BlockUpkeep(Protocol):
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None: ...
 
-    def mark_segment_damaged(self, segment_id: int) -> None: ...
+    def mark_sound(self, segment_id: int, block_ids: Sequence[int]) -> None:
+        """These blocks read well: those that were marked damaged are so no more."""
+        ...
+
+    def mark_segment(self, segment_id: int, damaged: bool) -> None: ...
 
     def damaged_blocks(self, most: int) -> list[Span]: ...
 
@@ -238,6 +242,10 @@ class BlockUpkeep(Protocol):
 
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
         """Where a page of the walk over all blocks ended, and which of them nothing names though not condemned."""
+        ...
+
+    def condemn(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
+        """Condemn those of the blocks that nothing names: what a rebuild found no content for."""
         ...
 
     def adopt_segment(self, name: str, size: int, blocks: Sequence[tuple[bytes, NewBlock]], now: Micros) -> int:

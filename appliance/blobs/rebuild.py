@@ -15,6 +15,8 @@ from appliance.blobs.shelf import SegmentMissing
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
 
+_PAGE = 1000
+
 log = logging.getLogger(__name__)
 
 
@@ -23,7 +25,7 @@ class RebuildReport:
     """What came back and what did not."""
 
     segments: int = 0
-    contents: list[int] = field(default_factory=list)
+    contents: set[int] = field(default_factory=set)
     """Whole contents, by their new ids; `index.content` has each one's label."""
     incomplete: int = 0
     """Uploads that were sealed once and of which some blocks or maps are missing."""
@@ -49,7 +51,21 @@ class Rebuilder:
         for name in self._store.shelf.names():
             self._adopt_seals(name, deleted, report)
         self._upkeep.discard_writing()
+        self.condemn_leaked()
         return report
+
+    def condemn_leaked(self) -> int:
+        """Hand blocks that no content names to the collection; says how many. A repair of its own, too."""
+        after = count = 0
+        while True:
+            after, lost = self._upkeep.unreferenced(after, _PAGE)
+            if not after:
+                return count
+            if lost:
+                condemned_at = self._store.liveness.tick()
+                self._upkeep.condemn(lost, condemned_at)
+                self._store.liveness.condemned(condemned_at)
+                count += len(lost)
 
     def _records(self, name: str, kind: bytes, report: RebuildReport | None = None) -> Iterator[Record]:
         try:
@@ -112,5 +128,5 @@ class Rebuilder:
                 continue
             if content_id is None:
                 report.incomplete += 1
-            elif content_id not in report.contents:
-                report.contents.append(content_id)
+            else:
+                report.contents.add(content_id)

@@ -84,6 +84,7 @@ class Scrubber:
             report.length += length
             if bad:
                 self._note(bad, report)
+            self._upkeep.mark_sound(segment.id, [span.block_id for span in spans if span.block_id not in bad])
             self._upkeep.scrub_progress(segment.id, after, None)
             yield length
 
@@ -131,8 +132,9 @@ class Scrubber:
                 damage.append(str(error))
             finally:
                 self._store.handles.release(segment.name)
+        if bool(damage) != segment.damaged:
+            self._upkeep.mark_segment(segment.id, bool(damage))
         if damage:
-            self._upkeep.mark_segment_damaged(segment.id)
             report.damaged_segments.append(segment.name)
             log.error("segment %s has damaged records: %s", segment.name, damage[0])
         return length

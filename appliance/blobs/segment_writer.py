@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.durable import Bytes
 from appliance.blobs.shelf import Shelf
+from appliance.errors import Failure
 from appliance.values import Micros
 
 
@@ -27,7 +28,11 @@ class SegmentWriter:
         self._shelf = shelf
         self._file = shelf.stage(self.name)
         self._offsets: list[int] = []
-        self._file.write([fmt.pack_header(fmt.SegmentHeader(store, segment, created_at))])
+        try:
+            self._file.write([fmt.pack_header(fmt.SegmentHeader(store, segment, created_at))])
+        except Failure:
+            self.discard()
+            raise
 
     @property
     def size(self) -> int:

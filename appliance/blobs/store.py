@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from appliance.blobs.block_reader import BlockReader
-from appliance.blobs.block_writer import BlockWriter
+from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
 from appliance.blobs.durable import Disk, disk_failure, replace_file
 from appliance.blobs.handles import Handles
@@ -32,11 +32,20 @@ _READ_THREADS = 4
 class BlobStore:
     """Opens a directory, and is its only user. `open` comes first; the index says which store it is."""
 
-    def __init__(self, directory: Path, index: BlockIndex, *, clock: Clock = now, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        index: BlockIndex,
+        *,
+        clock: Clock = now,
+        disk: Disk | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.directory = directory
         self.index = index
         self.disk = disk or Disk()
         self.clock = clock
+        self._limits = limits or Limits()
         self.liveness = Liveness(clock)
         self.uuid = b""
         self._trouble: str | None = None
@@ -103,7 +112,7 @@ class BlobStore:
 
     def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness)
+        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits)
         ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self._note_result)
         self.liveness.ingest_began(ingest.upload)
         return ingest

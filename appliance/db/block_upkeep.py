@@ -194,9 +194,18 @@ class BlockUpkeep:
                 [(now, block_id) for block_id in block_ids],
             )
 
-    def mark_segment_damaged(self, segment_id: int) -> None:
+    def mark_sound(self, segment_id: int, block_ids: Sequence[int]) -> None:
+        rows = self._db.rows(
+            "SELECT id FROM blocks WHERE store = ? AND damaged_at IS NOT NULL AND segment = ?",
+            (self._store, segment_id),
+        )
+        if healed := {row["id"] for row in rows}.intersection(block_ids):
+            with self._db.write() as tx:
+                tx.executemany("UPDATE blocks SET damaged_at = NULL WHERE id = ?", [(each,) for each in healed])
+
+    def mark_segment(self, segment_id: int, damaged: bool) -> None:
         with self._db.write() as tx:
-            tx.execute("UPDATE segments SET damaged = 1 WHERE id = ?", (segment_id,))
+            tx.execute("UPDATE segments SET damaged = ? WHERE id = ?", (damaged, segment_id))
 
     def damaged_blocks(self, most: int) -> list[Span]:
         rows = self._db.rows(
@@ -260,6 +269,13 @@ class BlockUpkeep:
             if not row["named"] and row["condemned_at"] is None and row["store"] == self._store
         ]
         return (rows[-1]["id"] if rows else 0), lost
+
+    def condemn(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
+        with self._db.write() as tx:
+            tx.executemany(
+                f"UPDATE blocks AS b SET condemned_at = ? WHERE b.id = ? AND b.condemned_at IS NULL AND NOT {IS_NAMED}",
+                [(condemned_at, block_id) for block_id in block_ids],
+            )
 
     # -- rebuild -----------------------------------------------------------------------------------------------------
 

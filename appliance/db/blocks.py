@@ -80,8 +80,8 @@ class BlockIndex:
             content_id = self._begin(tx, sealed.upload, sealed.created_at)
         self._write_stretch(tx, content_id, sealed.last, sealed.created_at)
         done = tx.execute(
-            "UPDATE contents SET state = ?, size = ?, md5 = ?, hash_algorithm = ?, hash_value = ?, label = ? "
-            "WHERE id = ? AND state = ?",
+            "UPDATE contents SET state = ?, size = ?, md5 = ?, hash_algorithm = ?, hash_value = ?, label = ?, "
+            "created_at = ? WHERE id = ? AND state = ?",
             (
                 STORED,
                 sealed.size,
@@ -89,6 +89,7 @@ class BlockIndex:
                 sealed.hash_algorithm,
                 sealed.hash_value,
                 sealed.label,
+                sealed.created_at,
                 content_id,
                 WRITING,
             ),

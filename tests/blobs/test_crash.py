@@ -131,7 +131,7 @@ def run(tmp_path: Path, scenario: str, step: int, losses: tuple[str, ...], seeds
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_loss_of_power_loses_nothing_acknowledged(tmp_path: Path, scenario: str) -> None:
-    run(tmp_path, scenario, 3, ("all", "some"), 1)
+    run(tmp_path, scenario, 4, ("all", "some"), 1)
 
 
 @pytest.mark.slow
