@@ -1,14 +1,25 @@
 """`serve`: start the appliance and stay until told to stop."""
 
 import argparse
+import logging
+import os
 import signal
 import sys
+import time
 from types import FrameType
 
 from appliance import logs
 from appliance.bootstrap import Welcome
+from appliance.cli import parent, preflight
 from appliance.cli.flags import add_settings, settings_of
+from appliance.cli.systemd import is_one_file
+from appliance.errors import ApplianceError, WrongUsage
+from appliance.settings import FIELDS, Settings
 from appliance.wiring import Appliance
+
+log = logging.getLogger(__name__)
+
+_RELOADED = "log_level"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    logs.configure(settings.log_level)
+    _start_log(settings.log_level)
+    for warning in preflight.check(settings.data_dir, time.time()):
+        log.warning(warning)
+    started_by = os.getppid()
     with Appliance(settings) as appliance:
         welcome = appliance.start()
 
@@ -26,9 +40,34 @@ def run(arguments: argparse.Namespace) -> int:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, lambda number, frame: _reload(arguments, settings))
+        if is_one_file():
+            parent.follow()
         _greet(welcome)
         appliance.run()
+    parent.clean_up(started_by)
     return 0
+
+
+def _reload(arguments: argparse.Namespace, running: Settings) -> None:
+    """Take over what can change while serving, and say what can't. Wrong settings change nothing."""
+    try:
+        fresh = settings_of(arguments)
+        _start_log(fresh.log_level)
+    except ApplianceError as error:
+        log.error("settings not reloaded: %s", error)
+        return
+    log.info("settings reloaded; log_level is %s", fresh.log_level)
+    for name in FIELDS:
+        if name != _RELOADED and getattr(fresh, name) != getattr(running, name):
+            log.warning("the new %s takes effect at the next start", name)
+
+
+def _start_log(level: str) -> None:
+    try:
+        logs.configure(level)
+    except ValueError:
+        raise WrongUsage(f"log_level can't be {level!r}: say DEBUG, INFO, WARNING or ERROR") from None
 
 
 def _greet(welcome: Welcome) -> None:

@@ -98,6 +98,7 @@ User={user}
 StandardOutput=null
 StandardError=journal
 
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 # Wrong usage stays wrong however often it is tried.
