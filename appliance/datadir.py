@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,7 @@ class DataDir:
         self.path = path.absolute()
         self.database = self.path / "appliance.db"
         self.blobs = self.path / "blobs"
+        self.stores = self.path / "stores"
         self.keys = self.path / "keys"
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "admin-openrc"
@@ -55,3 +58,27 @@ class DataDir:
             self._lock.truncate(0)
             self._lock.close()
             self._lock = None
+
+    @contextmanager
+    def hold_segments(self) -> Iterator[None]:
+        """While this lasts, in whatever process, nobody removes a segment: a backup of a live directory copies them.
+
+        A kernel lock as well, so that a backup that dies holds nothing back.
+        """
+        with self._segments_lock() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def removing_segments(self) -> Iterator[bool]:
+        """True if segments may be removed in this block; False while somebody holds them."""
+        with self._segments_lock() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _segments_lock(self) -> BinaryIO:
+        return open(self.path / "segments.lock", "a+b")

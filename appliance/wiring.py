@@ -1,6 +1,7 @@
 """The composition root: settings in, the whole appliance out, on one screen."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from wsgiref.types import WSGIApplication
@@ -11,21 +12,17 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
-from appliance.blobs.store import BlobStore
 from appliance.bootstrap import Welcome, new_password, preload, write_credentials
 from appliance.datadir import DataDir
-from appliance.db.blocks import BlockIndex
 from appliance.db.database import Database
 from appliance.db.notes import Notes
 from appliance.identity.service import Identity
 from appliance.image.service import Images
-from appliance.image.stores import Store, Stores
+from appliance.image.store_setup import close_stores, open_stores
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.values import Clock, now
-
-DEFAULT_STORE = "main"
 
 
 class Appliance:
@@ -38,22 +35,21 @@ class Appliance:
 
     def __enter__(self) -> "Appliance":
         """Own the directory, open what is in it, and put right what a crash has left."""
-        self.directory.acquire("serve")
-        try:
-            self._open()
-        except BaseException:
-            self.directory.release()
-            raise
+        with ExitStack() as opened:
+            self.directory.acquire("serve")
+            opened.callback(self.directory.release)
+            self._open(opened)
+            self._opened = opened.pop_all()
         return self
 
-    def _open(self) -> None:
+    def _open(self, opened: ExitStack) -> None:
         settings = self.settings
         self.db = Database(self.directory.database)
-        self.store = BlobStore(self.directory.blobs, BlockIndex(self.db, DEFAULT_STORE), clock=self.clock)
-        self.store.open()
+        opened.callback(self.db.close)
+        self.stores = open_stores(settings, self.directory, self.db, self.clock)
+        opened.callback(close_stores, self.stores)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
-        stores = Stores([Store(DEFAULT_STORE, self.store)], DEFAULT_STORE)
-        self.images = Images(self.db, stores, settings, self.clock)
+        self.images = Images(self.db, self.stores, settings, self.clock)
         self.images.recover()
 
         addresses = AddressBook(settings, self._ports)
@@ -121,6 +117,4 @@ class Appliance:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.store.close()
-        self.db.close()
-        self.directory.release()
+        self._opened.close()
