@@ -68,17 +68,22 @@ class _Statement:
         self.parameters: dict[str, Any] = {"project": query.project}
         # A filter with an index of its own finds few rows: keep the planner from walking a branch's index instead.
         self._selective = bool(query.properties or query.tags) or any(
-            condition.column in _SELECTIVE for condition in query.conditions
+            condition.column in _SELECTIVE or (condition.column == "status" and condition.value != "active")
+            for condition in query.conditions
         )
 
     def sql(self) -> str:
         tail = f"{self._order('i.')} LIMIT {self._bind(self._query.limit)}"
         common = self._conditions()
         branches = [
-            f"SELECT id FROM (SELECT i.id FROM images i WHERE {' AND '.join([*branch, *common])} {tail})"
-            for branch in self._branches()
+            f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail})"
+            for source, conditions in self._branches()
         ]
-        return f"{SELECT} FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
+        ids = " UNION ".join(branches)
+        if len(branches) > 1:
+            # Cut to one page before the children of any image are read.
+            ids = f"SELECT i.id FROM images i WHERE i.id IN ({ids}) {tail}"
+        return f"{SELECT} FROM images i WHERE i.id IN ({ids}) {self._order('i.')}"
 
     def _bind(self, value: Any) -> str:
         name = f"p{len(self.parameters)}"
@@ -89,29 +94,31 @@ class _Statement:
         """A column that a branch compares; hidden from the planner if a filter should lead."""
         return f"+i.{name}" if self._selective else f"i.{name}"
 
-    def _branches(self) -> list[list[str]]:
+    def _branches(self) -> list[tuple[str, list[str]]]:
+        """The ways in which the caller comes to see images: where each begins, and what it asks for."""
         query = self._query
         wanted = None if query.visibility in (None, "all") else query.visibility
         only = [f"i.visibility = {self._bind(wanted)}"] if wanted else []
         if query.admin:
             if query.visibility is None:
                 only = ["(i.visibility <> 'community' OR i.owner = :project)"]
-            return [only]
-        branches = []
+            return [("images i", only or ["1"])]
+        branches: list[tuple[str, list[str]]] = []
         if wanted in (None, "public"):
-            branches.append([f"{self._column('visibility')} = 'public'"])
+            branches.append(("images i", [f"{self._column('visibility')} = 'public'"]))
         if wanted == "community" or query.visibility == "all":
-            branches.append([f"{self._column('visibility')} = 'community'"])
-        if query.project is not None:
-            branches.append([f"{self._column('owner')} = :project", *only])
+            branches.append(("images i", [f"{self._column('visibility')} = 'community'"]))
+        if query.project is not None and wanted not in ("public", "community"):
+            branches.append(("images i", [f"{self._column('owner')} = :project", *only]))
             if wanted in (None, "shared"):
-                branches.append(["+i.visibility = 'shared'", self._membership()])
-        return branches or [["0"]]
+                # A CROSS JOIN: the memberships lead, for they are few.
+                source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
+                branches.append((source, ["+i.visibility = 'shared'", *self._membership()]))
+        return branches or [("images i", ["0"])]
 
-    def _membership(self) -> str:
+    def _membership(self) -> list[str]:
         status = self._query.member_status
-        answered = "" if status == "all" else f" AND status = {self._bind(status)}"
-        return f"i.id IN (SELECT image_id FROM image_members WHERE member_id = :project{answered})"
+        return ["m.member_id = :project", *([] if status == "all" else [f"m.status = {self._bind(status)}"])]
 
     def _conditions(self) -> list[str]:
         query = self._query

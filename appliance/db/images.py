@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from appliance.db.database import Database, IntegrityError, Row, Tx
@@ -53,29 +53,9 @@ class ImageRecord:
     """Whether the project that read the image is one of its members, whatever its answer was."""
 
 
-COLUMNS = (
-    "id",
-    "owner",
-    "created_at",
-    "updated_at",
-    "name",
-    "status",
-    "visibility",
-    "protected",
-    "os_hidden",
-    "disk_format",
-    "container_format",
-    "min_disk",
-    "min_ram",
-    "size",
-    "virtual_size",
-    "checksum",
-    "os_hash_algo",
-    "os_hash_value",
-    "revision",
-    "staged_store",
-    "staged_content",
-)
+# The columns are the record's fields in their order, up to where the children begin.
+COLUMNS = tuple(field.name for field in fields(ImageRecord))[:21]
+assert COLUMNS[-1] == "staged_content"
 
 # One statement reads a whole image, or a page of them, children included. `:project` is the caller's project.
 SELECT = f"""
@@ -92,7 +72,7 @@ def record(row: Row) -> ImageRecord:
     """The image of a row that `SELECT` gave."""
     values = tuple(row)
     columns = len(COLUMNS)
-    image = ImageRecord(**dict(zip(COLUMNS, values[:columns], strict=True)))
+    image = ImageRecord(*values[:columns])
     image.protected = bool(image.protected)
     image.os_hidden = bool(image.os_hidden)
     properties, tags, locations, shared = values[columns:]

@@ -97,7 +97,7 @@ CREATE INDEX images_by_visibility_and_name ON images (visibility, os_hidden, ifn
 CREATE INDEX images_named ON images (name);
 CREATE INDEX images_by_checksum ON images (checksum);
 CREATE INDEX images_by_hash ON images (os_hash_value);
-CREATE INDEX images_unfinished ON images (status) WHERE status NOT IN ('active', 'queued', 'deactivated');
+CREATE INDEX images_by_status ON images (status, created_at, id);
 CREATE INDEX image_properties_by_value ON image_properties (name, value, image_id);
 CREATE INDEX image_tags_by_value ON image_tags (value, image_id);
 CREATE INDEX image_members_by_member ON image_members (member_id, status, image_id);
