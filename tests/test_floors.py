@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,16 @@ def room_of(module: Path) -> str:
     return "" if relative.stem == "__init__" else relative.stem
 
 
+@cache
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text())
+
+
+@cache
 def imports_of(module: Path) -> list[tuple[str, int, bool]]:
     """(dotted name, line, whether it stands at the top level) of every import of a file."""
-    tree = ast.parse(module.read_text())
+    tree = tree_of(module)
+    top = {id(node) for node in [*tree.body, *_type_checking(tree)]}
     found = []
     for node in ast.walk(tree):
         names: list[str] = []
@@ -59,18 +67,17 @@ def imports_of(module: Path) -> list[tuple[str, int, bool]]:
             assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the room in full"
             base = node.module or ""
             names = [f"{base}.{alias.name}" if base == "appliance" else base for alias in node.names]
-        found += [(name, node.lineno, node in tree.body or _type_checking(tree, node)) for name in names]
+        found += [(name, node.lineno, id(node) in top) for name in names]
     return found
 
 
-def _type_checking(tree: ast.Module, node: ast.AST) -> bool:
-    return any(
-        isinstance(block, ast.If)
-        and isinstance(block.test, ast.Name)
-        and block.test.id == "TYPE_CHECKING"
-        and node in block.body
+def _type_checking(tree: ast.Module) -> list[ast.stmt]:
+    return [
+        node
         for block in tree.body
-    )
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in block.body
+    ]
 
 
 def name_of(module: Path) -> str:
@@ -120,7 +127,7 @@ def test_only_durable_makes_things_durable(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_every_room_has_a_sign_and_stays_small(module: Path) -> None:
     text = module.read_text()
-    assert ast.get_docstring(ast.parse(text)), f"{name_of(module)} does not say what it is for"
+    assert ast.get_docstring(tree_of(module)), f"{name_of(module)} does not say what it is for"
     assert len(text.splitlines()) <= 500, f"{name_of(module)} has over 500 lines: it is two rooms"
 
 
