@@ -23,12 +23,10 @@ from appliance.server.download import Download
 from appliance.server.hub import Hub
 from appliance.server.parser import Request
 from appliance.server.strict import RequestTimeout
-from appliance.values import KIB
 
 _log = logging.getLogger(__name__)
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_DISCARD = 256 * KIB
 
 Answer = AppAnswer | ErrorAnswer
 
@@ -70,22 +68,32 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return bool(self._linger_until) or super().readable()
 
     def handle_read(self) -> None:
-        if not self._linger_until:
-            super().handle_read()
-            return
-        data = self.recv(_DISCARD)
-        self._linger_left -= len(data)
-        if data and self._linger_left <= 0:
+        # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
+        # came behind it, whose body is none of ours. Under the lock, `requests` says who reads.
+        with self.requests_lock:
+            if self._linger_until:
+                self._discard()
+            elif not self.requests and (data := self._receive()):
+                self.last_activity = time.time()
+                self._parse(data)
+
+    def _receive(self) -> bytes:
+        try:
+            return bytes(self.recv(self.adj.recv_bytes))
+        except OSError as error:
+            _log.info("a connection broke: %s", error)
+            self.handle_close()
+            return b""
+
+    def _discard(self) -> None:
+        self._linger_left -= self.adj.recv_bytes
+        if self._receive() and self._linger_left <= 0:
             self.handle_close()
 
-    def received(self, data: bytes) -> bool:
-        with self.requests_lock:
-            return self._parse(data)
-
-    def _parse(self, data: bytes) -> bool:
+    def _parse(self, data: bytes) -> None:
         """Make requests of `data`. requests_lock is held; the thread is the main loop's, or after a body a worker's."""
         if self.will_close or self.close_when_flushed:
-            return False
+            return
         while data:
             if self.request is None:
                 self.request = self.parser_class(self.adj)
@@ -103,7 +111,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 request.open_body(data)
                 data = b""
             self._enqueue(request)
-        return True
 
     def _enqueue(self, request: Request) -> None:
         """requests_lock is held."""

@@ -4,15 +4,18 @@ import contextlib
 import hashlib
 import os
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.values import FileRange, Piece
 
 _CLIENTS = 12
-_ROUNDS = 25
+_ROUNDS = 50
 _SIZE = 400_000
 
 
@@ -132,6 +135,16 @@ class _Visitor(threading.Thread):
             client.reset()
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads change far more often than usual, which shows races that would need days otherwise."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve, tmp_path: Path):
     data = os.urandom(_SIZE)
     (tmp_path / "data").write_bytes(data)
