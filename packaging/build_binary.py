@@ -101,7 +101,8 @@ def freeze(place: Place) -> Path:
         shutil.rmtree(work / part, ignore_errors=True)
     for part in ("appliance", "packaging"):
         shutil.copytree(ROOT / part, work / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "pyproject.toml", work)
+    for file in ("appliance.py", "pyproject.toml"):
+        shutil.copy2(ROOT / file, work)
     _install(place, work / "site")
     place.run(
         *("-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR"),

@@ -22,7 +22,7 @@ fi
 
 cat >"$root/make-python.sh" <<'EOF'
 set -eu
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C TZ=UTC DEBIAN_FRONTEND=noninteractive SOURCE_DATE_EPOCH=1700000000
 sources=/etc/apt/sources.list
 sed -n 's/^deb \(.*\) bullseye main$/deb-src \1 bookworm main/p' $sources >$sources.d/newer.list
 apt-get -q update

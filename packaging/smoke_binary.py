@@ -1,0 +1,210 @@
+"""Try the executable where nothing else is: a bare Debian 11 root, read-only, as an unprivileged user.
+
+There is no client inside such a root, so the executable is driven from outside over loopback. Without root's rights it
+runs where it is, with an empty environment instead. Ends with `N passed, N failed`.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from smoke_client import Client
+
+ROOT = Path(__file__).resolve().parent.parent
+BARE_ROOT = ROOT / "build" / "bare-root"
+PASSWORD = "smoke-test"
+NOBODY = 65534
+SIZE = 24 * 1024 * 1024
+ENTER = """
+mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" &&
+mount -t proc proc "$1/proc" && mount --bind "$2" "$1/srv" && mount --bind "$3" "$1/mnt" && shift 3 &&
+exec chroot --userspec=65534:65534 "$@"
+"""
+
+
+class Failure(Exception):
+    """What was not as it should be."""
+
+
+def check(condition: bool, told: str) -> None:
+    """Raise Failure unless this holds."""
+    if not condition:
+        raise Failure(told)
+
+
+def bare_root() -> Path | None:
+    """A root with nothing but Debian 11's essential packages, or None where there cannot be one."""
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None or shutil.which("unshare") is None:
+        print("trying the executable on this machine itself: a bare root takes root's rights and debootstrap")
+        return None
+    stamp = BARE_ROOT / "var" / "lib" / "complete"
+    if not stamp.exists():
+        print(f"making a bare Debian 11 root in {BARE_ROOT} (half a minute, kept for the next time)")
+        shutil.rmtree(BARE_ROOT, ignore_errors=True)
+        command = ["debootstrap", "--variant=minbase", "bullseye", str(BARE_ROOT)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        stamp.touch()
+    return BARE_ROOT
+
+
+class Server:
+    """The executable, serving."""
+
+    def __init__(self, executable: Path, data: Path, root: Path | None) -> None:
+        self._log = data.with_name("log").open("ab")
+        environment = ["env", "-i", f"APPLIANCE_ADMIN_PASSWORD={PASSWORD}"]
+        flags = ["--host", "127.0.0.1", "--image-port", "0", "--identity-port", "0"]
+        if root is None:
+            command = [*environment, str(executable), "serve", "--data-dir", str(data), *flags]
+        else:
+            within = [str(root), f"/mnt/{executable.name}", "serve", "--data-dir", "/srv", *flags]
+            places = [str(root), str(data), str(executable.parent)]
+            command = [
+                *environment,
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                ENTER,
+                "sh",
+            ]
+            command += [*places, *within]
+        started = time.monotonic()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        assert self.process.stdout is not None
+        addresses: dict[str, str] = {}
+        while "identity" not in addresses:
+            line = self.process.stdout.readline()
+            check(line != "", f"it did not start: {data.with_name('log').read_text()[-800:]}")
+            service, _, address = line.strip().partition(" ")
+            addresses[service] = address
+        self.started_in = time.monotonic() - started
+        self.address = addresses["image"]
+        self.client = Client(addresses["image"], addresses["identity"], PASSWORD)
+
+    def memory(self) -> int:
+        """The resident memory of both of its processes, in bytes."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in (str(self.process.pid), *children)]
+        return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._ended()
+
+    def kill(self) -> None:
+        """Kill the outer process; whatever it leaves running must notice."""
+        self.process.kill()
+        self._ended()
+
+    def answers(self) -> bool:
+        """Whether anything listens at its address."""
+        where = urlsplit(self.address)
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((where.hostname, where.port)) == 0
+
+    def _ended(self) -> int:
+        assert self.process.stdout is not None
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        self._log.close()
+        return code
+
+
+def stored(data: Path) -> int:
+    """The bytes that the data directory takes on disk."""
+    return sum(path.stat().st_blocks * 512 for path in data.rglob("*") if path.is_file())
+
+
+def story(start: Callable[[], Server], data: Path) -> list[str]:
+    """Upload, download, dedup, restart, kill; each thing that held, as a line."""
+    body = random.Random(1).randbytes(SIZE)
+    told = hashlib.sha512(body).hexdigest()
+    server = start()
+    client = server.client
+    held = [f"ready after {server.started_in:.2f} s"]
+    image = client.upload("smoke", body)
+    check(client.show(image)["os_hash_value"] == told, "the image has another os_hash_value")
+    check(client.download(image) == body, "the image reads back differently")
+    held.append(f"upload and download of {SIZE} bytes, {server.memory() / 1e6:.0f} MB of memory in both processes")
+    before = stored(data)
+    twin = client.upload("twin", body)
+    growth = stored(data) - before
+    check(growth < SIZE // 4, f"the same bytes again took {growth} bytes more")
+    held.append(f"the same bytes again take {growth} bytes more")
+    check(server.stop() == 0, "it did not end well when asked to stop")
+    server = start()
+    check(server.client.download(twin) == body, "the image reads back differently after a restart")
+    held.append("both read back after a restart")
+    server.kill()
+    deadline = time.monotonic() + 10
+    while server.answers():
+        check(time.monotonic() < deadline, "it goes on serving after its outer process was killed")
+        time.sleep(0.1)
+    held.append("nothing goes on running after a kill of the outer process")
+    server = start()
+    check(server.client.download(image) == body, "the image reads back differently after a kill")
+    client = server.client
+    for made in (image, twin):
+        client.delete(made)
+    check(server.stop() == 0, "it did not end well the second time")
+    held.append("and everything is there at the next start")
+    return held
+
+
+def main() -> int:
+    """Try the executable that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("executable", type=Path)
+    parser.add_argument("--here", action="store_true", help="on this machine itself, not in a bare root")
+    options = parser.parse_args()
+    if not options.executable.exists():
+        print(f"{options.executable} is not there: `make binary` builds it", file=sys.stderr)
+        return 1
+    executable = options.executable.resolve()
+    root = None if options.here else bare_root()
+    with tempfile.TemporaryDirectory(prefix="glance-appliance-") as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
+        if root is not None:
+            os.chown(data, NOBODY, NOBODY)
+        running: list[Server] = []
+
+        def start() -> Server:
+            running.append(Server(executable, data, root))
+            return running[-1]
+
+        try:
+            for line in story(start, data):
+                print(line)
+        except (Failure, OSError, KeyError) as problem:
+            print(f"FAILED {type(problem).__name__}: {problem}")
+            print(data.with_name("log").read_text()[-1500:])
+            print("0 passed, 1 failed")
+            return 1
+        finally:
+            for server in running:
+                server.process.kill()
+    print("1 passed, 0 failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
