@@ -69,7 +69,6 @@ class Settings:
     identity_list_limit: int = _setting(0, "identity resources on a page unless the client says; 0 is all of them")
     max_db_limit: int = _setting(1000, "identity resources on a page at the most, where a client asks for pages")
     user_credential_limit: int = _setting(-1, "application credentials of a user; negative is no limit")
-    allow_redelegation: bool = _setting(False, "a trustee may hand a trust on")
     max_redelegation_count: int = _setting(3, "times that a trust may be handed on")
 
     # -- images
@@ -88,6 +87,23 @@ class Settings:
         ("glance-direct", "web-download", "copy-image"),
         "ways to import image data: glance-direct, web-download, copy-image, glance-download",
     )
+    import_allowed_schemes: tuple[str, ...] = _setting(("http", "https"), "URI schemes that may be imported from")
+    import_disallowed_schemes: tuple[str, ...] = _setting((), "URI schemes refused, if none are named as allowed")
+    import_allowed_hosts: tuple[str, ...] = _setting(
+        (), "hosts that may be imported from; only these may be loopback or link-local; none named is any other"
+    )
+    import_disallowed_hosts: tuple[str, ...] = _setting((), "hosts refused, if none are named as allowed")
+    import_allowed_ports: tuple[str, ...] = _setting(("80", "443"), "ports that may be imported from")
+    import_disallowed_ports: tuple[str, ...] = _setting((), "ports refused, if none are named as allowed")
+    import_timeout: int = _setting(60, "seconds that a server imported from may stall")
+    import_threads: int = _setting(4, "imports that run at once; more wait")
+    image_import_plugins: tuple[str, ...] = _setting(
+        (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
+    )
+    image_conversion_output_format: str = _setting("raw", "disk format that image_conversion makes: raw, qcow2 or vmdk")
+    inject_properties: tuple[str, ...] = _setting((), "properties that inject_image_metadata sets, as name:value")
+    inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
+    task_time_to_live: int = _setting(48, "hours that a finished task is kept")
     show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(

@@ -24,9 +24,13 @@ class Assignments:
 
     def project_roles(self, user_id: str, project_id: str) -> list[Record]:
         """The global roles that a user has on a project, inherited and implied ones included."""
+        return self._global(self.project_role_ids(user_id, project_id))
+
+    def project_role_ids(self, user_id: str, project_id: str) -> set[str]:
+        """The ids of all roles that a user has on a project, those of domains among them."""
         above = [project["id"] for project in project_rows.ancestors(self._ledger.db, project_id)]
         granted = [grant.role_id for grant in self.grants_of(user_id) if _reaches(grant, project_id, above)]
-        return self.with_implied(granted)
+        return closure(self._ledger.db, granted)
 
     def domain_roles(self, user_id: str, domain_id: str) -> list[Record]:
         granted = [
@@ -46,8 +50,10 @@ class Assignments:
 
     def with_implied(self, role_ids: Iterable[str]) -> list[Record]:
         """The global roles among these and all that they imply. Roles of domains only pass on what they imply."""
-        closed = closure(self._ledger.db, role_ids)
-        return [role for role in find_many(self._ledger.db, role_rows.ROLES, closed) if role["domain_id"] is None]
+        return self._global(closure(self._ledger.db, role_ids))
+
+    def _global(self, role_ids: Iterable[str]) -> list[Record]:
+        return [role for role in find_many(self._ledger.db, role_rows.ROLES, role_ids) if role["domain_id"] is None]
 
     def projects_of(self, user_id: str) -> list[Record]:
         """Every project that the user has a role on, by whatever way."""

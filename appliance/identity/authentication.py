@@ -1,91 +1,22 @@
 """Authentication: from what a client shows to a token on the scope it asks for."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from appliance.db import projects as project_rows
 from appliance.db import users as user_rows
 from appliance.db.records import Record, find
-from appliance.errors import Forbidden, Invalid, Unauthenticated
+from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.assignments import Assignments
-from appliance.identity.compliance import Compliance
+from appliance.identity.claims import Claims
 from appliance.identity.ledger import Ledger
-from appliance.identity.passwords import Passwords
+from appliance.identity.methods import Method, Proof
+from appliance.identity.receipts import MethodsMissing, Receipts, rules_of, satisfied
 from appliance.identity.scopes import UNSCOPED, Scope, Scopes
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What one method has shown: who it is, and what the new token takes over."""
-
-    user_id: str
-    methods: tuple[str, ...]
-    parent: Token | None = None
-    application_credential_id: str | None = None
-
-
-Method = Callable[[Record], Proof]
-"""Takes the method's object of `auth.identity`. Raises `Unauthenticated`, or `Invalid` if it is no such thing."""
-
-
-class PasswordMethod:
-    """A user's name and password."""
-
-    def __init__(self, ledger: Ledger, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
-        self._ledger = ledger
-        self._passwords = passwords
-        self._scopes = scopes
-        self._compliance = compliance
-
-    def __call__(self, shown: Record) -> Proof:
-        if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
-            raise Invalid("Expecting to find user and password in password.")
-        user = find_user(self._ledger, self._scopes, shown["user"])
-        if user is not None:
-            self._compliance.check_not_locked(user)
-        stored = user_rows.password(self._ledger.db, user["id"]) if user is not None else None
-        right = self._passwords.verify(shown["user"]["password"], stored["hash"] if stored is not None else None)
-        if user is None or stored is None or not right:
-            if user is not None:
-                self._compliance.failed(user)
-            raise Unauthenticated("The user or the password is wrong.")
-        if not self._compliance.is_active(user):
-            raise Unauthenticated("The user was away for too long.")
-        self._compliance.check_password_in_force(user, stored)
-        self._compliance.succeeded(user)
-        return Proof(user["id"], ("password",))
-
-
-class TokenMethod:
-    """A valid token. What is made from it ends when it does."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-
-    def __call__(self, shown: Record) -> Proof:
-        token = self._tokens.validate(shown["id"])
-        if token.trust is not None:
-            raise Forbidden("A token of a trust can't be turned into another one.")
-        credential = token.application_credential
-        return Proof(token.user.id, ("token", *token.methods), token, credential.id if credential is not None else None)
-
-
-def find_user(ledger: Ledger, scopes: Scopes, reference: Record) -> Record | None:
-    """The user that `{"id": …}` or `{"name": …, "domain": …}` refers to, None if there is none."""
-    if reference.get("id"):
-        return find(ledger.db, user_rows.USERS, reference["id"])
-    if not reference.get("name"):
-        raise Invalid("Expecting to find id or name in user.")
-    if not isinstance(reference.get("domain"), dict):
-        raise Invalid("Expecting to find domain in user.")
-    try:
-        domain = scopes.domain(reference["domain"])
-    except Unauthenticated:
-        return None
-    return user_rows.by_name(ledger.db, reference["name"], domain["id"])
+from appliance.identity.trusts import Trusts
 
 
 class Authentication:
@@ -97,39 +28,72 @@ class Authentication:
         assignments: Assignments,
         scopes: Scopes,
         tokens: Tokens,
+        trusts: Trusts,
+        receipts: Receipts,
         methods: Mapping[str, Method],
     ) -> None:
         self._ledger = ledger
         self._assignments = assignments
         self._scopes = scopes
         self._tokens = tokens
+        self._trusts = trusts
+        self._receipts = receipts
         self._methods = methods
 
-    def authenticate(self, identity: Record, scope: Any = None) -> Token:
+    def authenticate(self, identity: Record, scope: Any = None, receipt: str | None = None) -> Token:
         """Issue a token for `auth.identity` on `auth.scope`, both in Keystone's form.
 
-        Raises `Unauthenticated` without saying to the client why, and `Invalid` for a malformed request.
+        Raises `Unauthenticated` without saying to the client why, `MethodsMissing` with a receipt for what was right,
+        and `Invalid` for a malformed request.
         """
         names = list(dict.fromkeys(identity["methods"]))
         for name in names:
-            if name not in self._methods:
-                raise Unauthenticated(f"There is no authentication method {name}.")
             if not isinstance(identity.get(name), dict):
                 raise Invalid(f"Expecting to find {name} in identity.")
+            if name not in self._methods:
+                raise Unauthenticated(f"There is no authentication method {name}.")
         if not names:
             raise Unauthenticated("No authentication method was used.")
+        if "application_credential" in names and scope is not None:
+            raise Unauthenticated("Application credentials can't request a scope.")
         proofs = [self._methods[name](identity[name]) for name in names]
-        if len({proof.user_id for proof in proofs}) != 1:
-            raise Unauthenticated("The methods speak of different users.")
-        return self._issue(proofs, scope)
+        return self.complete(proofs, scope, receipt)
 
-    def _issue(self, proofs: list[Proof], asked: Any) -> Token:
+    def complete(self, proofs: Sequence[Proof], scope: Any = None, receipt: str | None = None) -> Token:
+        """Issue a token for someone who has shown enough."""
         user_id = proofs[0].user_id
-        methods = tuple(dict.fromkeys(name for proof in proofs for name in proof.methods))
+        if any(proof.user_id != user_id for proof in proofs):
+            raise Unauthenticated("The methods speak of different users.")
+        methods = [name for proof in proofs for name in proof.methods]
+        if receipt:
+            methods += self._receipts.methods(receipt, user_id)
+        methods = list(dict.fromkeys(methods))
+        self._require_factors(user_id, methods)
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
-        claims = self._tokens.claims(user_id, methods, parent)
-        scope = self._scope(user_id, parent, asked)
-        return self._tokens.issue(scope.onto(claims))
+        claims = self._tokens.claims(user_id, tuple(methods), parent)
+        credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
+        if credential is not None:
+            return self._tokens.issue(_bound(claims, credential, scope))
+        return self._issue(self._scope(user_id, parent, scope).onto(claims))
+
+    def _issue(self, claims: Claims) -> Token:
+        if claims.trust_id is None:
+            return self._tokens.issue(claims)
+        try:
+            trust = self._trusts.get(claims.trust_id)
+        except NotFound as error:
+            raise Unauthenticated(str(error)) from error
+        claims = replace(claims, project_id=trust["project_id"]).until(trust["expires_at"])
+        token = self._tokens.issue(claims)
+        # Nobody has the token yet: one that finds no use left is thrown away.
+        self._trusts.consume(trust["id"])
+        return token
+
+    def _require_factors(self, user_id: str, methods: Sequence[str]) -> None:
+        user = find(self._ledger.db, user_rows.USERS, user_id)
+        rules = rules_of(user) if user is not None else []
+        if not satisfied(rules, set(methods), set(self._methods)):
+            raise MethodsMissing(self._receipts.issue(user_id, methods), rules)
 
     def _scope(self, user_id: str, parent: Token | None, asked: Any) -> Scope:
         if parent is not None and parent.system and isinstance(asked, dict) and {"project", "domain"} & set(asked):
@@ -147,4 +111,12 @@ class Authentication:
         domain = find(self._ledger.db, project_rows.PROJECTS, project["domain_id"] or project["id"])
         if domain is None or not domain["enabled"] or not self._assignments.project_roles(user_id, project["id"]):
             return UNSCOPED
-        return replace(UNSCOPED, project_id=project["id"])
+        return Scope(project_id=project["id"])
+
+
+def _bound(claims: Claims, credential: Record, scope: Any) -> Claims:
+    """Claims of an application credential: its project, its end, and no choice."""
+    if scope is not None:
+        raise Forbidden("A token of an application credential can't be turned into one of another scope.")
+    bound = replace(claims, project_id=credential["project_id"], application_credential_id=credential["id"])
+    return bound.until(credential["expires_at"])

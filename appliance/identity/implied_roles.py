@@ -34,8 +34,8 @@ class ImpliedRoles:
         prior, implied = self._roles.get(prior_id), self._roles.get(implied_id)
         if implied["name"] in PROHIBITED:
             raise Forbidden(f"Role {implied_id} can't be implied by another one.")
-        if implied["domain_id"] is not None and implied["domain_id"] != prior["domain_id"]:
-            raise Forbidden("A role can only imply global roles and those of its own domain.")
+        if implied["domain_id"] is not None and prior["domain_id"] is None:
+            raise Forbidden("A global role can't imply one of a domain.")
         with self._ledger.write() as tx:
             rows.imply(tx, prior_id, implied_id)
 

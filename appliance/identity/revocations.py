@@ -30,6 +30,10 @@ class Revocations:
         known = self._known()
         return any(issued_at <= known.get(subject, -1) for subject in subjects)
 
+    def everything(self) -> dict[tuple[str, str], Micros]:
+        """(kind, subject) → issued before."""
+        return dict(self._known())
+
     def _known(self) -> dict[tuple[str, str], Micros]:
         generation, known = self._loaded
         current = self._ledger.generation

@@ -5,12 +5,14 @@ from pathlib import Path
 from appliance.db.database import Database
 from appliance.db.records import Filter
 from appliance.errors import Unauthenticated
+from appliance.identity.access_rules import permit
+from appliance.identity.application_credentials import ApplicationCredentials
 from appliance.identity.assignment_list import AssignmentList
 from appliance.identity.assignments import Assignments
-from appliance.identity.authentication import Authentication, Method, PasswordMethod, TokenMethod
+from appliance.identity.authentication import Authentication
 from appliance.identity.bootstrap import DEFAULT_DOMAIN, Bootstrap
 from appliance.identity.catalog import Catalog
-from appliance.identity.claims import SECOND, Claims
+from appliance.identity.claims import SECOND
 from appliance.identity.compliance import Compliance
 from appliance.identity.domains import Domains
 from appliance.identity.grants import Grants
@@ -18,15 +20,19 @@ from appliance.identity.groups import Groups
 from appliance.identity.implied_roles import ImpliedRoles
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
+from appliance.identity.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.policy import NOTHING, Target, allowed, enforce
 from appliance.identity.projects import Projects
+from appliance.identity.receipts import Receipts
 from appliance.identity.revocations import Revocations
 from appliance.identity.roles import Roles
 from appliance.identity.rules import RULES
 from appliance.identity.scopes import Scopes
 from appliance.identity.token import Token
-from appliance.identity.tokens import Delegated, Tokens
+from appliance.identity.tokens import Tokens
+from appliance.identity.totp import TotpMethod
+from appliance.identity.trusts import Trusts
 from appliance.identity.users import Users
 from appliance.settings import Settings
 from appliance.values import Caller, Clock
@@ -54,6 +60,11 @@ class Identity:
         self.assignments = Assignments(ledger)
         self.revocations = Revocations(ledger, self._longest_life)
         self.scopes = Scopes(ledger)
+        self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
+        self.trusts = Trusts(ledger, self.assignments, self.projects, settings.max_redelegation_count)
+        self.application_credentials = ApplicationCredentials(
+            ledger, self.assignments, self.passwords, settings.user_credential_limit
+        )
         self.tokens = Tokens(
             ledger,
             self.keyring,
@@ -61,17 +72,21 @@ class Identity:
             self.revocations,
             lifetime=settings.token_lifetime,
             expired_window=settings.allow_expired_window,
-            trusts=_none,
-            application_credentials=_none,
+            trusts=self.trusts.delegated,
+            application_credentials=self.application_credentials.delegated,
         )
+        receipts = Receipts(ledger, self.keyring, self.revocations, settings.receipt_lifetime)
         methods: dict[str, Method] = {
             "password": PasswordMethod(ledger, self.passwords, self.scopes, self.compliance),
-            "token": TokenMethod(self.tokens),
+            "token": TokenMethod(self.tokens, self.application_credentials),
+            "application_credential": ApplicationCredentialMethod(ledger, self.scopes, self.application_credentials),
+            "totp": TotpMethod(ledger, self.scopes, self.compliance, self._totp_seeds),
         }
-        self.authentication = Authentication(ledger, self.assignments, self.scopes, self.tokens, methods)
+        self.authentication = Authentication(
+            ledger, self.assignments, self.scopes, self.tokens, self.trusts, receipts, methods
+        )
         self.users = Users(ledger, self.revocations, self.compliance, self.passwords)
         self.groups = Groups(ledger, self.revocations)
-        self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
         self.domains = Domains(ledger, self.projects, self.revocations)
         self.roles = Roles(ledger)
         self.implied_roles = ImpliedRoles(ledger, self.roles)
@@ -94,9 +109,27 @@ class Identity:
         project_id = projects[0]["id"] if projects else None
         return Caller(user_id="appliance", project_id=project_id, roles=frozenset(("admin", "member", "reader")))
 
-    def validate(self, text: str) -> Caller:
-        """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`."""
-        return self.tokens.validate(text).caller()
+    def validate(self, text: str, method: str = "", path: str = "") -> Caller:
+        """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`.
+
+        `method` and `path` are what the token is used for: one whose application credential has access rules is only
+        valid for what they permit on the image service.
+        """
+        token = self.tokens.validate(text)
+        self.check_access(token, "image", method, path)
+        return token.caller()
+
+    def _totp_seeds(self, user_id: str) -> list[str]:
+        """The seeds of a user's credentials of type `totp`."""
+        return []
+
+    def check_access(self, token: Token, service: str, method: str, path: str) -> None:
+        """Raise `Unauthenticated` if the token's application credential has rules and none permits this."""
+        credential = token.application_credential
+        if credential is None or not credential.access_rules:
+            return
+        if not permit(credential.access_rules, service, method, path):
+            raise Unauthenticated("The application credential's access rules do not permit this.")
 
     def enforce(self, token: Token, action: str, target: Target = NOTHING) -> None:
         """Raise `Forbidden` unless the token may do `action` to the target."""
@@ -108,7 +141,3 @@ class Identity:
     def rotate_keys(self) -> None:
         """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""
         self.keyring.rotate(self._clock(), self._longest_life)
-
-
-def _none(claims: Claims) -> Delegated:
-    raise Unauthenticated("Such tokens are not issued.")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from appliance.db import projects as project_rows
 from appliance.db import users as user_rows
 from appliance.db.records import Record, find
-from appliance.errors import NotFound, Unauthenticated
+from appliance.errors import Forbidden, NotFound, Unauthenticated
 from appliance.identity.assignments import Assignments
 from appliance.identity.claims import SECOND, Claims, from_payload, new_audit_id
 from appliance.identity.keyring import Keyring
@@ -93,6 +93,13 @@ class Tokens:
 
     def validate(self, text: str, *, allow_expired: bool = False) -> Token:
         """What a token says today. Raises `Unauthenticated` for every kind of invalid one."""
+        try:
+            return self._validate(text, self._expired_window if allow_expired else 0)
+        except Forbidden as error:
+            # A trust that has lost its ground refuses to be used; a token of it is simply no longer valid.
+            raise Unauthenticated(str(error)) from error
+
+    def _validate(self, text: str, window: Micros) -> Token:
         generation = self._ledger.generation
         known = self._cache.get(text)
         if known is not None and known[0] == generation:
@@ -100,7 +107,6 @@ class Tokens:
         else:
             token = self._look_up(text, from_payload(self._keyring.verify(text)))
             self._remember(text, generation, token)
-        window = self._expired_window if allow_expired else 0
         if token.expires_at + window <= self._ledger.clock():
             raise Unauthenticated("The token has expired.")
         return token
@@ -127,8 +133,8 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
 
     def _describe(self, text: str, claims: Claims) -> Token:
-        delegated = self._delegation(claims)
         authenticated = self._usable_user(claims.user_id)
+        delegated = self._delegation(claims)
         acting = authenticated
         if delegated is not None and delegated.user_id is not None:
             acting = self._usable_user(delegated.user_id)

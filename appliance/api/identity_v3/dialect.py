@@ -3,8 +3,10 @@
 from appliance.api.addresses import AddressBook
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_fault
+from appliance.api.identity_v3.receipts import receipt_reply
 from appliance.api.service import Route
 from appliance.errors import Unauthenticated
+from appliance.identity.receipts import MethodsMissing
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
@@ -31,9 +33,14 @@ class IdentityDialect:
         text = request.header("x-auth-token")
         if not text:
             raise Unauthenticated("There is no token in the request.")
-        request.caller = self._identity.tokens.validate(text)
+        token = self._identity.tokens.validate(text)
+        if token.application_credential is not None:
+            self._identity.check_access(token, "identity", request.method, request.path)
+        request.caller = token
 
     def fault(self, request: Request[Token], error: Exception) -> Reply:
+        if isinstance(error, MethodsMissing):
+            return receipt_reply(self._identity, error)
         return identity_fault(error, self._addresses.identity(request))
 
     def unrouted(self, request: Request[Token]) -> Reply:

@@ -2,6 +2,7 @@
 
 from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3.answers import Answers
+from appliance.api.identity_v3.application_credentials import ApplicationCredentials
 from appliance.api.identity_v3.auth import Auth
 from appliance.api.identity_v3.catalog import CatalogResources
 from appliance.api.identity_v3.dialect import IdentityDialect
@@ -12,9 +13,11 @@ from appliance.api.identity_v3.implied_roles import ImpliedRoles
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.project_tags import ProjectTags
 from appliance.api.identity_v3.projects import Projects
+from appliance.api.identity_v3.revocation_events import RevocationEvents
 from appliance.api.identity_v3.role_assignments import RoleAssignments
 from appliance.api.identity_v3.roles import Roles
 from appliance.api.identity_v3.tokens import Tokens
+from appliance.api.identity_v3.trusts import Trusts
 from appliance.api.identity_v3.users import Users
 from appliance.api.identity_v3.versions import Versions
 from appliance.api.service import Route, Service
@@ -36,6 +39,7 @@ def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> li
     return [
         *_open(identity, answers),
         *_people(identity, answers, lists),
+        *_delegation(identity, answers, lists),
         *_roles(identity, answers, lists),
         *_places(identity, answers, lists),
         *_catalog(identity, answers, lists),
@@ -85,6 +89,28 @@ def _people(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
         Route("GET", "/v3/groups/<group_id>/users/<user_id>", groups.check_member),
         Route("PUT", "/v3/groups/<group_id>/users/<user_id>", groups.add_member),
         Route("DELETE", "/v3/groups/<group_id>/users/<user_id>", groups.remove_member),
+    ]
+
+
+def _delegation(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+    credentials = ApplicationCredentials(identity, answers, lists)
+    trusts = Trusts(identity, answers)
+    events = RevocationEvents(identity, answers)
+    return [
+        Route("GET", "/v3/users/<user_id>/application_credentials", credentials.list),
+        Route("POST", "/v3/users/<user_id>/application_credentials", credentials.create),
+        Route("GET", "/v3/users/<user_id>/application_credentials/<credential_id>", credentials.show),
+        Route("DELETE", "/v3/users/<user_id>/application_credentials/<credential_id>", credentials.delete),
+        Route("GET", "/v3/users/<user_id>/access_rules", credentials.list_rules),
+        Route("GET", "/v3/users/<user_id>/access_rules/<rule_id>", credentials.show_rule),
+        Route("DELETE", "/v3/users/<user_id>/access_rules/<rule_id>", credentials.delete_rule),
+        Route("GET", "/v3/OS-TRUST/trusts", trusts.list),
+        Route("POST", "/v3/OS-TRUST/trusts", trusts.create),
+        Route("GET", "/v3/OS-TRUST/trusts/<trust_id>", trusts.show),
+        Route("DELETE", "/v3/OS-TRUST/trusts/<trust_id>", trusts.delete),
+        Route("GET", "/v3/OS-TRUST/trusts/<trust_id>/roles", trusts.roles),
+        Route("GET", "/v3/OS-TRUST/trusts/<trust_id>/roles/<role_id>", trusts.role),
+        Route("GET", "/v3/OS-REVOKE/events", events.list),
     ]
 
 

@@ -6,6 +6,7 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import json_object
 from appliance.api.identity_v3.listing import switch
+from appliance.api.identity_v3.receipts import HEADER
 from appliance.api.identity_v3.schemas_auth import AUTH
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.service import Identity
@@ -26,7 +27,7 @@ class Tokens:
         if not isinstance(auth, dict):
             raise Invalid("Expecting to find auth in request body.")
         AUTH.check(auth)
-        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"))
+        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
         return self._shown(request, token, 201)
 
     def show(self, request: Request[Token]) -> Reply:

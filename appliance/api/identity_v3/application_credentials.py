@@ -1,0 +1,112 @@
+"""/v3/users/{user_id}/application_credentials and …/access_rules: programs that act for a user."""
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import member
+from appliance.api.identity_v3.expiry import future
+from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL
+from appliance.db.records import Record
+from appliance.errors import Forbidden, NotFound
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+from appliance.values import micros_text
+
+
+class ApplicationCredentials:
+    """Credentials and their rules belong to the user of the path, whatever the path claims."""
+
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/application_credentials"""
+        self._enforce(request, "list_application_credentials", user_id)
+        listing = self._lists.read(request, ("name",))
+        found = self._identity.application_credentials.search(user_id, listing.filters, listing.page)
+        shown = [_shown(credential) for credential in found]
+        return self._answers.collection(request, "application_credentials", shown, listing, _path(user_id))
+
+    def show(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
+        """GET /v3/users/{user_id}/application_credentials/{id}"""
+        credential = self._owned(request, "get_application_credential", user_id, credential_id)
+        return self._answers.member(request, "application_credential", _path(user_id), _shown(credential))
+
+    def create(self, request: Request[Token], user_id: str) -> Reply:
+        """POST /v3/users/{user_id}/application_credentials"""
+        asked = member(request, "application_credential", APPLICATION_CREDENTIAL)
+        self._enforce(request, "create_application_credential", user_id)
+        _refuse_restricted(request.caller)
+        expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
+        created, secret = self._identity.application_credentials.create(request.caller, asked, expires_at)
+        shown = {**_shown(created), "secret": secret}
+        return self._answers.member(request, "application_credential", _path(user_id), shown, 201)
+
+    def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
+        """DELETE /v3/users/{user_id}/application_credentials/{id}"""
+        self._owned(request, "delete_application_credential", user_id, credential_id)
+        _refuse_restricted(request.caller)
+        self._identity.application_credentials.delete(credential_id)
+        return done()
+
+    def list_rules(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/access_rules"""
+        self._enforce(request, "list_access_rules", user_id)
+        listing = self._lists.read(request, ("service", "path", "method"))
+        found = self._identity.application_credentials.access_rules(user_id, listing.filters)
+        shown = [_shown_rule(rule) for rule in found]
+        return self._answers.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
+
+    def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
+        """GET /v3/users/{user_id}/access_rules/{id}"""
+        self._enforce(request, "get_access_rule", user_id)
+        rule = self._identity.application_credentials.access_rule(user_id, rule_id)
+        return self._answers.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
+
+    def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
+        """DELETE /v3/users/{user_id}/access_rules/{id}"""
+        self._enforce(request, "delete_access_rule", user_id)
+        self._identity.application_credentials.delete_access_rule(user_id, rule_id)
+        return done()
+
+    def _enforce(self, request: Request[Token], action: str, user_id: str) -> None:
+        self._identity.enforce(request.caller, action, {"user_id": user_id, "user.id": user_id})
+        if request.caller.trust is not None:
+            raise Forbidden("A token of a trust can't be used for application credentials.")
+
+    def _owned(self, request: Request[Token], action: str, user_id: str, credential_id: str) -> Record:
+        """The credential, if the caller may; whose it is counts, not whose the path says it is."""
+        try:
+            credential = self._identity.application_credentials.get(credential_id)
+        except NotFound:
+            self._enforce(request, action, user_id)
+            raise
+        self._enforce(request, action, credential["user_id"])
+        if credential["user_id"] != user_id:
+            raise NotFound(f"Could not find application credential: {credential_id}.")
+        return credential
+
+
+def _path(user_id: str) -> str:
+    return f"users/{user_id}/application_credentials"
+
+
+def _refuse_restricted(token: Token) -> None:
+    credential = token.application_credential
+    if credential is not None and not credential.unrestricted:
+        raise Forbidden("This application credential can't be used to manage application credentials.")
+
+
+def _shown(credential: Record) -> Record:
+    expires_at = credential["expires_at"]
+    view = {**credential, "expires_at": None if expires_at is None else micros_text(expires_at).removesuffix("Z")}
+    view["system"] = None
+    if not view["access_rules"]:
+        del view["access_rules"]
+    return view
+
+
+def _shown_rule(rule: Record) -> Record:
+    return {key: rule[key] for key in ("id", "service", "method", "path")}

@@ -1,0 +1,194 @@
+"""Application credentials: a way for programs to act as a user on one project, with fewer rights and no password."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+from appliance.db import application_credentials as rows
+from appliance.db.database import Tx
+from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select
+from appliance.db.roles import ROLES
+from appliance.db.roles import by_name as role_by_name
+from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from appliance.identity.assignments import Assignments, closure
+from appliance.identity.changes import names_unique
+from appliance.identity.claims import Claims
+from appliance.identity.ledger import Ledger
+from appliance.identity.passwords import Passwords
+from appliance.identity.token import ApplicationCredentialInToken, Token
+from appliance.identity.tokens import Delegated
+from appliance.values import Micros, new_hex_id
+
+_SHAPE = rows.APPLICATION_CREDENTIALS
+
+
+class ApplicationCredentials:
+    def __init__(self, ledger: Ledger, assignments: Assignments, passwords: Passwords, limit: int) -> None:
+        self._ledger = ledger
+        self._assignments = assignments
+        self._passwords = passwords
+        self._limit = limit
+
+    def get(self, credential_id: str) -> Record:
+        """The credential with its `roles` and `access_rules`, never with its secret. Raises `NotFound`."""
+        credential = find(self._ledger.db, _SHAPE, credential_id)
+        if credential is None:
+            raise NotFound(f"Could not find application credential: {credential_id}.")
+        return self._shown(credential)
+
+    def search(self, user_id: str, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        found = select(self._ledger.db, _SHAPE, [*filters, Filter("user_id", user_id)], page)
+        return [self._shown(credential) for credential in found]
+
+    def create(self, token: Token, asked: Record, expires_at: Micros | None) -> tuple[Record, str]:
+        """A new credential of the token's user on the token's project, and its secret, which is shown only now.
+
+        `asked` has a `name` and may have a `secret`, `roles`, `access_rules` and more. Roles are the token's unless
+        it names some, which must be among them; what those imply is added.
+        """
+        if token.project is None:
+            raise Forbidden("An application credential needs a project.")
+        user_id = token.user.id
+        if 0 <= self._limit <= rows.count_of_user(self._ledger.db, user_id):
+            raise Forbidden(f"A user may have at most {self._limit} application credentials.")
+        roles = self._roles(token, asked.get("roles"))
+        access_rules = self._access_rules(user_id, asked.get("access_rules") or [])
+        secret: str = asked.get("secret") or secrets.token_urlsafe(64)
+        credential: Record = {
+            "id": new_hex_id(),
+            "name": asked["name"],
+            "description": asked.get("description"),
+            "user_id": user_id,
+            "project_id": token.project.id,
+            "secret_hash": self._passwords.hash(secret),
+            "expires_at": expires_at,
+            "unrestricted": bool(asked.get("unrestricted")),
+        }
+        with names_unique("application credential", asked["name"]), self._ledger.write() as tx:
+            insert(tx, _SHAPE, credential)
+            for role_id in roles:
+                rows.add_role(tx, credential["id"], role_id)
+            for rule in access_rules:
+                _attach(tx, credential["id"], rule)
+        return self.get(credential["id"]), secret
+
+    def delete(self, credential_id: str) -> None:
+        """Remove it; its tokens end at once."""
+        with self._ledger.write() as tx:
+            if not delete(tx, _SHAPE, credential_id):
+                raise NotFound(f"Could not find application credential: {credential_id}.")
+
+    def authenticate(self, reference: Record, user_id: str | None) -> Record:
+        """The credential that `{"id", "secret"}` or `{"name", "secret"}` and a user stand for.
+
+        Raises `Unauthenticated`, after the same time, whatever is wrong.
+        """
+        credential = self._find(reference, user_id)
+        right = self._passwords.verify(
+            str(reference.get("secret", "")), credential["secret_hash"] if credential is not None else None
+        )
+        if credential is None or not right or self._expired(credential):
+            raise Unauthenticated("The application credential is not there, has expired or its secret is wrong.")
+        return credential
+
+    def delegated(self, claims: Claims) -> Delegated:
+        """What a token of a credential amounts to: those of its roles that the user still has on the project."""
+        credential = find(self._ledger.db, _SHAPE, claims.application_credential_id or "")
+        if credential is None or credential["user_id"] != claims.user_id or self._expired(credential):
+            raise Unauthenticated("The application credential is gone.")
+        if claims.project_id != credential["project_id"]:
+            raise Unauthenticated("The application credential is for another project.")
+        held = {role["id"] for role in self._assignments.project_roles(claims.user_id, credential["project_id"])}
+        given = self._assignments.with_implied(rows.role_ids(self._ledger.db, credential["id"]))
+        shown = self._shown(credential)
+        return Delegated(
+            [role for role in given if role["id"] in held],
+            application_credential=ApplicationCredentialInToken(
+                credential["id"], credential["name"], credential["unrestricted"], tuple(shown["access_rules"])
+            ),
+        )
+
+    def expires_at(self, credential_id: str) -> Micros | None:
+        expires_at: Micros | None = self.get(credential_id)["expires_at"]
+        return expires_at
+
+    def _find(self, reference: Record, user_id: str | None) -> Record | None:
+        if reference.get("id"):
+            return find(self._ledger.db, _SHAPE, reference["id"])
+        if user_id is None:
+            return None
+        named = [Filter("user_id", user_id), Filter("name", reference.get("name", ""))]
+        return next(iter(select(self._ledger.db, _SHAPE, named)), None)
+
+    def _expired(self, credential: Record) -> bool:
+        return credential["expires_at"] is not None and credential["expires_at"] <= self._ledger.clock()
+
+    def _shown(self, credential: Record) -> Record:
+        db = self._ledger.db
+        shown = {key: value for key, value in credential.items() if key != "secret_hash"}
+        shown["roles"] = find_many(db, ROLES, rows.role_ids(db, credential["id"]))
+        shown["access_rules"] = [dict(row) for row in rows.rules_of(db, credential["id"])]
+        return shown
+
+    def _roles(self, token: Token, asked: Sequence[Record] | None) -> list[str]:
+        held = [role.id for role in token.roles]
+        if not asked:
+            return held
+        named = [str(reference.get("id") or self._role_named(str(reference.get("name")))) for reference in asked]
+        found = closure(self._ledger.db, named)
+        if not found <= set(held):
+            raise Invalid("An application credential can't have a role that the token has not.")
+        return sorted(found)
+
+    def _role_named(self, name: str) -> str:
+        role = role_by_name(self._ledger.db, name)
+        if role is None:
+            raise NotFound(f"Could not find role: {name}.")
+        return str(role["id"])
+
+    # -- access rules
+
+    def _access_rules(self, user_id: str, asked: Sequence[Record]) -> list[Record]:
+        """Rules by id, or by what they say; those that say what an old one says are the old one."""
+        db = self._ledger.db
+        found = []
+        for rule in asked:
+            if set(rule) == {"id"}:
+                known = find(db, rows.ACCESS_RULES, rule["id"])
+                if known is None or known["user_id"] != user_id:
+                    raise NotFound(f"Could not find access rule: {rule['id']}.")
+                found.append(known)
+                continue
+            if not {"service", "method", "path"} <= set(rule):
+                raise Invalid("An access rule has a service, a method and a path.")
+            said = {key: rule[key] for key in ("service", "method", "path")}
+            old = rows.find_rule(db, user_id, **said)
+            found.append({**said, "user_id": user_id, "id": old or new_hex_id(), "new": old is None})
+        return found
+
+    def access_rules(self, user_id: str, filters: Iterable[Filter] = ()) -> list[Record]:
+        """The rules that a user's credentials have or had."""
+        return select(self._ledger.db, rows.ACCESS_RULES, [*filters, Filter("user_id", user_id)])
+
+    def access_rule(self, user_id: str, rule_id: str) -> Record:
+        rule = find(self._ledger.db, rows.ACCESS_RULES, rule_id)
+        if rule is None or rule["user_id"] != user_id:
+            raise NotFound(f"Could not find access rule: {rule_id}.")
+        return rule
+
+    def delete_access_rule(self, user_id: str, rule_id: str) -> None:
+        """Remove a rule that no credential uses. Raises `Forbidden` if one does."""
+        self.access_rule(user_id, rule_id)
+        with self._ledger.write() as tx:
+            if rows.rule_in_use(tx, rule_id):
+                raise Forbidden(f"Access rule {rule_id} is in use by an application credential.")
+            delete(tx, rows.ACCESS_RULES, rule_id)
+
+
+def _attach(tx: Tx, credential_id: str, rule: Record) -> None:
+    if rule.get("new"):
+        known = rows.find_rule(tx, rule["user_id"], rule["service"], rule["method"], rule["path"])
+        if known is None:
+            rows.insert_rule(tx, rule)
+        else:
+            rule = {**rule, "id": known}
+    rows.attach_rule(tx, credential_id, rule["id"])

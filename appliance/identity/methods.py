@@ -1,0 +1,110 @@
+"""The ways to show who one is: each takes its object of `auth.identity` and gives a proof."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appliance.db import users as user_rows
+from appliance.db.records import Record, find
+from appliance.errors import Forbidden, Invalid, Unauthenticated
+from appliance.identity.application_credentials import ApplicationCredentials
+from appliance.identity.compliance import Compliance
+from appliance.identity.ledger import Ledger
+from appliance.identity.passwords import Passwords
+from appliance.identity.scopes import Scopes
+from appliance.identity.token import Token
+from appliance.identity.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one method has shown: who it is, and what the new token takes over."""
+
+    user_id: str
+    methods: tuple[str, ...]
+    parent: Token | None = None
+    application_credential: Record | None = None
+    """What the new token is bound to, with its project."""
+
+
+Method = Callable[[Record], Proof]
+"""Takes the method's object of `auth.identity`. Raises `Unauthenticated`, or `Invalid` if it is no such thing."""
+
+
+class PasswordMethod:
+    """A user's name and password."""
+
+    def __init__(self, ledger: Ledger, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
+        self._ledger = ledger
+        self._passwords = passwords
+        self._scopes = scopes
+        self._compliance = compliance
+
+    def __call__(self, shown: Record) -> Proof:
+        if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
+            raise Invalid("Expecting to find user and password in password.")
+        user = find_user(self._ledger, self._scopes, shown["user"])
+        if user is not None:
+            self._compliance.check_not_locked(user)
+        stored = user_rows.password(self._ledger.db, user["id"]) if user is not None else None
+        right = self._passwords.verify(shown["user"]["password"], stored["hash"] if stored is not None else None)
+        if user is None or stored is None or not right:
+            if user is not None:
+                self._compliance.failed(user)
+            raise Unauthenticated("The user or the password is wrong.")
+        if not self._compliance.is_active(user):
+            raise Unauthenticated("The user was away for too long.")
+        self._compliance.check_password_in_force(user, stored)
+        self._compliance.succeeded(user)
+        return Proof(user["id"], ("password",))
+
+
+class TokenMethod:
+    """A valid token. What is made from it ends when it does."""
+
+    def __init__(self, tokens: Tokens, credentials: ApplicationCredentials) -> None:
+        self._tokens = tokens
+        self._credentials = credentials
+
+    def __call__(self, shown: Record) -> Proof:
+        if not isinstance(shown.get("id"), str):
+            raise Invalid("Expecting to find id in token.")
+        token = self._tokens.validate(shown["id"])
+        if token.trust is not None:
+            raise Forbidden("A token of a trust can't be turned into another one.")
+        bound = token.application_credential
+        credential = self._credentials.get(bound.id) if bound is not None else None
+        return Proof(token.user.id, ("token", *token.methods), token, credential)
+
+
+class ApplicationCredentialMethod:
+    """An application credential's id, or its name and user, and its secret."""
+
+    def __init__(self, ledger: Ledger, scopes: Scopes, credentials: ApplicationCredentials) -> None:
+        self._ledger = ledger
+        self._scopes = scopes
+        self._credentials = credentials
+
+    def __call__(self, shown: Record) -> Proof:
+        if not shown.get("id") and not (shown.get("name") and isinstance(shown.get("user"), dict)):
+            raise Invalid("Expecting to find id, or name and user, in application_credential.")
+        user_id = None
+        if not shown.get("id"):
+            user = find_user(self._ledger, self._scopes, shown["user"])
+            user_id = user["id"] if user is not None else None
+        credential = self._credentials.authenticate(shown, user_id)
+        return Proof(credential["user_id"], ("application_credential",), application_credential=credential)
+
+
+def find_user(ledger: Ledger, scopes: Scopes, reference: Record) -> Record | None:
+    """The user that `{"id": …}` or `{"name": …, "domain": …}` refers to, None if there is none."""
+    if reference.get("id"):
+        return find(ledger.db, user_rows.USERS, reference["id"])
+    if not reference.get("name"):
+        raise Invalid("Expecting to find id or name in user.")
+    if not isinstance(reference.get("domain"), dict):
+        raise Invalid("Expecting to find domain in user.")
+    try:
+        domain = scopes.domain(reference["domain"])
+    except Unauthenticated:
+        return None
+    return user_rows.by_name(ledger.db, reference["name"], domain["id"])
