@@ -18,7 +18,7 @@ from appliance.db.database import Database
 from appliance.db.notes import Notes
 from appliance.identity.service import Identity
 from appliance.image.service import Images
-from appliance.image.store_setup import close_stores, open_stores
+from appliance.image.store_setup import open_stores
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
@@ -47,7 +47,7 @@ class Appliance:
         self.db = Database(self.directory.database)
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, self.clock)
-        opened.callback(close_stores, self.stores)
+        opened.callback(self.stores.close)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
         self.images = Images(self.db, self.stores, settings, self.clock)
         self.images.recover()

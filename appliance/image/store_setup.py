@@ -40,14 +40,21 @@ def store_paths(settings: Settings, directory: DataDir) -> dict[str, Path | None
     return paths
 
 
+def store_directories(settings: Settings, directory: DataDir) -> dict[str, Path]:
+    """Each directory of blocks by its store's id, the former single store's too if it is there."""
+    found = {name: path for name, path in store_paths(settings, directory).items() if path is not None}
+    return found | ({SINGLE: directory.blobs} if SINGLE not in found and directory.blobs.is_dir() else {})
+
+
 def open_stores(
     settings: Settings, directory: DataDir, db: Database, clock: Clock, *, lost_index: bool = False
 ) -> Stores:
-    """Open every store. The caller closes them with `close_stores`."""
+    """Open every store. The caller closes them."""
     paths = store_paths(settings, directory)
     weights = _by_store("store_weights", settings.store_weights, paths)
     descriptions = _by_store("store_descriptions", settings.store_descriptions, paths)
     default = settings.default_backend or next(name for name, path in paths.items() if path)
+    retired = SINGLE not in paths and directory.blobs.is_dir()
     if paths.get(default) is None:
         raise WrongUsage(f"default_backend: there is no store {default!r} that can be written")
     try:
@@ -60,10 +67,14 @@ def open_stores(
             blobs = _open(path, name, directory, db, clock, lost_index) if path else None
             kind = "file" if path else "http"
             stores.append(Store(name, blobs, kind, descriptions.get(name, ""), numbers.get(name, 0)))
+        # The single store of before stays readable when the settings name others and not it.
+        former = [Store(SINGLE, _open(directory.blobs, SINGLE, directory, db, clock, lost_index))] if retired else []
     except BaseException:
-        close_stores(stores)
+        for store in stores:
+            if store.blobs is not None:
+                store.blobs.close()
         raise
-    return Stores(stores, default, several=bool(settings.enabled_backends))
+    return Stores(stores, default, several=bool(settings.enabled_backends), retired=former)
 
 
 def _open(path: Path, name: str, directory: DataDir, db: Database, clock: Clock, lost_index: bool) -> BlobStore:
@@ -72,13 +83,6 @@ def _open(path: Path, name: str, directory: DataDir, db: Database, clock: Clock,
     store = BlobStore(path, BlockIndex(db, name), clock=clock)
     store.open(lost_index=lost_index)
     return store
-
-
-def close_stores(stores: Iterable[Store]) -> None:
-    """Close what `open_stores` opened."""
-    for store in stores:
-        if store.blobs is not None:
-            store.blobs.close()
 
 
 def _by_store(setting: str, items: Iterable[str], known: Iterable[str]) -> dict[str, str]:

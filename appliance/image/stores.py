@@ -38,19 +38,29 @@ class Store:
 
 
 class Stores:
-    """All stores in the order of the settings, and the one that takes what names no store."""
+    """All stores in the order of the settings, and the one that takes what names no store.
 
-    def __init__(self, stores: Iterable[Store], default: str, *, several: bool = False) -> None:
-        self._by_id = {store.id: store for store in stores}
-        self.default = self._by_id[default]
+    A `retired` store is no longer offered to clients, but what lies in it can still be read.
+    """
+
+    def __init__(
+        self, stores: Iterable[Store], default: str, *, several: bool = False, retired: Iterable[Store] = ()
+    ) -> None:
+        self._offered = {store.id: store for store in stores}
+        self._by_id = {store.id: store for store in retired} | self._offered
+        self.default = self._offered[default]
         self.several = several
         """Whether clients are told of stores at all."""
 
     def __iter__(self) -> Iterator[Store]:
-        return iter(self._by_id.values())
+        return iter(self._offered.values())
 
     def __contains__(self, store_id: str) -> bool:
-        return store_id in self._by_id
+        return store_id in self._offered
+
+    def every(self) -> Iterator[Store]:
+        """The retired ones too."""
+        return iter(self._by_id.values())
 
     def find(self, store_id: str | None) -> Store | None:
         return self._by_id.get(store_id) if store_id is not None else None
@@ -59,7 +69,7 @@ class Stores:
         """The store of that name, the default one for None. Raises `Invalid`."""
         if store_id is None:
             return self.default
-        store = self._by_id.get(store_id)
+        store = self._offered.get(store_id)
         if store is None or store.read_only or not self.several:
             raise Invalid(f"Unknown store identifier: {store_id}")
         return store
@@ -70,4 +80,10 @@ class Stores:
 
     def trouble(self) -> dict[str, str | None]:
         """What keeps each writable store from taking data, or None."""
-        return {store.id: store.blobs.write_trouble() for store in self if store.blobs is not None}
+        return {store.id: store.blobs.write_trouble() for store in self.every() if store.blobs is not None}
+
+    def close(self) -> None:
+        """Close every store's files."""
+        for store in self.every():
+            if store.blobs is not None:
+                store.blobs.close()
