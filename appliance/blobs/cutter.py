@@ -62,25 +62,42 @@ class _HoleFinder:
         self._cuts: list[Cut] = []
 
     def feed(self, data: bytearray, start: int, end: int) -> list[Cut]:
-        is_zero = data.startswith
-        view = memoryview(data)
-        position = start
-        while position < end:
-            if self.hole_length and end - position >= len(_ZERO_RUN) and is_zero(_ZERO_RUN, position):
-                self.hole_length += len(_ZERO_RUN)
-                position += len(_ZERO_RUN)
-                continue
-            stop = min(position + PAGE, end)
-            if is_zero(_ZERO_PAGE, position) if stop - position == PAGE else not any(view[position:stop]):
-                self._zero_page(stop - position)
-            else:
-                if self.hole_length:
-                    self._end_hole()
-                self._zeros = 0
-                self._data_page(data, view, position, stop)
-            position = stop
-        view.release()
+        with memoryview(data) as view:
+            whole = start + (end - start) // PAGE * PAGE
+            # The first word of each page: only where it is zero can the page be.
+            words = view[start:whole].cast("Q")[:: PAGE // 8].tolist()
+            position = start
+            while position < whole:
+                page = (position - start) // PAGE
+                if words[page]:
+                    stop = start + _next_zero(words, page) * PAGE
+                    self._data(data, view, position, stop)
+                else:
+                    stop = self._maybe_zero(data, view, position, whole)
+                position = stop
+            if whole < end:
+                if any(view[whole:end]):
+                    self._data(data, view, whole, end)
+                else:
+                    self._zero_page(end - whole)
         return self._taken()
+
+    def _maybe_zero(self, data: bytearray, view: memoryview, start: int, end: int) -> int:
+        """Look at a page that begins with zeros, or many at once inside a hole; says where to go on."""
+        if self.hole_length and end - start >= len(_ZERO_RUN) and data.startswith(_ZERO_RUN, start):
+            self.hole_length += len(_ZERO_RUN)
+            return start + len(_ZERO_RUN)
+        if data.startswith(_ZERO_PAGE, start):
+            self._zero_page(PAGE)
+        else:
+            self._data(data, view, start, start + PAGE)
+        return start + PAGE
+
+    def _data(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
+        if self.hole_length:
+            self._end_hole()
+        self._zeros = 0
+        self._data_pages(data, view, start, stop)
 
     def _zero_page(self, length: int) -> None:
         if self.hole_length:
@@ -93,12 +110,19 @@ class _HoleFinder:
             hole = min(self._zeros, self.open_length)
             self._cut(self.open_length - hole)
             self.hole_length, self.open_length, self._zeros = hole, 0, 0
-        elif self.open_length >= MAX_BLOCK:
+        else:
+            self._grow(0)
+
+    def _grow(self, length: int) -> None:
+        """More of the open block, cut wherever the upper bound falls."""
+        self.open_length += length
+        while self.open_length >= MAX_BLOCK:
             rest = self.open_length - MAX_BLOCK
             self._cut(MAX_BLOCK)
             self.open_length = rest
 
-    def _data_page(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
+    def _data_pages(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
+        """Pages that are not zero: one, or many that follow each other, or the stream's short last one."""
         raise NotImplementedError
 
     def _cut(self, length: int) -> None:
@@ -121,6 +145,13 @@ class _HoleFinder:
         return cuts
 
 
+def _next_zero(words: list[int], start: int) -> int:
+    try:
+        return words.index(0, start)
+    except ValueError:
+        return len(words)
+
+
 class PageGridCutter(_HoleFinder):
     """Cuts after a page whose fingerprint is a candidate, unless one of the three pages before it was one too.
 
@@ -139,23 +170,32 @@ class PageGridCutter(_HoleFinder):
         self._since_candidate = 0
         super()._end_hole()
 
-    def _data_page(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
-        self.open_length += stop - start
-        self._since_candidate += 1
-        if zlib.crc32(view[start : min(start + _SAMPLE, stop)]) < _CANDIDATE_BELOW:
-            alone = self._since_candidate >= MIN_PAGES
+    def _data_pages(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
+        crc32 = zlib.crc32
+        pages = range(start, stop, PAGE)
+        for candidate in [page for page in pages if crc32(view[page : page + _SAMPLE]) < _CANDIDATE_BELOW]:
+            self._pass(candidate - start)
+            end = min(candidate + PAGE, stop)
+            self.open_length += end - candidate
+            alone = self._since_candidate + 1 >= MIN_PAGES
             self._since_candidate = 0
             if alone:
                 self._cut(self.open_length)
-                return
-        if self.open_length >= MAX_BLOCK:
-            self._cut(self.open_length)
+            else:
+                self._grow(0)
+            start = end
+        self._pass(stop - start)
+
+    def _pass(self, length: int) -> None:
+        """Pages that are no candidates."""
+        self._since_candidate += -(-length // PAGE)
+        self._grow(length)
 
 
 class AnchorCutter(_HoleFinder):
     """Cuts after the next two-byte literal past the minimum, at any byte: compressed clusters keep to no page grid."""
 
-    def _data_page(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
+    def _data_pages(self, data: bytearray, view: memoryview, start: int, stop: int) -> None:
         position = start
         while position < stop:
             # The literal may lie across two pages: its first byte is then the last one of the open block.
