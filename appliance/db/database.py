@@ -158,11 +158,6 @@ class Database:
         finally:
             connection.execute("ROLLBACK")
 
-    def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the live database to `path`, which must not exist."""
-        with _faults():
-            self._reader().execute("VACUUM INTO ?", (str(path),))
-
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded back into the file."""
         with self._lock, self._open_lock:
@@ -173,6 +168,19 @@ class Database:
                 connection.close()
             self._open.clear()
             self._writer.conn.close()
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Write a consistent copy of a database, which any process may be using, to `target`, which must not exist.
+
+    The copy is whole but not yet durable.
+    """
+    with _faults():
+        connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),))
+        finally:
+            connection.close()
 
 
 class _ThreadExit:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.database import Database, IntegrityError
+from appliance.db.database import Database, IntegrityError, copy_database
 from appliance.errors import Corrupt, Fatal
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_is_no_database_is_refused_as_damaged(tmp_path: Path) -> Non
 
 def test_a_copy_of_the_live_database_is_whole(db: Database, tmp_path: Path) -> None:
     put(db, "a", "1")
-    db.copy_to(tmp_path / "copy.db")
+    copy_database(tmp_path / "appliance.db", tmp_path / "copy.db")
     copy = Database(tmp_path / "copy.db")
     assert [row["key"] for row in copy.rows("SELECT key FROM notes")] == ["a"]
     copy.close()

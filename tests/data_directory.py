@@ -1,0 +1,68 @@
+"""A data directory with images in it, opened without a server: for tests of what works on directories."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.datadir import DataDir
+from appliance.db.database import Database
+from appliance.image.service import Images
+from appliance.image.store_setup import open_stores
+from appliance.image.stores import Stores
+from appliance.settings import Settings
+from appliance.values import Caller, now
+
+ADMIN = Caller("u", "p", roles=frozenset(("admin", "manager", "member", "reader")))
+
+
+class Opened:
+    """Database, stores and images of one directory."""
+
+    def __init__(self, path: Path, *, lost_index: bool = False) -> None:
+        self.directory = DataDir(path)
+        self.directory.acquire("test")
+        self.settings = Settings(data_dir=path)
+        self.db = Database(self.directory.database)
+        self.stores: Stores = open_stores(self.settings, self.directory, self.db, now, lost_index=lost_index)
+        self.images = Images(self.db, self.stores, self.settings, now)
+        self.blobs = self.stores.default.writer
+
+    def add(self, data: bytes, name: str = "x", visibility: str = "public") -> str:
+        """A new image with this data; its id."""
+        body = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": visibility}
+        image = self.images.create(ADMIN, body | {"tags": ["t"], "k": "v"})
+        self.images.upload(ADMIN, image.id, io.BytesIO(data))
+        return image.id
+
+    def read(self, image_id: str) -> bytes:
+        """The image's data. Raises what reading raises."""
+        content = self.images.data.open(self.images.data.for_download(ADMIN, image_id))
+        assert content is not None
+        try:
+            return b"".join(iter(lambda: content.read(1 << 20), b""))
+        finally:
+            content.close()
+
+    def segments(self) -> set[str]:
+        return set(self.blobs.shelf.names())
+
+    def close(self) -> None:
+        self.stores.close()
+        self.db.close()
+        self.directory.release()
+
+
+@contextmanager
+def opened(path: Path, *, lost_index: bool = False) -> Iterator[Opened]:
+    it = Opened(path, lost_index=lost_index)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def data(size: int = 300_000) -> bytes:
+    """Bytes that nobody has stored before, some zeros, and something to compress."""
+    return os.urandom(size) + bytes(200_000) + b"again and again " * 10_000
