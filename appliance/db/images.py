@@ -160,6 +160,15 @@ class ImageRows:
             "DELETE FROM image_properties WHERE image_id = ? AND name = ?", [(image_id, name) for name in names]
         )
 
+    def properties_in(self, tx: Tx, image_id: str, names: Iterable[str]) -> dict[str, str | None]:
+        """Some properties as they stand in this transaction."""
+        wanted = tuple(names)
+        rows = tx.rows(
+            f"SELECT name, value FROM image_properties WHERE image_id = ? AND name IN ({', '.join('?' * len(wanted))})",
+            (image_id, *wanted),
+        )
+        return {row["name"]: row["value"] for row in rows}
+
     def claim_property(self, tx: Tx, image_id: str, name: str, value: str) -> bool:
         """Set a property that must not exist yet; False if it does. Serves as a lock on the image."""
         return (
@@ -209,6 +218,27 @@ class ImageRows:
             "INSERT INTO image_locations (image_id, store, content_id, url, metadata) VALUES (?, ?, ?, ?, ?)",
             (image_id, location.store, location.content_id, location.url, json.dumps(location.metadata)),
         )
+
+    def locations_in(self, tx: Tx, image_id: str) -> list[LocationRecord]:
+        """Where an image's data lies, as it stands in this transaction."""
+        rows = tx.rows(
+            "SELECT store, content_id, url, metadata, id FROM image_locations WHERE image_id = ? ORDER BY id",
+            (image_id,),
+        )
+        return [LocationRecord(r["store"], r["content_id"], r["url"], json.loads(r["metadata"]), r["id"]) for r in rows]
+
+    def exists_in(self, tx: Tx, image_id: str) -> bool:
+        return tx.row("SELECT 1 FROM images WHERE id = ?", (image_id,)) is not None
+
+    def take_staged(self, tx: Tx, image_id: str) -> tuple[str, int] | None:
+        """Where staged data lies that no location names; the image names it no longer. None if there is none."""
+        row = tx.row(
+            "SELECT staged_store, staged_content FROM images WHERE id = ? AND staged_content IS NOT NULL", (image_id,)
+        )
+        if row is None:
+            return None
+        tx.execute("UPDATE images SET staged_store = NULL, staged_content = NULL WHERE id = ?", (image_id,))
+        return str(row["staged_store"]), int(row["staged_content"])
 
     def remove_location(self, tx: Tx, location_id: int) -> bool:
         return tx.execute("DELETE FROM image_locations WHERE id = ?", (location_id,)).rowcount == 1

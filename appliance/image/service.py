@@ -8,13 +8,17 @@ from appliance.db.image_pages import page
 from appliance.db.images import ImageRecord, ImageRows
 from appliance.errors import Conflict, Forbidden, Gone, Invalid, LimitExceeded, NotFound
 from appliance.image.changes import Change, apply
-from appliance.image.data import EMPTY, ImageData, release
+from appliance.image.data import ImageData, release
 from appliance.image.draft import draft
+from appliance.image.imports import FindImageService, Imports
 from appliance.image.listing import Parameters, page_query
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT
+from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
 from appliance.image.stores import Stores
+from appliance.image.task_imports import TaskImports
+from appliance.image.tasks import Tasks
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Source
 
@@ -22,9 +26,16 @@ _ATTEMPTS = 20
 
 
 class Images:
-    """Images and, as attributes, what belongs to them: their `data` and `members`."""
+    """Images and, as attributes, what belongs to them: their `data`, `members`, `imports` and `tasks`."""
 
-    def __init__(self, db: Database, stores: Stores, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        stores: Stores,
+        settings: Settings,
+        clock: Clock,
+        find_image_service: FindImageService | None = None,
+    ) -> None:
         self._db = db
         self._rows = ImageRows(db)
         self._settings = settings
@@ -32,6 +43,14 @@ class Images:
         self.stores = stores
         self.data = ImageData(db, stores, settings, clock, self.look_up)
         self.members = Members(db, settings, clock, self.look_up)
+        self.tasks = Tasks(db, settings, clock)
+        self.imports = Imports(db, stores, settings, clock, self.look_up, self.data, self.tasks, find_image_service)
+
+        self.task_imports = TaskImports(db, settings, self.tasks, self.imports, self.create, self.delete)
+
+    def close(self) -> None:
+        """End the work in the background; what can't be finished is put right at the next start."""
+        self.imports.close()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -177,11 +196,32 @@ class Images:
 
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
-        unfinished = self._rows.in_states(("saving", "uploading", "importing"))
+        recover(self._db, self.stores, self.tasks, self._clock)
+
+    # -- stores --------------------------------------------------------------------------------------------------------
+
+    def delete_from_store(self, caller: Caller, store_id: str, image_id: str) -> None:
+        """Remove an active image's data from one of several stores."""
+        if not self.stores.several:
+            raise NotFound("There is only one store.")
+        if store_id not in self.stores:
+            raise Conflict(f"The selected store {store_id} is not available on this node.")
+        image = self.look_up(caller, image_id)
+        enforce(caller, "get_image_location", image)
+        enforce(caller, "delete_image_location", image)
+        if image.status != "active":
+            raise Conflict("It's not allowed to remove image data from store if image status is not 'active'")
+        if len(image.locations) == 1:
+            raise Forbidden(
+                "Cannot delete image data from the only store containing it. Consider deleting the image instead."
+            )
+        place = next((location for location in image.locations if location.store == store_id), None)
+        if place is None or place.id is None:
+            raise NotFound(f"Image {image_id} is not stored in store {store_id}.")
         with self._db.write() as tx:
-            for image in unfinished:
-                if image.status == "uploading" and image.staged_content is not None:
-                    continue
-                back = EMPTY | {"staged_store": None, "staged_content": None, "updated_at": self._clock()}
-                if self._rows.change(tx, image.id, (image.status,), back):
-                    release(tx, self.stores, [(image.staged_store, image.staged_content)])
+            unchanged = self._rows.change(
+                tx, image_id, ("active",), {"updated_at": self._clock()}, revision=image.revision
+            )
+            if not unchanged or not self._rows.remove_location(tx, place.id):
+                raise Conflict(f"Image {image_id} was changed meanwhile.")
+            release(tx, self.stores, [(place.store, place.content_id)])

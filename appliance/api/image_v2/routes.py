@@ -10,9 +10,11 @@ from appliance.api.image_v2.actions import ActionRoutes
 from appliance.api.image_v2.dialect import Authenticate, ImageDialect
 from appliance.api.image_v2.image_data import ImageDataRoutes
 from appliance.api.image_v2.images import ImageRoutes
+from appliance.api.image_v2.imports import ImportRoutes
 from appliance.api.image_v2.info import InfoRoutes
 from appliance.api.image_v2.members import MemberRoutes
 from appliance.api.image_v2.tags import TagRoutes
+from appliance.api.image_v2.tasks import TaskRoutes
 from appliance.api.service import Route, Service
 from appliance.image.schemas import ImageChecks
 from appliance.image.service import Images
@@ -29,6 +31,8 @@ def routes(images: Images, settings: Settings) -> list[Route]:
         *MemberRoutes(images).routes(),
         *TagRoutes(images).routes(),
         *ActionRoutes(images).routes(),
+        *ImportRoutes(images).routes(),
+        *TaskRoutes(images).routes(),
         *InfoRoutes(images, settings).routes(),
         *schemas.routes(settings),
     ]

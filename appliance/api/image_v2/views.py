@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 
 from appliance.db.image_members import MemberRecord
 from appliance.db.images import ImageRecord, LocationRecord
+from appliance.db.tasks import TaskRecord
 from appliance.settings import Settings
-from appliance.values import seconds_text
+from appliance.values import micros_text, seconds_text
 
 _HIDDEN = frozenset({"os_glance_stage_host", "os_glance_hash_op_host"})
 # Properties that may be null; any other null is shown as an empty text.
@@ -97,3 +98,54 @@ def page(
     if next_marker is not None:
         body["next"] = f"{path}?{urlencode(last | {'marker': next_marker})}"
     return body
+
+
+def listed_task(record: TaskRecord) -> Json:
+    """A task as a list shows it: without what was asked and what came of it."""
+    view: Json = {
+        "id": record.id,
+        "type": record.type,
+        "status": record.status,
+        "owner": record.owner,
+        "created_at": seconds_text(record.created_at),
+        "updated_at": seconds_text(record.updated_at),
+        "self": f"/v2/tasks/{record.id}",
+        "schema": "/v2/schemas/task",
+    }
+    if record.expires_at is not None:
+        view["expires_at"] = seconds_text(record.expires_at)
+    return view
+
+
+def task(record: TaskRecord) -> Json:
+    """The whole task."""
+    view = listed_task(record) | {"input": record.input, "message": record.message, "result": record.result}
+    optional = {"image_id": record.image_id, "request_id": record.request_id, "user_id": record.user_id}
+    return view | {name: value for name, value in optional.items() if value}
+
+
+def image_task(record: TaskRecord) -> Json:
+    """A task as its image shows it: the raw row, times with their microseconds and without a zone."""
+    times = {
+        name: micros_text(at).removesuffix("Z") if at is not None else None
+        for name, at in (
+            ("created_at", record.created_at),
+            ("updated_at", record.updated_at),
+            ("expires_at", record.expires_at),
+        )
+    }
+    return {
+        "id": record.id,
+        "type": record.type,
+        "status": record.status,
+        "owner": record.owner,
+        "input": record.input,
+        "result": record.result,
+        "message": record.message,
+        "image_id": record.image_id,
+        "request_id": record.request_id,
+        "user_id": record.user_id,
+        "deleted": False,
+        "deleted_at": None,
+        **times,
+    }

@@ -10,12 +10,10 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 from appliance.api.image_v2.routes import build
-from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
 from appliance.db.database import Database
 from appliance.errors import Unauthenticated
 from appliance.image.service import Images
-from appliance.image.stores import Store, Stores
+from appliance.image.store_setup import open_stores
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -89,25 +87,9 @@ class Cloud:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
-        kinds = [backend.partition(":")[::2] for backend in self.settings.enabled_backends] or [("main", "file")]
-        self.blobs: list[BlobStore] = []
-        self.stores = Stores(
-            [self._store(directory, name, kind) for name, kind in kinds],
-            self.settings.default_backend or kinds[0][0],
-            several=bool(self.settings.enabled_backends),
-        )
+        self.stores = open_stores(self.settings, directory / "blobs", self.db, self.clock)
         self.images = Images(self.db, self.stores, self.settings, self.clock)
         self.app = build(self.images, self.authenticate, self.settings, identity_url=lambda _: "http://id.test/v3")
-
-    def _store(self, directory: Path, name: str, kind: str) -> Store:
-        weights = dict(entry.split(":") for entry in self.settings.store_weights)
-        if kind == "http":
-            return Store(name, None, type=kind)
-        (directory / name).mkdir(exist_ok=True)
-        blobs = BlobStore(directory / name, BlockIndex(self.db, name))
-        blobs.open()
-        self.blobs.append(blobs)
-        return Store(name, blobs, description=f"the {name} one", weight=int(weights.get(name, 0)))
 
     def authenticate(self, token: str) -> Caller:
         if token not in CALLERS:
@@ -115,8 +97,8 @@ class Cloud:
         return CALLERS[token]
 
     def close(self) -> None:
-        for blobs in self.blobs:
-            blobs.close()
+        self.images.close()
+        self.stores.close()
         self.db.close()
 
     # -- calling it ------------------------------------------------------------------------------------------------

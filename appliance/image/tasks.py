@@ -1,0 +1,141 @@
+"""Tasks: a record of everything that happens to images in the background, for those who ask how it went."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.db.database import Database, Tx
+from appliance.db.tasks import SORT_KEYS, TaskRecord, TaskRows
+from appliance.errors import Invalid, NotFound
+from appliance.image.listing import page_limit
+from appliance.image.rules import enforce_admin
+from appliance.settings import Settings
+from appliance.values import Caller, Clock, Micros, is_uuid, new_uuid
+
+STATUSES = ("pending", "processing", "success", "failure")
+_HOUR = 3600 * 1_000_000
+
+
+class Tasks:
+    """Tasks as their API shows them, and as background work moves them on."""
+
+    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
+        self._db = db
+        self._rows = TaskRows(db)
+        self._settings = settings
+        self._clock = clock
+
+    # -- for the API -----------------------------------------------------------------------------------------------
+
+    def get(self, caller: Caller, task_id: str) -> TaskRecord:
+        enforce_admin(caller, "tasks_api_access")
+        task = self.find(task_id)
+        if task is None:
+            raise NotFound(f"No task found with ID {task_id}")
+        return task
+
+    def page(self, caller: Caller, parameters: Mapping[str, str]) -> tuple[list[TaskRecord], bool]:
+        """A page of tasks, and whether there may be more."""
+        enforce_admin(caller, "tasks_api_access")
+        limit = page_limit(parameters.get("limit"), self._settings.limit_param_default, self._settings.api_limit_max)
+        found = self._rows.page(
+            _filters(parameters),
+            sort_key=_one_of(parameters.get("sort_key", "created_at"), SORT_KEYS, "sort key"),
+            sort_dir=_one_of(parameters.get("sort_dir", "desc"), ("asc", "desc"), "sort direction"),
+            marker=self._marker(parameters.get("marker")),
+            limit=limit,
+            at=self._clock(),
+        )
+        return found, bool(found) and len(found) == limit
+
+    def _marker(self, task_id: str | None) -> TaskRecord | None:
+        if not task_id:
+            return None
+        if not is_uuid(task_id):
+            raise Invalid("Invalid marker format")
+        marker = self.find(task_id)
+        if marker is None:
+            raise Invalid(f"No task found with ID {task_id}")
+        return marker
+
+    def of_image(self, image_id: str) -> list[TaskRecord]:
+        """The tasks of an image that the caller has been found to see."""
+        return self._rows.of_image(image_id, self._clock())
+
+    # -- for the work ----------------------------------------------------------------------------------------------
+
+    def find(self, task_id: str) -> TaskRecord | None:
+        return self._rows.get(task_id, self._clock())
+
+    def add(
+        self,
+        tx: Tx,
+        caller: Caller,
+        kind: str,
+        given: dict[str, Any],
+        *,
+        image_id: str | None = None,
+        request_id: str | None = None,
+        task_id: str | None = None,
+    ) -> TaskRecord:
+        """A new task, pending."""
+        at = self._clock()
+        self._rows.purge(tx, at)
+        task = TaskRecord(
+            id=task_id or new_uuid(),
+            type=kind,
+            owner=caller.project_id,
+            created_at=at,
+            updated_at=at,
+            image_id=image_id,
+            user_id=caller.user_id,
+            request_id=request_id,
+            input=given,
+        )
+        self._rows.add(tx, task)
+        return task
+
+    def start(self, tx: Tx, task_id: str) -> bool:
+        """The work begins; False if the task was ended before."""
+        return self._rows.change(tx, task_id, ("pending",), "processing", self._clock())
+
+    def tell(self, task_id: str, message: str) -> None:
+        """How far the work has come."""
+        with self._db.write() as tx:
+            self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
+
+    def succeed(self, tx: Tx, task_id: str, result: dict[str, Any] | None = None) -> None:
+        self._rows.change(
+            tx, task_id, ("processing",), "success", self._clock(), result=result, expires_at=self._expiry()
+        )
+
+    def fail(self, tx: Tx, task_id: str, message: str) -> None:
+        self._rows.change(
+            tx,
+            task_id,
+            ("pending", "processing"),
+            "failure",
+            self._clock(),
+            message=message,
+            expires_at=self._expiry(),
+        )
+
+    def unfinished(self) -> list[TaskRecord]:
+        return self._rows.unfinished()
+
+    def _expiry(self) -> Micros:
+        return self._clock() + self._settings.task_time_to_live * _HOUR
+
+
+def _one_of(value: str, known: tuple[str, ...], what: str) -> str:
+    if value not in known:
+        raise Invalid(f"Invalid {what}: {value}")
+    return value
+
+
+def _filters(parameters: Mapping[str, str]) -> dict[str, str]:
+    filters = {name: parameters[name] for name in ("type", "status", "owner") if parameters.get(name)}
+    if "status" in filters:
+        _one_of(filters["status"], STATUSES, "status value")
+    if "type" in filters:
+        _one_of(filters["type"], ("import",), "type value")
+    return filters
