@@ -208,7 +208,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def _wake(self) -> None:
         """Have the main loop look at this connection. From any thread."""
         self.hub.loop.wake(self)
-        self.server.pull_trigger()
+        self.hub.loop.ring()
 
     def _serve(self, request: Request) -> None:
         self._begun = time.monotonic()

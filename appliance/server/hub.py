@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 class Hub:
     """The thread pools, the downloads, and a way to have something done by the main loop's thread."""
 
-    def __init__(self, limits: Limits, loop: Loop, wake: Callable[[], None]) -> None:
+    def __init__(self, limits: Limits, loop: Loop) -> None:
         self.limits = limits
         self.loop = loop
         self.workers = Pool("worker", limits.worker_threads)
@@ -23,13 +23,12 @@ class Hub:
         self.downloads = Downloads(limits)
         self.stopping = False
         """No new request is begun, and every answer ends its connection."""
-        self._wake = wake
         self._posted: deque[Callable[[], None]] = deque()
 
     def post(self, call: Callable[[], None]) -> None:
         """Have the main loop call this soon. From any thread."""
         self._posted.append(call)
-        self._wake()
+        self.loop.ring()
 
     def run_posted(self) -> None:
         """Called by the main loop after each pass."""

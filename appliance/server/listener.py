@@ -134,6 +134,10 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             request.error = TooBusy(self.hub.limits.retry_after_seconds)
         self.hub.workers.submit(channel.service)
 
+    def pull_trigger(self) -> None:
+        """Wake the main loop: called by waitress's half of the channel, on workers' threads."""
+        self.hub.loop.ring()
+
     def maintenance(self, now: float) -> None:
         """waitress's own idea of timeouts is replaced by `Channel.check`."""
 

@@ -5,7 +5,9 @@ asked; a connection that waits for its client's next request, or whose answer a 
 """
 
 import contextlib
+import os
 import select
+import weakref
 from collections import deque
 from typing import Any
 
@@ -21,6 +23,10 @@ class Loop(dict[int, Any]):
     def __init__(self) -> None:
         super().__init__()
         self._epoll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # Not closed before nobody can ring any more: a late ring must not write to whatever has the number then.
+        weakref.finalize(self, os.close, self._bell)
+        self._epoll.register(self._bell, _READ)
         self._watched: dict[int, int] = {}
         self._awake: dict[int, Any] = {}
         self._woken: deque[Any] = deque()
@@ -36,8 +42,13 @@ class Loop(dict[int, Any]):
         self._watch(fd, 0)
 
     def wake(self, handler: Any) -> None:
-        """Ask this handler again in the next pass. From any thread, which must then pull the trigger."""
+        """Ask this handler again in the next pass. From any thread, which then has to `ring`."""
         self._woken.append(handler)
+
+    def ring(self) -> None:
+        """Have the next pass begin at once. From any thread, and from signal handlers."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_write(self._bell, 1)
 
     def wake_all(self) -> None:
         """Ask everyone again."""
@@ -54,6 +65,9 @@ class Loop(dict[int, Any]):
             if getattr(handler, "asleep", False):
                 self._awake.pop(fd, None)
         for fd, flags in self._epoll.poll(timeout):
+            if fd == self._bell:
+                os.eventfd_read(self._bell)
+                continue
             handler = self.get(fd)
             if handler is not None:
                 self._awake[fd] = handler

@@ -4,9 +4,6 @@ import logging
 import resource
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from waitress import trigger
 
 from appliance.server.hub import Hub
 from appliance.server.limits import Limits
@@ -31,7 +28,6 @@ class Server:
         self._loop = Loop()
         self._ports: list[Port] = []
         self._hub: Hub | None = None
-        self._trigger: Any = None
         self._deadline: float | None = None
         self._closed = False
         timeouts = (self._limits.receive_seconds, self._limits.idle_seconds, self._limits.stall_seconds)
@@ -46,8 +42,7 @@ class Server:
     def start(self) -> None:
         """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
         _raise_file_limit(self._limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES)
-        self._trigger = trigger.trigger(self._loop)
-        self._hub = Hub(self._limits, self._loop, self._trigger.pull_trigger)
+        self._hub = Hub(self._limits, self._loop)
         adj = adjustments(self._limits)
         try:
             for listener in self._listeners:
@@ -76,8 +71,7 @@ class Server:
         grace = self._limits.grace_seconds if grace_seconds is None else grace_seconds
         deadline = time.monotonic() + grace
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
-        if self._trigger is not None and not self._closed:
-            self._trigger.pull_trigger()
+        self._loop.ring()
 
     def _over(self) -> bool:
         if self._deadline is None:
@@ -120,7 +114,6 @@ class Server:
 
 
 def _stop_listening(port: Port) -> None:
-    # Its trigger stays in the map: channels still pull it.
     port.accepting = False
     port.del_channel()
     port.socket.close()
