@@ -78,13 +78,21 @@ class Ingest:
             raise
         self.size += taken
 
+    def flush(self) -> None:
+        """Wait until every byte given so far is hashed and stored, though not yet durable. Only `seal` may follow."""
+        slab, self._slab = self._slab, None
+        try:
+            self._pipeline.finish(slab)
+        except Failure as error:
+            self._on_result(error)
+            raise
+
     def seal(self, label: bytes = b"") -> Sealed:
         """Every byte is durable when this returns. `label` is kept with the bytes, for when the database is lost."""
         if self._sealed or self._closed:
             raise RuntimeError("this upload has ended already")
-        slab, self._slab = self._slab, None
+        self.flush()
         try:
-            self._pipeline.finish(slab)
             self._writer.finish()
             md5, value = self._md5.digest(), self._hash.digest()
             last, at = self._writer.seal(md5, self.hash_algorithm, value, label)
