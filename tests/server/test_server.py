@@ -1,10 +1,12 @@
 """Starting, addresses, and stopping with work in flight."""
 
+import dataclasses
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,6 +205,11 @@ def test_signal_stops_the_process():
         assert sock.recv(100).startswith(b"HTTP/1.1 200")
         process.send_signal(signal.SIGTERM)
         assert process.wait(_PATIENCE) == 0
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])
+def test_limit_is_documented(field):
+    assert f"`{field}" in (Path(__file__).parents[2] / "docs" / "server.md").read_text()
 
 
 def test_defaults_are_sane():
