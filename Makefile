@@ -54,7 +54,7 @@ docs: setup ## Write the generated tables of the documentation anew
 	@$(PY) packaging/docs.py
 
 bench: setup ## Measure what docs/performance.md states
-	@$(PY) -m bench $(ARGS)
+	@for file in bench/*.py; do name=$${file#bench/}; echo "== $${name%.py}"; $(PY) -m bench.$${name%.py} $(ARGS) || exit; done
 
 faults: setup ## The long forms of the fault tests
 	@$(PY) -m pytest -m slow $(ARGS)
