@@ -19,7 +19,7 @@ from appliance.values import MIB
 _BLOCK = MIB
 _TRIES = 5
 _SECONDS = 120
-_PAUSE = 0.5
+_PAUSE = 0.2
 
 
 class _Digest(Protocol):

@@ -98,15 +98,6 @@ def upload(session: Session, image_id: str, data: Input) -> dict[str, Any]:
     return image
 
 
-def remove(session: Session, image_id: str) -> None:
-    """Delete an image; one that is not there is fine."""
-    try:
-        session.call("DELETE", "image", path(image_id))
-    except Refused as error:
-        if error.status != 404:
-            raise
-
-
 # -- imports -----------------------------------------------------------------------------------------------------------
 
 

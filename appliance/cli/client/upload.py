@@ -7,7 +7,8 @@ import select
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,13 +59,18 @@ class Input:
         return block
 
 
-def open_input(name: str) -> Input:
-    """The file `name`, or standard input for `-`. Closed when the command ends."""
-    if name == "-":
-        if sys.stdin.isatty():
-            raise Fatal("standard input is a terminal: name a file, or pipe the image's data in")
-        return Input(sys.stdin.buffer, "standard input")
-    return Input(open(name, "rb"), Path(name).name)
+@contextmanager
+def open_input(name: str | None) -> Iterator[Input | None]:
+    """The file `name`, or standard input for `-`, or nothing at all."""
+    if not name:
+        yield None
+    elif name != "-":
+        with open(name, "rb") as file:
+            yield Input(file, Path(name).name)
+    elif sys.stdin.isatty():
+        raise Fatal("standard input is a terminal: name a file, or pipe the image's data in")
+    else:
+        yield Input(sys.stdin.buffer, "standard input")
 
 
 def _rest_of(file: BinaryIO) -> int | None:

@@ -4,11 +4,11 @@ import argparse
 from typing import Any
 
 from appliance.cli.client.arguments import add_cloud, add_output, session_of
-from appliance.cli.client.images import Import, add_fields, fields_of, ordered, remove, upload
-from appliance.cli.client.output import show_one
+from appliance.cli.client.images import Import, add_fields, fields_of, ordered, path, upload
+from appliance.cli.client.output import say, show_one
 from appliance.cli.client.session import Session
 from appliance.cli.client.upload import Input, open_input
-from appliance.errors import WrongUsage
+from appliance.errors import ApplianceError, WrongUsage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.wait and not arguments.uri:
         raise WrongUsage("--wait goes with --uri")
-    data = open_input(arguments.file) if arguments.file else None
+    with open_input(arguments.file) as data:
+        show_one(arguments, ordered(_create(arguments, data)))
+    return 0
+
+
+def _create(arguments: argparse.Namespace, data: Input | None) -> dict[str, Any]:
     session = session_of(arguments)
     document = {"name": arguments.name, **fields_of(arguments)}
     if arguments.id:
@@ -35,15 +40,20 @@ def run(arguments: argparse.Namespace) -> int:
         document["tags"] = arguments.tag
     document.setdefault("container_format", "bare")
     document.setdefault("disk_format", data.disk_format if data else "raw")
-    image = session.call("POST", "image", "/v2/images", document).json()
+    image: dict[str, Any] = session.call("POST", "image", "/v2/images", document).json()
     try:
-        image = _fill(session, image, data, arguments)
+        return _fill(session, image, data, arguments)
     except BaseException:
         # Nobody has any use for an image without the data that it was made for.
-        remove(session, image["id"])
+        _remove(session, image["id"])
         raise
-    show_one(arguments, ordered(image))
-    return 0
+
+
+def _remove(session: Session, image_id: str) -> None:
+    try:
+        session.call("DELETE", "image", path(image_id))
+    except ApplianceError as error:
+        say(f"The image {image_id} is left without its data: {error}")
 
 
 def _fill(session: Session, image: dict[str, Any], data: Input | None, arguments: argparse.Namespace) -> dict[str, Any]:

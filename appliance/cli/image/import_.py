@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     method = _method(arguments)
-    data = open_input(arguments.file) if arguments.file else None
-    session = session_of(arguments)
-    image = find_image(session, arguments.image)
-    if data is not None:
-        send(session, path(image["id"], "/stage"), data)
+    with open_input(arguments.file) as data:
+        session = session_of(arguments)
+        image = find_image(session, arguments.image)
+        if data is not None:
+            send(session, path(image["id"], "/stage"), data)
     more: dict[str, Any] = {"stores": arguments.store} if arguments.store else {}
     if arguments.all_stores:
         more["all_stores"] = True
