@@ -107,7 +107,8 @@ class Settings:
     show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(
-        (), "several stores, as id:file or id:http; none means a single one that clients are not told of"
+        (),
+        "several stores, as id:file, id:file:DIRECTORY or id:http; none means a single one that clients are not told of",
     )
     default_backend: str = _setting("", "store that takes what names no store; the first one unless set")
     store_weights: tuple[str, ...] = _setting((), "weights of stores, as id:number; data is read from the heaviest")
@@ -124,6 +125,9 @@ class Settings:
 
     # -- store
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")
+    collect_interval: int = _setting(300, "seconds between two collections of unused blocks; 0 is never")
+    scrub_interval_days: int = _setting(30, "days within which every stored byte is read and checked; 0 is never")
+    scrub_rate: int = _setting(16 * MIB, "bytes a second that the scrub reads at the most")
 
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Settings)}

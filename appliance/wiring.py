@@ -7,6 +7,7 @@ from types import TracebackType
 from wsgiref.types import WSGIApplication
 
 from appliance.api.addresses import AddressBook
+from appliance.api.appliance_v1.space import SpaceRoutes
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import routes as image_v2
 from appliance.api.mount import Mount
@@ -19,6 +20,8 @@ from appliance.db.notes import Notes
 from appliance.identity.service import Identity
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
+from appliance.jobs.scheduler import Scheduler
+from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
@@ -54,8 +57,16 @@ class Appliance:
 
         addresses = AddressBook(settings, self._ports)
         identity = identity_v3.build(self.identity, settings, addresses)
+        blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
+        collecting = collectors(blobs, settings)
+        self.scheduler = Scheduler(upkeep_jobs(blobs, collecting, settings))
+        opened.callback(self.scheduler.stop)
         image = image_v2.build(
-            self.images, self.identity.validate, settings, identity_url=addresses.identity_from_image
+            self.images,
+            self.identity.validate,
+            settings,
+            identity_url=addresses.identity_from_image,
+            more_routes=tuple(SpaceRoutes(self.images, collecting, self.scheduler.wake).routes()),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
         self.server = Server(self._listeners(image, identity), self._limits())
@@ -108,6 +119,7 @@ class Appliance:
 
     def run(self) -> None:
         """Serve until `stop`."""
+        self.scheduler.start()
         self.server.run()
 
     def stop(self) -> None:

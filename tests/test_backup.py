@@ -78,6 +78,16 @@ def test_segments_are_not_removed_while_another_process_holds_them(tmp_path: Pat
         assert allowed
 
 
+def test_the_collection_waits_for_a_backup_that_another_process_makes(tmp_path: Path) -> None:
+    with opened(tmp_path) as live:
+        live.images.delete(ADMIN, live.add(os.urandom(300_000)))
+        with DataDir(tmp_path).hold_segments():
+            Collector(live.blobs, grace=0).run()
+            assert len(live.segments()) == 1
+        Collector(live.blobs, grace=0).run()
+        assert live.segments() == set()
+
+
 def test_a_restored_directory_is_the_one_that_was_backed_up(tmp_path: Path) -> None:
     stored = data()
     with opened(tmp_path / "live") as live:

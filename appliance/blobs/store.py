@@ -16,7 +16,7 @@ from appliance.blobs.durable import Disk, disk_failure, replace_file
 from appliance.blobs.handles import Handles
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
-from appliance.blobs.liveness import Liveness
+from appliance.blobs.liveness import Gate, Liveness, always_open
 from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
@@ -40,13 +40,14 @@ class BlobStore:
         clock: Clock = now,
         disk: Disk | None = None,
         limits: Limits | None = None,
+        gate: Gate = always_open,
     ) -> None:
         self.directory = directory
         self.index = index
         self.disk = disk or Disk()
         self.clock = clock
         self._limits = limits or Limits()
-        self.liveness = Liveness(clock)
+        self.liveness = Liveness(clock, gate)
         self.uuid = b""
         self._trouble: str | None = None
         self._trouble_lock = threading.Lock()

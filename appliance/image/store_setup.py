@@ -80,7 +80,7 @@ def open_stores(
 def _open(path: Path, name: str, directory: DataDir, db: Database, clock: Clock, lost_index: bool) -> BlobStore:
     if path.parent == directory.stores:
         directory.stores.mkdir(mode=0o700, exist_ok=True)
-    store = BlobStore(path, BlockIndex(db, name), clock=clock)
+    store = BlobStore(path, BlockIndex(db, name), clock=clock, gate=directory.removing_segments)
     store.open(lost_index=lost_index)
     return store
 

@@ -1,6 +1,5 @@
 """Background work in small steps: one thread, a list of jobs, each called when its time has come."""
 
-import heapq
 import logging
 import threading
 import time
@@ -31,7 +30,10 @@ class Scheduler:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = list(jobs)
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._woken: set[str] = set()
+        # Guards the two above, and tells the thread that one of them has changed.
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -41,23 +43,40 @@ class Scheduler:
 
     def stop(self) -> None:
         """Begin no further step, and wait for the running one. May be called twice, and without a start."""
-        self._stopping.set()
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
             if self._thread.is_alive():
                 log.warning("a background job would not end and was left behind")
 
+    def wake(self, name: str) -> bool:
+        """Have a job run now instead of when its time comes; False if there is none of that name."""
+        with self._changed:
+            self._woken.add(name)
+            self._changed.notify()
+        return any(job.name == name for job in self._jobs)
+
     def _run(self) -> None:
-        begin = time.monotonic()
-        due = [(begin + job.pause, number) for number, job in enumerate(self._jobs)]
-        heapq.heapify(due)
-        while due:
-            at, number = due[0]
-            if self._stopping.wait(max(0.0, at - time.monotonic())):
-                return
-            job = self._jobs[number]
+        due = {job.name: time.monotonic() + job.pause for job in self._jobs}
+        while (job := self._next(due)) is not None:
             delay = job.pause if self._step(job) else job.interval
-            heapq.heapreplace(due, (time.monotonic() + delay, number))
+            due[job.name] = time.monotonic() + delay
+
+    def _next(self, due: dict[str, float]) -> Job | None:
+        """Wait for the next job's time; None when it is time to stop."""
+        with self._changed:
+            while not self._stopping:
+                for name in self._woken & due.keys():
+                    due[name] = 0.0
+                self._woken.clear()
+                job = min(self._jobs, key=lambda job: due[job.name], default=None)
+                rest = due[job.name] - time.monotonic() if job else None
+                if job is not None and rest is not None and rest <= 0:
+                    return job
+                self._changed.wait(rest)
+        return None
 
     def _step(self, job: Job) -> bool:
         try:

@@ -83,3 +83,19 @@ def test_stop_without_start_and_twice_is_fine() -> None:
     scheduler.start()
     scheduler.stop()
     scheduler.stop()
+
+
+def test_a_job_can_be_woken_before_its_time() -> None:
+    calls = threading.Semaphore(0)
+
+    def step() -> bool:
+        calls.release()
+        return False
+
+    scheduler = Scheduler([Job("rare", step, LONG, pause=0)])
+    scheduler.start()
+    assert calls.acquire(timeout=30)
+    assert scheduler.wake("rare")
+    assert calls.acquire(timeout=30)
+    assert not scheduler.wake("unheard of")
+    scheduler.stop()

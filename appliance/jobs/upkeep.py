@@ -1,0 +1,73 @@
+"""The upkeep of the stores as background jobs: collection and scrub, a small step at a time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from appliance.blobs.collect import Collector
+from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
+from appliance.blobs.store import BlobStore
+from appliance.jobs.scheduler import Job
+from appliance.settings import Settings
+
+_SECOND = 1_000_000
+_SCRUB_LOOK = 600.0
+_PAUSE = 0.2
+
+
+class Passes:
+    """Work that comes as an iterator of steps: one step a call, a new pass when the last one has ended."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]]) -> None:
+        self._begin = begin
+        self._running: Iterator[Any] | None = None
+
+    def step(self) -> bool:
+        """Take one step; False when the pass is over. A pass whose step raises is over, too."""
+        if self._running is None:
+            self._running = self._begin()
+        try:
+            next(self._running)
+        except BaseException as error:
+            self._running = None
+            if isinstance(error, StopIteration):
+                return False
+            raise
+        return True
+
+
+def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, Collector]:
+    """A collector for each store."""
+    return {name: Collector(store, grace=settings.collect_grace * _SECOND) for name, store in stores.items()}
+
+
+def upkeep_jobs(stores: Mapping[str, BlobStore], collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+    """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
+    jobs = []
+    if settings.collect_interval:
+        passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
+        jobs.append(Job("collect", passes.step, settings.collect_interval, pause=0.02))
+    if settings.scrub_interval_days:
+        interval = settings.scrub_interval_days * DAY
+        scrubbers = [Scrubber(store, interval=interval) for store in stores.values()]
+        scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
+        jobs.append(Job("scrub", scrubbing.step, _SCRUB_LOOK, pause=_PAUSE))
+    return jobs
+
+
+def _chained(begins: list[Callable[[], Iterator[Any]]]) -> Iterator[Any]:
+    for begin in begins:
+        yield from begin()
+
+
+def _scrub_steps(scrubber: Scrubber, rate: int) -> Callable[[], Iterator[None]]:
+    """The scrub's steps, thinned out so that about `rate` bytes a second are read."""
+
+    def begin() -> Iterator[None]:
+        allowance = 0.0
+        for length in scrubber.steps(ScrubReport()):
+            allowance -= length
+            while allowance < 0:
+                yield None
+                allowance += rate * _PAUSE
+
+    return begin
