@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import os
-import secrets
 import threading
 from dataclasses import dataclass
 
@@ -23,6 +22,8 @@ class Cost:
 DEFAULT_COST = Cost(n=2**15, r=8, p=3)
 """32 MiB and about a quarter of a second: no weaker than Keystone's default, bcrypt with 12 rounds."""
 
+_LENGTH = 32
+
 
 class Passwords:
     """Hashes secrets and verifies them. Old hashes with other parameters stay valid.
@@ -34,14 +35,17 @@ class Passwords:
         self._cost = cost
         self._max_length = max_length
         self._slots = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
-        self._decoy = self.hash(secrets.token_hex())
+        # Nothing hashes to it, and to find that out takes as long as with any other.
+        self._decoy = self._written(os.urandom(16), os.urandom(_LENGTH))
 
     def hash(self, secret: str) -> str:
         """`$scrypt$n=…,r=…,p=…$salt$digest`. Raises `Invalid` for a secret that is too long."""
         if len(secret.encode()) > self._max_length:
             raise Invalid(f"A password is at most {self._max_length} bytes long.")
         salt = os.urandom(16)
-        digest = self._derive(secret, salt, self._cost)
+        return self._written(salt, self._derive(secret, salt, self._cost))
+
+    def _written(self, salt: bytes, digest: bytes) -> str:
         cost = self._cost
         return f"$scrypt$n={cost.n},r={cost.r},p={cost.p}${_encode(salt)}${_encode(digest)}"
 
@@ -64,7 +68,7 @@ class Passwords:
                 r=cost.r,
                 p=cost.p,
                 maxmem=256 * cost.n * cost.r * cost.p + 2**20,
-                dklen=32,
+                dklen=_LENGTH,
             )
 
 
