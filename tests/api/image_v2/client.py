@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 from appliance.api.image_v2.routes import build
+from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.errors import Unauthenticated
 from appliance.image.service import Images
@@ -87,7 +88,7 @@ class Cloud:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
-        self.stores = open_stores(self.settings, directory / "blobs", self.db, self.clock)
+        self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock)
         self.images = Images(self.db, self.stores, self.settings, self.clock)
         self.app = build(self.images, self.authenticate, self.settings, identity_url=lambda _: "http://id.test/v3")
 
