@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     machine = Machine(root=Path(arguments.root).absolute() if arguments.root else None, dry=arguments.dry_run)
     if arguments.config:
         raise WrongUsage(f"the service's settings file is {SETTINGS}: copy yours there after install")
-    service = _service(arguments)
     settings = _settings_file(arguments)
     machine.demand_root("install")
+    service = _service(arguments)
     if settings is not None and machine.at(SETTINGS).exists():
         raise Fatal(f"{SETTINGS} is there already: change the settings in it, then run `systemctl restart {NAME}`")
     _put_in_place(machine, service, settings or _NO_SETTINGS)
@@ -74,7 +74,9 @@ def _service(arguments: argparse.Namespace) -> Service:
     """The service that this program would be. Refuses what the unit's hardening would break."""
     data_dir = Path(arguments.data_dir).absolute() if arguments.data_dir else DATA_DIR
     program = (str(PROGRAM),) if is_one_file() else invocation()
-    for path in (data_dir, *(Path(word) for word in program if word.startswith("/"))):
+    # A folder that becomes a machine gets its program from elsewhere.
+    words = () if arguments.root else (Path(word) for word in program if word.startswith("/"))
+    for path in (data_dir, *words):
         for hidden in HIDDEN:
             if path.is_relative_to(hidden) and not arguments.dry_run:
                 raise Fatal(f"{path} can't be used by a service: its unit keeps {hidden} from it")

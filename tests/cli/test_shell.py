@@ -1,0 +1,101 @@
+"""Completion, help, the parser and exit codes: what a person at a shell meets first."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.completion import SHELLS
+from appliance.cli.help import TOPICS, text_of
+from appliance.cli.verbs import VERBS, build_parser
+from appliance.settings import FIELDS, flag, variable
+from tests.cli.conftest import Program
+from tests.e2e.conftest import ROOT
+
+SERVERS_HALF = ("appliance.wiring", "appliance.api", "appliance.db", "sqlite3", "bottle", "waitress", "cryptography")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "serve"])
+def test_a_verb_loads_none_of_the_server(verb: str, program: Program) -> None:
+    code = (
+        "import sys; from appliance.cli.main import main\n"
+        f"try: main([{verb!r}, '--help'])\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert loaded.isdisjoint(SERVERS_HALF)
+
+
+def test_the_first_help_shows_every_verb(program: Program) -> None:
+    said = program("--help").text
+    assert all(f"  {verb}" in said for verb in VERBS)
+    assert program("--version").text.startswith("glance-appliance ")
+
+
+@pytest.mark.parametrize("command", [(), ("nonsense",), ("image", "nonsense"), ("image", "list", "--nonsense")])
+def test_what_is_not_understood_is_exit_code_2(program: Program, command: tuple[str, ...]) -> None:
+    assert "glance-appliance" in program(*command, code=2).error
+
+
+def test_a_reader_who_leaves_early_is_no_accident(program: Program) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" | head -1; echo "${PIPESTATUS[0]}"', "x", *program.command("help", "settings")],
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[0] == "# Settings" and done.stderr == ""
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_topic_has_a_text(topic: str, program: Program) -> None:
+    said = program("help", topic).text
+    assert said.startswith("# ") and said == text_of(topic)
+    assert topic in program("help").text
+
+
+def test_the_topic_on_settings_has_each_of_them() -> None:
+    said = text_of("settings")
+    assert all(f"{flag(name)}  {variable(name)}" in said for name in FIELDS)
+
+
+def test_help_on_a_verb_is_its_own(program: Program) -> None:
+    assert program("help", "image", "create").text == program("image", "create", "--help").text
+    assert "there is no help on nonsense" in program("help", "nonsense", code=2).sentence()
+
+
+def complete_in_bash(script: Path, *words: str) -> list[str]:
+    quoted = " ".join(f"'{word}'" for word in words)
+    code = f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _glance_appliance; "
+    done = subprocess.run(
+        ["bash", "-c", code + 'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_bash_completes_verbs_their_verbs_and_flags(program: Program, tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(program("completion", "bash").text)
+    assert complete_in_bash(script, "glance-appliance", "ima") == ["image"]
+    assert "share" in complete_in_bash(script, "glance-appliance", "image", "")
+    assert complete_in_bash(script, "glance-appliance", "image", "save", "x", "--fi") == ["--file"]
+    assert complete_in_bash(script, "glance-appliance", "completion", "z") == ["zsh"]
+    assert complete_in_bash(script, "glance-appliance", "serve", "--image-po") == ["--image-port"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_can_read_its_completion(shell: str, program: Program, tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(program("completion", shell).text)
+    assert all(verb in script.read_text() for verb in VERBS)
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell} on this machine")
+    subprocess.run([shell, "-n", script], check=True)
+
+
+def test_the_whole_parser_can_be_built() -> None:
+    assert build_parser().parse_args(["image", "list"]).verb == "image"
