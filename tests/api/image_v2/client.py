@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -89,13 +89,18 @@ class Cloud:
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
         self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock)
-        self.images = Images(self.db, self.stores, self.settings, self.clock)
+        self._elsewhere: dict[tuple[str, str], str] = {}
+        self.images = Images(self.db, self.stores, self.settings, self.clock, lambda *where: self._elsewhere.get(where))
         self.app = build(self.images, self.authenticate, self.settings, identity_url=lambda _: "http://id.test/v3")
+
+    def connect(self, elsewhere: dict[tuple[str, str], str]) -> None:
+        """Image services of other regions, by region and interface."""
+        self._elsewhere.update(elsewhere)
 
     def authenticate(self, token: str) -> Caller:
         if token not in CALLERS:
             raise Unauthenticated("The token is not valid.")
-        return CALLERS[token]
+        return replace(CALLERS[token], token=f"tok-{token}")
 
     def close(self) -> None:
         self.images.close()

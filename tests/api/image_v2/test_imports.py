@@ -1,0 +1,453 @@
+"""Interoperable import: every method, into one store and several, with what goes wrong on the way."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.image_v2.client import Answer, Cloud
+from tests.api.image_v2.web import Page, Web, web_server
+
+DATA = random.Random(2).randbytes(200_000)
+OCTETS = {"Content-Type": "application/octet-stream"}
+ALL_METHODS = ("glance-direct", "web-download", "copy-image", "glance-download")
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as served:
+        yield served
+
+
+def made(directory: Path, web: Web, **more: Any) -> Cloud:
+    return Cloud(
+        directory,
+        import_allowed_hosts=("127.0.0.1", "does-not-exist.invalid"),
+        import_allowed_ports=(str(web.port), "80"),
+        enabled_import_methods=ALL_METHODS,
+        **more,
+    )
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, web: Web) -> Iterator[Cloud]:
+    one = made(tmp_path, web)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def stores(tmp_path: Path, web: Web) -> Iterator[Cloud]:
+    many = made(
+        tmp_path,
+        web,
+        enabled_backends=("cheap:file", "fast:file", "web:http"),
+        store_weights=("cheap:10", "fast:20"),
+        store_descriptions=("fast:the fast one",),
+    )
+    yield many
+    many.close()
+
+
+def begin(cloud: Cloud, image: str, method: str, token: str = "member", **body: Any) -> Answer:
+    details = body.pop("details", {})
+    headers = body.pop("headers", {})
+    document = {"method": {"name": method} | details} | body
+    return cloud.call("POST", f"/v2/images/{image}/import", token=token, body=document, headers=headers)
+
+
+def ended(cloud: Cloud, image: str) -> dict[str, Any]:
+    """The image's newest task, once it has ended."""
+    for _ in range(1500):
+        task: dict[str, Any] = cloud.call("GET", f"/v2/images/{image}/tasks", token="admin").json["tasks"][0]
+        if task["status"] in ("success", "failure"):
+            return task
+        time.sleep(0.01)
+    raise AssertionError(f"the task does not end: {task}")
+
+
+def staged(cloud: Cloud, data: bytes = DATA, **body: Any) -> str:
+    image: str = cloud.new(**body)["id"]
+    assert cloud.call("PUT", f"/v2/images/{image}/stage", body=data, headers=OCTETS).status == 204
+    return image
+
+
+def download(cloud: Cloud, image: str) -> bytes:
+    return cloud.call("GET", f"/v2/images/{image}/file").body
+
+
+# -- stage -------------------------------------------------------------------------------------------------------
+
+
+def test_staged_data_waits(cloud: Cloud) -> None:
+    image = staged(cloud, disk_format=None, container_format=None)
+    shown = cloud.show(image)
+    assert (shown["status"], shown["size"], shown["checksum"]) == ("uploading", len(DATA), None)
+    assert cloud.call("PUT", f"/v2/images/{image}/stage", body=DATA, headers=OCTETS).status == 409
+    assert cloud.put(image, DATA).status == 409
+    assert cloud.call("GET", f"/v2/images/{image}/file").status == 204
+    assert begin(cloud, image, "glance-direct").status == 409, "it has no formats"
+    assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
+    assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
+
+
+def test_staging_needs_its_import_method(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, enabled_import_methods=("web-download",))
+    image = cloud.new()["id"]
+    assert cloud.call("PUT", f"/v2/images/{image}/stage", body=DATA, headers=OCTETS).status == 404
+    cloud.close()
+
+
+# -- into one store ------------------------------------------------------------------------------------------------
+
+
+def test_glance_direct_moves_the_staged_bytes(cloud: Cloud) -> None:
+    image = staged(cloud)
+    contents = [row[0] for row in cloud.db.rows("SELECT id FROM contents")]
+    answer = begin(cloud, image, "glance-direct")
+    assert (answer.status, answer.body) == (202, b"")
+    task = ended(cloud, image)
+    assert (task["status"], task["type"]) == ("success", "api_image_import")
+    assert "." in task["created_at"] and not task["created_at"].endswith("Z")
+    shown = cloud.show(image)
+    assert (shown["status"], shown["size"], shown["virtual_size"]) == ("active", len(DATA), len(DATA))
+    assert "os_glance_import_task" not in shown
+    assert download(cloud, image) == DATA
+    assert [row[0] for row in cloud.db.rows("SELECT id FROM contents")] == contents, "no second copy was made"
+
+
+def test_web_download_fetches_and_follows(cloud: Cloud, web: Web) -> None:
+    web.pages["/image"] = Page(DATA)
+    web.pages["/moved"] = Page(status=302, headers={"Location": "/image"})
+    image = cloud.new()["id"]
+    assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/moved"}).status == 202
+    assert ended(cloud, image)["status"] == "success"
+    assert cloud.show(image)["status"] == "active" and download(cloud, image) == DATA
+
+
+@pytest.mark.parametrize(
+    ("page", "formats"),
+    [
+        (Page(status=404), {}),
+        (Page(status=500), {}),
+        (Page(DATA, cut=True), {}),
+        (Page(status=302, headers={"Location": "http://10.11.12.13/x"}), {}),
+        (Page(status=302, headers={"Location": "/image"}), {}),
+        (Page(DATA), {"disk_format": "qcow2"}),
+        (Page(DATA, headers={"Content-Length": str(2 << 40)}), {}),
+    ],
+)
+def test_a_failed_download_leaves_a_queued_image(cloud: Cloud, web: Web, page: Page, formats: dict[str, str]) -> None:
+    web.pages["/image"] = page
+    image = cloud.new(**formats)["id"]
+    assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/image"}).status == 202
+    task = ended(cloud, image)
+    assert task["status"] == "failure" and task["message"]
+    shown = cloud.show(image)
+    assert (shown["status"], shown["size"], shown["checksum"]) == ("queued", None, None)
+    assert "os_glance_import_task" not in shown
+    assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
+
+
+def test_a_host_that_nobody_knows_fails_the_task(cloud: Cloud) -> None:
+    image = cloud.new()["id"]
+    assert begin(cloud, image, "web-download", details={"uri": "http://does-not-exist.invalid/x"}).status == 202
+    assert ended(cloud, image)["status"] == "failure"
+
+
+def test_an_image_is_importing_and_locked_meanwhile(cloud: Cloud, web: Web) -> None:
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
+    image = cloud.new()["id"]
+    assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"}).status == 202
+    shown = cloud.show(image)
+    assert shown["status"] == "importing" and shown["os_glance_import_task"]
+    assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"}).status == 409
+    assert cloud.put(image, DATA).status == 409
+    gate.set()
+    assert ended(cloud, image)["status"] == "success"
+
+
+def test_an_image_deleted_while_it_is_imported_stays_deleted(cloud: Cloud, web: Web) -> None:
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
+    image = cloud.new()["id"]
+    begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
+    while not web.requests:
+        time.sleep(0.01)
+    assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
+    gate.set()
+    for _ in range(1000):
+        if not cloud.images.tasks.unfinished():
+            break
+        time.sleep(0.01)
+    assert cloud.call("GET", f"/v2/images/{image}", token="admin").status == 404
+    assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
+
+
+def test_glance_download_takes_formats_and_some_properties_over(tmp_path: Path, web: Web) -> None:
+    remote = "71c675ab-d94f-49cd-a114-e12490b328d9"
+    described = {
+        "status": "active",
+        "disk_format": "iso",
+        "container_format": "ami",
+        "hw_disk_bus": "virtio",
+        "os_distro": "debian",
+        "secret": "x",
+        "name": "theirs",
+    }
+    web.pages[f"/v2/images/{remote}"] = Page(json.dumps(described).encode())
+    web.pages[f"/v2/images/{remote}/file"] = Page(DATA)
+    cloud = made(tmp_path, web)
+    cloud.connect({("RegionTwo", "public"): web.base})
+    image = cloud.new(name="ours")["id"]
+    details = {"glance_region": "RegionTwo", "glance_image_id": remote}
+    assert begin(cloud, image, "glance-download", details=details).status == 202
+    assert ended(cloud, image)["status"] == "success"
+    shown = cloud.show(image)
+    assert (shown["name"], shown["disk_format"], shown["container_format"]) == ("ours", "iso", "ami")
+    assert shown["hw_disk_bus"] == "virtio" and "secret" not in shown
+    assert download(cloud, image) == DATA
+    assert all(headers["x-auth-token"] == "tok-member" for _, headers in web.requests)
+    missing = cloud.new()["id"]
+    assert begin(cloud, missing, "glance-download", details=details | {"glance_region": "Nowhere"}).status == 202
+    assert ended(cloud, missing)["status"] == "failure"
+    cloud.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"method": "web-download"}, 400),
+        ({"method": {}}, 400),
+        ({"method": {"name": 5}}, 400),
+        ({"method": {"name": "teleport"}}, 400),
+        ({"method": {"name": "web-download"}}, 400),
+        ({"method": {"name": "web-download", "uri": 5}}, 400),
+        ({"method": {"name": "web-download", "uri": "http://127.0.0.1/x"}, "all_stores": "yes"}, 400),
+        ({"method": {"name": "web-download", "uri": "http://127.0.0.1/x"}, "all_stores_must_succeed": 1}, 400),
+        ({"method": {"name": "web-download", "uri": "http://127.0.0.1/x"}, "all_stores_must_succeed": False}, 400),
+        ({"method": {"name": "web-download", "uri": "file:///etc/passwd"}}, 400),
+        ({"method": {"name": "web-download", "uri": "ftp://127.0.0.1/x"}}, 400),
+        ({"method": {"name": "web-download", "uri": "http://127.0.0.1:1/x"}}, 400),
+        ({"method": {"name": "web-download", "uri": "http://other.example/x"}}, 400),
+        ({"method": {"name": "web-download", "uri": "http:///x"}}, 400),
+        ({"method": {"name": "web-download", "uri": "http://[::1/x"}}, 400),
+        ({"method": {"name": "glance-direct"}}, 409),
+        ({"method": {"name": "copy-image"}}, 409),
+        ({"method": {"name": "glance-download"}}, 400),
+        ({"method": {"name": "glance-download", "glance_region": "r"}}, 400),
+        ({"method": {"name": "glance-download", "glance_region": "r", "glance_image_id": "x"}}, 400),
+        ([], 400),
+    ],
+)
+def test_what_an_import_may_ask_for(cloud: Cloud, body: object, status: int) -> None:
+    image = cloud.new()["id"]
+    assert cloud.call("POST", f"/v2/images/{image}/import", body=body).status == status
+    assert cloud.show(image)["status"] == "queued"
+    assert cloud.call("GET", f"/v2/images/{image}/tasks").json == {"tasks": []}
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("member", 202), ("admin", 202), ("reader", 403), ("other", 404), ("consumer", 403), (None, 401)],
+)
+def test_who_may_import(cloud: Cloud, web: Web, who: str | None, status: int) -> None:
+    web.pages["/image"] = Page(DATA)
+    image = cloud.new()["id"]
+    cloud.share(image)
+    body = {"method": {"name": "web-download", "uri": f"{web.base}/image"}}
+    assert cloud.call("POST", f"/v2/images/{image}/import", token=who, body=body).status == status
+
+
+@pytest.mark.parametrize("method", ["glance-direct", "web-download", "glance-download"])
+def test_an_active_image_takes_no_import(cloud: Cloud, method: str) -> None:
+    image = cloud.active()["id"]
+    details = {
+        "uri": "http://127.0.0.1/x",
+        "glance_region": "r",
+        "glance_image_id": "71c675ab-d94f-49cd-a114-e12490b328d9",
+    }
+    assert begin(cloud, image, method, details=details).status == 409
+
+
+# -- into several stores -------------------------------------------------------------------------------------------
+
+
+def test_an_upload_names_its_store(stores: Cloud) -> None:
+    created = stores.call("POST", "/v2/images", body={"disk_format": "raw", "container_format": "bare"})
+    assert created.headers["openstack-image-store-ids"] == "cheap,fast,web"
+    image = created.json["id"]
+    assert "stores" not in created.json
+    for wrong in ("nowhere", "web"):
+        assert stores.put(image, DATA, x_image_meta_store=wrong).status == 400
+    assert stores.put(image, DATA, x_image_meta_store="fast").status == 204
+    assert stores.show(image)["stores"] == "fast"
+    assert stores.active()["stores"] == "cheap"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, {"cheap"}),
+        ({"stores": ["fast"]}, {"fast"}),
+        ({"stores": ["cheap", "fast"]}, {"cheap", "fast"}),
+        ({"all_stores": True}, {"cheap", "fast"}),
+        ({"all_stores": True, "all_stores_must_succeed": False}, {"cheap", "fast"}),
+        ({"headers": {"x-image-meta-store": "fast"}}, {"fast"}),
+    ],
+)
+def test_staged_data_goes_to_the_stores_asked_for(stores: Cloud, asked: dict[str, Any], expected: set[str]) -> None:
+    image = staged(stores)
+    assert begin(stores, image, "glance-direct", **asked).status == 202
+    assert ended(stores, image)["status"] == "success"
+    shown = stores.show(image)
+    assert set(shown["stores"].split(",")) == expected and shown["status"] == "active"
+    assert (shown["os_glance_importing_to_stores"], shown["os_glance_failed_import"]) == ("", "")
+    assert download(stores, image) == DATA
+    assert len(stores.db.rows("SELECT 1 FROM contents WHERE state = 1")) == len(expected), "the staged copy is gone"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"stores": ["nowhere"]}, 409),
+        ({"stores": ["web"]}, 409),
+        ({"stores": []}, 400),
+        ({"stores": "fast"}, 400),
+        ({"all_stores": True, "stores": ["fast"]}, 400),
+        ({"all_stores": True, "headers": {"x-image-meta-store": "fast"}}, 400),
+        ({"stores": ["fast"], "headers": {"x-image-meta-store": "fast"}}, 400),
+    ],
+)
+def test_stores_that_can_not_be_meant(stores: Cloud, asked: dict[str, Any], status: int) -> None:
+    image = staged(stores)
+    assert begin(stores, image, "glance-direct", **asked).status == status
+    assert stores.show(image)["status"] == "uploading"
+
+
+def test_a_copy_goes_to_the_stores_that_lack_it(stores: Cloud) -> None:
+    image = stores.active(DATA)["id"]
+    assert begin(stores, image, "copy-image", stores=["fast"]).status == 403, "copying is for admins"
+    assert begin(stores, image, "copy-image", "admin", stores=["cheap"]).status == 400
+    assert begin(stores, image, "copy-image", "admin", stores=["fast"]).status == 202
+    assert ended(stores, image)["status"] == "success"
+    shown = stores.show(image)
+    assert shown["stores"] == "fast,cheap", "the heaviest store comes first"
+    assert begin(stores, image, "copy-image", "admin", all_stores=True).status == 202, "nothing is left to do"
+    assert len(stores.call("GET", f"/v2/images/{image}/tasks").json["tasks"]) == 1
+
+
+def test_a_store_is_emptied_but_never_the_last(stores: Cloud) -> None:
+    image = stores.active(DATA)["id"]
+    queued = stores.new()["id"]
+    begin(stores, image, "copy-image", "admin", stores=["fast"])
+    ended(stores, image)
+    for token, store, one, status in (
+        ("member", "fast", image, 403),
+        ("admin", "nowhere", image, 409),
+        ("admin", "web", image, 404),
+        ("admin", "fast", "71c675ab-d94f-49cd-a114-e12490b328d9", 404),
+        ("admin", "fast", queued, 409),
+        ("admin", "fast", image, 204),
+        ("admin", "cheap", image, 403),
+        ("admin", "fast", image, 403),
+    ):
+        assert stores.call("DELETE", f"/v2/stores/{store}/{one}", token=token).status == status, (token, store)
+    assert stores.show(image)["stores"] == "cheap"
+    assert download(stores, image) == DATA
+
+
+def test_a_preferred_store_is_asked_first_and_must_exist(stores: Cloud) -> None:
+    image = stores.active(DATA)["id"]
+    for prefer, status in (("fast", 200), ("cheap,fast", 200), ("nowhere", 400)):
+        assert stores.call("GET", f"/v2/images/{image}/file?prefer={prefer}").status == status
+
+
+def test_stores_are_told(stores: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+    told = stores.call("GET", "/v2/info/stores").json["stores"]
+    assert told == [
+        {"id": "cheap", "default": "true"},
+        {"id": "fast", "description": "the fast one"},
+        {"id": "web", "read-only": "true"},
+    ]
+    assert stores.call("GET", "/v2/info/stores/detail").status == 403
+    for who in ("admin", "service"):
+        detail = stores.call("GET", "/v2/info/stores/detail", token=who).json["stores"]
+        assert [(one["type"], one["weight"]) for one in detail] == [("file", 10), ("file", 20), ("http", 0)]
+    single = Cloud(tmp_path_factory.mktemp("single"))
+    assert single.call("GET", "/v2/info/stores").status == 404
+    assert single.call("GET", "/v2/info/import").json["import-methods"]["value"][0] == "glance-direct"
+    assert single.call("DELETE", f"/v2/stores/main/{single.active()['id']}", token="admin").status == 404
+    single.close()
+
+
+# -- after a crash, and tasks ----------------------------------------------------------------------------------------
+
+
+def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
+    image = cloud.new()["id"]
+    begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
+    while not web.requests:
+        time.sleep(0.01)
+    cloud.images.recover()
+    shown = cloud.show(image)
+    assert shown["status"] == "queued" and "os_glance_import_task" not in shown
+    assert ended(cloud, image)["status"] == "failure"
+    gate.set()
+    cloud.images.close()
+    assert cloud.show(image)["status"] == "queued"
+    assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
+
+
+def test_tasks_are_for_admins(cloud: Cloud, web: Web) -> None:
+    web.pages["/image"] = Page(DATA)
+    image = cloud.new()["id"]
+    begin(cloud, image, "web-download", details={"uri": f"{web.base}/image"})
+    task = ended(cloud, image)["id"]
+    for who, status in (("admin", 200), ("member", 403), (None, 401)):
+        for path in ("/v2/tasks", f"/v2/tasks/{task}"):
+            assert cloud.call("GET", path, token=who).status == status
+    shown = cloud.call("GET", f"/v2/tasks/{task}", token="admin").json
+    assert shown["input"]["image_id"] == shown["image_id"] == image and shown["expires_at"]
+    listed = cloud.call("GET", "/v2/tasks?status=success&limit=1", token="admin").json
+    assert "input" not in listed["tasks"][0] and listed["next"].startswith("/v2/tasks?status=success&limit=1&marker=")
+    gone = cloud.call("DELETE", f"/v2/tasks/{task}", token="admin")
+    assert (gone.status, gone.headers["allow"]) == (405, "GET")
+    for query in ("status=odd", "type=odd", "limit=-1", "marker=odd", "sort_key=odd", "sort_dir=odd"):
+        assert cloud.call("GET", f"/v2/tasks?{query}", token="admin").status == 400
+
+
+def test_an_old_import_task_makes_its_image(cloud: Cloud, web: Web) -> None:
+    web.pages["/image"] = Page(DATA)
+    given = {
+        "import_from": f"{web.base}/image",
+        "import_from_format": "raw",
+        "image_properties": {"name": "by task", "disk_format": "raw", "container_format": "bare"},
+    }
+    body = {"type": "import", "input": given}
+    assert cloud.call("POST", "/v2/tasks", body=body).status == 403
+    made = cloud.call("POST", "/v2/tasks", token="admin", body=body)
+    assert made.status == 201 and made.headers["location"].endswith(f"/v2/tasks/{made.json['id']}")
+    bad = cloud.call(
+        "POST", "/v2/tasks", token="admin", body={"type": "import", "input": given | {"import_from": f"{web.base}/no"}}
+    )
+    for task, status in ((made, "success"), (bad, "failure")):
+        for _ in range(1000):
+            shown = cloud.call("GET", f"/v2/tasks/{task.json['id']}", token="admin").json
+            if shown["status"] not in ("pending", "processing"):
+                break
+            time.sleep(0.01)
+        assert shown["status"] == status, shown
+    time.sleep(0.05)
+    assert cloud.names("", "admin") == ["by task"]
+    for wrong in ({}, {"type": "export", "input": {}}, {"type": "import", "input": {"import_from": "file:///x"}}):
+        assert cloud.call("POST", "/v2/tasks", token="admin", body=wrong).status == 400
