@@ -93,12 +93,11 @@ class Request(Generic[C]):
 
     @property
     def has_body(self) -> bool:
-        """Whether a body was announced: a length above zero, or chunks."""
-        if self.content_length:
-            return True
-        return "chunked" in (self.header("transfer-encoding") or "").lower() or bool(
-            self.environ.get("wsgi.input_terminated") and self.content_length is None
-        )
+        """Whether a body was announced: a length above zero, or chunks (which our own server decodes and marks)."""
+        if self.content_length is not None:
+            return self.content_length > 0
+        streamed: bool = self.environ.get("appliance.streamed_body", False)
+        return streamed or "chunked" in (self.header("transfer-encoding") or "").lower()
 
     @property
     def source(self) -> Source:

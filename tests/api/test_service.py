@@ -152,8 +152,7 @@ def test_a_chunked_body_over_the_limit_is_refused() -> None:
     request: Request[str] = Request(
         {
             "REQUEST_METHOD": "POST",
-            "HTTP_TRANSFER_ENCODING": "chunked",
-            "wsgi.input_terminated": True,
+            "appliance.streamed_body": True,
             "wsgi.input": io.BytesIO(b"1" * (JSON_LIMIT + 2)),
         }
     )

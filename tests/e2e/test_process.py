@@ -87,6 +87,26 @@ def test_image_requests_without_a_token_are_challenged(appliance: Appliance) -> 
     assert b"Traceback" not in body
 
 
+def test_a_bare_delete_needs_no_content_length(appliance: Appliance) -> None:
+    token = token_of(appliance)
+    image = new_image(appliance, token)
+    assert fetch(appliance.image, f"/v2/images/{image}", "DELETE", X_Auth_Token=token)[0] == 204
+
+
+def test_an_admin_sees_what_the_store_holds_and_saves(appliance: Appliance) -> None:
+    token = token_of(appliance)
+    image = new_image(appliance, token)
+    assert upload(appliance, token, image, os.urandom(1 << 20) + bytes(1 << 20)) == 204
+    space = json.loads(fetch(appliance.image, f"/appliance/v1/images/{image}/space", X_Auth_Token=token)[2])
+    assert [place["saved_by_holes"] for place in space["contents"]] == [1 << 20]
+    stores = json.loads(fetch(appliance.image, "/appliance/v1/store", X_Auth_Token=token)[2])["stores"]
+    assert stores[0]["store"] == "main" and stores[0]["logical"] >= 2 << 20
+    assert fetch(appliance.image, "/appliance/v1/store")[0] == 401
+    assert fetch(appliance.image, "/appliance/v1/store/plan", X_Auth_Token=token)[0] == 200
+    assert fetch(appliance.image, "/appliance/v1/store/collect", "POST", X_Auth_Token=token)[0] == 202
+    assert fetch(appliance.image, "/appliance/v1/store/dance", "POST", X_Auth_Token=token)[0] == 404
+
+
 def test_credentials_are_for_their_owner_only(appliance: Appliance) -> None:
     for name in ("clouds.yaml", "admin-openrc", "keys"):
         assert (appliance.directory / name).stat().st_mode & 0o077 == 0, name

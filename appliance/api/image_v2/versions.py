@@ -7,6 +7,9 @@ from appliance.settings import Settings
 
 _MEDIA_TYPE = "application/vnd.openstack.images-"
 
+# Paths that are no version of the image API but our own.
+_OURS = "appliance"
+
 # What came with which minor version, as far as it depends on the settings.
 _OF_CACHE = (18, 16, 14)
 _OF_STORES = (13, 12, 11, 10, 8)
@@ -31,6 +34,8 @@ class Versions:
         first, _, rest = request.path.lstrip("/").partition("/")
         if first == "versions":
             return self._list(request, 200)
+        if first == _OURS:
+            return None
         accept = request.header("accept") or ""
         if accept.startswith(_MEDIA_TYPE):
             name, rest = accept.removeprefix(_MEDIA_TYPE), request.path.lstrip("/")
