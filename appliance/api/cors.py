@@ -58,9 +58,10 @@ class Cors:
         return reply
 
     def finish(self, request: Request[Any], reply: Reply) -> None:
-        """Let a page of an allowed origin read the answer."""
+        """Let a page of an allowed origin read the answer. A preflight's says what it has to say already."""
         origin = self._origin(request)
-        if origin is not None and not reply.has_header("Access-Control-Allow-Origin"):
+        asked = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
+        if origin is not None and not asked and not reply.has_header("Access-Control-Allow-Origin"):
             self._allow(reply, origin)
             if self._expose_headers:
                 reply.headers.append(("Access-Control-Expose-Headers", self._expose_headers))

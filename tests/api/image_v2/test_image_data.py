@@ -29,7 +29,7 @@ def queued_without_a_trace(cloud: Cloud, image_id: str) -> bool:
     return image["status"] == "queued" and all(image[name] is None for name in empty) and not traces(cloud)
 
 
-# -- in and out ------------------------------------------------------------------------------------------------------
+# -- in and out --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7])
@@ -97,7 +97,7 @@ def test_a_range_of_an_empty_image_lies_outside(cloud: Cloud) -> None:
     assert cloud.call("GET", f"/v2/images/{image}/file", headers={"Range": "bytes=0-0"}).status == 416
 
 
-# -- refused before a byte is read -----------------------------------------------------------------------------------
+# -- refused before a byte is read -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_only_one_upload_may_win(cloud: Cloud) -> None:
     assert cloud.call("GET", f"/v2/images/{image}/file").body == DATA
 
 
-# -- refused on the way -----------------------------------------------------------------------------------------------
+# -- refused on the way -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_project_stores_no_more_than_its_quota(tmp_path_factory: pytest.TempPa
     cloud.close()
 
 
-# -- formats ---------------------------------------------------------------------------------------------------------
+# -- formats -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_mismatch_may_be_allowed_but_never_a_danger(tmp_path_factory: pytest.T
     cloud.close()
 
 
-# -- after a crash -----------------------------------------------------------------------------------------------------
+# -- after a crash -------------------------------------------------------------------------------------------------
 
 
 def test_a_start_puts_interrupted_uploads_back(cloud: Cloud) -> None:

@@ -121,7 +121,7 @@ def test_what_is_no_image_is_not_found(cloud: Cloud, method: str, image_id: str)
     assert cloud.call(method, f"/v2/images/{image_id}").status == 404
 
 
-# -- delete ----------------------------------------------------------------------------------------------------
+# -- delete ------------------------------------------------------------------------------------------------
 
 
 def test_a_deleted_image_is_gone_with_all_that_hung_on_it(cloud: Cloud) -> None:
@@ -143,7 +143,7 @@ def test_a_protected_image_has_to_be_unprotected_first(cloud: Cloud) -> None:
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
 
 
-# -- patch -----------------------------------------------------------------------------------------------------
+# -- patch -------------------------------------------------------------------------------------------------
 
 
 def op(name: str, path: str, *value: object) -> dict[str, object]:
@@ -273,7 +273,7 @@ def test_an_image_that_is_over_its_quota_may_change_what_it_has(cloud: Cloud) ->
     assert cloud.patch(image, op("remove", "/p0"), op("add", "/new", "v")).status == 200
 
 
-# -- tags, actions -----------------------------------------------------------------------------------------------
+# -- tags, actions -------------------------------------------------------------------------------------------
 
 
 def test_tags_come_and_go_one_by_one(cloud: Cloud) -> None:

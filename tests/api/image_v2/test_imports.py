@@ -81,7 +81,7 @@ def download(cloud: Cloud, image: str) -> bytes:
     return cloud.call("GET", f"/v2/images/{image}/file").body
 
 
-# -- stage -------------------------------------------------------------------------------------------------------
+# -- stage ---------------------------------------------------------------------------------------------------
 
 
 def test_staged_data_waits(cloud: Cloud) -> None:
@@ -103,7 +103,7 @@ def test_staging_needs_its_import_method(tmp_path: Path) -> None:
     cloud.close()
 
 
-# -- into one store ------------------------------------------------------------------------------------------------
+# -- into one store --------------------------------------------------------------------------------------------
 
 
 def test_glance_direct_moves_the_staged_bytes(cloud: Cloud) -> None:
@@ -277,7 +277,7 @@ def test_an_active_image_takes_no_import(cloud: Cloud, method: str) -> None:
     assert begin(cloud, image, method, details=details).status == 409
 
 
-# -- into several stores -------------------------------------------------------------------------------------------
+# -- into several stores ---------------------------------------------------------------------------------------
 
 
 def test_an_upload_names_its_store(stores: Cloud) -> None:
@@ -388,7 +388,7 @@ def test_stores_are_told(stores: Cloud, tmp_path_factory: pytest.TempPathFactory
     single.close()
 
 
-# -- after a crash, and tasks ----------------------------------------------------------------------------------------
+# -- after a crash, and tasks ------------------------------------------------------------------------------------
 
 
 def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:

@@ -69,7 +69,7 @@ def test_hidden_images_are_listed_alone(cloud: Cloud) -> None:
     assert cloud.names("os_hidden=True") == ["hidden"]
 
 
-# -- filters ---------------------------------------------------------------------------------------------------
+# -- filters -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_bad_question_is_refused(cloud: Cloud, query: str) -> None:
     assert cloud.call("GET", f"/v2/images?{query}").status == 400
 
 
-# -- sort and pages ----------------------------------------------------------------------------------------------
+# -- sort and pages ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

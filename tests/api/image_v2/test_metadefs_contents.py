@@ -25,7 +25,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         yield made
 
 
-# -- objects -------------------------------------------------------------------------------------------------------
+# -- objects ---------------------------------------------------------------------------------------------------
 
 
 def test_an_object_reads_back_as_it_was_made(catalog: Catalog) -> None:
@@ -87,7 +87,7 @@ def test_put_replaces_and_renames_an_object(catalog: Catalog) -> None:
     assert catalog.admin("PUT", "/n/objects/a", {"name": "a"}).status == 404
 
 
-# -- properties ----------------------------------------------------------------------------------------------------
+# -- properties ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_put_replaces_and_renames_a_property(catalog: Catalog) -> None:
     assert catalog.good("GET", "/n/properties/q") == body
 
 
-# -- tags ----------------------------------------------------------------------------------------------------------
+# -- tags ------------------------------------------------------------------------------------------------------
 
 
 def tags(catalog: Catalog, query: str = "sort_key=name&sort_dir=asc") -> str:
@@ -269,7 +269,7 @@ def test_the_list_of_tags_refuses_what_it_does_not_know(shared: Catalog, query: 
     assert shared.admin("GET", f"/n/tags?{query}").status == status
 
 
-# -- resource types ------------------------------------------------------------------------------------------------
+# -- resource types --------------------------------------------------------------------------------------------
 
 
 def test_a_resource_type_is_known_once_it_is_associated(catalog: Catalog) -> None:
@@ -302,7 +302,7 @@ def test_associations_are_checked_on_the_way_in(shared: Catalog, body: Any, stat
     assert shared.admin("POST", "/n/resource_types", body).status == status
 
 
-# -- all at once ---------------------------------------------------------------------------------------------------
+# -- all at once -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["objects", "properties", "tags"])

@@ -198,7 +198,7 @@ def test_delete_takes_everything_along(catalog: Catalog) -> None:
         assert catalog.db.rows(f"SELECT * FROM metadef_{table}") == []
 
 
-# -- with the prefix of a resource type ----------------------------------------------------------------------------
+# -- with the prefix of a resource type ------------------------------------------------------------------------
 
 
 def test_a_resource_type_puts_its_prefix_before_properties(catalog: Catalog) -> None:
@@ -215,7 +215,7 @@ def test_a_type_without_prefix_changes_nothing(catalog: Catalog, resource_type: 
     assert catalog.good("GET", f"/full?resource_type={resource_type}") == catalog.good("GET", "/full")
 
 
-# -- lists ---------------------------------------------------------------------------------------------------------
+# -- lists -----------------------------------------------------------------------------------------------------
 
 
 def names(catalog: Catalog, query: str) -> str:
