@@ -81,7 +81,7 @@ QUERIES = st.dictionaries(
 METHODS = st.sampled_from(["GET", "GET", "POST", "POST", "PUT", "DELETE"])
 
 
-@settings(max_examples=6000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(method=METHODS, path=PATHS, first=NAMES, second=NAMES, body=BODIES, query=QUERIES, data=st.booleans())
 def test_nothing_that_is_sent_makes_the_service_fail(
     catalog: Catalog,
