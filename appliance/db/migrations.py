@@ -10,6 +10,7 @@ from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
 from appliance.db.schema_blocks import create_blocks
+from appliance.db.schema_catalog import create_catalog
 from appliance.db.schema_identity import create_identity
 from appliance.db.schema_images import create_images
 from appliance.db.schema_metadefs import create_metadefs
@@ -21,6 +22,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0003_images", create_images),
     ("0004_metadefs", create_metadefs),
     ("0005_notes", create_notes),
+    ("0006_catalog", create_catalog),
 )
 
 migrations = Migrations("appliance")

@@ -1,18 +1,16 @@
-"""The catalog: regions, services and endpoints, and how it is shown to one token at one address."""
+"""The catalog as it is shown to one token at one address."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.db import catalog as rows
-from appliance.db.records import ALL, Filter, Page, Record, Shape, find, select
-from appliance.errors import NotFound
+from appliance.db.records import Record
 from appliance.identity.ledger import Ledger
+from appliance.identity.project_endpoints import ProjectEndpoints
 
 IDENTITY_PLACEHOLDER = "$(appliance_identity_url)s"
 IMAGE_PLACEHOLDER = "$(appliance_image_url)s"
 _SUBSTITUTION = re.compile(r"[$%]\((\w+)\)s")
-_INTERFACES = {"internalURL": "internal", "publicURL": "public", "adminURL": "admin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +22,23 @@ class Addresses:
 
 
 class Catalog:
-    """Reads the catalog; the resources that change it live beside (`regions`, `services`, `endpoints`)."""
+    """Shows the catalog; what it is made of lives beside (`regions`, `services`, `endpoints`)."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, given: ProjectEndpoints) -> None:
         self._ledger = ledger
-
-    def get(self, shape: Shape, record_id: str) -> Record:
-        record = find(self._ledger.db, shape, record_id)
-        if record is None:
-            raise NotFound(f"Could not find {shape.table[:-1]}: {record_id}.")
-        return record
-
-    def search(self, shape: Shape, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, shape, filters, page)
+        self._given = given
 
     def rendered(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
         """The catalog of a token: enabled services with enabled endpoints, their addresses filled in.
 
-        An endpoint whose address needs what the token has not is left out.
+        An endpoint whose address needs what the token has not is left out. A project that was given endpoints of its
+        own sees those alone.
         """
+        given = {endpoint["id"] for endpoint in self._given.of_project(project_id)} if project_id is not None else set()
         services: dict[str, Record] = {}
         for service, endpoint in rows.enabled_endpoints(self._ledger.db):
+            if given and endpoint["id"] not in given:
+                continue
             entry = services.setdefault(
                 service["id"],
                 {"id": service["id"], "type": service["type"], "name": service["name"] or "", "endpoints": []},

@@ -14,21 +14,34 @@ from appliance.identity.bootstrap import DEFAULT_DOMAIN, Bootstrap
 from appliance.identity.catalog import Catalog
 from appliance.identity.claims import SECOND
 from appliance.identity.compliance import Compliance
+from appliance.identity.consumers import Consumers
+from appliance.identity.credentials import Credentials
+from appliance.identity.domain_configs import DomainConfigs
 from appliance.identity.domains import Domains
+from appliance.identity.ec2_authentication import Ec2Authentication
+from appliance.identity.ec2_credentials import Ec2Credentials
+from appliance.identity.endpoint_groups import EndpointGroups
+from appliance.identity.endpoints import Endpoints
 from appliance.identity.grants import Grants
 from appliance.identity.groups import Groups
 from appliance.identity.implied_roles import ImpliedRoles
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
+from appliance.identity.limits import Limits, RegisteredLimits
 from appliance.identity.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
+from appliance.identity.policies import EndpointPolicies, Policies
 from appliance.identity.policy import NOTHING, Target, allowed, enforce
+from appliance.identity.project_endpoints import ProjectEndpoints
 from appliance.identity.projects import Projects
 from appliance.identity.receipts import Receipts
+from appliance.identity.regions import Regions
 from appliance.identity.revocations import Revocations
 from appliance.identity.roles import Roles
 from appliance.identity.rules import RULES
 from appliance.identity.scopes import Scopes
+from appliance.identity.sealing import Sealer
+from appliance.identity.services import Services
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 from appliance.identity.totp import TotpMethod
@@ -92,7 +105,21 @@ class Identity:
         self.implied_roles = ImpliedRoles(ledger, self.roles)
         self.grants = Grants(ledger, self.users, self.groups, self.projects, self.domains, self.roles)
         self.assignment_list = AssignmentList(ledger)
-        self.catalog = Catalog(ledger)
+        self.regions = Regions(ledger)
+        self.services = Services(ledger)
+        self.endpoints = Endpoints(ledger, self.regions)
+        self.endpoint_groups = EndpointGroups(ledger, self.projects)
+        self.project_endpoints = ProjectEndpoints(ledger, self.endpoints, self.projects)
+        self.catalog = Catalog(ledger, self.project_endpoints)
+        self.policies = Policies(ledger)
+        self.endpoint_policies = EndpointPolicies(ledger, self.policies, self.services, self.regions, self.endpoints)
+        self.credentials = Credentials(ledger, Sealer(keys_dir))
+        self.ec2_credentials = Ec2Credentials(self.credentials)
+        self.ec2_authentication = Ec2Authentication(ledger, self.ec2_credentials, self.tokens)
+        self.registered_limits = RegisteredLimits(ledger)
+        self.limits = Limits(ledger)
+        self.consumers = Consumers(ledger)
+        self.domain_configs = DomainConfigs(ledger, settings)
 
     def bootstrapped(self) -> bool:
         """Whether the first rows are there."""
@@ -121,7 +148,7 @@ class Identity:
 
     def _totp_seeds(self, user_id: str) -> list[str]:
         """The seeds of a user's credentials of type `totp`."""
-        return []
+        return [credential["blob"] for credential in self.credentials.of_user(user_id, "totp")]
 
     def check_access(self, token: Token, service: str, method: str, path: str) -> None:
         """Raise `Unauthenticated` if the token's application credential has rules and none permits this."""

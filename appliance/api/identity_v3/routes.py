@@ -4,18 +4,19 @@ from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3.answers import Answers
 from appliance.api.identity_v3.application_credentials import ApplicationCredentials
 from appliance.api.identity_v3.auth import Auth
-from appliance.api.identity_v3.catalog import CatalogResources
 from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.domains import Domains
 from appliance.api.identity_v3.grants import grant_routes
 from appliance.api.identity_v3.groups import Groups
 from appliance.api.identity_v3.implied_roles import ImpliedRoles
+from appliance.api.identity_v3.json_home import JsonHome
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.project_tags import ProjectTags
 from appliance.api.identity_v3.projects import Projects
 from appliance.api.identity_v3.revocation_events import RevocationEvents
 from appliance.api.identity_v3.role_assignments import RoleAssignments
 from appliance.api.identity_v3.roles import Roles
+from appliance.api.identity_v3.routes_catalog import catalog_routes
 from appliance.api.identity_v3.tokens import Tokens
 from appliance.api.identity_v3.trusts import Trusts
 from appliance.api.identity_v3.users import Users
@@ -36,23 +37,26 @@ def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> li
     """Every route. HEAD goes where GET goes."""
     answers = Answers(addresses)
     lists = Lists(settings)
-    return [
+    found = [
         *_open(identity, answers),
         *_people(identity, answers, lists),
         *_delegation(identity, answers, lists),
         *_roles(identity, answers, lists),
         *_places(identity, answers, lists),
-        *_catalog(identity, answers, lists),
+        *catalog_routes(identity, answers, lists),
+    ]
+    versions = Versions(answers, JsonHome(found))
+    return [
+        Route("GET", "/", versions.every, public=True),
+        Route("GET", "/v3", versions.v3, public=True),
+        *found,
     ]
 
 
 def _open(identity: Identity, answers: Answers) -> list[Route]:
-    versions = Versions(answers)
     tokens = Tokens(identity, answers)
     auth = Auth(identity, answers)
     return [
-        Route("GET", "/", versions.every, public=True),
-        Route("GET", "/v3", versions.v3, public=True),
         Route("POST", "/v3/auth/tokens", tokens.issue, public=True),
         Route("GET", "/v3/auth/tokens", tokens.show),
         Route("DELETE", "/v3/auth/tokens", tokens.revoke),
@@ -155,16 +159,4 @@ def _places(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
         Route("GET", "/v3/projects/<project_id>/tags/<value>", tags.check),
         Route("PUT", "/v3/projects/<project_id>/tags/<value>", tags.add),
         Route("DELETE", "/v3/projects/<project_id>/tags/<value>", tags.remove),
-    ]
-
-
-def _catalog(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    catalog = CatalogResources(identity, answers, lists)
-    return [
-        Route("GET", "/v3/regions", catalog.list_regions),
-        Route("GET", "/v3/regions/<region_id>", catalog.show_region),
-        Route("GET", "/v3/services", catalog.list_services),
-        Route("GET", "/v3/services/<service_id>", catalog.show_service),
-        Route("GET", "/v3/endpoints", catalog.list_endpoints),
-        Route("GET", "/v3/endpoints/<endpoint_id>", catalog.show_endpoint),
     ]

@@ -1,6 +1,7 @@
 """How records look to clients: which columns are shown, and in what form."""
 
 from appliance.db.records import Record
+from appliance.identity.catalog import Addresses, own_url
 from appliance.values import micros_text
 
 _INTERNAL = ("created_at", "last_active_at")
@@ -28,3 +29,8 @@ def shown_domain(domain: Record) -> Record:
 
 def shown_role(role: Record) -> Record:
     return dict(role)
+
+
+def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
+    """`region` is the former name of `region_id`, still read by clients."""
+    return {**endpoint, "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}

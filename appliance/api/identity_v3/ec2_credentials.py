@@ -1,0 +1,78 @@
+"""/v3/users/…/credentials/OS-EC2: pairs of access key and secret that a user makes for itself."""
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import json_object
+from appliance.api.identity_v3.delegation import delegation, refuse_other_project, refuse_restricted, within_delegation
+from appliance.api.identity_v3.schemas_catalog import EC2_CREATE
+from appliance.db.records import Record
+from appliance.errors import NotFound
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+
+_SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
+
+
+class Ec2Credentials:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def list(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/credentials/OS-EC2"""
+        self._identity.enforce(request.caller, "ec2_list_credentials", {"user_id": user_id})
+        self._identity.users.get(user_id)
+        found = [
+            self._shown(request, credential)
+            for credential in self._identity.ec2_credentials.of_user(user_id)
+            if within_delegation(request.caller, credential["tenant_id"])
+        ]
+        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        return Reply(200, {"credentials": found, "links": links})
+
+    def create(self, request: Request[Token], user_id: str) -> Reply:
+        """POST /v3/users/{user_id}/credentials/OS-EC2"""
+        token = request.caller
+        self._identity.enforce(token, "ec2_create_credential", {"credential.user_id": user_id})
+        refuse_restricted(token)
+        self._identity.users.get(user_id)
+        body = json_object(request)
+        EC2_CREATE.check(body)
+        project_id = body["tenant_id"]
+        self._identity.projects.get(project_id)
+        refuse_other_project(token, project_id)
+        created = self._identity.ec2_credentials.create(user_id, project_id, delegation(token))
+        return Reply(201, {"credential": self._shown(request, created)})
+
+    def show(self, request: Request[Token], user_id: str, access: str) -> Reply:
+        """GET /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+        credential = self._permitted(request, "ec2_get_credential", user_id, access)
+        return Reply(200, {"credential": self._shown(request, credential)})
+
+    def delete(self, request: Request[Token], user_id: str, access: str) -> Reply:
+        """DELETE /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+        self._permitted(request, "ec2_delete_credential", user_id, access)
+        self._identity.ec2_credentials.delete(access)
+        return done()
+
+    def _permitted(self, request: Request[Token], action: str, user_id: str, access: str) -> Record:
+        """The user's credential, if the caller may do this to it."""
+        try:
+            credential = self._identity.ec2_credentials.get(access)
+        except NotFound:
+            self._identity.enforce(request.caller, action)
+            raise
+        own = credential["user_id"] == user_id
+        self._identity.enforce(request.caller, action, {"credential.user_id": user_id} if own else {})
+        self._identity.users.get(user_id)
+        if not own:
+            raise NotFound("EC2 access key not found.")
+        refuse_other_project(request.caller, credential["tenant_id"])
+        return credential
+
+    def _shown(self, request: Request[Token], credential: Record) -> Record:
+        path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"
+        return {
+            **{key: credential[key] for key in _SHOWN},
+            "links": {"self": self._answers.url(request, path)},
+        }

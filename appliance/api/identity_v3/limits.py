@@ -1,0 +1,85 @@
+"""/v3/limits: what one project or domain gets instead of the registered limits."""
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.identity_v3.answers import Answers, done
+from appliance.api.identity_v3.bodies import member, members
+from appliance.api.identity_v3.listing import Lists
+from appliance.api.identity_v3.schemas_catalog import LIMIT_UPDATE, LIMITS_CREATE
+from appliance.db.records import Record
+from appliance.errors import NotFound
+from appliance.identity.limits import MODEL
+from appliance.identity.policy import NOTHING, Target
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+
+_FILTERS = ("service_id", "region_id", "resource_name", "project_id", "domain_id")
+
+
+class Limits:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/limits — those of the caller's own project or domain, unless it may see all."""
+        token = request.caller
+        self._identity.enforce(token, "list_limits")
+        listing = self._lists.read(request, _FILTERS)
+        sees_all = token.system or token.has_role("admin") or token.has_role("service")
+        if not sees_all and token.project_id is not None:
+            listing = listing.narrowed("project_id", token.project_id)
+        found = self._identity.limits.search(listing.filters, listing.page)
+        if not sees_all:
+            found = [limit for limit in found if self._concerns(token, limit)]
+        return self._answers.collection(request, "limits", found, listing)
+
+    def show(self, request: Request[Token], limit_id: str) -> Reply:
+        """GET /v3/limits/{limit_id}"""
+        self._identity.enforce(request.caller, "get_limit", self._target(limit_id))
+        return self._answers.member(request, "limit", "limits", self._identity.limits.get(limit_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/limits — several at once."""
+        limits = members(request, "limits", LIMITS_CREATE)
+        self._identity.enforce(request.caller, "create_limits")
+        created = self._identity.limits.create(limits)
+        return Reply(201, {"limits": [self._answers.linked(request, "limits", limit) for limit in created]})
+
+    def update(self, request: Request[Token], limit_id: str) -> Reply:
+        """PATCH /v3/limits/{limit_id}"""
+        changes = member(request, "limit", LIMIT_UPDATE)
+        self._identity.enforce(request.caller, "update_limit")
+        return self._answers.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
+
+    def delete(self, request: Request[Token], limit_id: str) -> Reply:
+        """DELETE /v3/limits/{limit_id}"""
+        self._identity.enforce(request.caller, "delete_limit")
+        self._identity.limits.delete(limit_id)
+        return done()
+
+    def model(self, request: Request[Token]) -> Reply:
+        """GET /v3/limits/model"""
+        self._identity.enforce(request.caller, "get_limit_model")
+        return Reply(200, {"model": MODEL})
+
+    def _concerns(self, token: Token, limit: Record) -> bool:
+        """Whether a limit is that of the token's project, of its domain, or of a project of its domain."""
+        if token.domain_id is None:
+            return token.project_id is not None and limit["project_id"] == token.project_id
+        return token.domain_id in (limit["domain_id"], self._domain_of(limit["project_id"]))
+
+    def _domain_of(self, project_id: str | None) -> str | None:
+        domain_id: str | None = self._identity.projects.get(project_id)["domain_id"] if project_id else None
+        return domain_id
+
+    def _target(self, limit_id: str) -> Target:
+        try:
+            limit = self._identity.limits.get(limit_id)
+        except NotFound:
+            return NOTHING
+        return {
+            "limit.project_id": limit["project_id"],
+            "limit.domain.id": limit["domain_id"],
+            "limit.project.domain_id": self._domain_of(limit["project_id"]),
+        }

@@ -1,0 +1,65 @@
+"""Rows of registered limits (defaults, by service, region and resource) and of the limits that override them."""
+
+from collections.abc import Iterable
+
+from appliance.db.records import Filter, Page, Reader, Record, Shape, conditions
+
+REGISTERED_LIMITS = Shape(
+    "registered_limits",
+    ("id", "service_id", "region_id", "resource_name", "default_limit", "description"),
+    extra=False,
+)
+LIMITS = Shape(
+    "limits", ("id", "registered_limit_id", "project_id", "domain_id", "resource_limit", "description"), extra=False
+)
+
+_SHOWN = """
+    SELECT limits.id AS id, service_id, region_id, resource_name, project_id, domain_id, resource_limit,
+           limits.description AS description
+    FROM limits JOIN registered_limits ON registered_limits.id = registered_limit_id
+"""
+_TABLES = {"project_id": "limits.", "domain_id": "limits."}
+
+
+def registered_for(reader: Reader, service_id: str, region_id: str | None, resource_name: str) -> str | None:
+    """The id of the registered limit for exactly this."""
+    row = reader.row(
+        "SELECT id FROM registered_limits WHERE service_id = ? AND region_id IS ? AND resource_name = ?",
+        (service_id, region_id, resource_name),
+    )
+    return None if row is None else row["id"]
+
+
+def overridden(reader: Reader, registered_limit_id: str) -> bool:
+    """Whether a project or domain has a limit of its own for this."""
+    return reader.row("SELECT 1 FROM limits WHERE registered_limit_id = ?", (registered_limit_id,)) is not None
+
+
+def has_registered(reader: Reader, service_id: str) -> bool:
+    """Whether limits are registered for the service."""
+    return reader.row("SELECT 1 FROM registered_limits WHERE service_id = ?", (service_id,)) is not None
+
+
+def shown(reader: Reader, limit_id: str) -> Record | None:
+    """A limit with what it is a limit of."""
+    row = reader.row(f"{_SHOWN} WHERE limits.id = ?", (limit_id,))
+    return None if row is None else dict(row)
+
+
+def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Record]:
+    """Limits with what they are limits of, in the order of their ids."""
+    clauses: list[str] = []
+    parameters: list[str | int] = []
+    for item in filters:
+        found, values = conditions([item], _TABLES.get(item.attribute, "registered_limits."))
+        clauses += found
+        parameters += values
+    if page.marker is not None:
+        clauses.append("limits.id > ?")
+        parameters.append(page.marker)
+    sql = f"{_SHOWN} WHERE {' AND '.join(clauses)}" if clauses else _SHOWN
+    sql += " ORDER BY limits.id"
+    if page.limit is not None:
+        sql += " LIMIT ?"
+        parameters.append(page.limit)
+    return [dict(row) for row in reader.rows(sql, parameters)]
