@@ -70,6 +70,19 @@ class Settings:
     max_db_limit: int = _setting(1000, "identity resources on a page at the most, where a client asks for pages")
     user_credential_limit: int = _setting(-1, "application credentials of a user; negative is no limit")
     max_redelegation_count: int = _setting(3, "times that a trust may be handed on")
+    identity_mode: str = _setting("own", "own, external (tokens of a Keystone) or edge (a copy of a Keystone's state)")
+    external_auth_url: str = _setting("", "address of that Keystone")
+    external_username: str = _setting("", "service user that may validate tokens there, or read everything for edge")
+    external_password: str = _setting("", "password of the service user")
+    external_user_domain: str = _setting("Default", "name of the domain of the service user")
+    external_project: str = _setting("service", "project of the service user; empty to act on the system")
+    external_project_domain: str = _setting("Default", "name of the domain of that project")
+    external_cache_seconds: int = _setting(300, "seconds that what the Keystone said of a token is believed")
+    external_outage_seconds: int = _setting(0, "seconds more that it is believed while the Keystone can't be reached")
+    edge_sync_seconds: int = _setting(60, "seconds between two copies of a Keystone's state")
+    edge_max_age: int = _setting(
+        86400, "seconds after which tokens are refused when the last copy is older; 0 is never"
+    )
 
     # -- images
     image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
