@@ -14,6 +14,7 @@ from appliance.db.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Gone, Unavailable
 from appliance.image.data import EMPTY, ImageData, check_formats, gone, label, release
 from appliance.image.import_notes import cross_off
+from appliance.image.import_plugins import Plugins
 from appliance.image.import_sources import Offer, SourceFinder
 from appliance.image.intake import take_in
 from appliance.image.model import IMPORT_LOCK
@@ -69,6 +70,7 @@ class ImportRun:
         self._data = data
         self._tasks = tasks
         self._sources = SourceFinder(stores, settings, uris)
+        self._plugins = Plugins(settings)
         self.stopping = threading.Event()
         """Set when the process ends: imports break off at the next chunk."""
 
@@ -106,10 +108,22 @@ class ImportRun:
             if offer.changes is not None:
                 image = self._adopt(image, offer.changes)
             check_formats(image)
-            if offer.content is not None and offer.content == (store_id, image.staged_content):
-                self._move_staged(job, image, store_id, offer, make_active)
-            else:
+            if image.locations or job.is_copy:
                 self._copy(job, image, store_id, offer, make_active)
+            else:
+                self._fill_first(job, image, store_id, offer, make_active)
+
+    def _fill_first(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
+        """The first store gets the bytes as the plugins make them of what is offered."""
+        with self._plugins.applied(offer, image.disk_format) as (made, disk_format):
+            columns = {"disk_format": disk_format} if disk_format != image.disk_format else {}
+            properties = self._plugins.injected(job.caller)
+            if columns or properties:
+                image = self._adopt(image, (columns, properties))
+            if made.content is not None and made.content == (store_id, image.staged_content):
+                self._move_staged(job, image, store_id, made, make_active)
+            else:
+                self._copy(job, image, store_id, made, make_active)
 
     def _offer(self, job: ImportJob, image: ImageRecord) -> AbstractContextManager[Offer]:
         # Once one store has the bytes, the others get theirs from it.
@@ -175,7 +189,7 @@ class ImportRun:
         cross_off(tx, self._rows, job.image_id, (location.store or "",))
 
     def _adopt(self, image: ImageRecord, changes: tuple[dict[str, Any], dict[str, str | None]]) -> ImageRecord:
-        """Take over what another Glance says of the image."""
+        """Take over what another Glance, or the operator, says of the image."""
         columns, properties = changes
         with self._db.write() as tx:
             if not self._rows.change(tx, image.id, ("importing",), columns):
