@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,26 @@ class DataDir:
         lock.write(f"process {os.getpid()} ({purpose})\n".encode())
         lock.flush()
         self._lock = lock
+
+    def holder(self) -> str | None:
+        """Who owns the directory, in the words that the owner wrote into the lock; None if nobody does."""
+        try:
+            with open(self.path / "lock", "rb") as file:
+                try:
+                    # A shared lock stands in nobody's way for longer than this takes.
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    return None
+                except BlockingIOError:
+                    return file.read(200).decode("utf-8", "replace").strip() or "another process"
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Fatal(f"can't read {self.path / 'lock'}: {error.strerror}") from error
+
+    def holder_pid(self) -> int | None:
+        """The process that owns the directory, if one does."""
+        match = re.match(r"process (\d+) ", self.holder() or "")
+        return int(match[1]) if match else None
 
     def release(self) -> None:
         """Give the directory up. The lock file stays: removing it would race with the next owner."""

@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from appliance.api.addresses import AddressBook
 from appliance.api.appliance_v1.space import SpaceRoutes
 from appliance.api.identity_v3 import routes as identity_v3
+from appliance.api.image_v2 import metadefs
 from appliance.api.image_v2 import routes as image_v2
 from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
@@ -18,6 +19,8 @@ from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
 from appliance.identity.service import Identity
+from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
 from appliance.jobs.scheduler import Scheduler
@@ -66,7 +69,10 @@ class Appliance:
             self.identity.validate,
             settings,
             identity_url=addresses.identity_from_image,
-            more_routes=tuple(SpaceRoutes(self.images, collecting, self.scheduler.wake).routes()),
+            more_routes=(
+                *metadefs.routes(Metadefs(self.db, settings, self.clock), settings),
+                *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
+            ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
         self.server = Server(self._listeners(image, identity), self._limits())
@@ -102,6 +108,7 @@ class Appliance:
         if not self.identity.bootstrapped():
             password = settings.admin_password or new_password()
             self.identity.bootstrap(password, settings.region)
+            load_seed(self.db, self.clock)
         notes = []
         if settings.sample_images:
             notes = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), Notes(self.db))

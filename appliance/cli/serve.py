@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGHUP, lambda number, frame: _reload(arguments, settings))
+        signal.signal(signal.SIGHUP, lambda number, frame: _reload(arguments, settings, appliance))
         if is_one_file():
             parent.follow()
         _greet(welcome)
@@ -49,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _reload(arguments: argparse.Namespace, running: Settings) -> None:
+def _reload(arguments: argparse.Namespace, running: Settings, appliance: Appliance) -> None:
     """Take over what can change while serving, and say what can't. Wrong settings change nothing."""
     try:
         fresh = settings_of(arguments)
         _start_log(fresh.log_level)
+        appliance.identity.keyring.reload()
     except ApplianceError as error:
         log.error("settings not reloaded: %s", error)
         return

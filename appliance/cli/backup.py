@@ -1,0 +1,33 @@
+"""`backup`: copy a data directory, in use or not, to another place; the next time only what is new."""
+
+import argparse
+from pathlib import Path
+
+from appliance.backup import CopyReport, back_up
+from appliance.cli.directory import add_directory, settings_for
+from appliance.datadir import DataDir
+from appliance.image.store_setup import store_directories
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="TARGET", type=Path, help="directory of the backup: new, or a former one")
+    add_directory(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_for(arguments)
+    directory = DataDir(settings.data_dir)
+    report = back_up(directory, arguments.target, store_directories(settings, directory))
+    print(told(report))
+    return 1 if report.missing else 0
+
+
+def told(report: CopyReport) -> str:
+    """A copy's outcome in a few lines."""
+    copied = f"{report.copied} segments copied ({report.copied_size} bytes), {report.kept} were there, "
+    lines = [f"{copied}{report.removed} were no longer needed and removed"]
+    if report.missing:
+        lines.append(
+            f"{len(report.missing)} segments are missing or not whole at the source; `doctor` names the images"
+        )
+    return "\n".join(lines)

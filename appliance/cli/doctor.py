@@ -1,0 +1,78 @@
+"""`doctor`: find out what does not fit in a data directory, repair what can be, rebuild a lost database."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from appliance.blobs.durable import Disk
+from appliance.cli.directory import add_directory, owned, settings_for
+from appliance.datadir import DataDir
+from appliance.doctor import Doctor
+from appliance.errors import Fatal
+from appliance.settings import Settings
+from appliance.values import now
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--deep", action="store_true", help="read every stored byte, too")
+    parser.add_argument("--repair", action="store_true", help="give back what nothing names")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="put a lost or damaged database aside and make one from the stored data"
+    )
+    add_directory(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_for(arguments)
+    if arguments.rebuild:
+        _rebuild(settings)
+    with owned(settings, "doctor") as opened:
+        doctor = Doctor(opened.db, opened.stores, now)
+        if arguments.repair:
+            for done in doctor.repair():
+                print(done)
+        count = 0
+        for finding in doctor.examine(deep=arguments.deep):
+            print(f"{finding.kind}: {finding.text}")
+            count += 1
+    print(f"{count} findings" if count else "nothing is wrong")
+    return 1 if count else 0
+
+
+def _rebuild(settings: Settings) -> None:
+    directory = DataDir(settings.data_dir)
+    directory.acquire("doctor")
+    try:
+        aside = _put_aside(directory)
+    finally:
+        directory.release()
+    with owned(settings, "doctor", lost_index=True) as opened:
+        recovery = Doctor(opened.db, opened.stores, now).rebuild()
+    print(f"{len(recovery.images)} images are back; they are private, and an admin can hand them out")
+    if aside:
+        print(f"the former database is kept as {aside}")
+    if recovery.deleted:
+        print(f"{recovery.deleted} deleted uploads stay deleted")
+    if recovery.incomplete:
+        print(f"{recovery.incomplete} uploads lack some of their data and are lost")
+    for damage in recovery.damage:
+        print(damage)
+    print("users, projects and passwords are not in the stored data: the next start makes a new administrator")
+
+
+def _put_aside(directory: DataDir) -> Path | None:
+    """Move the database away, so that a new one can be made; its write-ahead log belongs to it."""
+    if not directory.database.is_file():
+        return None
+    disk = Disk()
+    aside = directory.path / time.strftime("appliance.db.damaged-%Y%m%dT%H%M%S")
+    try:
+        for suffix in ("-wal", "-shm", ""):
+            path = directory.path / f"appliance.db{suffix}"
+            if path.exists():
+                disk.rename(path, aside.with_name(aside.name + suffix))
+        disk.sync_directory(directory.path)
+    except OSError as error:
+        raise Fatal(f"can't put the database aside: {os.strerror(error.errno or 0)}") from error
+    return aside

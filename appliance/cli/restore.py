@@ -1,0 +1,35 @@
+"""`restore`: make a data directory of a backup, and read every byte of it back."""
+
+import argparse
+from pathlib import Path
+
+from appliance.backup import restore
+from appliance.cli.backup import told
+from appliance.cli.directory import add_directory, owned, settings_for
+from appliance.datadir import DataDir
+from appliance.doctor import Doctor
+from appliance.image.store_setup import store_directories
+from appliance.values import now
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("backup", metavar="BACKUP", type=Path, help="directory that `backup` made")
+    add_directory(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_for(arguments)
+    target = DataDir(settings.data_dir)
+    target.acquire("restore")
+    try:
+        report = restore(arguments.backup, target, store_directories(settings, target))
+    finally:
+        target.release()
+    print(told(report))
+    with owned(settings, "restore") as opened:
+        findings = list(Doctor(opened.db, opened.stores, now).examine(deep=True))
+    for finding in findings:
+        print(finding.text)
+    if not findings and not report.missing:
+        print("every byte was read back and is as it was stored")
+    return 1 if findings or report.missing else 0
