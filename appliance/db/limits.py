@@ -35,11 +35,6 @@ def overridden(reader: Reader, registered_limit_id: str) -> bool:
     return reader.row("SELECT 1 FROM limits WHERE registered_limit_id = ?", (registered_limit_id,)) is not None
 
 
-def has_registered(reader: Reader, service_id: str) -> bool:
-    """Whether limits are registered for the service."""
-    return reader.row("SELECT 1 FROM registered_limits WHERE service_id = ?", (service_id,)) is not None
-
-
 def shown(reader: Reader, limit_id: str) -> Record | None:
     """A limit with what it is a limit of."""
     row = reader.row(f"{_SHOWN} WHERE limits.id = ?", (limit_id,))

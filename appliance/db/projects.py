@@ -82,6 +82,7 @@ _HAS_TAGS = "(SELECT count(*) FROM project_tags WHERE project_id = projects.id A
 
 def having_tags(names: Sequence[str], *, every: bool, negated: bool) -> Condition:
     """A condition: the project has every one, or any one, of the tags; or, negated, has not."""
-    count = _HAS_TAGS.format(marks=", ".join("?" * len(names)))
-    met = f"{count} = {len(set(names))}" if every else f"{count} > 0"
-    return (f"NOT ({met})" if negated else met), list(dict.fromkeys(names))
+    wanted = list(dict.fromkeys(names))
+    count = _HAS_TAGS.format(marks=", ".join("?" * len(wanted)))
+    met = f"{count} = {len(wanted)}" if every else f"{count} > 0"
+    return (f"NOT ({met})" if negated else met), wanted

@@ -21,12 +21,6 @@ def in_use(reader: Reader, region_id: str) -> bool:
     return reader.row(sql, (region_id,)) is not None
 
 
-def limited(reader: Reader, region_id: str) -> bool:
-    """Whether limits are registered for the region or one below it."""
-    sql = f"{_TREE} SELECT 1 FROM registered_limits WHERE region_id IN (SELECT id FROM tree) LIMIT 1"
-    return reader.row(sql, (region_id,)) is not None
-
-
 def remove_tree(tx: Tx, region_id: str) -> None:
     """Remove the region and every one below it."""
     for found in tree(tx, region_id):

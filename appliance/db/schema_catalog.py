@@ -55,9 +55,9 @@ _TABLES = (
     """,
     """
     CREATE TABLE registered_limits (
-        id TEXT PRIMARY KEY, service_id TEXT NOT NULL REFERENCES services(id),
-        region_id TEXT REFERENCES regions(id), resource_name TEXT NOT NULL, default_limit INTEGER NOT NULL,
-        description TEXT)
+        id TEXT PRIMARY KEY, service_id TEXT NOT NULL REFERENCES services(id) ON DELETE CASCADE,
+        region_id TEXT REFERENCES regions(id) ON DELETE CASCADE, resource_name TEXT NOT NULL,
+        default_limit INTEGER NOT NULL, description TEXT)
     """,
     """
     CREATE UNIQUE INDEX registered_limits_by_resource ON registered_limits
@@ -66,7 +66,7 @@ _TABLES = (
     # One of: a project; a domain.
     """
     CREATE TABLE limits (
-        id TEXT PRIMARY KEY, registered_limit_id TEXT NOT NULL REFERENCES registered_limits(id),
+        id TEXT PRIMARY KEY, registered_limit_id TEXT NOT NULL REFERENCES registered_limits(id) ON DELETE CASCADE,
         project_id TEXT REFERENCES projects(id) ON DELETE CASCADE,
         domain_id TEXT REFERENCES projects(id) ON DELETE CASCADE,
         resource_limit INTEGER NOT NULL, description TEXT)

@@ -10,6 +10,7 @@ from appliance.identity.project_endpoints import ProjectEndpoints
 
 IDENTITY_PLACEHOLDER = "$(appliance_identity_url)s"
 IMAGE_PLACEHOLDER = "$(appliance_image_url)s"
+_NOT_IN_CATALOG = ("service_id", "enabled")
 _SUBSTITUTION = re.compile(r"[$%]\((\w+)\)s")
 
 
@@ -50,10 +51,8 @@ class Catalog:
             if url is not None:
                 entry["endpoints"].append(
                     {
-                        "id": endpoint["id"],
-                        "interface": endpoint["interface"],
+                        **{key: value for key, value in endpoint.items() if key not in _NOT_IN_CATALOG},
                         "region": endpoint["region_id"],
-                        "region_id": endpoint["region_id"],
                         "url": url,
                     }
                 )

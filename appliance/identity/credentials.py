@@ -52,9 +52,7 @@ class Credentials:
     def update(self, credential_id: str, changes: Record) -> Record:
         credential = self.get(credential_id)
         if credential["type"].lower() == EC2:
-            if "blob" not in changes:
-                raise Invalid("Invalid blob in credential")
-            _check_same_delegation(credential["blob"], changes["blob"])
+            _check_same_delegation(str(credential["blob"]), str(changes.get("blob", credential["blob"])))
         changed = merged(credential, changes)
         if changed["type"].lower() == EC2 and not changed["project_id"]:
             raise Invalid("Expecting to find project_id in credential.")

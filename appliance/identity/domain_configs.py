@@ -5,7 +5,7 @@ from typing import Any
 from appliance.db import domain_configs as rows
 from appliance.db.domain_configs import Config
 from appliance.db.records import Record
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.domain_config_options import DEFAULTS, READABLE, SENSITIVE
 from appliance.identity.ledger import Ledger
 from appliance.settings import Settings
@@ -99,8 +99,10 @@ def _public(config: Config) -> Config:
 
 
 def _checked(config: Any) -> Config:
-    if not isinstance(config, dict) or not config:
+    if not config:
         raise _refused("no options were given")
+    if not isinstance(config, dict):
+        raise Invalid("Expecting to find an object in config.")
     for group, options in config.items():
         if not isinstance(options, dict) or not options:
             raise _refused(f"the value of group {group} should be an object of options")

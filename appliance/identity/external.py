@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.errors import NotFound, Unauthenticated, Unavailable
+from appliance.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from appliance.identity.access_rules import permit
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.settings import Settings
@@ -65,7 +65,7 @@ class ExternalIdentity:
             return known
         try:
             answer = self._ask(text)
-        except (Unavailable, Unauthenticated) as error:
+        except (Unavailable, Unauthenticated, Forbidden) as error:
             if known is not None and known.caller is not None and now < known.asked_at + self._fresh + self._outage:
                 return known
             raise Unavailable("The identity service can't be asked.") from error

@@ -11,6 +11,8 @@ from appliance.identity.changes import merged
 from appliance.identity.ledger import Ledger
 from appliance.values import new_hex_id
 
+_ATTRIBUTES = ("id", "description", "parent_region_id")
+
 
 class Regions:
     def __init__(self, ledger: Ledger) -> None:
@@ -27,7 +29,11 @@ class Regions:
 
     def create(self, region: Record) -> Record:
         """Make a region, under the id that it brings or a new one. Raises `Conflict` if the id is taken."""
-        created = {**region, "id": region.get("id") or new_hex_id(), "description": region.get("description") or ""}
+        created = {
+            "id": region.get("id") or new_hex_id(),
+            "description": region.get("description") or "",
+            "parent_region_id": region.get("parent_region_id"),
+        }
         self._check_parent(created)
         try:
             with self._ledger.write() as tx:
@@ -42,7 +48,8 @@ class Regions:
             self.create({"id": region_id})
 
     def update(self, region_id: str, changes: Record) -> Record:
-        changed = merged(self.get(region_id), changes)
+        """Change the region. Unlike other resources it has no room for attributes that clients invent."""
+        changed = merged(self.get(region_id), {key: changes[key] for key in _ATTRIBUTES if key in changes})
         changed["description"] = changed["description"] or ""
         self._check_parent(changed)
         if changed["parent_region_id"] in rows.tree(self._ledger.db, region_id):
@@ -52,15 +59,13 @@ class Regions:
         return self.get(region_id)
 
     def delete(self, region_id: str) -> None:
-        """Remove the region with all that are below it, unless there are endpoints in one of them."""
+        """Remove the region with all below it, and the limits for them, unless there are endpoints in one of them."""
         self.get(region_id)
         with self._ledger.write() as tx:
             if rows.in_use(tx, region_id):
                 raise Forbidden(
                     f"Unable to delete region {region_id} because it or its child regions have associated endpoints."
                 )
-            if rows.limited(tx, region_id):
-                raise Forbidden(f"Unable to delete region {region_id} because limits are registered for it.")
             rows.remove_tree(tx, region_id)
 
     def _check_parent(self, region: Record) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from appliance.db import limits as limit_rows
 from appliance.db.catalog import SERVICES
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import NotFound
 from appliance.identity.changes import merged
 from appliance.identity.ledger import Ledger
 from appliance.values import new_hex_id
@@ -37,9 +36,7 @@ class Services:
         return self.get(service_id)
 
     def delete(self, service_id: str) -> None:
-        """Remove the service with its endpoints."""
+        """Remove the service with its endpoints and limits."""
         self.get(service_id)
         with self._ledger.write() as tx:
-            if limit_rows.has_registered(tx, service_id):
-                raise Forbidden(f"Unable to delete service {service_id} because limits are registered for it.")
             delete(tx, SERVICES, service_id)

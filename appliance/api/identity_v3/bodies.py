@@ -1,5 +1,6 @@
 """Request bodies: JSON objects, checked against schemas that are plain data and compiled when first used."""
 
+import json
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,11 @@ def json_object(request: Request[Any]) -> Record:
     body = request.json()
     if not isinstance(body, dict):
         raise Invalid("Expecting to find valid JSON in request body.")
+    try:
+        # Half of a surrogate pair is legal JSON, and no text.
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise Invalid("Expecting to find valid Unicode in request body.") from error
     return body
 
 

@@ -4,9 +4,8 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import json_object
 from appliance.api.identity_v3.delegation import delegation, refuse_other_project, refuse_restricted, within_delegation
-from appliance.api.identity_v3.schemas_catalog import EC2_CREATE
 from appliance.db.records import Record
-from appliance.errors import NotFound
+from appliance.identity.policy import NOTHING
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
@@ -36,9 +35,7 @@ class Ec2Credentials:
         self._identity.enforce(token, "ec2_create_credential", {"credential.user_id": user_id})
         refuse_restricted(token)
         self._identity.users.get(user_id)
-        body = json_object(request)
-        EC2_CREATE.check(body)
-        project_id = body["tenant_id"]
+        project_id = str(json_object(request).get("tenant_id"))
         self._identity.projects.get(project_id)
         refuse_other_project(token, project_id)
         created = self._identity.ec2_credentials.create(user_id, project_id, delegation(token))
@@ -56,17 +53,11 @@ class Ec2Credentials:
         return done()
 
     def _permitted(self, request: Request[Token], action: str, user_id: str, access: str) -> Record:
-        """The user's credential, if the caller may do this to it."""
-        try:
-            credential = self._identity.ec2_credentials.get(access)
-        except NotFound:
-            self._identity.enforce(request.caller, action)
-            raise
+        """The credential, if the caller may do this to it. That there is none is told to anyone, as Keystone does."""
+        credential = self._identity.ec2_credentials.get(access)
         own = credential["user_id"] == user_id
-        self._identity.enforce(request.caller, action, {"credential.user_id": user_id} if own else {})
+        self._identity.enforce(request.caller, action, {"credential.user_id": user_id} if own else NOTHING)
         self._identity.users.get(user_id)
-        if not own:
-            raise NotFound("EC2 access key not found.")
         refuse_other_project(request.caller, credential["tenant_id"])
         return credential
 

@@ -49,11 +49,13 @@ class Limits:
     def update(self, request: Request[Token], limit_id: str) -> Reply:
         """PATCH /v3/limits/{limit_id}"""
         changes = member(request, "limit", LIMIT_UPDATE)
+        self._identity.limits.get(limit_id)
         self._identity.enforce(request.caller, "update_limit")
         return self._answers.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
 
     def delete(self, request: Request[Token], limit_id: str) -> Reply:
         """DELETE /v3/limits/{limit_id}"""
+        self._identity.limits.get(limit_id)
         self._identity.enforce(request.caller, "delete_limit")
         self._identity.limits.delete(limit_id)
         return done()

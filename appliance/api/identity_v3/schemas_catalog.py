@@ -3,7 +3,7 @@
 from typing import Any
 
 from appliance.api.identity_v3.bodies import Schema
-from appliance.api.identity_v3.schemas import ID, ID_OR_NULL, SWITCH, TEXT, TEXT_OR_NULL, name, pair
+from appliance.api.identity_v3.schemas import ID_OR_NULL, SWITCH, TEXT, TEXT_OR_NULL, name, pair
 
 _SHORT_TEXT_OR_NULL = {"type": ["string", "null"], "maxLength": 255}
 _REGION_ID = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}
@@ -108,5 +108,3 @@ LIMIT_UPDATE = Schema(
         "additionalProperties": False,
     }
 )
-
-EC2_CREATE = Schema({"type": "object", "properties": {"tenant_id": {**ID, "pattern": ".*"}}, "required": ["tenant_id"]})
