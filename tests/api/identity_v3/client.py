@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from appliance.api.identity_v3.routes import build
 from appliance.db.database import Database
@@ -60,7 +60,7 @@ class Client:
         path, _, query = path.partition("?")
         environ = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": unquote(path, "latin-1"),
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query,
             "HTTP_HOST": self.host,
             "SERVER_NAME": "localhost",
@@ -75,7 +75,7 @@ class Client:
             environ["HTTP_X_AUTH_TOKEN"] = token
         for name, value in (headers or {}).items():
             key = name.upper().replace("-", "_")
-            environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
+            environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value.encode().decode("latin-1")
         seen: list[Any] = []
         parts = self.app(environ, lambda status, sent, *rest: seen.append((status, sent)))
         status, sent = seen[0]
