@@ -29,7 +29,7 @@ class Regions:
 
     def create(self, region: Record) -> Record:
         """Make a region, under the id that it brings or a new one. Raises `Conflict` if the id is taken."""
-        created = {
+        created: Record = {
             "id": region.get("id") or new_hex_id(),
             "description": region.get("description") or "",
             "parent_region_id": region.get("parent_region_id"),
