@@ -121,7 +121,7 @@ class Settings:
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(
         (),
-        "several stores, as id:file, id:file:DIRECTORY or id:http; none means a single one that clients are not told of",
+        "several stores, as id:file, id:file:DIRECTORY or id:http; none is a single one that no client is told of",
     )
     default_backend: str = _setting("", "store that takes what names no store; the first one unless set")
     store_weights: tuple[str, ...] = _setting((), "weights of stores, as id:number; data is read from the heaviest")

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from appliance.values import Clock, Micros
 
-
 Gate = Callable[[], AbstractContextManager[bool]]
 """Says, for as long as it is entered, whether the rest of the machine lets segments go."""
 
