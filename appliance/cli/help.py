@@ -13,7 +13,7 @@ TOPICS = {
     "first-steps": "from nothing to the first image",
     "credentials": "how the client finds out whom to ask, and as whom",
     "settings": "every setting, its default and its meaning",
-    "backup": "keeping a copy of the data directory",
+    "backups": "keeping a copy of the data directory",
     "security": "passwords, addresses, TLS, and what the service may do",
     "troubleshooting": "what went wrong, and what to do",
 }

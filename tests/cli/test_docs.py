@@ -54,11 +54,6 @@ def test_the_flags_that_verbs_share_are_documented() -> None:
     assert not [flag for flag in flags_of(parser, without=()) if not names(TEXT, flag)]
 
 
-def test_no_verb_is_documented_that_is_not_there() -> None:
-    headings = set(re.findall(r"(?m)^### (.+)$", TEXT))
-    assert headings == set(VERBS)
-
-
 def test_no_topic_is_without_a_file() -> None:
     files = {file.stem for file in (ROOT / "appliance/cli/topics").glob("*.md")}
     assert files == set(TOPICS) - {"settings"}
