@@ -8,6 +8,7 @@ import pytest
 from appliance.db.database import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
+from tests.api.identity_v3.socket_server import serving
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ def client(tmp_path: Path, settings: Settings) -> Iterator[Client]:
     db = Database(tmp_path / "appliance.db")
     yield start(tmp_path, settings, db)
     db.close()
+
+
+@pytest.fixture
+def address(client: Client) -> Iterator[str]:
+    """The same service on a real socket: its address, `/v3` included."""
+    with serving(client.app) as url:
+        yield f"{url}/v3"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from appliance.identity.totp import passcode
 from tests.api.identity_v3.client import Answer, Client, password_auth
 
 
@@ -63,3 +64,25 @@ def test_rules_that_are_off_or_unknown_lock_nobody_out(client: Client, anna: str
     for options in ({"multi_factor_auth_enabled": False}, {"multi_factor_auth_rules": [["fingerprint"]]}):
         client.call("PATCH", path, {"user": {"options": {"multi_factor_auth_enabled": True, **options}}})
         assert by_password(client).status == 201
+
+
+def test_a_password_and_a_passcode_together_are_enough(client: Client) -> None:
+    user = client.create("user", {"name": "carl", "password": "three"})["id"]
+    seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    client.create("credential", {"type": "totp", "blob": seed, "user_id": user})
+    client.call(
+        "PATCH", f"/v3/users/{user}", {"user": {"options": {"multi_factor_auth_rules": [["password", "totp"]]}}}
+    )
+
+    def log_in(password: str, code: str | None) -> int:
+        shown = {"user": {"id": user, "password": password}}
+        auth: dict[str, Any] = {"identity": {"methods": ["password", "totp"], "password": shown}}
+        auth["identity"]["totp"] = {"user": {"id": user, "passcode": code}}
+        return client.call("POST", "/v3/auth/tokens", {"auth": auth}, token="").status
+
+    now = client.time()
+    assert log_in("three", passcode(seed, now)) == 201
+    assert log_in("three", passcode(seed, now - 30_000_000)) == 201
+    assert log_in("three", passcode(seed, now - 120_000_000)) == 401
+    assert log_in("wrong", passcode(seed, now)) == 401
+    assert log_in("three", "") == 401

@@ -2,12 +2,9 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 
@@ -19,26 +16,6 @@ SCRIPT = Path(__file__).with_name("guarded_service.py")
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="the stock clients are not set up: make clients")
 
 Ask = Callable[..., dict[str, Any]]
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
-
-
-class Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-@pytest.fixture
-def address(client: Client) -> Iterator[str]:
-    """The identity service on a real socket."""
-    with make_server("127.0.0.1", 0, client.app, Threaded, Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v3"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

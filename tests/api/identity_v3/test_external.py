@@ -1,0 +1,121 @@
+"""Tokens of somebody else's Keystone: ours plays it here, on a real socket."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appliance.errors import Fatal, Unauthenticated, Unavailable
+from appliance.identity.external import ExternalIdentity
+from appliance.identity.keystone_client import KeystoneClient
+from appliance.settings import Settings
+from tests.api.identity_v3.client import Client
+from tests.api.identity_v3.socket_server import serving
+
+
+class Outage:
+    """The Keystone, which can be switched off and counts what it is asked."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.down = False
+        self.asked: list[str] = []
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        self.asked.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+        if self.down:
+            start_response("503 Service Unavailable", [])
+            return [b""]
+        return self.app(environ, start_response)
+
+
+@pytest.fixture
+def keystone(client: Client) -> Outage:
+    roles = {role["name"]: role["id"] for role in client.call("GET", "/v3/roles").json["roles"]}
+    project = client.call("GET", "/v3/projects?name=service").json["projects"][0]["id"]
+    user = client.create("user", {"name": "glance", "password": "secret"})["id"]
+    assert client.call("PUT", f"/v3/projects/{project}/users/{user}/roles/{roles['service']}").status == 204
+    return Outage(client.app)
+
+
+@pytest.fixture
+def external(client: Client, keystone: Outage) -> Iterator[ExternalIdentity]:
+    with serving(keystone) as url:
+        settings = Settings(
+            external_auth_url=url,
+            external_username="glance",
+            external_password="secret",
+            external_cache_seconds=300,
+            external_outage_seconds=600,
+        )
+        yield ExternalIdentity(KeystoneClient(settings), settings, client.time)
+
+
+def test_a_token_is_validated_there_and_remembered(
+    client: Client, keystone: Outage, external: ExternalIdentity
+) -> None:
+    token = client.log_in(scope="project:admin")
+    caller = external.validate(token)
+    assert caller == client.identity.validate(token)
+    asked = len(keystone.asked)
+    assert external.validate(token) == caller and len(keystone.asked) == asked
+    client.call("DELETE", "/v3/auth/tokens", headers={"X-Subject-Token": token})
+    client.time.pass_seconds(301)
+    with pytest.raises(Unauthenticated):
+        external.validate(token)
+
+
+@pytest.mark.parametrize("token", ["junk", "", "\u00e9", "a\r\nX-Evil: 1"])
+def test_what_is_no_token_is_refused(external: ExternalIdentity, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        external.validate(token)
+
+
+def test_the_service_user_logs_in_again_when_its_token_ends(
+    client: Client, keystone: Outage, external: ExternalIdentity
+) -> None:
+    external.validate(client.log_in(scope="project:admin"))
+    client.time.pass_seconds(3601)
+    assert external.validate(client.log_in(scope="system")).system
+    assert keystone.asked.count("POST /v3/auth/tokens") == 2
+
+
+def test_an_outage_is_survived_for_as_long_as_the_operator_says(
+    client: Client, keystone: Outage, external: ExternalIdentity
+) -> None:
+    token = client.log_in(scope="project:admin")
+    caller = external.validate(token)
+    keystone.down = True
+    client.time.pass_seconds(899)
+    assert external.validate(token) == caller
+    with pytest.raises(Unavailable):
+        external.validate(token + "x")
+    client.time.pass_seconds(2)
+    with pytest.raises(Unavailable):
+        external.validate(token)
+    keystone.down = False
+    assert external.validate(token) == caller
+
+
+def test_a_remembered_token_still_ends_in_time(client: Client, keystone: Outage, external: ExternalIdentity) -> None:
+    client.time.pass_seconds(0)
+    token = client.log_in(scope="project:admin")
+    client.time.pass_seconds(3500)
+    external.validate(token)
+    keystone.down = True
+    client.time.pass_seconds(101)
+    with pytest.raises(Unauthenticated):
+        external.validate(token)
+
+
+def test_a_refused_service_user_is_our_trouble_and_not_the_callers(client: Client, keystone: Outage) -> None:
+    with serving(keystone) as url:
+        settings = Settings(external_auth_url=url, external_username="glance", external_password="wrong")
+        external = ExternalIdentity(KeystoneClient(settings), settings, client.time)
+        with pytest.raises(Unavailable):
+            external.validate(client.token or "")
+
+
+def test_an_address_that_is_none_stops_the_start() -> None:
+    with pytest.raises(Fatal):
+        KeystoneClient(Settings(external_auth_url="file:///etc/passwd"))
