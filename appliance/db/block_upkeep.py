@@ -19,6 +19,7 @@ from appliance.db.database import Database
 from appliance.values import Micros
 
 _HAS_NO_STRETCH = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
+_MOVES = 500
 
 
 class BlockUpkeep:
@@ -160,13 +161,17 @@ class BlockUpkeep:
         ]
 
     def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
-        moved = 0
+        # Several short transactions: between them some blocks lie in the new segment and some in the old ones,
+        # which are there as long as they hold any.
         with self._db.write() as tx:
             payload = sum(move.place.stored for move in moves)
             segment = add_segment(tx, self._store, name, size, payload, now)
-            for move in moves:
-                moved += move_block(tx, move.block_id, move.old_segment, segment, move.place)
             tx.executemany("UPDATE stretches SET segment = ? WHERE segment = ?", [(segment, each) for each in old])
+        moved = 0
+        for start in range(0, len(moves), _MOVES):
+            with self._db.write() as tx:
+                for move in moves[start : start + _MOVES]:
+                    moved += move_block(tx, move.block_id, move.old_segment, segment, move.place)
         return moved
 
     # -- scrub -------------------------------------------------------------------------------------------------------

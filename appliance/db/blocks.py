@@ -27,17 +27,24 @@ class BlockIndex:
     def __init__(self, db: Database, store: str = "main") -> None:
         self._db = db
         self.store = store
-        self._store_id = 0
+        self._known_id = 0
 
     @property
     def upkeep(self) -> BlockUpkeep:
         return BlockUpkeep(self._db, self._store_id)
 
+    @property
+    def _store_id(self) -> int:
+        """0, which is no store's, as long as the database does not know this one."""
+        if not self._known_id:
+            self.store_uuid()
+        return self._known_id
+
     def store_uuid(self) -> bytes | None:
         row = self._db.row("SELECT id, uuid FROM stores WHERE name = ?", (self.store,))
         if row is None:
             return None
-        self._store_id = row["id"]
+        self._known_id = row["id"]
         return bytes(row["uuid"])
 
     def adopt_store(self, uuid: bytes) -> None:
