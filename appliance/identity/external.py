@@ -76,7 +76,7 @@ class ExternalIdentity:
         if not text.isascii() or not text.isprintable():
             return _Answer(None, (), 0, self._clock())
         try:
-            body = self._client.get("auth/tokens", {**_HEADERS, "X-Subject-Token": text}, nocatalog="1")
+            body = self._client.get("auth/tokens", {"nocatalog": "1"}, {**_HEADERS, "X-Subject-Token": text})
         except NotFound:
             return _Answer(None, (), 0, self._clock())
         return self._read(text, body)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -28,7 +29,9 @@ class KeystoneClient:
     def url(self) -> str:
         return self._url
 
-    def get(self, path: str, headers: dict[str, str] | None = None, **query: str) -> dict[str, Any]:
+    def get(
+        self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The JSON at a path below /v3. Logs in when it must.
 
         Raises `NotFound`, `Forbidden`, `Unauthenticated` if the service user itself is refused, and `Unavailable`.

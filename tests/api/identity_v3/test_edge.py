@@ -1,0 +1,98 @@
+"""An edge site: the copy of a central identity service, which is another one of ours on a real socket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.db.database import Database
+from appliance.db.notes import Notes
+from appliance.errors import Unauthenticated, Unavailable
+from appliance.identity.edge import Edge
+from appliance.identity.keystone_client import KeystoneClient
+from appliance.identity.service import Identity
+from appliance.settings import Settings
+from tests.api.identity_v3.client import CHEAP, PASSWORD, Client
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    db = Database(tmp_path / "edge.db")
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def edge(client: Client, address: str, database: Database, tmp_path: Path) -> Edge:
+    """An edge that has its own first rows until it copies, and the central's public key."""
+    settings = Settings(
+        external_auth_url=address, external_username="admin", external_password=PASSWORD, external_project="admin"
+    )
+    identity = Identity(database, tmp_path / "edge-keys", settings, client.time, password_cost=CHEAP)
+    identity.bootstrap("local", "RegionOne")
+    (tmp_path / "edge-keys" / "public" / "central.pem").write_text(client.identity.keyring.public_pems()[0])
+    identity.keyring.reload()
+    return Edge(identity, KeystoneClient(settings), Notes(database), settings)
+
+
+def test_a_central_token_is_validated_by_the_copy_alone(client: Client, edge: Edge) -> None:
+    roles = {role["name"]: role["id"] for role in client.call("GET", "/v3/roles").json["roles"]}
+    domain = client.create("domain", {"name": "d"})["id"]
+    parent = client.create("project", {"name": "parent", "domain_id": domain})["id"]
+    child = client.create("project", {"name": "child", "domain_id": domain, "parent_id": parent})["id"]
+    user = client.create("user", {"name": "anna", "password": "one", "domain_id": domain})["id"]
+    group = client.create("group", {"name": "cooks", "domain_id": domain})["id"]
+    client.call("PUT", f"/v3/groups/{group}/users/{user}")
+    path = f"/v3/OS-INHERIT/projects/{parent}/groups/{group}/roles/{roles['manager']}/inherited_to_projects"
+    assert client.call("PUT", path).status == 204
+    token = client.log_in("anna", "one", f"project_id:{child}", domain)
+    with pytest.raises(Unavailable):
+        edge.validate(token)
+    edge.copy()
+    caller = edge.validate(token)
+    assert caller == client.identity.validate(token)
+    assert caller.roles == {"manager", "member", "reader"}
+
+
+def test_what_changes_at_the_centre_arrives_with_the_next_copy(client: Client, edge: Edge) -> None:
+    ids = [client.create("user", {"name": name, "password": "one"})["id"] for name in ("anna", "bert")]
+    tokens = [client.log_in(name, "one", "unscoped") for name in ("anna", "bert")]
+    revoked = client.log_in(scope="system")
+    edge.copy()
+    assert [edge.validate(token).user_name for token in tokens] == ["anna", "bert"]
+    for user_id, name in zip(ids, ("x", "anna"), strict=True):
+        client.call("PATCH", f"/v3/users/{user_id}", {"user": {"name": name}})
+    client.call("PATCH", f"/v3/users/{ids[0]}", {"user": {"name": "bert"}})
+    client.call("DELETE", "/v3/auth/tokens", headers={"X-Subject-Token": revoked})
+    assert edge.validate(revoked).system
+    edge.copy()
+    assert [edge.validate(token).user_name for token in tokens] == ["bert", "anna"]
+    with pytest.raises(Unauthenticated):
+        edge.validate(revoked)
+    client.call("DELETE", f"/v3/users/{ids[0]}")
+    edge.copy()
+    with pytest.raises(Unauthenticated):
+        edge.validate(tokens[0])
+
+
+def test_an_old_copy_validates_nothing(client: Client, edge: Edge) -> None:
+    edge.copy()
+    token = client.log_in(scope="project:admin")
+    client.time.pass_seconds(3000)
+    assert edge.validate(token).is_admin
+    client.time.pass_seconds(86400)
+    with pytest.raises(Unavailable):
+        edge.validate(client.log_in(scope="project:admin"))
+
+
+def test_the_copy_outlives_a_restart(
+    client: Client, edge: Edge, address: str, database: Database, tmp_path: Path
+) -> None:
+    edge.copy()
+    settings = Settings(external_auth_url="http://127.0.0.1:9", external_username="x")
+    identity = Identity(database, tmp_path / "edge-keys", settings, client.time, password_cost=CHEAP)
+    again = Edge(identity, KeystoneClient(settings), Notes(database), settings)
+    assert again.validate(client.token or "").is_admin
+    with pytest.raises(Unavailable):
+        again.copy()
+    assert again.validate(client.token or "").is_admin
