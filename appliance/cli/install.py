@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     if machine.dry:
         print(f"\nThe unit, {UNIT}:\n\n{unit(service)}", end="")
         return 0
+    if not machine.is_live:
+        print(f"{NAME} is in {arguments.root}, and starts when that boots.")
+        return 0
     machine.run("systemctl", "daemon-reload")
     if not arguments.no_start:
         machine.run("systemctl", "restart", NAME)

@@ -86,7 +86,7 @@ class Machine:
         if not self.is_live or self._skips("run " + " ".join(command)):
             return
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         except FileNotFoundError as error:
             raise Fatal(f"this machine has no {command[0]}") from error
         if done.returncode and not may_fail:
@@ -96,6 +96,15 @@ class Machine:
         if self.dry:
             print(f"would {doing}")
         return self.dry
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, without the libraries that the one-file program brings along: the machine has its own."""
+    environment = dict(os.environ)
+    environment.pop("LD_LIBRARY_PATH", None)
+    if "LD_LIBRARY_PATH_ORIG" in environment:
+        environment["LD_LIBRARY_PATH"] = environment["LD_LIBRARY_PATH_ORIG"]
+    return environment
 
 
 def _last_line(text: str) -> str:

@@ -39,8 +39,8 @@ def invocation() -> tuple[str, ...]:
 
 def is_one_file() -> bool:
     """Whether this program has unpacked itself into a temporary folder."""
-    unpacked = getattr(sys, "_MEIPASS", "")
-    return bool(unpacked) and Path(sys.executable).parent not in (Path(unpacked), *Path(unpacked).parents)
+    # PyInstaller's folder for that; a program that came as a directory has `_internal` instead.
+    return Path(getattr(sys, "_MEIPASS", "")).name.startswith("_MEI")
 
 
 def unit(service: Service) -> str:
