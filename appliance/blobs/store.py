@@ -114,7 +114,7 @@ class BlobStore:
     def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
         writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits)
-        ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self._note_result)
+        ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest
 
@@ -125,7 +125,8 @@ class BlobStore:
         finally:
             self.liveness.ingest_ended(ingest.upload)
 
-    def _note_result(self, failure: Failure | None) -> None:
+    def note_write(self, failure: Failure | None) -> None:
+        """Remember why a write failed, or that one went well. Uploads do so themselves up to their commit."""
         trouble = str(failure) if failure else None
         with self._trouble_lock:
             before, self._trouble = self._trouble, trouble
