@@ -58,7 +58,9 @@ def web_server() -> Iterator[Web]:
     web = Web(server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield web
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
