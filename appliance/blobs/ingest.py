@@ -8,7 +8,7 @@ from typing import Protocol
 
 from appliance.blobs.block_writer import SCRATCH, BlockWriter
 from appliance.blobs.index import Sealed
-from appliance.blobs.pipeline import SLAB, Pipeline, Slab
+from appliance.blobs.pipeline import SLAB, Buffers, Pipeline, Slab
 from appliance.errors import Failure, Invalid
 
 HASH_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -37,6 +37,7 @@ class Ingest:
         self,
         writer: BlockWriter,
         hash_algorithm: str,
+        buffers: Buffers,
         on_close: Callable[["Ingest"], None],
         on_result: Callable[[Failure | None], None],
     ) -> None:
@@ -47,7 +48,7 @@ class Ingest:
         self._writer = writer
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
-        self._pipeline = Pipeline([_hashing(self._md5), _hashing(self._hash), writer.feed])
+        self._pipeline = Pipeline([_hashing(self._md5), _hashing(self._hash), writer.feed], buffers)
         self._slab: Slab | None = None
         self.upload = writer.upload
         self._sealed = False

@@ -1,7 +1,7 @@
 """A few buffers that several stages work on at the same time, each stage in its own thread.
 
 The stages see every buffer in order; a buffer is filled again when the last stage is through with it. What bounds the
-memory of an upload is `SLABS * SLAB`.
+memory of an upload is `SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together.
 """
 
 import queue
@@ -13,6 +13,8 @@ from appliance.values import MIB
 
 SLAB = 2 * MIB
 SLABS = 5
+SURE = 2
+SPARE = 24
 
 Work = Callable[[bytearray, int, int], None]
 """A stage: (buffer, start, end)."""
@@ -28,11 +30,26 @@ class Slab:
         self.users = 0
 
 
+class Buffers:
+    """How many buffers the uploads of a store may have together, beyond those that each is sure of."""
+
+    def __init__(self, spare: int = SPARE) -> None:
+        self._spare = threading.Semaphore(spare)
+
+    def take(self) -> bool:
+        return self._spare.acquire(blocking=False)
+
+    def give_back(self, count: int) -> None:
+        if count:
+            self._spare.release(count)
+
+
 class Pipeline:
     """Runs the stages. The threads begin with the first full buffer, so that a small upload needs none."""
 
-    def __init__(self, stages: Sequence[Work]) -> None:
+    def __init__(self, stages: Sequence[Work], buffers: Buffers) -> None:
         self._stages = stages
+        self._buffers = buffers
         self._queues: list[queue.SimpleQueue[Slab | None]] = []
         self._threads: list[threading.Thread] = []
         self._free: queue.SimpleQueue[Slab] = queue.SimpleQueue()
@@ -43,7 +60,7 @@ class Pipeline:
     def take(self) -> Slab:
         """An empty buffer; waits for the slowest stage if all are in use. Raises what a stage raised."""
         self._raise()
-        if self._made < SLABS and self._free.empty():
+        if self._free.empty() and (self._made < SURE or (self._made < SLABS and self._buffers.take())):
             self._made += 1
             return Slab()
         slab = self._free.get()
@@ -78,6 +95,8 @@ class Pipeline:
         for thread in self._threads:
             thread.join()
         self._queues, self._threads = [], []
+        self._buffers.give_back(max(0, self._made - SURE))
+        self._made = 0
 
     def cancel(self) -> None:
         """End the threads without working on what still waits."""

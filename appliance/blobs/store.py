@@ -17,6 +17,7 @@ from appliance.blobs.handles import Handles
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.liveness import Gate, Liveness, always_open
+from appliance.blobs.pipeline import Buffers
 from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
@@ -47,6 +48,7 @@ class BlobStore:
         self.disk = disk or Disk()
         self.clock = clock
         self._limits = limits or Limits()
+        self._buffers = Buffers()
         self.liveness = Liveness(clock, gate)
         self.uuid = b""
         self._trouble: str | None = None
@@ -114,7 +116,7 @@ class BlobStore:
     def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
         writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits)
-        ingest = Ingest(writer, hash_algorithm, self._ingest_closed, self.note_write)
+        ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest
 
