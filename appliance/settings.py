@@ -33,7 +33,12 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on; nothing but loopback unless you say so")
     image_port: int = _setting(9292, "port of the image service; 0 picks a free one")
     identity_port: int = _setting(5000, "port of the identity service; 0 picks a free one")
-    legacy_admin_port: int | None = _setting(None, "port of the admin identity service of old (35357); off unless set")
+    legacy: bool = _setting(False, "serve Image API v1 and Identity API v2.0 too, for clients of 2013")
+    legacy_admin_port: int = _setting(35357, "port of the admin's half of Identity API v2.0, with --legacy; 0 picks one")
+    admin_token: str = _setting("", "bootstrap token: whoever has it is an admin for Identity API v2.0; none unless set")
+    admin_token_networks: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
+    )
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are believed")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")

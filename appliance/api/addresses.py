@@ -16,20 +16,40 @@ Ports = Callable[[], tuple[int, int]]
 class AddressBook:
     """Addresses as the settings fix them, else made from the one that the client itself wrote."""
 
-    def __init__(self, settings: Settings, ports: Ports | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ports: Ports | None = None,
+        *,
+        admin_port: Callable[[], int] | None = None,
+        at_admin_port: bool = False,
+    ) -> None:
+        """`admin_port` is where the admin's half of Identity API v2.0 is; `at_admin_port` says that this is there."""
         self._identity = settings.public_identity_url.rstrip("/").removesuffix("/v3")
         self._image = settings.public_image_url.rstrip("/")
         self._single_port = settings.single_port
         self._ports: Ports = ports or (lambda: (settings.image_port, settings.identity_port))
+        self._admin_port = admin_port
+        self._at_admin_port = at_admin_port
 
     def identity(self, request: Request[Any]) -> str:
         """The identity service's address, without a version, for a request that came to it."""
+        if self._at_admin_port:
+            return request.base_url
         return self._identity or request.base_url
 
     def both(self, request: Request[Any]) -> Addresses:
         """Both services' addresses, for a request that came to the identity service."""
-        image = self._image or self._beside(request.base_url, "/identity", "/image", self._ports()[0])
-        return Addresses(self.identity(request), image)
+        base = request.base_url
+        if self._at_admin_port:
+            image_port, identity_port = self._ports()
+            mounts = ("/identity", "/image") if self._single_port else ("", "")
+            identity = self._identity or self._at(base, identity_port) + mounts[0]
+            return Addresses(identity, self._image or self._at(base, image_port) + mounts[1], base)
+        image = self._image or self._beside(base, "/identity", "/image", self._ports()[0])
+        identity = self._identity or base
+        admin = self._at(identity, self._admin_port()) if self._admin_port is not None else ""
+        return Addresses(identity, image, admin)
 
     def identity_from_image(self, request: Request[Any]) -> str:
         """The identity service's address, for a request that came to the image service."""
@@ -39,6 +59,10 @@ class AddressBook:
         """The other service's address: its mount beside ours, or its port on the same host."""
         if self._single_port:
             return base_url.removesuffix(ours) + other
+        return self._at(base_url, port)
+
+    def _at(self, base_url: str, port: int) -> str:
+        """Another port of the same host."""
         try:
             parts = urlsplit(base_url)
             host = parts.hostname or ""

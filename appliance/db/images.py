@@ -140,11 +140,14 @@ class ImageRows:
             parameters.append(revision)
         return tx.execute(sql, parameters).rowcount == 1
 
-    def delete(self, tx: Tx, image: ImageRecord, at: Micros) -> bool:
-        """Remove the image with all that hangs on it, unless it changed since it was read. Its id stays taken."""
+    def delete(self, tx: Tx, image: ImageRecord, at: Micros, facts: str | None = None) -> bool:
+        """Remove the image with all that hangs on it, unless it changed since it was read. Its id stays taken.
+
+        `facts` are kept of it, for the API that still shows it then.
+        """
         gone = tx.execute("DELETE FROM images WHERE id = ? AND revision = ?", (image.id, image.revision)).rowcount == 1
         if gone:
-            tx.execute("INSERT INTO image_tombstones (id, deleted_at) VALUES (?, ?)", (image.id, at))
+            tx.execute("INSERT INTO image_tombstones (id, deleted_at, facts) VALUES (?, ?, ?)", (image.id, at, facts))
         return gone
 
     def put_properties(self, tx: Tx, image_id: str, properties: Mapping[str, str | None]) -> None:

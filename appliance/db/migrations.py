@@ -13,6 +13,7 @@ from appliance.db.schema_blocks import create_blocks
 from appliance.db.schema_catalog import create_catalog
 from appliance.db.schema_identity import create_identity
 from appliance.db.schema_images import create_images
+from appliance.db.schema_legacy import create_legacy
 from appliance.db.schema_metadefs import create_metadefs
 from appliance.db.schema_notes import create_notes
 
@@ -23,6 +24,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0004_metadefs", create_metadefs),
     ("0005_notes", create_notes),
     ("0006_catalog", create_catalog),
+    ("0007_legacy", create_legacy),
 )
 
 migrations = Migrations("appliance")

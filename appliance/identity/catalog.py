@@ -20,6 +20,8 @@ class Addresses:
 
     identity: str
     image: str
+    identity_admin: str = ""
+    """Where Identity API v2.0 has its admin's half; empty where nobody asked for it."""
 
 
 class Catalog:

@@ -21,6 +21,7 @@ from appliance.identity.domains import Domains
 from appliance.identity.ec2_authentication import Ec2Authentication
 from appliance.identity.ec2_credentials import Ec2Credentials
 from appliance.identity.endpoint_groups import EndpointGroups
+from appliance.identity.endpoint_triples import EndpointTriples
 from appliance.identity.endpoints import Endpoints
 from appliance.identity.grants import Grants
 from appliance.identity.groups import Groups
@@ -28,6 +29,7 @@ from appliance.identity.implied_roles import ImpliedRoles
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
 from appliance.identity.limits import Limits, RegisteredLimits
+from appliance.identity.member_role import MemberRole
 from appliance.identity.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.policies import EndpointPolicies, Policies
@@ -120,6 +122,8 @@ class Identity:
         self.limits = Limits(ledger)
         self.consumers = Consumers(ledger)
         self.domain_configs = DomainConfigs(ledger, settings)
+        self.endpoint_triples = EndpointTriples(ledger, self.regions)
+        self.member_role = MemberRole(ledger, self.roles, self.grants)
 
     def bootstrapped(self) -> bool:
         """Whether the first rows are there."""

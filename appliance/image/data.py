@@ -53,8 +53,12 @@ class ImageData:
         *,
         declared_size: int | None = None,
         store_id: str | None = None,
+        checksum: str | None = None,
     ) -> None:
-        """Store an image's data and make it active. On any failure the image is `queued` again and without a trace."""
+        """Store an image's data and make it active. On any failure the image is `queued` again and without a trace.
+
+        With `checksum`, an MD5, the data has to be what it was made of.
+        """
         store = self._stores.writable(store_id)
         image = self._look_up(caller, image_id)
         enforce(caller, "upload_image", image)
@@ -71,6 +75,8 @@ class ImageData:
                 inspection=self.inspection(image),
                 label=label(image),
             ) as taken:
+                if checksum is not None and checksum != taken.sealed.md5:
+                    raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
                 with self._db.write() as tx:
                     content_id = store.writer.index.commit(tx, taken.sealed)
                     self.activate(tx, image, "saving", taken.sealed, taken.virtual_size)

@@ -6,7 +6,7 @@ VISIBILITIES = ("private", "shared", "community", "public")
 
 # state → the states that may follow it. Whatever is not listed here can't happen.
 TRANSITIONS: dict[str, tuple[str, ...]] = {
-    "queued": ("saving", "uploading", "importing", "active", "deleted"),
+    "queued": ("saving", "uploading", "importing", "active", "killed", "deleted"),
     "saving": ("active", "killed", "deleted", "queued"),
     "uploading": ("importing", "queued", "deleted"),
     "importing": ("active", "deleted", "queued"),

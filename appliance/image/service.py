@@ -14,6 +14,7 @@ from appliance.image.imports import FindImageService, Imports
 from appliance.image.listing import Parameters, page_query
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT
+from appliance.image.obituary import obituary
 from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
 from appliance.image.stores import Stores
@@ -136,7 +137,7 @@ class Images:
             places = [(location.store, location.content_id) for location in image.locations]
             places.append((image.staged_store, image.staged_content))
             with self._db.write() as tx:
-                if self._rows.delete(tx, image, self._clock()):
+                if self._rows.delete(tx, image, self._clock(), obituary(image) if self._settings.legacy else None):
                     release(tx, self.stores, places)
                     return
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")

@@ -39,6 +39,10 @@ class Limits:
     header_bytes: int = 64 * KIB
     """Request line and headers together. More is answered 431."""
 
+    underscored_headers: tuple[str, ...] = ()
+    """Beginnings of header names that may have underscores, which count as dashes. Any other such header is left out,
+    for it could pass itself off as one that a proxy in front has removed."""
+
     trailer_bytes: int = 16 * KIB
     """Trailers after a chunked body. More is an error in the body."""
 

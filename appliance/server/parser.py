@@ -4,6 +4,7 @@ A small body is received here, in memory, by waitress. A large or chunked one is
 end of its headers, and `body` is what the application reads the rest from.
 """
 
+import re
 import time
 from typing import Any
 
@@ -53,6 +54,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         self._fault = fault(header_plus)
         if self._fault is not None:
             raise ParsingError(self._fault.body)
+        for beginning in self.limits.underscored_headers:
+            header_plus = _dashed(header_plus, beginning)
         try:
             super().parse_header(header_plus)
         except ValueError as error:
@@ -86,3 +89,9 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         if self.body is not None:
             self.body.close()
         super().close()
+
+
+def _dashed(head: bytes, beginning: str) -> bytes:
+    """The head with dashes for underscores in the names of headers that begin so."""
+    names = re.compile(rb"(?im)^" + re.escape(beginning.encode()) + rb"[^:\s]*(?=:)")
+    return names.sub(lambda name: name[0].replace(b"_", b"-"), head)

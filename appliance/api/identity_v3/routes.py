@@ -1,5 +1,8 @@
 """Identity API v3 in one table, and the service made of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 from appliance.api.addresses import AddressBook
 from appliance.api.identity_v3.answers import Answers
 from appliance.api.identity_v3.application_credentials import ApplicationCredentials
@@ -27,13 +30,20 @@ from appliance.identity.token import Token
 from appliance.settings import Settings
 
 
-def build(identity: Identity, settings: Settings, addresses: AddressBook | None = None) -> Service[Token]:
+Older = Callable[[str], dict[str, Any]]
+"""Makes the document of a version that is served beside v3, of the service's address."""
+
+
+def build(
+    identity: Identity, settings: Settings, addresses: AddressBook | None = None, older: Older | None = None
+) -> Service[Token]:
     """The WSGI application."""
     addresses = addresses or AddressBook(settings)
-    return Service(IdentityDialect(identity, addresses), routes(identity, settings, addresses), head_is_get=True)
+    table = routes(identity, settings, addresses, older)
+    return Service(IdentityDialect(identity, addresses), table, head_is_get=True)
 
 
-def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> list[Route]:
+def routes(identity: Identity, settings: Settings, addresses: AddressBook, older: Older | None = None) -> list[Route]:
     """Every route. HEAD goes where GET goes."""
     answers = Answers(addresses)
     lists = Lists(settings)
@@ -45,7 +55,7 @@ def routes(identity: Identity, settings: Settings, addresses: AddressBook) -> li
         *_places(identity, answers, lists),
         *catalog_routes(identity, answers, lists),
     ]
-    versions = Versions(answers, JsonHome(found))
+    versions = Versions(answers, JsonHome(found), older)
     return [
         Route("GET", "/", versions.every, public=True),
         Route("GET", "/v3", versions.v3, public=True),

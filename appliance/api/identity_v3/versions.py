@@ -1,5 +1,6 @@
 """The version documents and JSON Home, which need no token."""
 
+from collections.abc import Callable
 from typing import Any
 
 from appliance.api.exchange import Reply, Request
@@ -11,16 +12,21 @@ VERSION = "v3.14"
 
 
 class Versions:
-    def __init__(self, answers: Answers, home: JsonHome) -> None:
+    def __init__(self, answers: Answers, home: JsonHome, older: Callable[[str], dict[str, Any]] | None = None) -> None:
+        """`older` makes the document of a version that is served beside v3, of the service's address."""
         self._answers = answers
         self._home = home
+        self._older = older
 
     def every(self, request: Request[Token]) -> Reply:
         """GET / — Multiple Choices, although there is one."""
         if wanted(request):
             return self._home.reply("/v3")
         url = self._answers.url(request)
-        return Reply(300, {"versions": {"values": [self._document(url)]}}, [("Location", f"{url}/")])
+        values = [self._document(url)]
+        if self._older is not None:
+            values.append(self._older(url.removesuffix("/v3")))
+        return Reply(300, {"versions": {"values": values}}, [("Location", f"{url}/")])
 
     def v3(self, request: Request[Token]) -> Reply:
         """GET /v3"""

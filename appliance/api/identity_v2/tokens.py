@@ -1,0 +1,107 @@
+"""`/v2.0/tokens`: tokens are issued, shown to services, and revoked."""
+
+from typing import Any
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.identity_v2.access import Access, refuse_foreign
+from appliance.api.identity_v2.fields import document, text
+from appliance.api.identity_v2.gate import Visitor
+from appliance.db.records import Record
+from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from appliance.identity.bootstrap import DEFAULT_DOMAIN
+from appliance.identity.scopes import TRUST
+from appliance.identity.service import Identity
+from appliance.identity.token import Token
+
+_DOMAIN = {"id": DEFAULT_DOMAIN}
+_LONGEST_TOKEN = 8192
+_LONGEST_PASSWORD = 65536
+
+
+class Tokens:
+    def __init__(self, identity: Identity, access: Access) -> None:
+        self._identity = identity
+        self._access = access
+
+    def issue(self, request: Request[Visitor]) -> Reply:
+        """POST /v2.0/tokens"""
+        auth = document(request, "auth")
+        token = self._identity.authentication.authenticate(_identity_of(auth), _scope_of(auth))
+        return Reply(200, self._access.document(request, token))
+
+    def show(self, request: Request[Visitor], token_id: str) -> Reply:
+        """GET and HEAD /v2.0/tokens/{token_id}"""
+        return Reply(200, self._access.document(request, self._subject(request, token_id)))
+
+    def endpoints(self, request: Request[Visitor], token_id: str) -> Reply:
+        """GET /v2.0/tokens/{token_id}/endpoints"""
+        catalog = self._access.catalog(request, self._subject(request, token_id))
+        found = [
+            {**endpoint, "name": service["name"], "type": service["type"]}
+            for service in catalog
+            for endpoint in service["endpoints"]
+        ]
+        return Reply(200, {"endpoints": found, "endpoints_links": []})
+
+    def revoke(self, request: Request[Visitor], token_id: str) -> Reply:
+        """DELETE /v2.0/tokens/{token_id}"""
+        if not request.caller.is_admin:
+            raise Forbidden("You are not authorized to perform the requested action: admin_required.")
+        self._identity.tokens.revoke(self._find(token_id))
+        return Reply(204)
+
+    def gone(self, request: Request[Visitor]) -> Reply:
+        """The list of revoked tokens, and the certificates of tokens that were signed with them."""
+        raise Gone("PKI tokens are no more.")
+
+    def _subject(self, request: Request[Visitor], token_id: str) -> Token:
+        """The token of the address, for a service or an admin to see."""
+        asking = request.caller.token
+        if asking is not None and not (request.caller.is_admin or asking.has_role("service")):
+            raise Forbidden("You are not authorized to perform the requested action: admin_required.")
+        subject = self._find(token_id)
+        refuse_foreign(subject)
+        credential = subject.application_credential
+        if credential is not None and credential.access_rules:
+            raise NotFound("The asking service can't know access rules.")
+        belongs_to = request.arg("belongsTo")
+        if belongs_to is not None and subject.project_id != belongs_to:
+            raise Unauthenticated("The token belongs to another tenant.")
+        return subject
+
+    def _find(self, token_id: str) -> Token:
+        try:
+            return self._identity.tokens.validate(token_id)
+        except Unauthenticated as error:
+            raise NotFound("Could not find token.") from error
+
+
+def _identity_of(auth: Record) -> Record:
+    """`auth.identity` of today for what was shown. Raises `Invalid`."""
+    shown: Any = auth.get("passwordCredentials")
+    if isinstance(shown, dict):
+        password = text(shown, "password", _LONGEST_PASSWORD)
+        if password is None:
+            raise Invalid("Expecting to find password in passwordCredentials.")
+        name, user_id = text(shown, "username"), text(shown, "userId", 64)
+        if not name and not user_id:
+            raise Invalid("Expecting to find username or userId in passwordCredentials.")
+        user = {"id": user_id} if user_id else {"name": name, "domain": _DOMAIN}
+        return {"methods": ["password"], "password": {"user": {**user, "password": password}}}
+    shown = auth.get("token")
+    if isinstance(shown, dict):
+        token = text(shown, "id", _LONGEST_TOKEN)
+        if not token:
+            raise Invalid("Expecting to find id in token.")
+        return {"methods": ["token"], "token": {"id": token}}
+    raise Invalid("Expecting to find passwordCredentials or token in auth.")
+
+
+def _scope_of(auth: Record) -> Any:
+    trust_id = text(auth, "trust_id", 64)
+    if trust_id:
+        return {TRUST: {"id": trust_id}}
+    name, project_id = text(auth, "tenantName"), text(auth, "tenantId", 64)
+    if name:
+        return {"project": {"name": name, "domain": _DOMAIN}}
+    return {"project": {"id": project_id}} if project_id else "unscoped"

@@ -1,0 +1,1 @@
+"""Image API v1, as Glance spoke it until 2018."""
