@@ -5,6 +5,7 @@ fails when one is out of date.
 """
 
 import argparse
+import functools
 import re
 import sys
 import tempfile
@@ -75,10 +76,14 @@ def rendered(file: str) -> tuple[str, str]:
     for name, make in PARTS[file].items():
         body = make()
         marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-        fresh, count = marks.subn(lambda match, body=body: match[1] + body + "\n" + match[2], fresh)
+        fresh, count = marks.subn(functools.partial(_between, body), fresh)
         if count != 1:
             raise SystemExit(f"{file} lacks the marks of {name}")
     return text, fresh
+
+
+def _between(body: str, marks: re.Match[str]) -> str:
+    return f"{marks[1]}{body}\n{marks[2]}"
 
 
 if __name__ == "__main__":
