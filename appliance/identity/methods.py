@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from appliance.db import users as user_rows
 from appliance.db.records import Record, find
-from appliance.errors import Forbidden, Invalid, Unauthenticated
+from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.application_credentials import ApplicationCredentials
 from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
@@ -59,7 +59,7 @@ class PasswordMethod:
 
 
 class TokenMethod:
-    """A valid token. What is made from it ends when it does."""
+    """A valid token. What is made from it ends when it does. One that is not valid is not found, as Keystone has it."""
 
     def __init__(self, tokens: Tokens, credentials: ApplicationCredentials) -> None:
         self._tokens = tokens
@@ -68,7 +68,10 @@ class TokenMethod:
     def __call__(self, shown: Record) -> Proof:
         if not isinstance(shown.get("id"), str):
             raise Invalid("Expecting to find id in token.")
-        token = self._tokens.validate(shown["id"])
+        try:
+            token = self._tokens.validate(shown["id"])
+        except Unauthenticated as error:
+            raise NotFound("Could not find token.") from error
         if token.trust is not None:
             raise Forbidden("A token of a trust can't be turned into another one.")
         bound = token.application_credential

@@ -64,7 +64,7 @@ def test_nocatalog_leaves_the_catalog_out(client: Client) -> None:
         ({"identity": {"methods": ["password"]}}, 400),
         ({"identity": {"methods": ["magic"], "magic": {}}}, 401),
         ({"identity": {"methods": ["token"], "token": {}}}, 400),
-        ({"identity": {"methods": ["token"], "token": {"id": "junk"}}}, 401),
+        ({"identity": {"methods": ["token"], "token": {"id": "junk"}}}, 404),
         ({"identity": {"methods": ["password"], "password": {"user": {"password": "x"}}}}, 400),
         (password_auth("admin", "wrong"), 401),
         (password_auth("nobody", PASSWORD), 401),
