@@ -45,9 +45,12 @@ def _name(test: Any) -> str:
 
 def _reason(err: Any, details: Any) -> str:
     if err is not None:
-        return f"{err[0].__name__}: {err[1]}"
-    texts = [part.as_text() for name, part in (details or {}).items() if "traceback" in name]
-    return texts[0].strip().splitlines()[-1] if texts and texts[0].strip() else "failed"
+        text = f"{err[0].__name__}: {err[1]}"
+    else:
+        text = "\n".join(part.as_text() for name, part in (details or {}).items() if "traceback" in name)
+    # Tempest puts the whole log before the traceback: what went wrong is the last thing that it says.
+    lines = [line.strip() for line in text.splitlines() if line.strip(" }")]
+    return " ".join(lines[-2:]) or "failed"
 
 
 def load(names: Iterable[str]) -> tuple[unittest.TestSuite, dict[str, tuple[str, str]]]:
