@@ -18,17 +18,22 @@ from appliance.bootstrap import Welcome, new_password, preload, write_credential
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
+from appliance.identity.edge import Edge
 from appliance.identity.service import Identity
+from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
-from appliance.jobs.scheduler import Scheduler
+from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.values import Clock, now
+
+SEEDED = "metadefs:seeded"
+"""The note that the seed of metadata definitions is in: what an admin deletes of it stays deleted."""
 
 
 class Appliance:
@@ -62,11 +67,15 @@ class Appliance:
         identity = identity_v3.build(self.identity, settings, addresses)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
-        self.scheduler = Scheduler(upkeep_jobs(blobs, collecting, settings))
+        believed = verification(self.identity, Notes(self.db), settings, self.clock)
+        jobs = upkeep_jobs(blobs, collecting, settings)
+        if isinstance(believed, Edge):
+            jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
+        self.scheduler = Scheduler(jobs)
         opened.callback(self.scheduler.stop)
         image = image_v2.build(
             self.images,
-            self.identity.validate,
+            believed.validate,
             settings,
             identity_url=addresses.identity_from_image,
             more_routes=(
@@ -105,18 +114,22 @@ class Appliance:
         """Do what the first start has to do, listen, and say where."""
         settings = self.settings
         password = None
-        if not self.identity.bootstrapped():
+        notes = Notes(self.db)
+        # An edge site's users and projects are a copy of another's: it has no first ones of its own.
+        if settings.identity_mode != "edge" and not self.identity.bootstrapped():
             password = settings.admin_password or new_password()
             self.identity.bootstrap(password, settings.region)
+        if notes.get(SEEDED) is None:
             load_seed(self.db, self.clock)
-        notes = []
+            notes.set(SEEDED, "yes")
+        said = []
         if settings.sample_images:
-            notes = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), Notes(self.db))
+            said = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), notes)
         self.server.start()
         image_url, identity_url = self._urls()
         write_credentials(self.directory, identity_url, settings.region, password)
         shown = password if password and not settings.admin_password else ""
-        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, notes)
+        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said)
 
     def _urls(self) -> tuple[str, str]:
         bases = [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.server.addresses]

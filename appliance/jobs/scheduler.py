@@ -25,6 +25,16 @@ class Job:
     pause: float = 0.05
 
 
+def done(work: Callable[[], object]) -> Callable[[], bool]:
+    """Work that is over in one step."""
+
+    def step() -> bool:
+        work()
+        return False
+
+    return step
+
+
 class Scheduler:
     """Runs jobs from `start` to `stop` in a thread of its own, one step at a time."""
 

@@ -14,8 +14,8 @@ from appliance.errors import Invalid, Unauthenticated
 from appliance.settings import Settings
 from appliance.values import Caller
 
-Authenticate = Callable[[str], Caller]
-"""A token's text in, its caller out. Raises `Unauthenticated`."""
+Authenticate = Callable[[str, str, str], Caller]
+"""A token's text, and the method and path that it is used for, in; its caller out. Raises `Unauthenticated`."""
 
 # Paths where Glance has no answer of its own to other methods.
 _NO_405 = re.compile(r"/v2/(images/[^/]+/tasks|info/usage)")
@@ -76,7 +76,7 @@ class ImageDialect:
         token = request.header("x-auth-token")
         if not token:
             raise Unauthenticated("There is no token in the request.")
-        request.caller = self._authenticate(token)
+        request.caller = self._authenticate(token, request.method, request.path)
         if request.path == "/v2":
             return Reply(302, headers=[("Location", f"{request.base_url}/v2/")])
         return None

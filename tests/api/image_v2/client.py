@@ -97,7 +97,7 @@ class Cloud:
         """Image services of other regions, by region and interface."""
         self._elsewhere.update(elsewhere)
 
-    def authenticate(self, token: str) -> Caller:
+    def authenticate(self, token: str, method: str, path: str) -> Caller:
         if token not in CALLERS:
             raise Unauthenticated("The token is not valid.")
         return replace(CALLERS[token], token=f"tok-{token}")
