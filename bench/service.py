@@ -1,0 +1,226 @@
+"""How fast the whole appliance is: a real process, loopback, durable commits. Prints ratios, medians of several rounds.
+
+    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--binary PATH]
+
+What is compared runs in the same round, one after the other, so that a noisy machine hurts both.
+"""
+
+import argparse
+import hashlib
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from appliance.values import MIB
+
+_CHUNK = MIB
+_CALLS = 300
+
+
+class Served:
+    """One appliance in a process of its own, and an admin's token for it."""
+
+    def __init__(self, directory: Path, program: list[str]) -> None:
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [*program, "serve", "--data-dir", directory, "--image-port", "0", "--identity-port", "0"],
+            env={**os.environ, "APPLIANCE_ADMIN_PASSWORD": "bench"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.image = urlsplit(self.process.stdout.readline().split()[1])
+        self.identity = urlsplit(self.process.stdout.readline().split()[1])
+        self.ready = time.monotonic() - self.began
+        self.token = self.issue()
+
+    def issue(self) -> str:
+        user = {"name": "admin", "domain": {"id": "default"}, "password": "bench"}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
+        connection = http.client.HTTPConnection(self.identity.netloc)
+        connection.request("POST", "/v3/auth/tokens", json.dumps({"auth": auth}), {"Content-Type": "application/json"})
+        token = connection.getresponse().headers["X-Subject-Token"]
+        connection.close()
+        assert token
+        return token
+
+    def call(self, connection: http.client.HTTPConnection, method: str, path: str, document: Any = None) -> Any:
+        headers = {"X-Auth-Token": self.token, "X-Subject-Token": self.token, "Content-Type": "application/json"}
+        connection.request(method, path, json.dumps(document) if document is not None else None, headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status < 300, (answer.status, body)
+        return json.loads(body) if body else None
+
+    def new_image(self) -> str:
+        connection = http.client.HTTPConnection(self.image.netloc)
+        document = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
+        image: str = self.call(connection, "POST", "/v2/images", document)["id"]
+        connection.close()
+        return image
+
+    def upload(self, data: bytes) -> tuple[str, float]:
+        """A new image with this data, and the seconds from its first byte to the answer."""
+        image = self.new_image()
+        with socket.create_connection((self.image.hostname, self.image.port)) as connection:
+            head = (
+                f"PUT /v2/images/{image}/file HTTP/1.1\r\nHost: bench\r\nX-Auth-Token: {self.token}\r\n"
+                f"Content-Type: application/octet-stream\r\nContent-Length: {len(data)}\r\n\r\n"
+            )
+            begin = time.monotonic()
+            connection.sendall(head.encode())
+            connection.sendall(data)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 204")
+            return image, time.monotonic() - begin
+
+    def download(self, image: str, size: int) -> float:
+        """Seconds to take all bytes of an image and throw them away."""
+        buffer = bytearray(_CHUNK)
+        with socket.create_connection((self.image.hostname, self.image.port)) as connection:
+            head = f"GET /v2/images/{image}/file HTTP/1.0\r\nX-Auth-Token: {self.token}\r\n\r\n"
+            begin = time.monotonic()
+            connection.sendall(head.encode())
+            got = 0
+            while count := connection.recv_into(buffer):
+                got += count
+            assert got > size
+            return time.monotonic() - begin
+
+    def rate(self, address: Any, method: str, path: str) -> float:
+        """Answers a second to one client that keeps its connection."""
+        connection = http.client.HTTPConnection(address.netloc)
+        self.call(connection, method, path)
+        begin = time.monotonic()
+        for _ in range(_CALLS):
+            self.call(connection, method, path)
+        seconds = time.monotonic() - begin
+        connection.close()
+        return _CALLS / seconds
+
+    def memory(self) -> int:
+        """Resident bytes of the server."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) * 1024
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@contextmanager
+def served(program: list[str]) -> Iterator[Served]:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as directory:
+        it = Served(Path(directory) / "data", program)
+        try:
+            yield it
+        finally:
+            it.stop()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.monotonic()
+    work()
+    return time.monotonic() - begin
+
+
+def transfers(program: list[str], rounds: int, size: int) -> None:
+    """Uploads and downloads, next to plain md5 of the same bytes."""
+    ratios: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        ratios.setdefault(name, []).append(value)
+
+    text = b"".join(b"line %d of something that compresses\n" % n for n in range(size // 40 // 64)) * 64
+    with served(program) as it:
+        for _ in range(rounds):
+            data = os.urandom(size)
+            md5 = seconds(lambda data=data: hashlib.md5(data).digest())  # type: ignore[misc]
+            image, first = it.upload(data)
+            note("upload, durable / md5", md5 / first)
+            _, again = it.upload(data)
+            note("the same image again / md5", md5 / again)
+            down = it.download(image, size)
+            note("download of raw blocks, MiB/s", size / MIB / down)
+            packed, _ = it.upload(text)
+            note("download of lz4 blocks, MiB/s", len(text) / MIB / it.download(packed, len(text)))
+            quarter = [os.urandom(size // 4) for _ in range(4)]
+            alone = it.upload(os.urandom(size // 4))[1]
+            threads = [threading.Thread(target=it.upload, args=(part,)) for part in quarter]
+
+            def four(threads: list[threading.Thread] = threads) -> None:
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+
+            note("four uploads at once / one alone, bytes a second", 4 * alone / seconds(four))
+        print(f"  resident after it all: {it.memory() / MIB:.0f} MiB")
+    for name, values in ratios.items():
+        print(f"  {name}: {statistics.median(values):.2f}")
+
+
+def metadata(program: list[str], rounds: int, counts: list[int]) -> None:
+    """Requests a second for lists, images and tokens, with few and with many images."""
+    lists: list[float] = []
+    with served(program) as it:
+        made = 0
+        connection = http.client.HTTPConnection(it.image.netloc)
+        for count in counts:
+            while made < count:
+                image = it.call(connection, "POST", "/v2/images", {"name": f"n{made}"})["id"]
+                made += 1
+            lists.append(statistics.median(it.rate(it.image, "GET", "/v2/images?limit=25") for _ in range(rounds)))
+            print(f"  list of 25 among {count} images: {lists[-1]:.0f} a second")
+        connection.close()
+        shows = statistics.median(it.rate(it.image, "GET", f"/v2/images/{image}") for _ in range(rounds))
+        checks = statistics.median(it.rate(it.identity, "GET", "/v3/auth/tokens") for _ in range(rounds))
+        issues = statistics.median(1 / seconds(it.issue) for _ in range(rounds))
+        print(f"  list among many / among few: {lists[-1] / lists[0]:.2f}")
+        print(f"  show: {shows:.0f} a second")
+        print(f"  token validation: {checks:.0f} a second; token issue: {issues:.1f} a second")
+
+
+def start(program: list[str], rounds: int) -> None:
+    """Start to ready, of a directory that is there; resident memory when idle."""
+    with tempfile.TemporaryDirectory() as directory:
+        Served(Path(directory) / "data", program).stop()
+        ready, memory = [], []
+        for _ in range(rounds):
+            it = Served(Path(directory) / "data", program)
+            ready.append(it.ready)
+            memory.append(it.memory() / MIB)
+            it.stop()
+    print(f"  start to ready: {statistics.median(ready):.2f} s; resident then: {statistics.median(memory):.0f} MiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size-mib", type=int, default=1024)
+    parser.add_argument("--images", default="1000,20000")
+    parser.add_argument("--binary", help="single executable to measure in place of this checkout")
+    options = parser.parse_args()
+    program = [options.binary] if options.binary else [sys.executable, "appliance.py"]
+    start(program, options.rounds)
+    metadata(program, options.rounds, [int(count) for count in options.images.split(",")])
+    transfers(program, options.rounds, options.size_mib * MIB)
+
+
+if __name__ == "__main__":
+    main()
