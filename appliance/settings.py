@@ -34,8 +34,12 @@ class Settings:
     image_port: int = _setting(9292, "port of the image service; 0 picks a free one")
     identity_port: int = _setting(5000, "port of the identity service; 0 picks a free one")
     legacy: bool = _setting(False, "serve Image API v1 and Identity API v2.0 too, for clients of 2013")
-    legacy_admin_port: int = _setting(35357, "port of the admin's half of Identity API v2.0, with --legacy; 0 picks one")
-    admin_token: str = _setting("", "bootstrap token: whoever has it is an admin for Identity API v2.0; none unless set")
+    legacy_admin_port: int = _setting(
+        35357, "port of the admin's half of Identity API v2.0, with --legacy; 0 picks one"
+    )
+    admin_token: str = _setting(
+        "", "bootstrap token: whoever has it is an admin for Identity API v2.0; none unless set"
+    )
     admin_token_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
     )
@@ -123,6 +127,7 @@ class Settings:
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")
     show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
+    do_secure_hash: bool = _setting(True, "read and hash what a new location leads to, in the background")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(
         (),

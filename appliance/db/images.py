@@ -246,6 +246,13 @@ class ImageRows:
     def remove_location(self, tx: Tx, location_id: int) -> bool:
         return tx.execute("DELETE FROM image_locations WHERE id = ?", (location_id,)).rowcount == 1
 
+    def clear_locations(self, tx: Tx, image_id: str) -> None:
+        """Forget the URLs at which an image lies; contents of our own are not forgotten so lightly."""
+        tx.execute("DELETE FROM image_locations WHERE image_id = ? AND content_id IS NULL", (image_id,))
+
+    def set_location_metadata(self, tx: Tx, location: LocationRecord) -> None:
+        tx.execute("UPDATE image_locations SET metadata = ? WHERE id = ?", (json.dumps(location.metadata), location.id))
+
     def stored_by(self, owner: str | None, excluding: str) -> int:
         """Bytes that an owner's images take up, each location counted, without the image `excluding`."""
         row = self._db.row(STORED_BY, {"owner": owner, "excluding": excluding})

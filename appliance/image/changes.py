@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.images import ImageRecord
+from appliance.db.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden
 from appliance.image.draft import (
     check_property,
@@ -13,6 +13,7 @@ from appliance.image.draft import (
     check_value,
     unique_tags,
 )
+from appliance.image.location_changes import LocationChanges
 from appliance.image.model import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE
 from appliance.image.rules import enforce, enforce_visibility
 from appliance.settings import Settings
@@ -43,6 +44,9 @@ class Difference:
     removed_properties: set[str] = field(default_factory=set)
     added_tags: list[str] = field(default_factory=list)
     removed_tags: list[str] = field(default_factory=list)
+    added_locations: list[LocationRecord] = field(default_factory=list)
+    changed_locations: list[LocationRecord] = field(default_factory=list)
+    removed_locations: list[LocationRecord] = field(default_factory=list)
 
 
 def check_path(change: Change) -> None:
@@ -53,14 +57,21 @@ def check_path(change: Change) -> None:
         raise Forbidden(f"Attribute '{change.root}' is reserved.")
 
 
-def apply(caller: Caller, image: ImageRecord, changes: Sequence[Change], settings: Settings) -> Difference:
+# What adding a location sets besides.
+_FACTS = ("status", "size", "checksum", "os_hash_algo", "os_hash_value")
+
+
+def apply(
+    caller: Caller, image: ImageRecord, changes: Sequence[Change], settings: Settings, locations: LocationChanges
+) -> Difference:
     """Apply `changes` to `image` and say what is different. On an error the record is of no use any more."""
-    before = _Before(dict(image.properties), list(image.tags), {name: getattr(image, name) for name in SETTABLE})
+    columns = {name: getattr(image, name) for name in (*SETTABLE, *_FACTS)}
+    before = _Before(dict(image.properties), list(image.tags), columns, list(image.locations))
     for change in changes:
         check_path(change)
         if change.root == "locations":
-            raise Forbidden(f"It's not allowed to {change.op} locations if locations are invisible.")
-        if change.op == "remove":
+            _relocate(caller, image, change, locations)
+        elif change.op == "remove":
             _remove(caller, image, change)
         else:
             _set(caller, image, change, settings)
@@ -74,6 +85,7 @@ class _Before:
     properties: dict[str, str | None]
     tags: list[str]
     columns: dict[str, Any]
+    locations: list[LocationRecord]
 
     def difference(self, image: ImageRecord) -> Difference:
         found = Difference()
@@ -87,7 +99,21 @@ class _Before:
         found.removed_properties = self.properties.keys() - image.properties.keys()
         found.added_tags = [tag for tag in image.tags if tag not in self.tags]
         found.removed_tags = [tag for tag in self.tags if tag not in image.tags]
+        if image.locations != self.locations:
+            former = {place.id: place for place in self.locations}
+            found.added_locations = [place for place in image.locations if place.id is None]
+            found.changed_locations = [place for place in image.locations if former.pop(place.id, place) != place]
+            found.removed_locations = list(former.values())
         return found
+
+
+def _relocate(caller: Caller, image: ImageRecord, change: Change, locations: LocationChanges) -> None:
+    if change.op == "add":
+        locations.add(caller, image, change.path[1], change.value)
+    elif change.op == "remove":
+        locations.remove(caller, image, change.path[1])
+    else:
+        locations.replace(caller, image, change.value)
 
 
 def _set(caller: Caller, image: ImageRecord, change: Change, settings: Settings) -> None:

@@ -16,6 +16,7 @@ from appliance.image.members import Lookup
 from appliance.image.model import check_transition
 from appliance.image.rules import enforce, not_found
 from appliance.image.stores import Stores
+from appliance.image.web_content import Web
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Content, Source
 
@@ -35,13 +36,16 @@ EMPTY: dict[str, Any] = {
 class ImageData:
     """Bytes of images, in and out."""
 
-    def __init__(self, db: Database, stores: Stores, settings: Settings, clock: Clock, look_up: Lookup) -> None:
+    def __init__(
+        self, db: Database, stores: Stores, settings: Settings, clock: Clock, look_up: Lookup, web: Web
+    ) -> None:
         self._db = db
         self._rows = ImageRows(db)
         self._stores = stores
         self._settings = settings
         self._clock = clock
         self._look_up = look_up
+        self._web = web
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -116,6 +120,8 @@ class ImageData:
         with self._db.write() as tx:
             values = {"status": status, "updated_at": self._clock()}
             taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
+            if taken:
+                self._rows.clear_locations(tx, image.id)
         if not taken:
             self._explain_lost_race(image.id, status)
         try:
@@ -184,6 +190,9 @@ class ImageData:
         enforce(caller, "download_image", image)
         if prefer:
             self._check_preferred(prefer)
+        if image.status not in ("active", "deactivated"):
+            # What is not yet verified, or not yet everywhere, is nobody's to read.
+            image.locations = []
         image.locations.sort(key=lambda location: (location.store not in prefer, -self._stores.weight(location.store)))
         return image
 
@@ -199,7 +208,7 @@ class ImageData:
         trouble: ApplianceError | None = None
         for location in image.locations:
             try:
-                return self._open_location(location, start, length)
+                return self._open_location(image, location, start, length)
             except ApplianceError as error:
                 log.warning("image %s can't be read from store %s: %s", image.id, location.store, error)
                 trouble = error
@@ -207,7 +216,9 @@ class ImageData:
             raise trouble
         return None
 
-    def _open_location(self, location: LocationRecord, start: int, length: int | None) -> Content:
+    def _open_location(self, image: ImageRecord, location: LocationRecord, start: int, length: int | None) -> Content:
+        if location.url is not None:
+            return self._web.open(location.url, image, start, (image.size or 0) - start if length is None else length)
         store = self._stores.find(location.store)
         if location.content_id is None or store is None or store.read_only:
             raise Unavailable(f"Store {location.store} can't be read at present.")

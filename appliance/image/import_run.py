@@ -153,7 +153,7 @@ class ImportRun:
             label=label(image),
             progress=self._progress(job),
         ) as taken:
-            if again and taken.sealed.hash_value != image.os_hash_value:
+            if again and image.os_hash_value and taken.sealed.hash_value != image.os_hash_value:
                 raise Corrupt(f"The bytes read for image {image.id} are not those that were stored.")
             with self._db.write() as tx:
                 content_id = store.writer.index.commit(tx, taken.sealed)
@@ -166,7 +166,7 @@ class ImportRun:
         if inspection is not None:
             while chunk := offer.source.read(MIB):
                 inspection.write(chunk)
-                self._check_stopping()
+                self.check_stopping()
         virtual_size = inspection.verdict() if inspection is not None else None
         store = self._stores.find(store_id)
         assert store is not None and offer.content is not None
@@ -203,7 +203,8 @@ class ImportRun:
             raise gone(image_id)
         return image
 
-    def _check_stopping(self) -> None:
+    def check_stopping(self) -> None:
+        """Raise `Unavailable` if the process ends."""
         if self.stopping.is_set():
             raise Unavailable("The service is stopping.")
 
@@ -212,7 +213,7 @@ class ImportRun:
 
         def progress(size: int) -> None:
             nonlocal told
-            self._check_stopping()
+            self.check_stopping()
             if time.monotonic() - told >= _TELL_EVERY:
                 told = time.monotonic()
                 self._tasks.tell(job.task_id, f"Copied {size // MIB} MiB")

@@ -47,14 +47,18 @@ class SourceFinder:
 
     @contextmanager
     def stored(self, image: ImageRecord) -> Iterator[Offer]:
-        """What one of our own stores has of the image already."""
+        """What one of our own stores has of the image already, or else the URL that it lies at."""
         for location in image.locations:
             store = self._stores.find(location.store)
             if location.content_id is not None and store is not None and not store.read_only:
                 with self._content(store.id, location.content_id) as offer:
                     yield offer
                 return
-        raise Conflict(f"Image {image.id} has no data that could be copied.")
+        url = next((location.url for location in image.locations if location.url is not None), None)
+        if url is None:
+            raise Conflict(f"Image {image.id} has no data that could be copied.")
+        with self.web(url) as offer:
+            yield offer
 
     @contextmanager
     def _content(self, store_id: str, content_id: int) -> Iterator[Offer]:

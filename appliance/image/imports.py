@@ -1,6 +1,5 @@
 """Interoperable import: what may be asked for, in which state, and the lock that lets one work on an image."""
 
-import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from appliance.db.database import Database
 from appliance.db.images import ImageRecord, ImageRows
 from appliance.errors import Conflict, Invalid
 from appliance.image.data import ImageData
+from appliance.image.import_lock import ImportLock
 from appliance.image.import_notes import announce
 from appliance.image.import_run import ImportJob, ImportRun
 from appliance.image.members import Lookup
-from appliance.image.model import IMPORT_LOCK
 from appliance.image.rules import enforce
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
@@ -21,14 +20,8 @@ from appliance.image.web_source import UriFilter
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, is_uuid, new_uuid
 
-log = logging.getLogger(__name__)
-
 FindImageService = Callable[[str, str], str | None]
 """Region and interface in, address of the image service there out, None if the catalog has none."""
-
-_MINUTE = 60 * 1_000_000
-_LOCK_LIFE = {"pending": 120 * _MINUTE}
-_USUAL_LOCK_LIFE = 60 * _MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +74,7 @@ class Imports:
         look_up: Lookup,
         data: ImageData,
         tasks: Tasks,
+        uris: UriFilter,
         find_image_service: FindImageService | None = None,
     ) -> None:
         self._db = db
@@ -90,7 +84,8 @@ class Imports:
         self._clock = clock
         self._look_up = look_up
         self._tasks = tasks
-        self._uris = UriFilter(settings)
+        self._lock = ImportLock(db, tasks, clock)
+        self._uris = uris
         self._find_image_service = find_image_service
         self.run = ImportRun(db, stores, settings, clock, data, tasks, self._uris)
         self._pool = ThreadPoolExecutor(settings.import_threads, thread_name_prefix="import")
@@ -117,7 +112,7 @@ class Imports:
         check_state(image, asked.method)
         source = self._source_address(asked)
         enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
-        self._check_lock(image)
+        self._lock.check(image)
         stores = self._targets(image, asked)
         if not stores:
             return
@@ -175,22 +170,6 @@ class Imports:
 
     # -- the lock ------------------------------------------------------------------------------------------------------
 
-    def _check_lock(self, image: ImageRecord) -> None:
-        """Raise `Conflict` if another import is at work; break its lock if it can't be any more."""
-        holder = image.properties.get(IMPORT_LOCK)
-        if holder is None:
-            return
-        task = self._tasks.find(holder)
-        if task is not None:
-            life = _LOCK_LIFE.get(task.status, _USUAL_LOCK_LIFE)
-            if self._clock() - task.updated_at < life:
-                raise Conflict("Image has active task")
-        with self._db.write() as tx:
-            if not self._rows.release_property(tx, image.id, IMPORT_LOCK, holder):
-                raise Conflict("Image has active task")
-            self._tasks.fail(tx, holder, "Expired lock preempted")
-        log.warning("image %s: the lock of task %s had expired and was broken", image.id, holder)
-
     def _take_lock(
         self,
         caller: Caller,
@@ -207,11 +186,11 @@ class Imports:
             values: dict[str, Any] = {"updated_at": self._clock()}
             if asked.method != "copy-image":
                 values["status"] = "importing"
-            unchanged = self._rows.change(tx, image.id, (image.status,), values)
-            if not unchanged or not self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id):
-                raise Conflict(
-                    f"New operation on image '{image.id}' is not permitted as prior operation is still in progress"
-                )
+            if not self._rows.change(tx, image.id, (image.status,), values):
+                raise Conflict(f"Image {image.id} was changed meanwhile.")
+            self._lock.take(tx, image.id, task_id)
+            if image.status == "queued":
+                self._rows.clear_locations(tx, image.id)
             if self._stores.several:
                 announce(tx, self._rows, image, stores)
             self._tasks.add(

@@ -3,23 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.db.database import Database
+from appliance.db.database import Database, Tx
 from appliance.db.image_pages import page
 from appliance.db.images import ImageRecord, ImageRows
-from appliance.errors import Conflict, Forbidden, Gone, Invalid, LimitExceeded, NotFound
-from appliance.image.changes import Change, apply
+from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound
+from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
 from appliance.image.draft import draft
 from appliance.image.imports import FindImageService, Imports
 from appliance.image.listing import Parameters, page_query
+from appliance.image.location_changes import LocationChanges
+from appliance.image.locations import Locations
 from appliance.image.members import Members
-from appliance.image.model import NAME_LIMIT
+from appliance.image.model import NAME_LIMIT, TRANSITIONS
 from appliance.image.obituary import obituary
 from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
 from appliance.image.stores import Stores
 from appliance.image.task_imports import TaskImports
 from appliance.image.tasks import Tasks
+from appliance.image.web_content import Web
+from appliance.image.web_source import UriFilter
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Source
 
@@ -42,11 +46,18 @@ class Images:
         self._settings = settings
         self._clock = clock
         self.stores = stores
-        self.data = ImageData(db, stores, settings, clock, self.look_up)
+        uris = UriFilter(settings)
+        web = Web(settings, uris)
+        self._locating = LocationChanges(stores, settings, web)
+        self.data = ImageData(db, stores, settings, clock, self.look_up, web)
         self.members = Members(db, settings, clock, self.look_up)
         self.tasks = Tasks(db, settings, clock)
-        self.imports = Imports(db, stores, settings, clock, self.look_up, self.data, self.tasks, find_image_service)
-
+        self.imports = Imports(
+            db, stores, settings, clock, self.look_up, self.data, self.tasks, uris, find_image_service
+        )
+        self.locations = Locations(
+            db, settings, clock, self.look_up, self.tasks, self.imports, self.data, self._locating, web
+        )
         self.task_imports = TaskImports(db, settings, self.tasks, self.imports, self.create, self.delete)
 
     def close(self) -> None:
@@ -113,19 +124,30 @@ class Images:
             image = self.get(caller, image_id)
             if not changes:
                 return image
-            image = self._in_order(image)
-            difference = apply(caller, image, changes, self._settings)
+            status = image.status
+            difference = apply(caller, image, changes, self._settings, self._locating)
             image.updated_at = self._clock()
             with self._db.write() as tx:
                 columns = difference.columns | {"updated_at": image.updated_at}
-                if self._rows.change(tx, image_id, (image.status,), columns, revision=image.revision):
-                    self._rows.put_properties(tx, image_id, difference.set_properties)
-                    self._rows.remove_properties(tx, image_id, difference.removed_properties)
-                    self._rows.add_tags(tx, image_id, difference.added_tags)
-                    self._rows.remove_tags(tx, image_id, difference.removed_tags)
+                if self._rows.change(tx, image_id, (status,), columns, revision=image.revision):
+                    self._write(tx, image_id, difference)
                     return image
             # Somebody else changed it since it was read: look again.
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def _write(self, tx: Tx, image_id: str, difference: Difference) -> None:
+        self._rows.put_properties(tx, image_id, difference.set_properties)
+        self._rows.remove_properties(tx, image_id, difference.removed_properties)
+        self._rows.add_tags(tx, image_id, difference.added_tags)
+        self._rows.remove_tags(tx, image_id, difference.removed_tags)
+        for place in difference.removed_locations:
+            assert place.id is not None
+            self._rows.remove_location(tx, place.id)
+            release(tx, self.stores, [(place.store, place.content_id)])
+        for place in difference.changed_locations:
+            self._rows.set_location_metadata(tx, place)
+        for place in difference.added_locations:
+            self._rows.add_location(tx, image_id, place)
 
     def delete(self, caller: Caller, image_id: str) -> None:
         """Remove an image and let its data go."""
@@ -168,8 +190,8 @@ class Images:
             raise Invalid(f"A tag has at most {NAME_LIMIT} characters.")
         quota = self._settings.image_tag_quota
         with self._db.write() as tx:
-            if not self._rows.change(tx, image_id, (image.status,), {"updated_at": self._clock()}):
-                raise Gone(f"Image {image_id} was changed meanwhile.")
+            if not self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()}):
+                raise not_found(image_id)
             if not self._rows.add_tag_below(tx, image_id, tag, quota):
                 raise LimitExceeded(f"Image tag limit exceeded for image {image_id}: the maximum is {quota}.")
 
@@ -179,7 +201,7 @@ class Images:
         with self._db.write() as tx:
             if not self._rows.remove_tags(tx, image_id, [tag]):
                 raise NotFound(f"Image {image_id} has no tag {tag}.")
-            self._rows.change(tx, image_id, (image.status,), {"updated_at": self._clock()})
+            self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()})
 
     # -- data ----------------------------------------------------------------------------------------------------------
 

@@ -103,9 +103,10 @@ class Tasks:
         with self._db.write() as tx:
             self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
 
-    def succeed(self, tx: Tx, task_id: str, result: dict[str, Any] | None = None) -> None:
+    def succeed(self, tx: Tx, task_id: str, result: dict[str, Any] | None = None, message: str = "") -> None:
+        told = {"message": message} if message else {}
         self._rows.change(
-            tx, task_id, ("processing",), "success", self._clock(), result=result, expires_at=self._expiry()
+            tx, task_id, ("processing",), "success", self._clock(), result=result, expires_at=self._expiry(), **told
         )
 
     def fail(self, tx: Tx, task_id: str, message: str) -> None:

@@ -106,17 +106,31 @@ def _resolve(target: Target) -> list[Address]:
 
 
 class WebSource:
-    """The body of one GET, as a `Source`. Redirects are followed, each checked like the first address."""
+    """The body of one GET, as a `Source`. Redirects are followed, each checked like the first address.
 
-    def __init__(self, uris: UriFilter, uri: str, timeout: float, headers: Mapping[str, str] | None = None) -> None:
+    With a `Range` among the headers the answer may be a part: `content_range` says which one, None for the whole.
+    """
+
+    def __init__(
+        self,
+        uris: UriFilter,
+        uri: str,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "GET",
+    ) -> None:
         self._uris = uris
         self._timeout = timeout
+        self._method = method
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "glance-appliance"} | dict(headers or {})
         self._connection: http.client.HTTPConnection | None = None
+        self._answer: http.client.HTTPResponse | None = None
         self._response = self._open(uri)
         length = self._response.getheader("Content-Length")
         self.size = int(length) if length and length.isdigit() else None
         """What the server says that the size is."""
+        self.content_range = self._response.getheader("Content-Range") if self._response.status == 206 else None
 
     def read(self, size: int = -1, /) -> bytes:
         try:
@@ -128,6 +142,10 @@ class WebSource:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._answer is not None:
+            # It owns the socket if the server ends the connection with it.
+            self._answer.close()
+            self._answer = None
 
     def __enter__(self) -> "WebSource":
         return self
@@ -153,7 +171,7 @@ class WebSource:
                 # A token is for the host that it was meant for.
                 headers = {name: value for name, value in headers.items() if name.lower() != "x-auth-token"}
             uri = following
-        if response.status != 200:
+        if response.status != 200 and not (response.status == 206 and "Range" in headers):
             self.close()
             raise Unavailable(f"{uri} was answered with {response.status}.")
         return response
@@ -165,8 +183,9 @@ class WebSource:
         for address in self._uris.addresses(target):
             self._connection = _pinned(target, address, self._timeout)
             try:
-                self._connection.request("GET", f"{path}{query}", headers=dict(headers))
-                return self._connection.getresponse()
+                self._connection.request(self._method, f"{path}{query}", headers=dict(headers))
+                self._answer = self._connection.getresponse()
+                return self._answer
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.close()
                 trouble = error

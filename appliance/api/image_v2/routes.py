@@ -12,6 +12,7 @@ from appliance.api.image_v2.image_data import ImageDataRoutes
 from appliance.api.image_v2.images import ImageRoutes
 from appliance.api.image_v2.imports import ImportRoutes
 from appliance.api.image_v2.info import InfoRoutes
+from appliance.api.image_v2.locations import LocationRoutes
 from appliance.api.image_v2.members import MemberRoutes
 from appliance.api.image_v2.tags import TagRoutes
 from appliance.api.image_v2.tasks import TaskRoutes
@@ -32,6 +33,7 @@ def routes(images: Images, settings: Settings) -> list[Route]:
         *TagRoutes(images).routes(),
         *ActionRoutes(images).routes(),
         *ImportRoutes(images).routes(),
+        *LocationRoutes(images, checks).routes(),
         *TaskRoutes(images).routes(),
         *InfoRoutes(images, settings).routes(),
         *schemas.routes(settings),

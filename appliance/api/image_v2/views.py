@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from appliance.db.image_members import MemberRecord
 from appliance.db.images import ImageRecord, LocationRecord
 from appliance.db.tasks import TaskRecord
+from appliance.image.location_changes import shown_metadata, url_of
 from appliance.settings import Settings
 from appliance.values import micros_text, seconds_text
 
@@ -67,10 +68,7 @@ class ImageView:
 
 
 def location(image: ImageRecord, place: LocationRecord) -> Json:
-    """A location. What lies in our own store has an address that says which store and which image."""
-    url = place.url if place.url is not None else f"appliance://{place.store}/{image.id}"
-    metadata = place.metadata if place.store is None else {**place.metadata, "store": place.store}
-    return {"url": url, "metadata": metadata}
+    return {"url": url_of(image.id, place), "metadata": shown_metadata(place)}
 
 
 def member(record: MemberRecord) -> Json:

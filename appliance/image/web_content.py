@@ -1,0 +1,165 @@
+"""Images whose data lies at a URL: how large it is, and its bytes on their way through.
+
+Every fetch goes through the same filter and the same pinned connection as an import.
+"""
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+from appliance.db.images import ImageRecord
+from appliance.errors import Corrupt, Invalid, Refusal, Unavailable
+from appliance.image.web_source import UriFilter, WebSource
+from appliance.settings import Settings
+from appliance.values import KIB, Piece
+
+_PIECE = 256 * KIB
+# A server that is slow keeps a thread waiting, and these are few: more readers than this are sent away.
+_MOST_READERS = 8
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+
+class Web:
+    """Opens URLs that images lie at."""
+
+    def __init__(self, settings: Settings, uris: UriFilter) -> None:
+        self._uris = uris
+        self._timeout = settings.import_timeout
+        self._readers = threading.BoundedSemaphore(_MOST_READERS)
+
+    def check(self, url: str) -> None:
+        """Raise `Invalid` for a URL that no location may have."""
+        if not url.startswith(("http://", "https://")):
+            raise Invalid("Invalid location")
+        self._uris.check(url)
+
+    def size(self, url: str) -> int:
+        """How large it is, by its server. Raises `Invalid` if nothing of a known size is there."""
+        self.check(url)
+        for method in ("HEAD", "GET"):
+            try:
+                with WebSource(self._uris, url, self._timeout, method=method) as source:
+                    if source.size:
+                        return source.size
+            except Unavailable:
+                continue
+        raise Invalid("Invalid location")
+
+    def open(self, url: str, image: ImageRecord, start: int, length: int) -> "WebContent":
+        """`length` bytes from `start` on. Raises `Unavailable` if they can't be had."""
+        if image.size is None:
+            raise Unavailable(f"Nobody knows the size of image {image.id}.")
+        if not self._readers.acquire(blocking=False):
+            raise Unavailable("Too many images are being read from other servers. Try again later.")
+        try:
+            whole = length == image.size
+            headers = None if whole else {"Range": f"bytes={start}-{start + length - 1}"}
+            try:
+                source = WebSource(self._uris, url, self._timeout, headers)
+            except Refusal as error:
+                raise Unavailable(f"The location may not be read any more: {error}") from error
+            return WebContent(source, image, start, length, self._readers.release)
+        except BaseException:
+            self._readers.release()
+            raise
+
+
+class WebContent:
+    """Satisfies `values.Content`. What was read whole is checked against the image's digest before its last piece."""
+
+    def __init__(
+        self, source: WebSource, image: ImageRecord, start: int, length: int, on_close: Callable[[], None]
+    ) -> None:
+        self.length = length
+        self._source = source
+        self._left = length
+        self._spare: memoryview | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._digest = _Digest(image) if length == image.size else None
+        try:
+            self._skip = self._begin(image.size or 0, start)
+        except BaseException:
+            source.close()
+            raise
+        self._on_close = on_close
+
+    def _begin(self, size: int, start: int) -> int:
+        """How many bytes come before those that are wanted."""
+        if self._source.content_range is None:
+            if self._source.size is not None and self._source.size != size:
+                raise Corrupt(f"The data at the location has {self._source.size} bytes now, and not {size}.")
+            return start
+        told = _RANGE.fullmatch(self._source.content_range)
+        if told is None or int(told[1]) != start or (told[3] != "*" and int(told[3]) != size):
+            raise Corrupt("The location's server gave another part than was asked for.")
+        return 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, at most `size`; empty at the end."""
+        parts = []
+        wanted = size if size >= 0 else self.length
+        while wanted and (piece := self._spare or self._next()):
+            taken, rest = piece[:wanted], piece[wanted:]
+            self._spare = rest if len(rest) else None
+            wanted -= len(taken)
+            parts.append(taken)
+        return b"".join(parts)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The rest, piece by piece."""
+        while piece := self._spare or self._next():
+            self._spare = None
+            yield piece
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._source.close()
+        self._on_close()
+
+    def _next(self) -> memoryview | None:
+        while self._skip:
+            self._skip -= len(self._receive(self._skip))
+        if not self._left:
+            return None
+        part = self._receive(self._left)
+        self._left -= len(part)
+        if self._digest is not None:
+            self._digest.update(part)
+            if not self._left:
+                self._digest.check()
+        return memoryview(part)
+
+    def _receive(self, most: int) -> bytes:
+        if self._closed:
+            raise Unavailable("the content was closed while it was read")
+        part = self._source.read(min(_PIECE, most))
+        if not part:
+            raise Corrupt("The data at the location ended before its length.")
+        return part
+
+
+class _Digest:
+    """The best digest that the image has, checked at the end."""
+
+    def __init__(self, image: ImageRecord) -> None:
+        self._expected: str | None = None
+        algorithm = image.os_hash_algo or "md5"
+        if image.os_hash_value and algorithm in hashlib.algorithms_available:
+            self._expected = image.os_hash_value
+        elif image.checksum:
+            algorithm, self._expected = "md5", image.checksum
+        self._hash = hashlib.new(algorithm if self._expected else "md5", usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        if self._expected is not None:
+            self._hash.update(data)
+
+    def check(self) -> None:
+        if self._expected is not None and self._hash.hexdigest() != self._expected.lower():
+            raise Corrupt("The data at the location is not what the image's digest says.")
