@@ -11,6 +11,7 @@ from appliance.identity.project_endpoints import ProjectEndpoints
 IDENTITY_PLACEHOLDER = "$(appliance_identity_url)s"
 IMAGE_PLACEHOLDER = "$(appliance_image_url)s"
 _NOT_IN_CATALOG = ("service_id", "enabled")
+_KEPT = 2000
 _SUBSTITUTION = re.compile(r"[$%]\((\w+)\)s")
 
 
@@ -30,13 +31,26 @@ class Catalog:
     def __init__(self, ledger: Ledger, given: ProjectEndpoints) -> None:
         self._ledger = ledger
         self._given = given
+        self._known: dict[tuple[Addresses, str | None, str], tuple[int, list[Record]]] = {}
 
     def rendered(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
-        """The catalog of a token: enabled services with enabled endpoints, their addresses filled in.
+        """The catalog of a token: enabled services with enabled endpoints, their addresses filled in. Only to be read.
 
         An endpoint whose address needs what the token has not is left out. A project that was given endpoints of its
         own sees those alone.
         """
+        key = (addresses, project_id, user_id)
+        generation = self._ledger.generation
+        known = self._known.get(key)
+        if known is not None and known[0] == generation:
+            return known[1]
+        made = self._made(addresses, project_id, user_id)
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[key] = (generation, made)
+        return made
+
+    def _made(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
         given = {endpoint["id"] for endpoint in self._given.of_project(project_id)} if project_id is not None else set()
         services: dict[str, Record] = {}
         for service, endpoint in rows.enabled_endpoints(self._ledger.db):
