@@ -11,6 +11,7 @@ from appliance.api.appliance_v1.space import SpaceRoutes
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadefs
 from appliance.api.image_v2 import routes as image_v2
+from appliance.api.legacy import UNDERSCORED, Legacy
 from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
@@ -18,6 +19,7 @@ from appliance.bootstrap import Welcome, new_password, preload, write_credential
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
+from appliance.identity.catalog import Addresses
 from appliance.identity.edge import Edge
 from appliance.identity.service import Identity
 from appliance.identity.verification import verification
@@ -60,11 +62,13 @@ class Appliance:
         self.stores = open_stores(settings, self.directory, self.db, self.clock)
         opened.callback(self.stores.close)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
-        self.images = Images(self.db, self.stores, settings, self.clock)
+        self.images = Images(self.db, self.stores, settings, self.clock, self._find_image_service)
+        opened.callback(self.images.close)
         self.images.recover()
 
-        addresses = AddressBook(settings, self._ports)
-        identity = identity_v3.build(self.identity, settings, addresses)
+        legacy = Legacy(self.identity, settings, self._ports, self._admin_port) if settings.legacy else None
+        addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
+        identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
         believed = verification(self.identity, Notes(self.db), settings, self.clock)
@@ -84,22 +88,37 @@ class Appliance:
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
-        self.server = Server(self._listeners(image, identity), self._limits())
+        served: list[tuple[WSGIApplication, int]] = [(image, settings.image_port), (identity, settings.identity_port)]
+        if legacy:
+            old_image = legacy.image(image, self.images, self.db, self.clock, believed.validate)
+            served = [(old_image, settings.image_port), (legacy.identity(identity), settings.identity_port)]
+            served.append((legacy.admin_identity(), settings.legacy_admin_port))
+        self.server = Server(self._listeners(served), self._limits())
 
-    def _listeners(self, image: WSGIApplication, identity: WSGIApplication) -> list[Listener]:
+    def _listeners(self, served: list[tuple[WSGIApplication, int]]) -> list[Listener]:
+        """A listener for each service and port: the image's, the identity's, and the admin's of old if there is one."""
         settings = self.settings
         proxies = TrustedProxies(settings.trusted_proxies)
         if settings.single_port:
-            both = Mount({"/image": image, "/identity": identity})
-            return [Listener(BehindProxies(both, proxies), settings.host, settings.image_port)]
-        return [
-            Listener(BehindProxies(image, proxies), settings.host, settings.image_port),
-            Listener(BehindProxies(identity, proxies), settings.host, settings.identity_port),
-        ]
+            (image, port), (identity, _), *others = served
+            served = [(Mount({"/image": image, "/identity": identity}), port), *others]
+        return [Listener(BehindProxies(app, proxies), settings.host, port) for app, port in served]
 
     def _ports(self) -> tuple[int, int]:
         ports = [port for _, port in self.server.addresses]
-        return ports[0], ports[-1]
+        return ports[0], ports[0 if self.settings.single_port else 1]
+
+    def _admin_port(self) -> int:
+        return self.server.addresses[-1][1]
+
+    def _find_image_service(self, region: str, interface: str) -> str | None:
+        """The image service of a region by our catalog: what glance-download fetches from."""
+        image, identity = self._urls()
+        for service in self.identity.catalog.rendered(Addresses(identity, image), None, ""):
+            for endpoint in service["endpoints"] if service["type"] == "image" else ():
+                if (endpoint["region_id"], endpoint["interface"]) == (region, interface):
+                    return str(endpoint["url"])
+        return None
 
     def _limits(self) -> Limits:
         settings = self.settings
@@ -108,6 +127,7 @@ class Appliance:
             transfer_slots=settings.transfer_threads,
             stall_seconds=settings.request_timeout,
             grace_seconds=settings.shutdown_grace,
+            underscored_headers=UNDERSCORED if settings.legacy else (),
         )
 
     def start(self) -> Welcome:
@@ -129,10 +149,14 @@ class Appliance:
         image_url, identity_url = self._urls()
         write_credentials(self.directory, identity_url, settings.region, password)
         shown = password if password and not settings.admin_password else ""
-        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said)
+        admin_url = self._bases()[-1] if settings.legacy else ""
+        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said, admin_url)
+
+    def _bases(self) -> list[str]:
+        return [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.server.addresses]
 
     def _urls(self) -> tuple[str, str]:
-        bases = [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.server.addresses]
+        bases = self._bases()
         if self.settings.single_port:
             return f"{bases[0]}/image", f"{bases[0]}/identity"
         return bases[0], bases[1]
