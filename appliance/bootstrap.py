@@ -63,6 +63,8 @@ class Welcome:
     openrc: Path
     new_password: str = ""
     notes: list[str] = field(default_factory=list)
+    admin_url: str = ""
+    """Where the admin's half of Identity API v2.0 is, if that is served."""
 
 
 def new_password() -> str:

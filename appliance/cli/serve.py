@@ -75,6 +75,8 @@ def _greet(welcome: Welcome) -> None:
     """The ready lines, which scripts read, and then what a person types next."""
     print(f"image {welcome.image_url}")
     print(f"identity {welcome.identity_url}/v3")
+    if welcome.admin_url:
+        print(f"identity-admin {welcome.admin_url}/v2.0")
     if welcome.new_password:
         print(f"\nThe administrator is admin, with the password {welcome.new_password}")
         print(f"(printed this once; {welcome.clouds} has it too)")

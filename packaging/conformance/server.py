@@ -31,12 +31,12 @@ def write_settings(profile: str, directory: Path) -> Path:
 
 
 def command(profile: str, directory: Path, image_port: str, identity_port: str, legacy_port: str) -> list[str]:
-    """The command that serves this profile; an empty port is a free one, or off for the legacy address."""
-    legacy = ["--legacy-admin-port", legacy_port] if legacy_port else []
+    """The command that serves this profile; an empty port is a free one."""
     return [
         *(sys.executable, str(ROOT / "appliance.py"), "serve", "--data-dir", str(directory)),
         *("--config", str(write_settings(profile, directory))),
-        *("--image-port", image_port or "0", "--identity-port", identity_port or "0", *legacy),
+        *("--image-port", image_port or "0", "--identity-port", identity_port or "0"),
+        *("--legacy", "--legacy-admin-port", legacy_port or "0"),
     ]
 
 

@@ -29,7 +29,6 @@ from appliance.identity.service import Identity
 from appliance.identity.token import Token
 from appliance.settings import Settings
 
-
 Older = Callable[[str], dict[str, Any]]
 """Makes the document of a version that is served beside v3, of the service's address."""
 

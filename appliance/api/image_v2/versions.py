@@ -28,6 +28,7 @@ class Versions:
         self._minors = sorted(minors, reverse=True)
         self._names = {"v2", *(f"v2.{minor}" for minor in minors)}
         self._public_url = settings.public_image_url.rstrip("/")
+        self._older = ("v1.1", "v1.0") if settings.legacy else ()
 
     def negotiate(self, request: Request[Any]) -> Reply | None:
         """Rewrite a request for version 2 to its plain path; answer any other with the choices."""
@@ -49,14 +50,12 @@ class Versions:
         return None
 
     def _list(self, request: Request[Any], status: int) -> Reply:
-        href = f"{self._public_url or request.base_url}/v2/"
+        base = self._public_url or request.base_url
         current = self._minors[0]
+        found = [(f"v2.{minor}", "CURRENT" if minor == current else "SUPPORTED", "v2") for minor in self._minors]
+        found += [(name, "SUPPORTED", "v1") for name in self._older]
         versions = [
-            {
-                "id": f"v2.{minor}",
-                "status": "CURRENT" if minor == current else "SUPPORTED",
-                "links": [{"rel": "self", "href": href}],
-            }
-            for minor in self._minors
+            {"id": name, "status": state, "links": [{"rel": "self", "href": f"{base}/{path}/"}]}
+            for name, state, path in found
         ]
         return Reply(status, {"versions": versions})

@@ -1,0 +1,64 @@
+"""The APIs of old beside those of today: Image API v1, and Identity API v2.0 with its admin half on its own port."""
+
+from collections.abc import Callable
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from appliance.api.addresses import AddressBook, Ports
+from appliance.api.identity_v2 import routes as identity_v2
+from appliance.api.identity_v2.versions import document
+from appliance.api.identity_v3 import routes as identity_v3
+from appliance.api.image_v1 import dialect
+from appliance.api.image_v1 import routes as image_v1
+from appliance.api.versions_of_old import BesideOld
+from appliance.db.database import Database
+from appliance.identity.service import Identity
+from appliance.image.old_api.service import OldImages
+from appliance.image.service import Images
+from appliance.settings import Settings
+from appliance.values import Clock
+
+UNDERSCORED = ("x-image-meta-",)
+"""Headers of Image API v1 have underscores in their names."""
+
+_IDENTITY_VERSIONS = ("v2.0",)
+
+
+class Legacy:
+    """Wraps today's services so that they answer clients of 2013 too. Only made where `legacy` is on."""
+
+    def __init__(self, identity: Identity, settings: Settings, ports: Ports, admin_port: Callable[[], int]) -> None:
+        self._identity = identity
+        self._settings = settings
+        self._ports = ports
+        self.addresses = AddressBook(settings, ports, admin_port=admin_port)
+
+    @staticmethod
+    def older(url: str) -> dict[str, Any]:
+        """What the list of identity versions has beside v3."""
+        return document(url)
+
+    def identity(self, today: WSGIApplication) -> WSGIApplication:
+        """The public identity service, with the half of v2.0 that is for everybody."""
+        public = identity_v2.build(self._identity, self._settings, self.addresses)
+        return BesideOld(today, public, _IDENTITY_VERSIONS)
+
+    def admin_identity(self) -> WSGIApplication:
+        """What the admin port serves: the other half of v2.0, and v3."""
+        here = AddressBook(self._settings, self._ports, at_admin_port=True)
+        admins = identity_v2.build(self._identity, self._settings, here, for_admins=True)
+        today = identity_v3.build(self._identity, self._settings, here, self.older)
+        return BesideOld(today, admins, _IDENTITY_VERSIONS)
+
+    def image(
+        self,
+        today: WSGIApplication,
+        images: Images,
+        db: Database,
+        clock: Clock,
+        authenticate: dialect.Authenticate,
+    ) -> WSGIApplication:
+        """The image service with v1 beside v2."""
+        old = OldImages(db, images, self._settings, clock)
+        first = image_v1.build(old, authenticate, self._settings, identity_url=self.addresses.identity_from_image)
+        return BesideOld(today, first, dialect.VERSIONS, dialect.MEDIA_TYPE)
