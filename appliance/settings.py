@@ -96,6 +96,9 @@ class Settings:
     # -- images
     image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
     user_storage_quota: int = _setting(0, "bytes that one project may store; 0 is no limit")
+    use_keystone_limits: bool = _setting(
+        False, "enforce the limits that the identity service has for projects, in place of user_storage_quota"
+    )
     disk_formats: tuple[str, ...] = _setting(
         ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"), "disk formats accepted"
     )

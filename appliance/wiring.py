@@ -1,6 +1,6 @@
 """The composition root: settings in, the whole appliance out, on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -62,7 +62,9 @@ class Appliance:
         self.stores = open_stores(settings, self.directory, self.db, self.clock)
         opened.callback(self.stores.close)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
-        self.images = Images(self.db, self.stores, settings, self.clock, self._find_image_service)
+        self.images = Images(
+            self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
+        )
         opened.callback(self.images.close)
         self.images.recover()
 
@@ -119,6 +121,10 @@ class Appliance:
                 if (endpoint["region_id"], endpoint["interface"]) == (region, interface):
                     return str(endpoint["url"])
         return None
+
+    def _find_image_limits(self, project_id: str) -> Mapping[str, int]:
+        """A project's limits of the image service."""
+        return self.identity.limits.in_force("image", self.settings.region, project_id)
 
     def _limits(self) -> Limits:
         settings = self.settings

@@ -41,6 +41,22 @@ def shown(reader: Reader, limit_id: str) -> Record | None:
     return None if row is None else dict(row)
 
 
+def in_force(reader: Reader, service_type: str, region_id: str, project_id: str) -> dict[str, int]:
+    """A project's limits of a service in a region, by resource: its own ones, or else the defaults."""
+    rows = reader.rows(
+        """
+        SELECT resource_name, ifnull(
+                 (SELECT resource_limit FROM limits
+                   WHERE registered_limit_id = registered_limits.id AND project_id = :project), default_limit) AS most
+          FROM registered_limits JOIN services ON services.id = service_id
+         WHERE services.type = :service AND (region_id IS NULL OR region_id = :region)
+         ORDER BY region_id IS NOT NULL
+        """,
+        {"project": project_id, "service": service_type, "region": region_id},
+    )
+    return {row["resource_name"]: row["most"] for row in rows}
+
+
 def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Record]:
     """Limits with what they are limits of, in the order of their ids."""
     clauses: list[str] = []

@@ -78,6 +78,10 @@ class Limits:
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         return rows.search(self._ledger.db, filters, page)
 
+    def in_force(self, service_type: str, region_id: str, project_id: str) -> dict[str, int]:
+        """What a service has to enforce for a project, by resource."""
+        return rows.in_force(self._ledger.db, service_type, region_id, project_id)
+
     def create(self, limits: list[Record]) -> list[Record]:
         """All of them or none. Raises `Forbidden` where no limit is registered to be overridden."""
         created = [{**self._placed(limit), "id": new_hex_id()} for limit in limits]

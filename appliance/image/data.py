@@ -14,11 +14,12 @@ from appliance.image.inspection import Inspection
 from appliance.image.intake import Limits, take_in
 from appliance.image.members import Lookup
 from appliance.image.model import check_transition
+from appliance.image.quotas import Quotas
 from appliance.image.rules import enforce, not_found
 from appliance.image.stores import Stores
 from appliance.image.web_content import Web
 from appliance.settings import Settings
-from appliance.values import Caller, Clock, Content, Source
+from appliance.values import MIB, Caller, Clock, Content, Source
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,14 @@ class ImageData:
     """Bytes of images, in and out."""
 
     def __init__(
-        self, db: Database, stores: Stores, settings: Settings, clock: Clock, look_up: Lookup, web: Web
+        self,
+        db: Database,
+        stores: Stores,
+        settings: Settings,
+        clock: Clock,
+        look_up: Lookup,
+        web: Web,
+        quotas: Quotas,
     ) -> None:
         self._db = db
         self._rows = ImageRows(db)
@@ -46,6 +54,8 @@ class ImageData:
         self._clock = clock
         self._look_up = look_up
         self._web = web
+        self._quotas = quotas
+        self._storage_quota = 0 if settings.use_keystone_limits else settings.user_storage_quota
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -70,7 +80,7 @@ class ImageData:
         check_formats(image)
         limits = self.limits(image, declared_size)
         limits.check_declared(store)
-        with self._busy(image, "saving"):
+        with self._busy(image, "saving", image_size_total=(declared_size or 0) // MIB):
             with take_in(
                 store,
                 source,
@@ -94,7 +104,7 @@ class ImageData:
         check_transition(image.status, "uploading")
         limits = Limits(declared_size, self._settings.image_size_cap)
         limits.check_declared(store)
-        with self._busy(image, "uploading"):
+        with self._busy(image, "uploading", image_stage_total=(declared_size or 0) // MIB):
             with take_in(
                 store,
                 source,
@@ -115,13 +125,19 @@ class ImageData:
                         raise gone(image.id)
 
     @contextmanager
-    def _busy(self, image: ImageRecord, status: str) -> Iterator[None]:
-        """Hold a queued image in a passing state; whatever goes wrong in the block puts it back."""
+    def _busy(self, image: ImageRecord, status: str, **amounts: int) -> Iterator[None]:
+        """Hold a queued image in a passing state; whatever goes wrong in the block puts it back.
+
+        Raises `LimitExceeded` if its owner has no such amounts left.
+        """
+        quota = self._quotas.of(image.owner)
         with self._db.write() as tx:
             values = {"status": status, "updated_at": self._clock()}
             taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
             if taken:
                 self._rows.clear_locations(tx, image.id)
+                # The image counts as uploading already.
+                quota.check(tx, image_count_uploading=0, **amounts)
         if not taken:
             self._explain_lost_race(image.id, status)
         try:
@@ -147,7 +163,7 @@ class ImageData:
 
     def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
         """Give an image its data's facts and make it active, in the transaction that commits the data."""
-        quota = self._settings.user_storage_quota
+        quota = self._storage_quota
         if quota > 0:
             stored = tx.row(STORED_BY, {"owner": image.owner, "excluding": image.id})
             if stored is not None and stored[0] + sealed.size > quota:
@@ -166,7 +182,7 @@ class ImageData:
 
     def limits(self, image: ImageRecord, declared: int | None) -> Limits:
         """The bounds that an upload to this image has to keep."""
-        quota = self._settings.user_storage_quota
+        quota = self._storage_quota
         left = max(0, quota - self._rows.stored_by(image.owner, image.id)) if quota > 0 else None
         return Limits(declared, self._settings.image_size_cap, left)
 

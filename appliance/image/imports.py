@@ -13,6 +13,7 @@ from appliance.image.import_lock import ImportLock
 from appliance.image.import_notes import announce
 from appliance.image.import_run import ImportJob, ImportRun
 from appliance.image.members import Lookup
+from appliance.image.quotas import Quota, Quotas
 from appliance.image.rules import enforce
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
@@ -75,6 +76,7 @@ class Imports:
         data: ImageData,
         tasks: Tasks,
         uris: UriFilter,
+        quotas: Quotas,
         find_image_service: FindImageService | None = None,
     ) -> None:
         self._db = db
@@ -86,6 +88,7 @@ class Imports:
         self._tasks = tasks
         self._lock = ImportLock(db, tasks, clock)
         self._uris = uris
+        self._quotas = quotas
         self._find_image_service = find_image_service
         self.run = ImportRun(db, stores, settings, clock, data, tasks, self._uris)
         self._pool = ThreadPoolExecutor(settings.import_threads, thread_name_prefix="import")
@@ -109,6 +112,8 @@ class Imports:
         """Check an import and set it going. Whatever fails later is told by its task."""
         asked = read_request(body, store_header, self._settings)
         image = self._look_up(caller, image_id)
+        quota = self._quotas.of(image.owner)
+        quota.check(self._db, image_size_total=0)
         check_state(image, asked.method)
         source = self._source_address(asked)
         enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
@@ -118,7 +123,7 @@ class Imports:
             return
         if asked.method == "web-download":
             self._uris.check(source)
-        task_id = self._take_lock(caller, image, asked, body, stores, request_id)
+        task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
         self.submit(lambda: self.run(job))
 
@@ -178,6 +183,7 @@ class Imports:
         body: Mapping[str, Any],
         stores: tuple[str, ...],
         request_id: str,
+        quota: Quota,
     ) -> str:
         """Lock the image, note what is to come, and make the task, all at once."""
         task_id = new_uuid()
@@ -193,6 +199,9 @@ class Imports:
                 self._rows.clear_locations(tx, image.id)
             if self._stores.several:
                 announce(tx, self._rows, image, stores)
+            # What is staged was let in when it was staged; anything else comes in now.
+            if asked.method != "glance-direct":
+                quota.check(tx, image_stage_total=0, image_count_uploading=0)
             self._tasks.add(
                 tx,
                 caller,

@@ -17,6 +17,7 @@ from appliance.image.locations import Locations
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT, TRANSITIONS
 from appliance.image.obituary import obituary
+from appliance.image.quotas import FindLimits, Quotas
 from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
 from appliance.image.stores import Stores
@@ -40,6 +41,7 @@ class Images:
         settings: Settings,
         clock: Clock,
         find_image_service: FindImageService | None = None,
+        find_limits: FindLimits | None = None,
     ) -> None:
         self._db = db
         self._rows = ImageRows(db)
@@ -49,11 +51,12 @@ class Images:
         uris = UriFilter(settings)
         web = Web(settings, uris)
         self._locating = LocationChanges(stores, settings, web)
-        self.data = ImageData(db, stores, settings, clock, self.look_up, web)
+        self.quotas = Quotas(db, settings, find_limits)
+        self.data = ImageData(db, stores, settings, clock, self.look_up, web, self.quotas)
         self.members = Members(db, settings, clock, self.look_up)
         self.tasks = Tasks(db, settings, clock)
         self.imports = Imports(
-            db, stores, settings, clock, self.look_up, self.data, self.tasks, uris, find_image_service
+            db, stores, settings, clock, self.look_up, self.data, self.tasks, uris, self.quotas, find_image_service
         )
         self.locations = Locations(
             db, settings, clock, self.look_up, self.tasks, self.imports, self.data, self._locating, web
@@ -114,7 +117,9 @@ class Images:
         """A new image in state `queued`, without data."""
         image = draft(caller, body, self._settings, self._clock())
         enforce_create(caller, image.owner, image.visibility)
+        quota = self.quotas.of(image.owner)
         with self._db.write() as tx:
+            quota.check(tx, image_count_total=1)
             self._rows.insert(tx, image)
         return image
 

@@ -1,4 +1,4 @@
-"""`/v2/info/…`: what this service can do: ways to import, and stores."""
+"""`/v2/info/…`: what this service can do (ways to import, stores), and what a project uses of its limits."""
 
 from typing import Any
 
@@ -16,11 +16,13 @@ class InfoRoutes:
 
     def __init__(self, images: Images, settings: Settings) -> None:
         self._stores = images.stores
+        self._quotas = images.quotas
         self._settings = settings
 
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/v2/info/import", self.import_methods, bodiless=True),
+            Route("GET", "/v2/info/usage", self.usage),
             Route("GET", "/v2/info/stores", self.stores, bodiless=True),
             Route("GET", "/v2/info/stores/detail", self.stores_in_detail, bodiless=True),
         ]
@@ -29,6 +31,9 @@ class InfoRoutes:
         value = list(self._settings.enabled_import_methods)
         methods = {"description": "Import methods available.", "type": "array", "value": value}
         return Reply(200, {"import-methods": methods})
+
+    def usage(self, request: Request[Caller]) -> Reply:
+        return Reply(200, {"usage": self._quotas.report(request.caller.project_id)})
 
     def stores(self, request: Request[Caller]) -> Reply:
         self._check_several()

@@ -89,8 +89,16 @@ class Cloud:
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
         self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock)
+        self.limits: dict[str, int] = {}
         self._elsewhere: dict[tuple[str, str], str] = {}
-        self.images = Images(self.db, self.stores, self.settings, self.clock, lambda *where: self._elsewhere.get(where))
+        self.images = Images(
+            self.db,
+            self.stores,
+            self.settings,
+            self.clock,
+            lambda *where: self._elsewhere.get(where),
+            lambda project: self.limits,
+        )
         self.app = build(self.images, self.authenticate, self.settings, identity_url=lambda _: "http://id.test/v3")
 
     def connect(self, elsewhere: dict[tuple[str, str], str]) -> None:
