@@ -90,6 +90,13 @@ class Identity:
             trusts=self.trusts.delegated,
             application_credentials=self.application_credentials.delegated,
         )
+        self._make_authentication(settings)
+        self._make_resources()
+        self._make_catalog(keys_dir, settings)
+
+    def _make_authentication(self, settings: Settings) -> None:
+        """The ways in."""
+        ledger = self.ledger
         receipts = Receipts(ledger, self.keyring, self.revocations, settings.receipt_lifetime)
         methods: dict[str, Method] = {
             "password": PasswordMethod(ledger, self.passwords, self.scopes, self.compliance),
@@ -100,6 +107,10 @@ class Identity:
         self.authentication = Authentication(
             ledger, self.assignments, self.scopes, self.tokens, self.trusts, receipts, methods
         )
+
+    def _make_resources(self) -> None:
+        """People, places, roles, and who has which where."""
+        ledger = self.ledger
         self.users = Users(ledger, self.revocations, self.compliance, self.passwords)
         self.groups = Groups(ledger, self.revocations)
         self.domains = Domains(ledger, self.projects, self.revocations)
@@ -107,6 +118,10 @@ class Identity:
         self.implied_roles = ImpliedRoles(ledger, self.roles)
         self.grants = Grants(ledger, self.users, self.groups, self.projects, self.domains, self.roles)
         self.assignment_list = AssignmentList(ledger)
+
+    def _make_catalog(self, keys_dir: Path, settings: Settings) -> None:
+        """The catalog and what hangs on it."""
+        ledger = self.ledger
         self.regions = Regions(ledger)
         self.services = Services(ledger)
         self.endpoints = Endpoints(ledger, self.regions)
