@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test check sample-images boot-sample docs bench faults clean \
+.PHONY: help setup clients run test test-legacy check sample-images boot-sample docs bench faults clean \
 	binary binary-host test-binary conformance conformance-server
 
 help: ## This list
@@ -26,6 +26,10 @@ clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
 
+.venv-legacy/.complete: packaging/legacy-clients.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
+
 .venv-tempest/.complete: packaging/tempest.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
@@ -34,7 +38,10 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy' $(ARGS)
+
+test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
 
 check: setup ## Lint, formatting, types, and the rules of the floors
 	@$(PY) -m ruff check .
@@ -76,7 +83,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python
