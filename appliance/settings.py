@@ -129,6 +129,8 @@ class Settings:
     inject_properties: tuple[str, ...] = _setting((), "properties that inject_image_metadata sets, as name:value")
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")
+    property_protection_file: str = _setting("", "INI file that says which roles may do what to which properties")
+    property_protection_rule_format: str = _setting("roles", "what that file names: roles, and nothing else here")
     show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
     do_secure_hash: bool = _setting(True, "read and hash what a new location leads to, in the background")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")

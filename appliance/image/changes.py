@@ -15,6 +15,7 @@ from appliance.image.draft import (
 )
 from appliance.image.location_changes import LocationChanges
 from appliance.image.model import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE
+from appliance.image.protections import Protections
 from appliance.image.rules import enforce, enforce_visibility
 from appliance.settings import Settings
 from appliance.values import Caller
@@ -62,13 +63,21 @@ _FACTS = ("status", "size", "checksum", "os_hash_algo", "os_hash_value")
 
 
 def apply(
-    caller: Caller, image: ImageRecord, changes: Sequence[Change], settings: Settings, locations: LocationChanges
+    caller: Caller,
+    image: ImageRecord,
+    changes: Sequence[Change],
+    settings: Settings,
+    locations: LocationChanges,
+    protections: Protections,
 ) -> Difference:
     """Apply `changes` to `image` and say what is different. On an error the record is of no use any more."""
     columns = {name: getattr(image, name) for name in (*SETTABLE, *_FACTS)}
     before = _Before(dict(image.properties), list(image.tags), columns, list(image.locations))
+    hidden = protections.hide(caller, image)
+    before.properties = dict(image.properties)
     for change in changes:
         check_path(change)
+        _check_protection(caller, image, change, protections, hidden)
         if change.root == "locations":
             _relocate(caller, image, change, locations)
         elif change.op == "remove":
@@ -80,7 +89,7 @@ def apply(
     return before.difference(image)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Before:
     properties: dict[str, str | None]
     tags: list[str]
@@ -105,6 +114,20 @@ class _Before:
             found.changed_locations = [place for place in image.locations if former.pop(place.id, place) != place]
             found.removed_locations = list(former.values())
         return found
+
+
+def _check_protection(
+    caller: Caller, image: ImageRecord, change: Change, protections: Protections, hidden: frozenset[str]
+) -> None:
+    name = change.root
+    if name in SETTABLE or name in ("tags", "locations"):
+        return
+    if name in image.properties:
+        protections.check(caller, "delete" if change.op == "remove" else "update", name)
+    elif change.op == "add":
+        protections.check(caller, "create", name)
+        if name in hidden:
+            protections.check(caller, "update", name)
 
 
 def _relocate(caller: Caller, image: ImageRecord, change: Change, locations: LocationChanges) -> None:

@@ -17,6 +17,7 @@ from appliance.image.locations import Locations
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT, TRANSITIONS
 from appliance.image.obituary import obituary
+from appliance.image.protections import Protections
 from appliance.image.quotas import FindLimits, Quotas
 from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
@@ -51,6 +52,7 @@ class Images:
         uris = UriFilter(settings)
         web = Web(settings, uris)
         self._locating = LocationChanges(stores, settings, web)
+        self.protections = Protections(settings)
         self.quotas = Quotas(db, settings, find_limits)
         self.data = ImageData(db, stores, settings, clock, self.look_up, web, self.quotas)
         self.members = Members(db, settings, clock, self.look_up)
@@ -80,6 +82,7 @@ class Images:
         """The image, if the caller may see it. Raises `NotFound`."""
         image = self.look_up(caller, image_id)
         enforce(caller, "get_image", image)
+        self.protections.hide(caller, image)
         return image
 
     def page(self, caller: Caller, parameters: Parameters) -> tuple[list[ImageRecord], bool]:
@@ -89,7 +92,11 @@ class Images:
         marker = dict(parameters).get("marker")
         if marker is not None:
             query.marker = self._marker(caller, marker)
+        if not self.protections.readable(caller, (name for name, _ in query.properties)):
+            return [], False
         found = page(self._db, query)
+        for image in found:
+            self.protections.hide(caller, image)
         shown = [self._in_order(image) for image in found if allowed(caller, "get_image", image)]
         return shown, bool(shown) and len(found) == query.limit
 
@@ -117,20 +124,23 @@ class Images:
         """A new image in state `queued`, without data."""
         image = draft(caller, body, self._settings, self._clock())
         enforce_create(caller, image.owner, image.visibility)
+        self.protections.check(caller, "create", *image.properties)
         quota = self.quotas.of(image.owner)
         with self._db.write() as tx:
             quota.check(tx, image_count_total=1)
             self._rows.insert(tx, image)
+        self.protections.hide(caller, image)
         return image
 
     def update(self, caller: Caller, image_id: str, changes: Sequence[Change]) -> ImageRecord:
         """Apply changes to an image, all of them or none."""
         for _ in range(_ATTEMPTS):
-            image = self.get(caller, image_id)
             if not changes:
-                return image
+                return self.get(caller, image_id)
+            image = self.look_up(caller, image_id)
+            enforce(caller, "get_image", image)
             status = image.status
-            difference = apply(caller, image, changes, self._settings, self._locating)
+            difference = apply(caller, image, changes, self._settings, self._locating, self.protections)
             image.updated_at = self._clock()
             with self._db.write() as tx:
                 columns = difference.columns | {"updated_at": image.updated_at}

@@ -1,0 +1,148 @@
+"""Properties that only some roles may create, read, change or delete."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import WrongUsage
+from tests.api.image_v2.client import Cloud
+
+RULES = """
+[^x_owner_.*]
+create = admin,member
+read = admin,member
+update = admin,member
+delete = admin,member
+
+[^x_billing]
+create = admin
+read = Admin, Reader
+update = admin
+delete = !
+
+[^x_secret]
+create = @
+read = admin
+update = admin
+delete = admin
+
+[^x_write_once$]
+create = @
+read = @
+update = !
+delete = !
+
+[^x_none$]
+create =
+read = @
+update = @
+delete = @
+
+[^os_glance_.*]
+create = !
+read = !
+update = !
+delete = !
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Cloud]:
+    file = tmp_path / "protections.conf"
+    file.write_text(RULES)
+    cloud = Cloud(tmp_path, property_protection_file=str(file))
+    yield cloud
+    cloud.close()
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "status"),
+    [
+        ("member", "x_owner_a", 201),
+        ("admin", "x_owner_a", 201),
+        ("member", "x_billing", 403),
+        ("admin", "x_billing", 201),
+        ("member", "x_write_once", 201),
+        ("admin", "x_none", 403),
+        ("member", "unnamed", 403),
+        ("admin", "unnamed", 403),
+    ],
+)
+def test_who_may_create_what(guarded: Cloud, who: str, name: str, status: int) -> None:
+    answer = guarded.call("POST", "/v2/images", token=who, body={name: "1"})
+    assert answer.status == status and (status == 201 or b"reserved" in answer.body)
+    image = guarded.new("admin", owner="p-owner")["id"]
+    added = guarded.patch(image, {"op": "add", "path": f"/{name}", "value": "1"}, token=who)
+    assert added.status == (200 if status == 201 else 403)
+
+
+def test_what_may_not_be_read_is_not_there(guarded: Cloud) -> None:
+    image = guarded.new("admin", owner="p-owner", name="one", x_billing="7", x_secret="s", x_owner_a="a")["id"]
+    for who, seen in (
+        ("admin", {"x_billing", "x_secret", "x_owner_a"}),
+        ("member", {"x_billing", "x_owner_a"}),
+        ("reader", {"x_billing"}),
+    ):
+        shown = guarded.show(image, who)
+        assert {name for name in shown if name.startswith("x_")} == seen
+        listed = guarded.call("GET", "/v2/images", token=who).json["images"][0]
+        assert {name for name in listed if name.startswith("x_")} == seen
+    assert guarded.names("x_secret=s", "admin") == ["one"]
+    assert guarded.names("x_secret=s") == [], "nor can it be guessed"
+    assert guarded.names("x_billing=7") == ["one"]
+    for operation, status in (
+        ({"op": "replace", "path": "/x_secret", "value": "t"}, 409),
+        ({"op": "remove", "path": "/x_secret"}, 409),
+        ({"op": "add", "path": "/x_secret", "value": "t"}, 403),
+        ({"op": "replace", "path": "/name", "value": "two"}, 200),
+    ):
+        assert guarded.patch(image, operation).status == status
+    assert guarded.show(image)["x_secret"] == "s" and guarded.show(image)["name"] == "two"
+
+
+def test_who_may_change_and_delete_what(guarded: Cloud) -> None:
+    image = guarded.new("admin", owner="p-owner", x_billing="7", x_write_once="1", x_owner_a="a")["id"]
+    for who, operation, status in (
+        ("member", {"op": "replace", "path": "/x_billing", "value": "8"}, 403),
+        ("member", {"op": "remove", "path": "/x_billing"}, 403),
+        ("admin", {"op": "replace", "path": "/x_billing", "value": "8"}, 200),
+        ("admin", {"op": "remove", "path": "/x_billing"}, 403),
+        ("admin", {"op": "add", "path": "/x_write_once", "value": "2"}, 403),
+        ("member", {"op": "replace", "path": "/x_owner_a", "value": "b"}, 200),
+        ("member", {"op": "remove", "path": "/x_owner_a"}, 200),
+        ("member", {"op": "replace", "path": "/unnamed", "value": "b"}, 409),
+    ):
+        assert guarded.patch(image, operation, token=who).status == status, operation
+
+
+def test_the_services_own_properties_stay(guarded: Cloud) -> None:
+    image = guarded.new()["id"]
+    headers = {"Content-Type": "application/octet-stream"}
+    assert guarded.call("PUT", f"/v2/images/{image}/stage", body=b"data", headers=headers).status == 204
+    body = {"method": {"name": "glance-direct"}}
+    assert guarded.call("POST", f"/v2/images/{image}/import", body=body).status == 202
+    for _ in range(500):
+        if guarded.show(image)["status"] != "importing":
+            break
+        time.sleep(0.01)
+    assert guarded.show(image)["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "no section",
+        "[(]\ncreate=@\nread=@\nupdate=@\ndelete=@",
+        "[a]\ncreate=@",
+        "[a]\ncreate=@,!\nread=@\nupdate=@\ndelete=@",
+    ],
+)
+def test_a_file_that_can_not_be_meant_ends_the_start(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "protections.conf"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(WrongUsage, match="property_protection_file"):
+        Cloud(tmp_path, property_protection_file=str(file))
