@@ -105,7 +105,8 @@ def test_the_catalog_side_lets_in_whom_the_policy_names(client: Client, who: str
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("method", "path"), [row[:2] for row in SCENARIOS])
-def test_the_catalog_side_says_nothing_without_a_token(client: Client, method: str, path: str) -> None:
+def test_the_catalog_side_says_nothing_without_a_token(client: Client) -> None:
     names = dict.fromkeys("DPUSE", "x")
-    assert client.call(method, filled(path, names), None if method == "GET" else {}, token="").status == 401
+    for method, path, *_ in SCENARIOS:
+        answer = client.call(method, filled(path, names), None if method == "GET" else {}, token="")
+        assert answer.status == 401, f"{method} {path}: {answer.status}"
