@@ -1,7 +1,6 @@
 """Seals what is stored but must be read again, such as the secrets of EC2 credentials, so that rows alone give no
 secret away."""
 
-import threading
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -11,31 +10,25 @@ from appliance.errors import Corrupt, Fatal
 
 
 class Sealer:
-    """Encrypts with the first key of `credential-keys` and opens with any. The file is made when first needed."""
+    """Encrypts with the first key of `credential-keys` and opens with any. The file is made with the directory, so
+    that no copy of the rows is older than their key."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = directory / "credential-keys"
-        self._lock = threading.Lock()
-        self._keys: MultiFernet | None = None
+        file = directory / "credential-keys"
+        if not file.is_file():
+            ensure_directory(Disk(), directory)
+            replace_file(Disk(), file, Fernet.generate_key() + b"\n")
+        try:
+            self._keys = MultiFernet([Fernet(line) for line in file.read_bytes().split()])
+        except (OSError, ValueError) as error:
+            raise Fatal(f"{file} can't be read: {error}") from error
 
     def seal(self, text: str) -> str:
-        return self._loaded().encrypt(text.encode()).decode()
+        return self._keys.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
         """What was sealed. Raises `Corrupt` if no key of ours sealed it."""
         try:
-            return self._loaded().decrypt(sealed.encode()).decode()
+            return self._keys.decrypt(sealed.encode()).decode()
         except InvalidToken as error:
             raise Corrupt("A credential can't be opened: its key is missing.") from error
-
-    def _loaded(self) -> MultiFernet:
-        with self._lock:
-            if self._keys is None:
-                if not self._file.is_file():
-                    ensure_directory(Disk(), self._file.parent)
-                    replace_file(Disk(), self._file, Fernet.generate_key() + b"\n")
-                try:
-                    self._keys = MultiFernet([Fernet(line) for line in self._file.read_bytes().split()])
-                except (OSError, ValueError) as error:
-                    raise Fatal(f"{self._file} can't be read: {error}") from error
-            return self._keys
