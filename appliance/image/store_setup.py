@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from appliance.blobs.durable import Disk
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks import BlockIndex
@@ -47,9 +48,15 @@ def store_directories(settings: Settings, directory: DataDir) -> dict[str, Path]
 
 
 def open_stores(
-    settings: Settings, directory: DataDir, db: Database, clock: Clock, *, lost_index: bool = False
+    settings: Settings,
+    directory: DataDir,
+    db: Database,
+    clock: Clock,
+    *,
+    lost_index: bool = False,
+    disk: Disk | None = None,
 ) -> Stores:
-    """Open every store. The caller closes them."""
+    """Open every store. The caller closes them. `disk` is for tests of disks that fail."""
     paths = store_paths(settings, directory)
     weights = _by_store("store_weights", settings.store_weights, paths)
     descriptions = _by_store("store_descriptions", settings.store_descriptions, paths)
@@ -64,11 +71,13 @@ def open_stores(
     stores: list[Store] = []
     try:
         for name, path in paths.items():
-            blobs = _open(path, name, directory, db, clock, lost_index) if path else None
+            blobs = _open(path, name, directory, db, clock, lost_index, disk) if path else None
             kind = "file" if path else "http"
             stores.append(Store(name, blobs, kind, descriptions.get(name, ""), numbers.get(name, 0)))
         # The single store of before stays readable when the settings name others and not it.
-        former = [Store(SINGLE, _open(directory.blobs, SINGLE, directory, db, clock, lost_index))] if retired else []
+        former = (
+            [Store(SINGLE, _open(directory.blobs, SINGLE, directory, db, clock, lost_index, disk))] if retired else []
+        )
     except BaseException:
         for store in stores:
             if store.blobs is not None:
@@ -77,10 +86,12 @@ def open_stores(
     return Stores(stores, default, several=bool(settings.enabled_backends), retired=former)
 
 
-def _open(path: Path, name: str, directory: DataDir, db: Database, clock: Clock, lost_index: bool) -> BlobStore:
+def _open(
+    path: Path, name: str, directory: DataDir, db: Database, clock: Clock, lost_index: bool, disk: Disk | None
+) -> BlobStore:
     if path.parent == directory.stores:
         directory.stores.mkdir(mode=0o700, exist_ok=True)
-    store = BlobStore(path, BlockIndex(db, name), clock=clock, gate=directory.removing_segments)
+    store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=directory.removing_segments)
     store.open(lost_index=lost_index)
     return store
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.e2e.conftest import ROOT, Appliance, launch
@@ -91,3 +92,27 @@ def test_a_lost_admin_password_is_replaced(tmp_path: Path) -> None:
     said = appliance.run("openstack", "token", "issue", "-f", "value", "-c", "id", OS_PASSWORD="a new one")
     assert said.count(".") == 2
     appliance.stop()
+
+
+def test_a_backup_that_is_killed_is_taken_up_again(tmp_path: Path) -> None:
+    appliance = launch(tmp_path)
+    contents = {}
+    for _ in range(4):
+        data = os.urandom(8 << 20)
+        contents[stored(appliance, data)] = data
+    command = [sys.executable, ROOT / "appliance.py", "backup", tmp_path / "backup", "--data-dir", appliance.directory]
+    for files in range(1, 4):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+            # Killed when so many segments have come over, or at its end if that is sooner.
+            while running.poll() is None and len(list(tmp_path.glob("backup/blobs/segments/*"))) < files:
+                time.sleep(0.001)
+            running.kill()
+    # The one that died holds nothing back, neither here nor there.
+    assert verb(*map(str, command[2:])).count("segments copied") == 1
+    verb("restore", tmp_path / "backup", "--data-dir", tmp_path / "new")
+    token = token_of(appliance)
+    appliance.stop()
+    again = Appliance(tmp_path / "new")
+    for image, data in contents.items():
+        assert fetch(again.image, f"/v2/images/{image}/file", X_Auth_Token=token)[2] == data
+    again.stop()

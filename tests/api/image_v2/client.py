@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 from appliance.api.image_v2.routes import build
+from appliance.blobs.durable import Disk
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.errors import Unauthenticated
@@ -84,11 +85,11 @@ class Pieces(io.RawIOBase):
 class Cloud:
     """The image service of one directory."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, disk: Disk | None = None, **settings: Any) -> None:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
-        self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock)
+        self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock, disk=disk)
         self.limits: dict[str, int] = {}
         self._elsewhere: dict[tuple[str, str], str] = {}
         self.images = Images(
