@@ -7,6 +7,7 @@ from types import TracebackType
 from wsgiref.types import WSGIApplication
 
 from appliance.api.addresses import AddressBook
+from appliance.api.appliance_v1.images import ImageUpkeepRoutes
 from appliance.api.appliance_v1.space import SpaceRoutes
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadefs
@@ -27,6 +28,7 @@ from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
+from appliance.jobs.images import image_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
@@ -77,7 +79,7 @@ class Appliance:
         jobs = upkeep_jobs(blobs, collecting, settings)
         if isinstance(believed, Edge):
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
-        self.scheduler = Scheduler(jobs)
+        self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         image = image_v2.build(
             self.images,
@@ -86,6 +88,7 @@ class Appliance:
             identity_url=addresses.identity_from_image,
             more_routes=(
                 *metadefs.routes(Metadefs(self.db, settings, self.clock), settings),
+                *ImageUpkeepRoutes(self.images).routes(),
                 *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
             ),
         )

@@ -258,6 +258,15 @@ class ImageRows:
         row = self._db.row(STORED_BY, {"owner": owner, "excluding": excluding})
         return int(row[0]) if row else 0
 
+    def oldest_pending(self, not_after: Micros) -> ImageRecord | None:
+        """The image that has waited longest for its end, if it was deleted by then."""
+        row = self._db.row(
+            f"{SELECT} FROM images i WHERE i.status = 'pending_delete' AND i.updated_at <= :at "
+            "ORDER BY i.updated_at LIMIT 1",
+            {"project": None, "at": not_after},
+        )
+        return record(row) if row else None
+
     def in_states(self, states: Iterable[str]) -> list[ImageRecord]:
         """Images in one of the states; for start-up, when nobody else is at work."""
         listed = tuple(states)
@@ -278,5 +287,5 @@ class ImageRows:
 # An image counts once for each location, as Glance counts.
 STORED_BY = """
 SELECT coalesce(sum(i.size), 0) FROM images i JOIN image_locations l ON l.image_id = i.id
-WHERE i.owner IS :owner AND i.id <> :excluding
+WHERE i.owner IS :owner AND i.id <> :excluding AND i.status <> 'pending_delete'
 """

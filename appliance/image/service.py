@@ -17,6 +17,7 @@ from appliance.image.locations import Locations
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT, TRANSITIONS
 from appliance.image.obituary import obituary
+from appliance.image.pending import PendingDeletes
 from appliance.image.protections import Protections
 from appliance.image.quotas import FindLimits, Quotas
 from appliance.image.recovery import recover
@@ -52,6 +53,7 @@ class Images:
         uris = UriFilter(settings)
         web = Web(settings, uris)
         self._locating = LocationChanges(stores, settings, web)
+        self.pending = PendingDeletes(db, stores, settings, clock)
         self.protections = Protections(settings)
         self.quotas = Quotas(db, settings, find_limits)
         self.data = ImageData(db, stores, settings, clock, self.look_up, web, self.quotas)
@@ -174,7 +176,11 @@ class Images:
             places = [(location.store, location.content_id) for location in image.locations]
             places.append((image.staged_store, image.staged_content))
             with self._db.write() as tx:
-                if self._rows.delete(tx, image, self._clock(), obituary(image) if self._settings.legacy else None):
+                if self.pending.takes(image):
+                    values = {"status": "pending_delete", "updated_at": self._clock()}
+                    if self._rows.change(tx, image_id, (image.status,), values, revision=image.revision):
+                        return
+                elif self._rows.delete(tx, image, self._clock(), obituary(image) if self._settings.legacy else None):
                     release(tx, self.stores, places)
                     return
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
