@@ -48,9 +48,12 @@ class DataDir:
         except OSError as error:
             lock.close()
             raise Fatal(f"can't lock {self.path}: {error.strerror}") from error
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} ({purpose})\n".encode())
-        lock.flush()
+        try:
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} ({purpose})\n".encode())
+            lock.flush()
+        except OSError as error:
+            raise Fatal(f"can't write to {self.path}: {error.strerror}") from error
         self._lock = lock
 
     def holder(self) -> str | None:

@@ -1,7 +1,6 @@
 """`status`: is there an appliance on this machine, where, and how is it?"""
 
 import argparse
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from appliance.cli.client.credentials import find
 from appliance.cli.client.output import show_one, size_text
 from appliance.cli.client.session import Session
 from appliance.cli.systemd import DATA_DIR, UNIT
+from appliance.datadir import DataDir
 from appliance.errors import ApplianceError, Fatal
 from appliance.settings import load
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     directory = _directory(arguments.data_dir)
-    holder = _holder(directory / "lock")
+    holder = DataDir(directory).holder() or ""
     found: dict[str, Any] = {"data_dir": str(directory), "state": holder or _STOPPED}
     healthy = False
     if holder:
@@ -51,20 +51,6 @@ def _directory(typed: str | None) -> Path:
         if candidate.is_dir() and not os.access(candidate, os.R_OK | os.X_OK):
             raise Fatal(f"{candidate} is not for you to look into: try it with sudo")
     raise Fatal(f"there is no appliance in {' or '.join(str(candidate) for candidate in candidates)}")
-
-
-def _holder(lock: Path) -> str:
-    """Who owns the directory, in the words that the owner wrote into the lock; empty if nobody does."""
-    try:
-        with open(lock, "rb") as file:
-            try:
-                # A shared lock stands in nobody's way for longer than this takes.
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return ""
-            except BlockingIOError:
-                return file.read(200).decode("utf-8", "replace").strip() or "in use"
-    except OSError as error:
-        raise Fatal(f"can't read {lock}: {error.strerror}") from error
 
 
 def _services(directory: Path) -> dict[str, str]:
