@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy check sample-images boot-sample docs bench faults clean \
+.PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench faults clean \
 	binary binary-host test-binary conformance conformance-server
 
 help: ## This list
@@ -56,6 +56,9 @@ sample-images: setup ## Fetch CirrOS, or build a bootable stand-in, into sample-
 
 boot-sample: sample-images ## Boot the sample image under QEMU to its login prompt, log in, and print the times
 	@PYTHONPATH=sample-images $(PY) -m samples.boot sample-images/cache
+
+test-boot: sample-images ## Boot a virtual machine from a saved image, and straight over HTTP
+	@$(PY) -m pytest -m slow -s -rs tests/e2e/test_boot.py $(ARGS)
 
 docs: setup ## Write the generated tables of the documentation anew
 	@$(PY) packaging/docs.py

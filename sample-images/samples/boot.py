@@ -49,8 +49,8 @@ class Console:
 
     def close(self) -> None:
         """Switch the guest off."""
-        self._guest.kill()
-        self._guest.wait()
+        with self._guest:
+            self._guest.kill()
 
 
 def boot(image: str, user: str, password: str, *, memory: int, seconds: float, firmware: str | None = None) -> str:
