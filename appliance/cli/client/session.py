@@ -47,7 +47,8 @@ class Session:
         try:
             answer = self.http.call("POST", f"{self._identity}/auth/tokens", _JSON, body)
         except Refused as error:
-            if error.status == 401:
+            # Keystone does not find an invalid token that is shown to it, and a wrong password it refuses.
+            if error.status == 401 or (error.status == 404 and self._credentials.auth.get("token")):
                 raise Fatal(
                     f"the identity service does not accept the credentials of {self._credentials.source}"
                 ) from error
