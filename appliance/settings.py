@@ -50,7 +50,11 @@ class Settings:
     # -- first start
     admin_password: str = _setting("", "password of the first administrator; random, and printed once, unless set")
     region: str = _setting("RegionOne", "region of the catalog made at the first start")
-    sample_images: str = _setting("", "directory with sample images to register as public ones at the first start")
+    sample_images: str = _setting(
+        "",
+        "directory with sample images to register as public ones at the first start; unless set, those that the "
+        "executable has inside, if any, and with none not even those",
+    )
     public_image_url: str = _setting("", "fixed image address for the catalog; else the one that the client used")
     public_identity_url: str = _setting("", "fixed identity address for the catalog; else the one that the client used")
 

@@ -1,11 +1,15 @@
 """Freeze the appliance into `dist/glance-appliance`, one executable that needs no Python where it runs.
 
+With a sample image in `sample-images/cache` there is a second one, `glance-appliance-with-sample`, which has it inside;
+and `build/binary/folder` is the same program as a folder, which the Debian package is made from.
+
 An executable runs where the glibc is at least as new as the one it was built with. So it is built in a root of an older
 Debian where one can be made (as root, on x86_64, with Debian's debootstrap), and with this machine's own Python
 otherwise, saying which glibc that needs. Two builds of the same sources are the same bytes.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -21,7 +25,10 @@ from PyInstaller.archive.readers import CArchiveReader  # type: ignore[import-un
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "binary"
 OLD_ROOT = ROOT / "build" / "old-root"
+SAMPLES = ROOT / "sample-images" / "cache"
 NAME = "glance-appliance"
+WITH_SAMPLE = f"{NAME}-with-sample"
+FOLDER = "folder"
 GLIBC_FLOOR = (2, 31)
 FIXED = {"SOURCE_DATE_EPOCH": "1700000000", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
@@ -94,22 +101,31 @@ def host_place() -> Place:
 
 
 def freeze(place: Place) -> Path:
-    """Lay out the sources and the pinned packages, and run PyInstaller over them; the executable."""
+    """Lay out the sources and the pinned packages, and run PyInstaller over them; where it leaves what it made."""
     shutil.rmtree(BUILD / "site", ignore_errors=True)
     work = place.root / place.work.lstrip("/")
-    for part in ("appliance", "packaging", "site", "home", "out"):
+    for part in ("appliance", "packaging", "sample-images", "site", "home", "out"):
         shutil.rmtree(work / part, ignore_errors=True)
     for part in ("appliance", "packaging"):
         shutil.copytree(ROOT / part, work / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("appliance.py", "pyproject.toml"):
         shutil.copy2(ROOT / file, work)
+    _lay_out_samples(work / "sample-images")
     _install(place, work / "site")
     place.run(
         *("-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR"),
         *("--distpath", f"{place.work}/out", "--workpath", f"{place.work}/home/work"),
         f"{place.work}/packaging/appliance.spec",
     )
-    return work / "out" / NAME
+    return work / "out"
+
+
+def _lay_out_samples(target: Path) -> None:
+    index = SAMPLES / "index.json"
+    if index.is_file():
+        target.mkdir()
+        for name in (index.name, *(sample["file"] for sample in json.loads(index.read_text()))):
+            shutil.copyfile(SAMPLES / name, target / name)
 
 
 def _install(place: Place, target: Path) -> None:
@@ -139,16 +155,25 @@ def build(route: str) -> None:
         if route == "auto":
             print(f"building with this machine's own glibc: {place}")
         place = host_place()
-    made = freeze(place)
-    needed = glibc_needed(made)
+    out = freeze(place)
+    needed = glibc_needed(out / NAME)
     if place.root != Path("/") and needed > GLIBC_FLOOR:
         raise CannotBuild(f"the executable needs glibc {needed[0]}.{needed[1]}, which is newer than promised")
-    target = ROOT / "dist" / NAME
-    target.parent.mkdir(exist_ok=True)
-    shutil.copy2(made, target.with_suffix(".part"))
-    target.with_suffix(".part").replace(target)
-    size = target.stat().st_size
-    print(f"{target.relative_to(ROOT)}: {size / 1e6:.1f} MB, runs with glibc {needed[0]}.{needed[1]} and later")
+    shutil.rmtree(BUILD / FOLDER, ignore_errors=True)
+    shutil.copytree(out / FOLDER, BUILD / FOLDER, symlinks=True)
+    # Written last, by a build that came this far, for whoever packs the folder.
+    (BUILD / "glibc").write_text(f"{needed[0]}.{needed[1]}\n")
+    for name in (NAME, WITH_SAMPLE):
+        target = ROOT / "dist" / name
+        if not (out / name).exists():
+            target.unlink(missing_ok=True)
+            print(f"{target.relative_to(ROOT)} is not built: there is no sample image (`make sample-images` says why)")
+            continue
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(out / name, target.with_suffix(".part"))
+        target.with_suffix(".part").replace(target)
+        size = target.stat().st_size
+        print(f"{target.relative_to(ROOT)}: {size / 1e6:.1f} MB, runs with glibc {needed[0]}.{needed[1]} and later")
 
 
 def _run(command: list[str]) -> None:

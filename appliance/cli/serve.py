@@ -11,6 +11,7 @@ from types import FrameType
 from appliance import logs
 from appliance.bootstrap import Welcome
 from appliance.cli import parent, preflight
+from appliance.cli.bundled import with_bundled_samples
 from appliance.cli.flags import add_settings, settings_of
 from appliance.cli.systemd import is_one_file
 from appliance.errors import ApplianceError, WrongUsage
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    settings = with_bundled_samples(settings_of(arguments))
     _start_log(settings.log_level)
     for warning in preflight.check(settings.data_dir, time.time()):
         log.warning(warning)
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _reload(arguments: argparse.Namespace, running: Settings, appliance: Appliance) -> None:
     """Take over what can change while serving, and say what can't. Wrong settings change nothing."""
     try:
-        fresh = settings_of(arguments)
+        fresh = with_bundled_samples(settings_of(arguments))
         _start_log(fresh.log_level)
         appliance.identity.keyring.reload()
     except ApplianceError as error:
