@@ -12,6 +12,7 @@ from sqlite_utils.db import Table
 from appliance.db.schema_blocks import create_blocks
 from appliance.db.schema_catalog import create_catalog
 from appliance.db.schema_identity import create_identity
+from appliance.db.schema_image_cache import create_image_cache
 from appliance.db.schema_images import create_images
 from appliance.db.schema_legacy import create_legacy
 from appliance.db.schema_metadefs import create_metadefs
@@ -25,6 +26,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0005_notes", create_notes),
     ("0006_catalog", create_catalog),
     ("0007_legacy", create_legacy),
+    ("0008_image_cache", create_image_cache),
 )
 
 migrations = Migrations("appliance")

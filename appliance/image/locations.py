@@ -178,7 +178,7 @@ class Locations:
         checksum, value = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)
         looked = time.monotonic()
         done = 0
-        content = self._web.open(job.url, image, 0, image.size)
+        content = self._web.fetch(job.url, image, 0, image.size)
         try:
             while part := content.read(MIB):
                 checksum.update(part)

@@ -1,12 +1,15 @@
 """Images: made, found, listed, changed, deleted. The one door through which every dialect comes to them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from appliance.db.database import Database, Tx
 from appliance.db.image_pages import page
 from appliance.db.images import ImageRecord, ImageRows
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound
+from appliance.image.cache import ImageCache
+from appliance.image.cache_files import CacheFiles
 from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
 from appliance.image.draft import draft
@@ -25,6 +28,7 @@ from appliance.image.rules import allowed, enforce, enforce_create, enforce_list
 from appliance.image.stores import Stores
 from appliance.image.task_imports import TaskImports
 from appliance.image.tasks import Tasks
+from appliance.image.web_cache import WebCache
 from appliance.image.web_content import Web
 from appliance.image.web_source import UriFilter
 from appliance.settings import Settings
@@ -51,7 +55,8 @@ class Images:
         self._clock = clock
         self.stores = stores
         uris = UriFilter(settings)
-        web = Web(settings, uris)
+        files = CacheFiles(Path(settings.image_cache_dir)) if settings.image_cache_dir else None
+        web = Web(settings, uris, WebCache(db, files, settings, clock) if files else None)
         self._locating = LocationChanges(stores, settings, web)
         self.pending = PendingDeletes(db, stores, settings, clock)
         self.protections = Protections(settings)
@@ -65,6 +70,7 @@ class Images:
         self.locations = Locations(
             db, settings, clock, self.look_up, self.tasks, self.imports, self.data, self._locating, web
         )
+        self.cache = ImageCache(db, settings, clock, self.look_up, self.data, files, self.imports.submit)
         self.task_imports = TaskImports(db, settings, self.tasks, self.imports, self.create, self.delete)
 
     def close(self) -> None:
@@ -173,17 +179,23 @@ class Images:
             enforce(caller, "delete_image", image)
             if image.protected:
                 raise Forbidden(f"Image {image_id} is protected and cannot be deleted.")
-            places = [(location.store, location.content_id) for location in image.locations]
-            places.append((image.staged_store, image.staged_content))
-            with self._db.write() as tx:
-                if self.pending.takes(image):
-                    values = {"status": "pending_delete", "updated_at": self._clock()}
-                    if self._rows.change(tx, image_id, (image.status,), values, revision=image.revision):
-                        return
-                elif self._rows.delete(tx, image, self._clock(), obituary(image) if self._settings.legacy else None):
-                    release(tx, self.stores, places)
-                    return
+            if self._remove(image):
+                self.cache.forget(image_id)
+                return
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def _remove(self, image: ImageRecord) -> bool:
+        """Take the image away, or out of sight; False if it was changed meanwhile."""
+        at = self._clock()
+        with self._db.write() as tx:
+            if self.pending.takes(image):
+                values = {"status": "pending_delete", "updated_at": at}
+                return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
+            gone = self._rows.delete(tx, image, at, obituary(image) if self._settings.legacy else None)
+            if gone:
+                places = [(location.store, location.content_id) for location in image.locations]
+                release(tx, self.stores, [*places, (image.staged_store, image.staged_content)])
+            return gone
 
     def deactivate(self, caller: Caller, image_id: str) -> None:
         """Keep everybody but admins from reading the data."""
@@ -241,6 +253,7 @@ class Images:
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
         recover(self._db, self.stores, self.tasks, self._clock)
+        self.cache.recover()
 
     # -- stores --------------------------------------------------------------------------------------------------------
 

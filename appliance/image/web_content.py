@@ -3,16 +3,17 @@
 Every fetch goes through the same filter and the same pinned connection as an import.
 """
 
-import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
 
 from appliance.db.images import ImageRecord
 from appliance.errors import Corrupt, Invalid, Refusal, Unavailable
+from appliance.image.digest import ImageDigest
+from appliance.image.web_cache import WebCache
 from appliance.image.web_source import UriFilter, WebSource
 from appliance.settings import Settings
-from appliance.values import KIB, Piece
+from appliance.values import KIB, Content, Piece
 
 _PIECE = 256 * KIB
 # A server that is slow keeps a thread waiting, and these are few: more readers than this are sent away.
@@ -23,8 +24,9 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 class Web:
     """Opens URLs that images lie at."""
 
-    def __init__(self, settings: Settings, uris: UriFilter) -> None:
+    def __init__(self, settings: Settings, uris: UriFilter, cache: WebCache | None = None) -> None:
         self._uris = uris
+        self._cache = cache
         self._timeout = settings.import_timeout
         self._readers = threading.BoundedSemaphore(_MOST_READERS)
 
@@ -46,15 +48,22 @@ class Web:
                 continue
         raise Invalid("Invalid location")
 
-    def open(self, url: str, image: ImageRecord, start: int, length: int) -> "WebContent":
-        """`length` bytes from `start` on. Raises `Unavailable` if they can't be had."""
+    def open(self, url: str, image: ImageRecord, start: int, length: int) -> Content:
+        """`length` bytes from `start` on, from the cache if it has them. Raises `Unavailable` if they can't be had."""
         if image.size is None:
             raise Unavailable(f"Nobody knows the size of image {image.id}.")
+        cached = self._cache.open(image, start, length) if self._cache else None
+        if cached is not None:
+            return cached
+        content = self.fetch(url, image, start, length)
+        return self._cache.keep(content, image) if self._cache and length == image.size else content
+
+    def fetch(self, url: str, image: ImageRecord, start: int, length: int) -> "WebContent":
+        """The same from the URL itself, whatever is cached."""
         if not self._readers.acquire(blocking=False):
             raise Unavailable("Too many images are being read from other servers. Try again later.")
         try:
-            whole = length == image.size
-            headers = None if whole else {"Range": f"bytes={start}-{start + length - 1}"}
+            headers = None if length == image.size else {"Range": f"bytes={start}-{start + length - 1}"}
             try:
                 source = WebSource(self._uris, url, self._timeout, headers)
             except Refusal as error:
@@ -77,7 +86,7 @@ class WebContent:
         self._spare: memoryview | None = None
         self._lock = threading.Lock()
         self._closed = False
-        self._digest = _Digest(image) if length == image.size else None
+        self._digest = ImageDigest(image) if length == image.size else None
         try:
             self._skip = self._begin(image.size or 0, start)
         except BaseException:
@@ -142,24 +151,3 @@ class WebContent:
         if not part:
             raise Corrupt("The data at the location ended before its length.")
         return part
-
-
-class _Digest:
-    """The best digest that the image has, checked at the end."""
-
-    def __init__(self, image: ImageRecord) -> None:
-        self._expected: str | None = None
-        algorithm = image.os_hash_algo or "md5"
-        if image.os_hash_value and algorithm in hashlib.algorithms_available:
-            self._expected = image.os_hash_value
-        elif image.checksum:
-            algorithm, self._expected = "md5", image.checksum
-        self._hash = hashlib.new(algorithm if self._expected else "md5", usedforsecurity=False)
-
-    def update(self, data: bytes) -> None:
-        if self._expected is not None:
-            self._hash.update(data)
-
-    def check(self) -> None:
-        if self._expected is not None and self._hash.hexdigest() != self._expected.lower():
-            raise Corrupt("The data at the location is not what the image's digest says.")

@@ -1,4 +1,7 @@
-"""A second address of the image service in the catalog, which some tests take for another cloud's."""
+"""A second address of the image service in the catalog, which some tests take for another cloud's.
+
+It is another name of the same host, for each address has a list of cached images of its own.
+"""
 
 import json
 import urllib.error
@@ -10,6 +13,7 @@ SERVICE_TYPE = "image_remote"
 
 def register(identity: str, image: str, password: str) -> str | None:
     """Put the address into the catalog through the identity API; its service type, or None if that cannot be done."""
+    image = image.replace("//127.0.0.1", "//localhost")
     admin = {"name": "admin", "password": password, "domain": {"id": "default"}}
     scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
     asked = {"auth": {"identity": {"methods": ["password"], "password": {"user": admin}}, "scope": scope}}

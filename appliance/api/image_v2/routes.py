@@ -7,6 +7,7 @@ from appliance.api.exchange import Request
 from appliance.api.healthcheck import Healthcheck
 from appliance.api.image_v2 import schemas
 from appliance.api.image_v2.actions import ActionRoutes
+from appliance.api.image_v2.cache import CacheRoutes
 from appliance.api.image_v2.dialect import Authenticate, ImageDialect
 from appliance.api.image_v2.image_data import ImageDataRoutes
 from appliance.api.image_v2.images import ImageRoutes
@@ -35,6 +36,7 @@ def routes(images: Images, settings: Settings) -> list[Route]:
         *ImportRoutes(images).routes(),
         *LocationRoutes(images, checks).routes(),
         *TaskRoutes(images).routes(),
+        *CacheRoutes(images).routes(),
         *InfoRoutes(images, settings).routes(),
         *schemas.routes(settings),
     ]

@@ -1,0 +1,112 @@
+"""`/v2/cache`, and `/v2/cached_images` and `/v2/queued_images` as they were before it. For admins."""
+
+from typing import Any
+
+from appliance.api.exchange import Reply, Request
+from appliance.api.service import Route
+from appliance.db.image_cache import CacheRecord
+from appliance.image.service import Images
+from appliance.values import Caller
+
+_SECOND = 1_000_000
+# What the older routes answer where there is nothing to say.
+_NULL = b"null"
+_JSON = [("Content-Type", "application/json")]
+_TARGET = "x-image-cache-clear-target"
+
+
+class CacheRoutes:
+    """Handlers of the cache. The address that the client used is the node whose list it means."""
+
+    def __init__(self, images: Images) -> None:
+        self._cache = images.cache
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/v2/cache", self.show),
+            Route("GET", "/v2/cache/", self.show),
+            Route("DELETE", "/v2/cache", self.clear),
+            Route("DELETE", "/v2/cache/", self.clear),
+            Route("POST", "/v2/cache/clean", self.clean),
+            Route("POST", "/v2/cache/prune", self.prune),
+            Route("GET", "/v2/cache/nodes/<image_id>", self.nodes),
+            Route("PUT", "/v2/cache/<image_id>", self.queue),
+            Route("DELETE", "/v2/cache/<image_id>", self.remove),
+            Route("GET", "/v2/cached_images", self.old_cached),
+            Route("DELETE", "/v2/cached_images", self.old_clear_cached),
+            Route("DELETE", "/v2/cached_images/<image_id>", self.old_remove_cached),
+            Route("GET", "/v2/queued_images", self.old_queued),
+            Route("DELETE", "/v2/queued_images", self.old_clear_queued),
+            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue),
+            Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued),
+        ]
+
+    def show(self, request: Request[Caller]) -> Reply:
+        node = request.base_url
+        cached = [_entry(entry) for entry in self._cache.entries(request.caller, node)]
+        return Reply(200, {"cached_images": cached, "queued_images": self._cache.waiting(request.caller, node)})
+
+    def clear(self, request: Request[Caller]) -> Reply:
+        self._cache.clear(request.caller, request.base_url, (request.header(_TARGET) or "").lower())
+        return Reply(204)
+
+    def clean(self, request: Request[Caller]) -> Reply:
+        self._cache.clean(request.caller)
+        return Reply(200)
+
+    def prune(self, request: Request[Caller]) -> Reply:
+        files, freed = self._cache.prune(request.caller)
+        return Reply(200, {"total_files_pruned": files, "total_bytes_pruned": freed})
+
+    def nodes(self, request: Request[Caller], image_id: str) -> Reply:
+        return Reply(200, self._cache.nodes(request.caller, request.base_url, image_id))
+
+    def queue(self, request: Request[Caller], image_id: str) -> Reply:
+        self._cache.queue(request.caller, request.base_url, image_id)
+        return Reply(202)
+
+    def remove(self, request: Request[Caller], image_id: str) -> Reply:
+        self._cache.remove(request.caller, request.base_url, image_id)
+        return Reply(204)
+
+    # -- as it was before --------------------------------------------------------------------------------------------
+
+    def old_cached(self, request: Request[Caller]) -> Reply:
+        entries = self._cache.entries(request.caller, request.base_url, "manage_image_cache")
+        return Reply(200, {"cached_images": [_entry(entry) for entry in entries]})
+
+    def old_queued(self, request: Request[Caller]) -> Reply:
+        waiting = self._cache.waiting(request.caller, request.base_url, "manage_image_cache")
+        return Reply(200, {"queued_images": waiting})
+
+    def old_clear_cached(self, request: Request[Caller]) -> Reply:
+        return self._old_clear(request, "cache")
+
+    def old_clear_queued(self, request: Request[Caller]) -> Reply:
+        return self._old_clear(request, "queue")
+
+    def _old_clear(self, request: Request[Caller], target: str) -> Reply:
+        count = self._cache.clear(request.caller, request.base_url, target, "manage_image_cache")
+        return Reply(200, {"num_deleted": count})
+
+    def old_remove_cached(self, request: Request[Caller], image_id: str) -> Reply:
+        self._cache.remove_old(request.caller, request.base_url, image_id, "cached")
+        return Reply(200, _NULL, _JSON)
+
+    def old_remove_queued(self, request: Request[Caller], image_id: str) -> Reply:
+        self._cache.remove_old(request.caller, request.base_url, image_id, "queued")
+        return Reply(200, _NULL, _JSON)
+
+    def old_queue(self, request: Request[Caller], image_id: str) -> Reply:
+        self._cache.queue(request.caller, request.base_url, image_id, at_once=False)
+        return Reply(200, _NULL, _JSON)
+
+
+def _entry(entry: CacheRecord) -> dict[str, Any]:
+    return {
+        "image_id": entry.image_id,
+        "hits": entry.hits,
+        "last_accessed": entry.last_accessed / _SECOND,
+        "last_modified": entry.last_modified / _SECOND,
+        "size": entry.size,
+    }
