@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     service = _service(arguments)
     if settings is not None and machine.at(SETTINGS).exists():
         raise Fatal(f"{SETTINGS} is there already: change the settings in it, then run `systemctl restart {NAME}`")
-    _put_in_place(machine, service, settings or _NO_SETTINGS)
+    _put_in_place(machine, service, settings or NO_SETTINGS)
     if machine.dry:
         print(f"\nThe unit, {UNIT}:\n\n{unit(service)}", end="")
         return 0
@@ -100,7 +100,7 @@ def _settings_file(arguments: argparse.Namespace) -> str | None:
     given = {name: flags[name] for name in FIELDS if flags.get(name) is not None and name not in _OWN}
     if not given:
         return None
-    return _NO_SETTINGS + "".join(f"{name} = {_toml(value)}\n" for name, value in given.items())
+    return NO_SETTINGS + "".join(f"{name} = {_toml(value)}\n" for name, value in given.items())
 
 
 def _toml(value: Any) -> str:
@@ -110,7 +110,8 @@ def _toml(value: Any) -> str:
     return f'"{escaped}"'
 
 
-_NO_SETTINGS = f"""\
+NO_SETTINGS = f"""\
 # Settings of the Glance appliance; `{NAME} help settings` lists them.
 # They take effect with `systemctl restart {NAME}`.
 """
+"""The settings file of a service that has no settings of its own yet."""
