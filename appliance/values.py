@@ -25,12 +25,12 @@ def now() -> Micros:
 
 def seconds_text(at: Micros) -> str:
     """`2026-11-22T17:29:55Z`, Glance's form: the fraction is cut off."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def micros_text(at: Micros) -> str:
     """`2026-11-22T17:29:55.000000Z`, Keystone's form."""
-    return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> Micros:

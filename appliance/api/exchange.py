@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http.client import responses
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -47,10 +47,7 @@ class Request(Generic[C]):
 
     def header(self, name: str) -> str | None:
         """A request header, UTF-8 decoded where it is valid UTF-8; None if it was not sent."""
-        key = name.upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = f"HTTP_{key}"
-        raw: str | None = self.environ.get(key)
+        raw: str | None = self.environ.get(_environ_key(name))
         if raw is None or raw.isascii():
             return raw
         try:
@@ -131,6 +128,13 @@ class Request(Generic[C]):
             return json.loads(raw, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise Invalid("Malformed JSON in request body.") from error
+
+
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str:
+    """What WSGI calls a header. Only our own code names headers, so there are few."""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _refuse_constant(name: str) -> None:

@@ -57,27 +57,41 @@ class Ingest:
         self._on_close = on_close
         self._on_result = on_result
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the bytes, copying them: the caller may use its buffer again at once. Waits if the disk is slower."""
-        source = memoryview(data).cast("B")
-        taken = 0
+    def room(self) -> memoryview:
+        """Where the next bytes go, to be told with `filled`: never empty. Waits if the disk is slower."""
         try:
-            while taken < len(source):
-                slab = self._slab
-                if slab is None:
-                    slab = self._slab = self._pipeline.take()
-                count = min(SLAB - slab.filled, len(source) - taken)
-                begin = SCRATCH + slab.filled
-                slab.view[begin : begin + count] = source[taken : taken + count]
-                slab.filled += count
-                taken += count
-                if slab.filled == SLAB:
-                    self._slab = None
-                    self._pipeline.put(slab)
+            slab = self._slab
+            if slab is None:
+                slab = self._slab = self._pipeline.take()
         except Failure as error:
             self._on_result(error)
             raise
-        self.size += taken
+        return slab.view[SCRATCH + slab.filled :]
+
+    def filled(self, count: int) -> None:
+        """So many bytes were put into the `room`, from its start."""
+        slab = self._slab
+        if slab is None or not 0 <= count <= SLAB - slab.filled:
+            raise RuntimeError("there was no room for these bytes")
+        slab.filled += count
+        self.size += count
+        try:
+            if slab.filled == SLAB:
+                self._slab = None
+                self._pipeline.put(slab)
+        except Failure as error:
+            self._on_result(error)
+            raise
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the bytes, copying them: the caller may use its buffer again at once. Waits if the disk is slower."""
+        source = memoryview(data).cast("B")
+        while source:
+            room = self.room()
+            count = min(len(room), len(source))
+            room[:count] = source[:count]
+            self.filled(count)
+            source = source[count:]
 
     def flush(self) -> None:
         """Wait until every byte given so far is hashed and stored, though not yet durable. Only `seal` may follow."""

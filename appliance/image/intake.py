@@ -13,6 +13,8 @@ from appliance.values import MIB, Source
 
 _CHUNK = MIB
 
+_ReadInto = Callable[[memoryview], int]
+
 
 class Watcher(Protocol):
     """Sees every byte on its way into the store: a format inspection, a signature check."""
@@ -68,16 +70,16 @@ def take_in(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Taken]:
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed."""
+    watching = watchers if inspection is None else (inspection, *watchers)
     with store.writer.begin(hash_algorithm=hash_algorithm) as ingest:
         size = 0
-        for chunk in chunks(source):
-            size += len(chunk)
+        read = _reader(source)
+        while count := _fill(read, room := ingest.room()[:_CHUNK]):
+            size += count
             limits.check(size)
-            if inspection is not None:
-                inspection.write(bytes(chunk))
-            for watcher in watchers:
-                watcher.write(bytes(chunk))
-            ingest.write(chunk)
+            for watcher in watching:
+                watcher.write(bytes(room[:count]))
+            ingest.filled(count)
             if progress is not None:
                 progress(size)
         if limits.declared is not None and size != limits.declared:
@@ -89,19 +91,28 @@ def take_in(
 def chunks(source: Source) -> Iterator[memoryview]:
     """The source's bytes in full chunks of 1 MiB. Each is valid until the next one is asked for."""
     buffer = memoryview(bytearray(_CHUNK))
-    readinto = getattr(source, "readinto", None)
-    filled = 0
-    while True:
-        if readinto is not None:
-            count = readinto(buffer[filled:])
-        else:
-            part = source.read(_CHUNK - filled)
-            count = len(part)
-            buffer[filled : filled + count] = part
-        filled += count
-        if filled == _CHUNK or not count:
-            if filled:
-                yield buffer[:filled]
-            filled = 0
-        if not count:
-            return
+    read = _reader(source)
+    while count := _fill(read, buffer):
+        yield buffer[:count]
+
+
+def _fill(read: _ReadInto, room: memoryview) -> int:
+    """How many bytes were put into the room: all that fit, or fewer if these are the last."""
+    size = 0
+    while size < len(room) and (count := read(room[size:])):
+        size += count
+    return size
+
+
+def _reader(source: Source) -> _ReadInto:
+    """The way to read with the fewest copies."""
+    readinto: _ReadInto | None = getattr(source, "readinto", None)
+    if readinto is not None:
+        return readinto
+
+    def read(room: memoryview) -> int:
+        part = source.read(len(room))
+        room[: len(part)] = part
+        return len(part)
+
+    return read
