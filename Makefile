@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench faults clean \
+.PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
 	binary binary-host test-binary deb test-deb conformance conformance-server
 
 help: ## This list
@@ -64,7 +64,10 @@ docs: setup ## Write the generated tables of the documentation anew
 	@$(PY) packaging/docs.py
 
 bench: setup ## Measure what docs/performance.md states
-	@for file in bench/*.py; do name=$${file#bench/}; echo "== $${name%.py}"; $(PY) -m bench.$${name%.py} $(ARGS) || exit; done
+	@$(PY) -m bench $(ARGS)
+
+bench-peers: setup ## Set real Glance and Keystone up from packages and measure them and us in one run
+	@$(PY) -m bench.peers $(ARGS)
 
 faults: setup ## The long forms of the fault tests
 	@$(PY) -m pytest -m slow $(ARGS)
@@ -92,7 +95,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

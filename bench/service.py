@@ -7,109 +7,39 @@ What is compared runs in the same round, one after the other, so that a noisy ma
 
 import argparse
 import hashlib
-import http.client
-import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from appliance.values import MIB
-
-_CHUNK = MIB
-_CALLS = 300
+from bench.cloud import PASSWORD, Cloud, seconds
 
 
-class Served:
-    """One appliance in a process of its own, and an admin's token for it."""
+class Served(Cloud):
+    """One appliance in a process of its own."""
 
     def __init__(self, directory: Path, program: list[str]) -> None:
-        self.began = time.monotonic()
+        begin = time.monotonic()
         self.process = subprocess.Popen(
             [*program, "serve", "--data-dir", directory, "--image-port", "0", "--identity-port", "0"],
-            env={**os.environ, "APPLIANCE_ADMIN_PASSWORD": "bench"},
+            env={**os.environ, "APPLIANCE_ADMIN_PASSWORD": PASSWORD},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
         assert self.process.stdout is not None
-        self.image = urlsplit(self.process.stdout.readline().split()[1])
-        self.identity = urlsplit(self.process.stdout.readline().split()[1])
-        self.ready = time.monotonic() - self.began
-        self.token = self.issue()
-
-    def issue(self) -> str:
-        user = {"name": "admin", "domain": {"id": "default"}, "password": "bench"}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-        auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
-        connection = http.client.HTTPConnection(self.identity.netloc)
-        connection.request("POST", "/v3/auth/tokens", json.dumps({"auth": auth}), {"Content-Type": "application/json"})
-        token = connection.getresponse().headers["X-Subject-Token"]
-        connection.close()
-        assert token
-        return token
-
-    def call(self, connection: http.client.HTTPConnection, method: str, path: str, document: Any = None) -> Any:
-        headers = {"X-Auth-Token": self.token, "X-Subject-Token": self.token, "Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(document) if document is not None else None, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        assert answer.status < 300, (answer.status, body)
-        return json.loads(body) if body else None
-
-    def new_image(self) -> str:
-        connection = http.client.HTTPConnection(self.image.netloc)
-        document = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
-        image: str = self.call(connection, "POST", "/v2/images", document)["id"]
-        connection.close()
-        return image
-
-    def upload(self, data: bytes) -> tuple[str, float]:
-        """A new image with this data, and the seconds from its first byte to the answer."""
-        image = self.new_image()
-        with socket.create_connection((self.image.hostname, self.image.port)) as connection:
-            head = (
-                f"PUT /v2/images/{image}/file HTTP/1.1\r\nHost: bench\r\nX-Auth-Token: {self.token}\r\n"
-                f"Content-Type: application/octet-stream\r\nContent-Length: {len(data)}\r\n\r\n"
-            )
-            begin = time.monotonic()
-            connection.sendall(head.encode())
-            connection.sendall(data)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 204")
-            return image, time.monotonic() - begin
-
-    def download(self, image: str, size: int) -> float:
-        """Seconds to take all bytes of an image and throw them away."""
-        buffer = bytearray(_CHUNK)
-        with socket.create_connection((self.image.hostname, self.image.port)) as connection:
-            head = f"GET /v2/images/{image}/file HTTP/1.0\r\nX-Auth-Token: {self.token}\r\n\r\n"
-            begin = time.monotonic()
-            connection.sendall(head.encode())
-            got = 0
-            while count := connection.recv_into(buffer):
-                got += count
-            assert got > size
-            return time.monotonic() - begin
-
-    def rate(self, address: Any, method: str, path: str) -> float:
-        """Answers a second to one client that keeps its connection."""
-        connection = http.client.HTTPConnection(address.netloc)
-        self.call(connection, method, path)
-        begin = time.monotonic()
-        for _ in range(_CALLS):
-            self.call(connection, method, path)
-        seconds = time.monotonic() - begin
-        connection.close()
-        return _CALLS / seconds
+        image = urlsplit(self.process.stdout.readline().split()[1])
+        identity = urlsplit(self.process.stdout.readline().split()[1])
+        self.ready = time.monotonic() - begin
+        super().__init__(image, identity)
 
     def memory(self) -> int:
         """Resident bytes of the server."""
@@ -131,12 +61,6 @@ def served(program: list[str]) -> Iterator[Served]:
             yield it
         finally:
             it.stop()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    begin = time.monotonic()
-    work()
-    return time.monotonic() - begin
 
 
 def transfers(program: list[str], rounds: int, size: int) -> None:
@@ -179,16 +103,12 @@ def metadata(program: list[str], rounds: int, counts: list[int]) -> None:
     """Requests a second for lists, images and tokens, with few and with many images."""
     lists: list[float] = []
     with served(program) as it:
-        made = 0
-        connection = http.client.HTTPConnection(it.image.netloc)
+        made: list[str] = []
         for count in counts:
-            while made < count:
-                image = it.call(connection, "POST", "/v2/images", {"name": f"n{made}"})["id"]
-                made += 1
+            made += it.new_images(count - len(made))
             lists.append(statistics.median(it.rate(it.image, "GET", "/v2/images?limit=25") for _ in range(rounds)))
             print(f"  list of 25 among {count} images: {lists[-1]:.0f} a second")
-        connection.close()
-        shows = statistics.median(it.rate(it.image, "GET", f"/v2/images/{image}") for _ in range(rounds))
+        shows = statistics.median(it.rate(it.image, "GET", f"/v2/images/{made[0]}") for _ in range(rounds))
         checks = statistics.median(it.rate(it.identity, "GET", "/v3/auth/tokens") for _ in range(rounds))
         issues = statistics.median(1 / seconds(it.issue) for _ in range(rounds))
         print(f"  list among many / among few: {lists[-1] / lists[0]:.2f}")

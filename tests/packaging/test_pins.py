@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = ("constraints.txt", "clients.txt", "legacy-clients.txt", "tempest.txt")
+FILES = ("constraints.txt", "clients.txt", "legacy-clients.txt", "peers.txt", "tempest.txt")
 
 
 def environment() -> ModuleType:
