@@ -153,6 +153,9 @@ class Settings:
     image_cache_stall_time: int = _setting(86400, "seconds after which an unfinished file of the cache is removed")
     image_cache_driver: str = _setting("centralized_db", "any other name switches the list of cache nodes off")
     cache_prefetcher_interval: int = _setting(300, "seconds between two looks at the cache and its queue")
+    signature_certificates_dir: str = _setting(
+        "", "directory of the certificates of signed images, each a file whose name is the certificate's UUID"
+    )
     disable_by_file_path: str = _setting("", "while this file exists, /healthcheck says 503 DISABLED BY FILE")
     limit_param_default: int = _setting(25, "images on a page when the client sets no limit")
     api_limit_max: int = _setting(1000, "images on a page at the most")

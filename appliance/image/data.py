@@ -16,6 +16,7 @@ from appliance.image.members import Lookup
 from appliance.image.model import check_transition
 from appliance.image.quotas import Quotas
 from appliance.image.rules import enforce, not_found
+from appliance.image.signature import Signatures, Verifier
 from appliance.image.stores import Stores
 from appliance.image.web_content import Web
 from appliance.settings import Settings
@@ -55,6 +56,7 @@ class ImageData:
         self._look_up = look_up
         self._web = web
         self._quotas = quotas
+        self._signatures = Signatures(settings)
         self._storage_quota = 0 if settings.use_keystone_limits else settings.user_storage_quota
 
     # -- in ----------------------------------------------------------------------------------------------------------
@@ -81,6 +83,7 @@ class ImageData:
         limits = self.limits(image, declared_size)
         limits.check_declared(store)
         with self._busy(image, "saving", image_size_total=(declared_size or 0) // MIB):
+            verifier = self.verifier(image)
             with take_in(
                 store,
                 source,
@@ -88,6 +91,7 @@ class ImageData:
                 hash_algorithm=self._settings.hashing_algorithm,
                 inspection=self.inspection(image),
                 label=label(image),
+                verifier=verifier,
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
                     raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
@@ -195,6 +199,10 @@ class ImageData:
             must_match=self._settings.require_image_format_match,
             nonfatal_gpt_checks=self._settings.gpt_safety_checks_nonfatal,
         )
+
+    def verifier(self, image: ImageRecord) -> Verifier | None:
+        """The check of the image's signature, if it has one."""
+        return self._signatures.verifier(image)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 

@@ -151,6 +151,7 @@ class ImportRun:
             hash_algorithm=(image.os_hash_algo if again else None) or self._settings.hashing_algorithm,
             inspection=None if again else self._data.inspection(image),
             label=label(image),
+            verifier=None if again else self._data.verifier(image),
             progress=self._progress(job),
         ) as taken:
             if again and image.os_hash_value and taken.sealed.hash_value != image.os_hash_value:
@@ -163,11 +164,15 @@ class ImportRun:
     def _move_staged(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
         """Staged bytes in the right store stay where they are: they are only inspected, and named anew."""
         inspection = self._data.inspection(image)
-        if inspection is not None:
-            while chunk := offer.source.read(MIB):
-                inspection.write(chunk)
-                self.check_stopping()
+        verifier = self._data.verifier(image)
+        watching = [watcher for watcher in (inspection, verifier) if watcher is not None]
+        while watching and (chunk := offer.source.read(MIB)):
+            for watcher in watching:
+                watcher.write(chunk)
+            self.check_stopping()
         virtual_size = inspection.verdict() if inspection is not None else None
+        if verifier is not None:
+            verifier.verify()
         store = self._stores.find(store_id)
         assert store is not None and offer.content is not None
         content = store.writer.content(offer.content[1])

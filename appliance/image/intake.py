@@ -3,23 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from appliance.blobs.index import Sealed
 from appliance.errors import Invalid, LimitExceeded, StorageFull
 from appliance.image.inspection import Inspection
+from appliance.image.signature import Verifier
 from appliance.image.stores import Store
 from appliance.values import MIB, Source
 
 _CHUNK = MIB
 
 _ReadInto = Callable[[memoryview], int]
-
-
-class Watcher(Protocol):
-    """Sees every byte on its way into the store: a format inspection, a signature check."""
-
-    def write(self, chunk: bytes, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +60,11 @@ def take_in(
     hash_algorithm: str,
     inspection: Inspection | None,
     label: bytes,
-    watchers: tuple[Watcher, ...] = (),
+    verifier: Verifier | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Taken]:
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed."""
-    watching = watchers if inspection is None else (inspection, *watchers)
+    watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
     with store.writer.begin(hash_algorithm=hash_algorithm) as ingest:
         size = 0
         read = _reader(source)
@@ -85,6 +79,8 @@ def take_in(
         if limits.declared is not None and size != limits.declared:
             raise Invalid(f"The size of uploaded data, {size} bytes, is different from the declared {limits.declared}.")
         virtual_size = inspection.verdict() if inspection is not None else None
+        if verifier is not None:
+            verifier.verify()
         yield Taken(ingest.seal(label), virtual_size)
 
 
