@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
-	binary binary-host test-binary deb test-deb conformance conformance-server
+	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ deb: binary ## Build a Debian package in dist/, for Debian 11, Ubuntu 20.04 and 
 
 test-deb: ## Install, upgrade and purge that package in a copy of the bare root that test-binary makes (as root)
 	@packaging/smoke_deb.sh "$$(ls -t dist/*.deb 2>/dev/null | head -n 1)" build/bare-root
+
+demo: ## Play the first five minutes in a terminal, from the executable to a booted machine, without network
+	@$(need-python)
+	@test -e dist/glance-appliance-with-sample || $(MAKE) sample-images binary
+	@$(PYTHON) packaging/demo.py $(ARGS)
 
 conformance-server: setup ## Serve with everything on, for any suite: DIR= IMAGE_PORT= IDENTITY_PORT= LEGACY_ADMIN_PORT= PROFILE=
 	@exec $(PY) packaging/conformance/server.py --dir '$(DIR)' --image-port '$(IMAGE_PORT)' \
