@@ -59,6 +59,8 @@ class Copier:
             named = _segments(scratch, stores)
             shelves = {name: self._shelves(*places) for name, places in stores.items()}
             for name, (source, target) in shelves.items():
+                # What a copy that was killed has left half way.
+                target.clear_staging()
                 for segment, size in named[name].items():
                     self._copy_segment(source, target, segment, size)
             for source_path, target_path in stores.values():
@@ -114,7 +116,9 @@ class Copier:
 
     def _publish(self, scratch: Path) -> None:
         """Put the copied database in its place, durably."""
-        staged = DurableFile(self._disk, self._target.path / "appliance.db.staged")
+        half_way = self._target.path / "appliance.db.staged"
+        half_way.unlink(missing_ok=True)
+        staged = DurableFile(self._disk, half_way)
         try:
             for chunk in _chunks(scratch):
                 staged.write([chunk])

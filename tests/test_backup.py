@@ -78,6 +78,22 @@ def test_segments_are_not_removed_while_another_process_holds_them(tmp_path: Pat
         assert allowed
 
 
+def test_what_a_killed_backup_left_half_way_is_cleared_away(tmp_path: Path) -> None:
+    stored = data()
+    with opened(tmp_path / "live") as live:
+        image = live.add(stored)
+        back_up(live.directory, tmp_path / "backup", stores_of(tmp_path / "live"))
+        for name in live.segments():
+            (tmp_path / "backup/blobs/segments" / f"{name}.seg").unlink()
+            (tmp_path / "backup/blobs/staging" / f"{name}.seg").write_bytes(b"half")
+        (tmp_path / "backup/appliance.db.staged").write_bytes(b"half")
+        (tmp_path / "backup/appliance.db.copy").write_bytes(b"half")
+        assert back_up(live.directory, tmp_path / "backup", stores_of(tmp_path / "live")).copied == 1
+    assert list((tmp_path / "backup/blobs/staging").iterdir()) == []
+    with opened(tmp_path / "backup") as backup:
+        assert backup.read(image) == stored
+
+
 def test_the_collection_waits_for_a_backup_that_another_process_makes(tmp_path: Path) -> None:
     with opened(tmp_path) as live:
         live.images.delete(ADMIN, live.add(os.urandom(300_000)))
