@@ -130,6 +130,10 @@ class ImageCache:
         if self._files is not None:
             self._files.prepare()
             self._clean(0)
+            for image_id in self._rows.by_access():
+                image = self._images.get(image_id)
+                if image is None or not (_is_near(image) or self._files.size(image_id) == image.size):
+                    self.forget(image_id)
 
     def step(self) -> bool:
         """One step of the job: fetch something that waits, or else keep the cache in order."""
@@ -161,7 +165,7 @@ class ImageCache:
         self._drop_unused(image_id)
 
     def _bring(self, image: ImageRecord) -> None:
-        if any(location.content_id is not None for location in image.locations):
+        if _is_near(image):
             return
         if (image.size or 0) > self._settings.image_cache_max_size:
             raise StorageFault("it is larger than the whole cache")
@@ -207,3 +211,8 @@ class ImageCache:
                 self._files.remove(image_id)
                 files, freed = files + 1, freed + sizes[image_id]
         return files, freed
+
+
+def _is_near(image: ImageRecord) -> bool:
+    """Whether one of our own stores has the data."""
+    return any(location.content_id is not None for location in image.locations)

@@ -292,3 +292,8 @@ def test_cleaning_removes_what_nobody_needs(cached: Cloud, web: Web) -> None:
     assert files(cached) == {image} and (directory / "incomplete" / "young").exists()
     cached.images.recover()
     assert not (directory / "incomplete" / "young").exists() and files(cached) == {image}
+    near = cached.active()["id"]
+    queue(cached, near)
+    (directory / image).unlink()
+    cached.images.recover()
+    assert ids(cached) == [near], "an entry whose file is lost goes, too"
