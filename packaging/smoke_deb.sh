@@ -19,15 +19,20 @@ fi
 root=$2
 mount -t proc proc "$root/proc"
 within() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
-is() { if ! eval "$1"; then echo "FAILED $2 ($1)" >&2; exit 1; else echo "$2"; fi; }
+is() {
+    told=$1
+    shift
+    if ! "$@"; then echo "FAILED $told" >&2; exit 1; fi
+    echo "$told"
+}
 
 within dpkg -i /tmp/package.deb >"$root/tmp/log" 2>&1 || { cat "$root/tmp/log" >&2; exit 1; }
 settings=$root/etc/glance-appliance/appliance.toml
 data=$root/var/lib/glance-appliance
 enabled=$root/etc/systemd/system/multi-user.target.wants/glance-appliance.service
-is '[ -L "$enabled" ]' "installed, and enabled for the next boot"
-is '[ "$(stat -c %a "$settings")" = 640 ]' "the settings are for the service alone"
-is 'within dpkg --verify glance-appliance' "every file is as it was packed"
+is "installed, and enabled for the next boot" test -L "$enabled"
+is "the settings are for the service alone" test "$(stat -c %a "$settings")" = 640
+is "every file is as it was packed" within dpkg --verify glance-appliance
 
 within install -d -m 700 -o glance-appliance -g glance-appliance /var/lib/glance-appliance
 within su -s /bin/sh glance-appliance -c 'glance-appliance serve --data-dir /var/lib/glance-appliance \
@@ -39,15 +44,18 @@ until grep -q '^identity' "$root/tmp/out"; do
     if [ $tries -gt 300 ]; then cat "$root/tmp/log" >&2; exit 1; fi
     sleep 0.1
 done
-is '[ "$(stat -c %a "$data/clouds.yaml")" = 600 ]' "it serves as its own user"
+is "it serves as its own user" test "$(stat -c %a "$data/clouds.yaml")" = 600
 within glance-appliance status --data-dir /var/lib/glance-appliance -f value -c state || true
 kill %1 2>/dev/null || true
 
 echo '# mine' >>"$settings"
 within dpkg -i /tmp/package.deb >/dev/null
-is 'grep -q "^# mine" "$settings"' "an upgrade keeps the settings"
+is "an upgrade keeps the settings" grep -q '^# mine' "$settings"
 within dpkg -r glance-appliance >/dev/null 2>&1
-is '[ -d "$data" ] && [ -e "$settings" ] && [ ! -e "$root/usr/lib/glance-appliance" ]' "removing keeps images and settings"
+is "removing takes the program" test ! -e "$root/usr/lib/glance-appliance"
+is "removing keeps the images" test -d "$data"
+is "removing keeps the settings" test -e "$settings"
 within dpkg -P glance-appliance >/dev/null 2>&1
-is '[ ! -e "$data" ] && [ ! -e "$settings" ]' "purging deletes them"
+is "purging deletes the images" test ! -e "$data"
+is "purging deletes the settings" test ! -e "$settings"
 umount "$root/proc"

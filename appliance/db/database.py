@@ -62,7 +62,11 @@ class Database:
         self._closed = False
         with _faults():
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
-            self._migrate()
+            try:
+                self._migrate()
+            except BaseException:
+                self._writer.conn.close()
+                raise
 
     def _connect(self) -> sqlite3.Connection:
         # isolation_level None: no transaction is ever begun behind our back.
@@ -88,7 +92,17 @@ class Database:
                 f"{self._path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
                 "use that version, or restore a backup made with this one"
             )
-        migrations.apply(self._writer)
+        try:
+            # All steps or none: after a few of them, the version that made the file would refuse it as too new.
+            with _faults(), self._writer.atomic():
+                migrations.apply(self._writer)
+        except ApplianceError:
+            raise
+        except Exception as error:
+            raise Fatal(
+                f"{self._path} could not be brought up to this version ({error}); it is as it was, "
+                "for the version that used it last"
+            ) from error
 
     @contextmanager
     def write(self) -> Iterator[Tx]:

@@ -1,7 +1,7 @@
 """The ordered, named and atomic steps from an empty file to today's schema.
 
-A step is never edited after a release; what it made is changed by a new step at the end of the list. Each runs in one
-transaction with the row that records it, so a failed one leaves the former state.
+A step is never edited after a release; what it made is changed by a new step at the end of the list. All that a file
+lacks run in one transaction with the rows that record them, so a failed one leaves the former state.
 """
 
 from collections.abc import Callable
