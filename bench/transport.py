@@ -1,6 +1,6 @@
 """How fast the transport is by itself: no store, no database, loopback. Prints ratios, medians of several rounds.
 
-    python bench/transport.py [--rounds 5] [--size-mib 512] [--nginx PATH]
+    python -m bench.transport [--rounds 5] [--size-mib 512] [--nginx PATH]
 
 Each ratio compares two things measured one after the other in the same round, so that a noisy machine hurts both.
 """
@@ -256,7 +256,7 @@ def bare_sendfile(path: str) -> None:
 
 
 def _spawn(verb: str, path: str) -> tuple[int, subprocess.Popen[Any]]:
-    command = [sys.executable, __file__, "--child", verb, "--file", path]
+    command = [sys.executable, "-m", "bench.transport", "--child", verb, "--file", path]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return int(process.stdout.readline()), process

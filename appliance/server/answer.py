@@ -49,7 +49,14 @@ class _Answer(Task):  # type: ignore[misc]
         return not (self.status.startswith("1") or self.status[:3] in ("204", "304"))
 
     def write(self, data: bytes) -> None:
-        """Queue a part of the body, and the head before the first."""
+        """Queue a part of the body, and in one piece with the first the head: a small answer is one segment."""
+        if self.wrote_header:
+            self._write(data)
+        else:
+            with self.channel.joined():
+                self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if self.has_body:
             self.body_bytes += len(data)
             super().write(data)

@@ -10,6 +10,7 @@ import contextvars
 import logging
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from waitress.channel import ClientDisconnected, HTTPChannel
@@ -58,6 +59,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._outgoing: Outgoing | None = None
         self._download: Download | None = None
         self._answer: Answer | None = None
+        # For the worker alone, while it writes what is to leave together.
+        self._joined: list[bytes] | None = None
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
@@ -267,7 +270,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except ClientDisconnected:
             raise ClientVanished("The client closed the connection before sending the body.") from None
 
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """The bytes that are written in the block leave together, at its end."""
+        parts: list[bytes] = []
+        self._joined = parts
+        try:
+            yield
+        finally:
+            self._joined = None
+        self.write_soon(b"".join(parts))
+
     def write_soon(self, data: Any) -> int:
+        if self._joined is not None:
+            self._joined.append(data)
+            return len(data)
         if not isinstance(data, Outgoing):
             if not self.total_outbufs_len:
                 # The client's time to take something begins now.
