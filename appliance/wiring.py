@@ -28,6 +28,7 @@ from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
+from appliance.image.web_content import MOST_READERS
 from appliance.jobs.images import image_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.jobs.upkeep import collectors, upkeep_jobs
@@ -134,13 +135,33 @@ class Appliance:
         return Limits(
             worker_threads=settings.worker_threads,
             transfer_slots=settings.transfer_threads,
+            # Those that wait for other servers' data take no thread away from those that read ours.
+            decoder_threads=Limits().decoder_threads + MOST_READERS,
             stall_seconds=settings.request_timeout,
             grace_seconds=settings.shutdown_grace,
             underscored_headers=UNDERSCORED if settings.legacy else (),
         )
 
+    def init(self) -> Welcome:
+        """Do what the first start has to do, and leave the rest to it: nothing listens."""
+        password, said = self._prepare()
+        settings = self.settings
+        port = settings.image_port if settings.single_port else settings.identity_port
+        mount = "/identity" if settings.single_port else ""
+        image_url, identity_url = "", f"{_base(settings.host, port)}{mount}"
+        return self._welcome(image_url, identity_url, password, said)
+
     def start(self) -> Welcome:
         """Do what the first start has to do, listen, and say where."""
+        password, said = self._prepare()
+        self.server.start()
+        image_url, identity_url = self._urls()
+        welcome = self._welcome(image_url, identity_url, password, said)
+        welcome.admin_url = self._bases()[-1] if self.settings.legacy else ""
+        return welcome
+
+    def _prepare(self) -> tuple[str | None, list[str]]:
+        """Make what is not there yet: rows, definitions, samples. Gives a new admin's password, and what to say."""
         settings = self.settings
         password = None
         notes = Notes(self.db)
@@ -154,15 +175,15 @@ class Appliance:
         said = []
         if settings.sample_images:
             said = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), notes)
-        self.server.start()
-        image_url, identity_url = self._urls()
-        write_credentials(self.directory, identity_url, settings.region, password)
-        shown = password if password and not settings.admin_password else ""
-        admin_url = self._bases()[-1] if settings.legacy else ""
-        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said, admin_url)
+        return password, said
+
+    def _welcome(self, image_url: str, identity_url: str, password: str | None, said: list[str]) -> Welcome:
+        write_credentials(self.directory, identity_url, self.settings.region, password)
+        shown = password if password and not self.settings.admin_password else ""
+        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said)
 
     def _bases(self) -> list[str]:
-        return [f"http://{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.server.addresses]
+        return [_base(host, port) for host, port in self.server.addresses]
 
     def _urls(self) -> tuple[str, str]:
         bases = self._bases()
@@ -183,3 +204,7 @@ class Appliance:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._opened.close()
+
+
+def _base(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -16,10 +16,12 @@ PROGRAM = "glance-appliance"
 
 VERBS: dict[str, str] = {
     "serve": "serve the image and identity APIs from a data directory",
+    "init": "prepare a data directory ahead of the first start",
     "status": "say whether an appliance runs on this machine, where, and how much room it has",
     "install": "run the appliance as a service of this machine, from every boot on",
     "uninstall": "undo install; images and settings stay",
     "backup": "copy a data directory, in use or not; the next time only what is new",
+    "migrate-from": "bring the images and metadata definitions of a running Glance into a running appliance",
     "restore": "make a data directory of a backup, and read every byte of it back",
     "doctor": "find out what does not fit in a data directory, repair it, rebuild a lost database",
     "store": "show what the stores hold and save; collect and scrub them",

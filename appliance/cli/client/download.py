@@ -88,7 +88,7 @@ def _fetch(session: Session, image: dict[str, Any], output: BinaryIO, digest: _D
         while size is None or done < size:
             before = done
             try:
-                for block in _blocks(session, image["id"], done):
+                for block in blocks(session, image["id"], done):
                     output.write(block)
                     digest.update(block)
                     done += len(block)
@@ -103,7 +103,7 @@ def _fetch(session: Session, image: dict[str, Any], output: BinaryIO, digest: _D
                 time.sleep(_PAUSE * tries)
 
 
-def _blocks(session: Session, image_id: str, start: int) -> Iterator[bytes]:
+def blocks(session: Session, image_id: str, start: int) -> Iterator[bytes]:
     """The blocks of one answer, from byte `start` on."""
     url = f"{session.address('image')}/v2/images/{quote(image_id, safe='')}/file"
     headers = {"User-Agent": USER_AGENT, "X-Auth-Token": session.token_id(), "Accept": "application/json, */*"}

@@ -1,0 +1,1 @@
+"""Moving house: images and metadata definitions of another Glance, brought into a running appliance."""
