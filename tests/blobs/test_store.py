@@ -105,6 +105,25 @@ def test_an_upload_of_many_segments_is_one_content(tmp_path: Path) -> None:
         assert world.store.content(again).new_length == 0
 
 
+def test_bytes_may_be_put_straight_into_the_room_for_them(world: World) -> None:
+    data = noise(5 * MIB + 3)
+    with world.store.begin() as ingest:
+        at = 0
+        while at < len(data):
+            part = data[at : at + min(len(ingest.room()), 700_001)]
+            ingest.room()[: len(part)] = part
+            ingest.filled(len(part))
+            at += len(part)
+        with pytest.raises(RuntimeError):
+            ingest.filled(len(ingest.room()) + 1)
+        sealed = ingest.seal()
+        with world.db.write() as tx:
+            content = world.index.commit(tx, sealed)
+    assert sealed.md5 == hashlib.md5(data).hexdigest()
+    assert sealed.size == len(data)
+    assert world.get(content) == data
+
+
 def test_totals_say_where_the_bytes_went(world: World) -> None:
     data = noise(MIB) + text(MIB) + bytes(8 * MIB)
     world.put(data)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from appliance.server.channel import Channel
+
 
 def test_answer_without_body_keeps_the_connection(serve):
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -18,6 +20,27 @@ def test_answer_without_body_keeps_the_connection(serve):
         assert answer.status == status
         assert "connection" not in answer.headers
         assert ("content-length" in answer.headers) == (status == 200)
+
+
+def test_head_and_first_part_of_the_body_leave_together(serve, monkeypatch):
+    sent: list[bytes] = []
+    send = Channel.send
+
+    def spy(channel: Channel, data: bytes, do_close: bool = True) -> int:
+        sent.append(bytes(data))
+        return int(send(channel, data, do_close))
+
+    monkeypatch.setattr(Channel, "send", spy)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "6")])
+        return [b"one", b"two"] if environ["PATH_INFO"] == "/two" else [b"onetwo"]
+
+    client = serve(app).client()
+    assert client.request("GET", "/").answer().body == b"onetwo"
+    assert [part.endswith(b"\r\n\r\nonetwo") for part in sent] == [True]
+    assert client.request("GET", "/two").answer().body == b"onetwo"
+    assert client.request("HEAD", "/").answer(bodyless=True).headers["content-length"] == "6"
 
 
 def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
