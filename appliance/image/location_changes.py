@@ -103,7 +103,7 @@ class LocationChanges:
                 f"Attempted: {len(image.locations) + 1}, Maximum: {quota}"
             )
         # Of another size than the image's data it may be: reading it will fail then, and the next one is tried.
-        size = self._web.size(url)
+        size = self._web.size_for_request(url)
         image.size = image.size or size
         image.locations.insert(index, LocationRecord(self.web_store(), url=url, metadata=metadata))
 

@@ -16,8 +16,8 @@ from appliance.settings import Settings
 from appliance.values import KIB, Content, Piece
 
 _PIECE = 256 * KIB
-# A server that is slow keeps a thread waiting, and these are few: more readers than this are sent away.
-_MOST_READERS = 8
+# A server that is slow keeps a thread of ours waiting: more requests than this at a time are sent away.
+MOST_READERS = 4
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
@@ -28,13 +28,25 @@ class Web:
         self._uris = uris
         self._cache = cache
         self._timeout = settings.import_timeout
-        self._readers = threading.BoundedSemaphore(_MOST_READERS)
+        self._readers = threading.BoundedSemaphore(MOST_READERS)
 
     def check(self, url: str) -> None:
         """Raise `Invalid` for a URL that no location may have."""
         if not url.startswith(("http://", "https://")):
             raise Invalid("Invalid location")
         self._uris.check(url)
+
+    def size_for_request(self, url: str) -> int:
+        """The same as `size`, for somebody who waits for the answer: one of a few at a time."""
+        self._begin()
+        try:
+            return self.size(url)
+        finally:
+            self._readers.release()
+
+    def _begin(self) -> None:
+        if not self._readers.acquire(blocking=False):
+            raise Unavailable("Too many images are being read from other servers. Try again later.")
 
     def size(self, url: str) -> int:
         """How large it is, by its server. Raises `Invalid` if nothing of a known size is there."""
@@ -55,23 +67,24 @@ class Web:
         cached = self._cache.open(image, start, length) if self._cache else None
         if cached is not None:
             return cached
-        content = self.fetch(url, image, start, length)
-        return self._cache.keep(content, image) if self._cache and length == image.size else content
-
-    def fetch(self, url: str, image: ImageRecord, start: int, length: int) -> "WebContent":
-        """The same from the URL itself, whatever is cached."""
-        if not self._readers.acquire(blocking=False):
-            raise Unavailable("Too many images are being read from other servers. Try again later.")
+        self._begin()
         try:
-            headers = None if length == image.size else {"Range": f"bytes={start}-{start + length - 1}"}
-            try:
-                source = WebSource(self._uris, url, self._timeout, headers)
-            except Refusal as error:
-                raise Unavailable(f"The location may not be read any more: {error}") from error
-            return WebContent(source, image, start, length, self._readers.release)
+            content = self.fetch(url, image, start, length, self._readers.release)
         except BaseException:
             self._readers.release()
             raise
+        return self._cache.keep(content, image) if self._cache and length == image.size else content
+
+    def fetch(
+        self, url: str, image: ImageRecord, start: int, length: int, on_close: Callable[[], None] = lambda: None
+    ) -> "WebContent":
+        """The same from the URL itself, whatever is cached and however many others read."""
+        headers = None if length == image.size else {"Range": f"bytes={start}-{start + length - 1}"}
+        try:
+            source = WebSource(self._uris, url, self._timeout, headers)
+        except Refusal as error:
+            raise Unavailable(f"The location may not be read any more: {error}") from error
+        return WebContent(source, image, start, length, on_close)
 
 
 class WebContent:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from appliance.image.web_content import MOST_READERS
 from tests.api.image_v2.client import CALLERS, Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
 
@@ -263,8 +264,9 @@ def test_bytes_that_are_not_the_images_never_look_whole(cloud: Cloud, web: Web, 
 def test_a_few_readers_keep_others_out_but_not_for_long(cloud: Cloud, web: Web) -> None:
     image = located(cloud, web)
     record = cloud.images.data.for_download(CALLERS["member"], image)
-    held = [cloud.images.data.open(record) for _ in range(8)]
+    held = [cloud.images.data.open(record) for _ in range(MOST_READERS)]
     assert fetch(cloud, image).status == 503
+    assert located(cloud, web), "what happens in the background goes on"
     for content in held:
         assert content is not None
         content.close()
