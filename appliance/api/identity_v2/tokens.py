@@ -26,7 +26,10 @@ class Tokens:
     def issue(self, request: Request[Visitor]) -> Reply:
         """POST /v2.0/tokens"""
         auth = document(request, "auth")
-        token = self._identity.authentication.authenticate(_identity_of(auth), _scope_of(auth))
+        try:
+            token = self._identity.authentication.authenticate(_identity_of(auth), _scope_of(auth))
+        except NotFound as error:
+            raise Unauthenticated(str(error)) from error
         return Reply(200, self._access.document(request, token))
 
     def show(self, request: Request[Visitor], token_id: str) -> Reply:
