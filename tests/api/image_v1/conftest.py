@@ -1,0 +1,58 @@
+"""Image API v1 and v2 on the same images, in a temporary directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api.image_v1 import dialect
+from appliance.api.image_v1.routes import build
+from appliance.api.versions_of_old import BesideOld
+from appliance.image.old_api.service import OldImages
+from tests.api.image_v2.client import Answer, Cloud
+
+OCTETS = "application/octet-stream"
+RAW = {"disk_format": "raw", "container_format": "bare"}
+
+
+class Clouds(Cloud):
+    """The image service of one directory with both of its APIs."""
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        super().__init__(directory, legacy=True, **settings)
+        old = OldImages(self.db, self.images, self.settings, self.clock)
+        first = build(old, self.authenticate, self.settings, identity_url=lambda _: "http://id.test")
+        self.app = BesideOld(self.app, first, dialect.VERSIONS, dialect.MEDIA_TYPE)  # type: ignore[assignment]
+
+    def v1(
+        self, method: str, path: str, token: str | None = "member", body: Any = None, **meta: str | int | bool
+    ) -> Answer:
+        """One request; `name="x"` is the header `x-image-meta-name`, `_purge="x"` one without that prefix."""
+        headers = {_BARE.get(name, f"x-image-meta-{name}"): str(value) for name, value in meta.items()}
+        if not isinstance(body, dict):
+            headers.setdefault("Content-Type", OCTETS)
+        return self.call(method, f"/v1{path}", token=token, body=body, headers=headers)
+
+    def make(self, token: str = "member", body: Any = None, **meta: str | int | bool) -> dict[str, Any]:
+        """An image made through v1: raw and bare unless said otherwise."""
+        answer = self.v1("POST", "/images", token, body, **{**RAW, **meta})
+        assert answer.status == 201, answer
+        made: dict[str, Any] = answer.json["image"]
+        return made
+
+    def listed(self, query: str = "", token: str = "member") -> list[str]:
+        """The names of a list, in its order."""
+        answer = self.v1("GET", f"/images/detail?{query}", token)
+        assert answer.status == 200, answer
+        return [image["name"] for image in answer.json["images"]]
+
+
+_BARE = {"_purge": "x-glance-registry-purge-props", "_copy_from": "x-glance-api-copy-from", "_type": "Content-Type"}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Clouds]:
+    made = Clouds(tmp_path)
+    yield made
+    made.close()
