@@ -77,6 +77,8 @@ class Caller:
     user_domain_id: str | None = None
     project_name: str | None = None
     project_domain_id: str | None = None
+    service_roles: frozenset[str] = field(default_factory=frozenset)
+    """Roles of the service that acts for the user, if it has shown a token of its own beside the user's."""
     token: str = field(default="", repr=False)
     """The token itself, for calls made onwards in the caller's name. Kept out of every repr and log."""
 

@@ -104,7 +104,8 @@ class LocationChanges:
             )
         # Of another size than the image's data it may be: reading it will fail then, and the next one is tried.
         size = self._web.size_for_request(url)
-        image.size = image.size or size
+        if image.size is None:
+            image.size = size
         image.locations.insert(index, LocationRecord(self.web_store(), url=url, metadata=metadata))
 
     def _replace_metadata(self, image: ImageRecord, values: Sequence[Mapping[str, Any]]) -> None:

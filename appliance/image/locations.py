@@ -78,7 +78,8 @@ class Locations:
         if image.status != "queued":
             raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
         enforce(caller, "add_image_location", image)
-        if not caller.has_role("service") and not (url.startswith("http") and self._changes.takes_urls):
+        for_service = caller.has_role("service") or "service" in caller.service_roles
+        if not for_service and not (url.startswith("http") and self._changes.takes_urls):
             raise Forbidden("http store must be enabled to use location API by normal user.")
         self._check_digests(digests)
         if url.startswith("http"):

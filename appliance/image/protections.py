@@ -27,7 +27,7 @@ class _Rule:
 
     def allows(self, operation: str, caller: Caller) -> bool:
         roles = self.roles[operation]
-        return _NOBODY not in roles and (_ALL in roles or not roles.isdisjoint(caller.roles))
+        return _NOBODY not in roles and (_ALL in roles or not roles.isdisjoint(caller.roles | caller.service_roles))
 
 
 class Protections:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from appliance.api.cors import Cors
@@ -77,6 +78,10 @@ class ImageDialect:
         if not token:
             raise Unauthenticated("There is no token in the request.")
         request.caller = self._authenticate(token, request.method, request.path)
+        service_token = request.header("x-service-token")
+        if service_token:
+            service = self._authenticate(service_token, request.method, request.path)
+            request.caller = replace(request.caller, service_roles=service.roles)
         if request.path == "/v2":
             return Reply(302, headers=[("Location", f"{request.base_url}/v2/")])
         return None

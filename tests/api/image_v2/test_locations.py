@@ -186,6 +186,15 @@ def test_a_service_reaches_no_other_scheme_either(cloud: Cloud, url: str) -> Non
     assert cloud.show(image)["status"] == "queued"
 
 
+def test_a_service_beside_the_user_may_name_any_url(cloud: Cloud) -> None:
+    image = cloud.new()["id"]
+    body = {"url": "rbd://a/b/c/d"}
+    assert cloud.call("POST", f"/v2/images/{image}/locations", body=body).status == 403
+    headers = {"X-Service-Token": "service"}
+    assert cloud.call("POST", f"/v2/images/{image}/locations", body=body, headers=headers).status == 202
+    assert ended(cloud, image)["status"] == "failure", "but only a URL leads anywhere"
+
+
 @pytest.mark.parametrize(
     ("who", "adding", "reading"),
     [

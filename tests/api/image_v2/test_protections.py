@@ -117,6 +117,17 @@ def test_who_may_change_and_delete_what(guarded: Cloud) -> None:
         assert guarded.patch(image, operation, token=who).status == status, operation
 
 
+def test_a_service_that_acts_for_a_user_brings_its_roles(tmp_path: Path) -> None:
+    file = tmp_path / "protections.conf"
+    file.write_text("[.*]\ncreate = service\nread = @\nupdate = service\ndelete = service\n")
+    cloud = Cloud(tmp_path, property_protection_file=str(file))
+    for service, status in (({}, 403), ({"X-Service-Token": "other"}, 403), ({"X-Service-Token": "service"}, 201)):
+        assert cloud.call("POST", "/v2/images", body={"a": "b"}, headers=service).status == status
+    answer = cloud.call("POST", "/v2/images", body={}, headers={"X-Service-Token": "of nobody"})
+    assert answer.status == 401, "one that is not valid spoils the request"
+    cloud.close()
+
+
 def test_the_services_own_properties_stay(guarded: Cloud) -> None:
     image = guarded.new()["id"]
     headers = {"Content-Type": "application/octet-stream"}
