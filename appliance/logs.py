@@ -13,7 +13,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s"
 # A token or password that slips into a message, whatever the route: header dumps, v2 paths (/tokens/<id>), JSON.
 _SECRETS = re.compile(
     r"(?i)((?:x-auth-token|x-subject-token|x-service-token|authorization)['\"]?\s*[:=]\s*['\"]?|"
-    r"/v2\.0/tokens/|['\"](?:password|secret|passcode|adminPass)['\"]\s*:\s*['\"])[^\s'\"?/]+"
+    r"/v2\.0/+tokens/+|['\"](?:password|secret|passcode|adminPass)['\"]\s*:\s*['\"])[^\s'\"?/]+"
 )
 
 

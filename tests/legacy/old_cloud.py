@@ -151,6 +151,13 @@ class OldCloud(Appliance):
         """The image as Image API v2 shows it; None if it is not there."""
         return self.ask(f"{self.image}/v2/images/{image_id}")
 
+    def rename(self, image_id: str, name: str) -> None:
+        """Give an image another name, through Image API v2."""
+        headers = {"X-Auth-Token": self.token(), "Content-Type": "application/openstack-images-v2.1-json-patch"}
+        body = json.dumps([{"op": "replace", "path": "/name", "value": name}]).encode()
+        url = f"{self.image}/v2/images/{image_id}"
+        urllib.request.urlopen(urllib.request.Request(url, body, headers, method="PATCH")).close()
+
     def named(self, kind: str, name: str) -> dict[str, Any] | None:
         """The user, project, role or service of that name."""
         found: list[dict[str, Any]] = self.v3(f"{kind}?name={name}")[kind]

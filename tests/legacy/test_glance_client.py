@@ -111,10 +111,10 @@ def test_checksums_and_sizes_are_held_to(cloud: OldCloud, small: Path) -> None:
     assert made.fields["status"] == "active"
     wrong = ("--checksum", "0" * 32), ("--size", str(len(SMALL) - 1))
     for words in wrong:
-        cloud.glance("image-create", "--name", "bad", *RAW, *words, stdin=small, fails=True)
+        cloud.glance("image-create", "--name", "not-right", *RAW, *words, stdin=small, fails=True)
     nonsense = ("--disk-format", "nonsense", "--container-format", "bare")
-    cloud.glance("image-create", "--name", "bad", *nonsense, stdin=small, fails=True)
-    assert "bad" not in cloud.glance("image-list").out
+    cloud.glance("image-create", "--name", "not-right", *nonsense, stdin=small, fails=True)
+    assert "not-right" not in cloud.glance("image-list").out
     cloud.glance("image-delete", made.fields["id"])
 
 
@@ -123,11 +123,10 @@ def test_an_id_of_ones_own_and_names_that_are_not_ascii(cloud: OldCloud, small: 
     words = ("image-create", "--id", own, "--name", "own", *RAW, "--store", "file")
     assert cloud.glance(*words, stdin=small).fields["id"] == own
     assert "409" in cloud.glance(*words, stdin=small, fails=True).text
-    # With data they can't: it is the client that breaks on such a header in front of chunks, under Python 3.
-    made = cloud.glance("image-create", "--name", "ümläut", *RAW, "--property", "notiz=grün").fields["id"]
-    shown = cloud.image_of(made)
-    assert (shown["name"], shown["notiz"]) == ("ümläut", "grün")
-    assert cloud.glance("image-show", made).fields["name"] == "ümläut"
+    made = cloud.glance("image-create", "--name", "plain", *RAW, stdin=small).fields["id"]
+    # The clients for Python 3 read such names in lists alone, and break on sending them; `test_exchanges` sends them.
+    cloud.rename(made, "ümläut")
+    assert "ümläut" in cloud.glance("image-list").out
     cloud.glance("image-delete", own, made)
 
 
