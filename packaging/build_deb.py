@@ -20,6 +20,7 @@ from appliance.cli.install import NO_SETTINGS
 
 PARTS = ROOT / "packaging" / "debian"
 STAGE = ROOT / "build" / "deb"
+OUT = ROOT / "dist"
 MAINTAINER = "Glance appliance <root@localhost>"
 COMPLETIONS = {
     "bash": f"usr/share/bash-completion/completions/{NAME}",
@@ -123,11 +124,11 @@ def main() -> int:
     """Build the package."""
     try:
         if not (BUILD / "glibc").is_file():
-            raise CannotPack(f"{BUILD.relative_to(ROOT)} has nothing to pack: `make binary` comes first")
+            raise CannotPack(f"{BUILD} has nothing to pack: `make binary` comes first")
         if shutil.which("dpkg-deb") is None:
             raise CannotPack("dpkg-deb is not installed")
         lay_out(STAGE)
-        target = ROOT / "dist" / f"{describe(STAGE)}.deb"
+        target = OUT / f"{describe(STAGE)}.deb"
         settle(STAGE)
         # One thread, so that the number of processors leaves no trace.
         environment = {**os.environ, **FIXED, "DPKG_DEB_THREADS_MAX": "1"}
@@ -137,7 +138,7 @@ def main() -> int:
     except CannotPack as problem:
         print(f"no package: {problem}", file=sys.stderr)
         return 1
-    print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.1f} MB")
+    print(f"{OUT.name}/{target.name}: {target.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
