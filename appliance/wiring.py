@@ -99,6 +99,7 @@ class Appliance:
             old_image = legacy.image(image, self.images, self.db, self.clock, believed.validate)
             served = [(old_image, settings.image_port), (legacy.identity(identity), settings.identity_port)]
             served.append((legacy.admin_identity(), settings.legacy_admin_port))
+            self.routes |= legacy.routes
         self.server = Server(self._listeners(served), self._limits())
 
     def _listeners(self, served: list[tuple[WSGIApplication, int]]) -> list[Listener]:

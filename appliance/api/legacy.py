@@ -1,6 +1,6 @@
 """The APIs of old beside those of today: Image API v1, and Identity API v2.0 with its admin half on its own port."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -10,6 +10,7 @@ from appliance.api.identity_v2.versions import document
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v1 import dialect
 from appliance.api.image_v1 import routes as image_v1
+from appliance.api.service import Route
 from appliance.api.versions_of_old import BesideOld
 from appliance.db.database import Database
 from appliance.identity.service import Identity
@@ -32,6 +33,8 @@ class Legacy:
         self._settings = settings
         self._ports = ports
         self.addresses = AddressBook(settings, ports, admin_port=admin_port)
+        self.routes: dict[str, Sequence[Route]] = {}
+        """The tables of what was made, for the documentation."""
 
     @staticmethod
     def older(url: str) -> dict[str, Any]:
@@ -41,12 +44,14 @@ class Legacy:
     def identity(self, today: WSGIApplication) -> WSGIApplication:
         """The public identity service, with the half of v2.0 that is for everybody."""
         public = identity_v2.build(self._identity, self._settings, self.addresses)
+        self.routes["identity-v2"] = public.routes
         return BesideOld(today, public, _IDENTITY_VERSIONS)
 
     def admin_identity(self) -> WSGIApplication:
         """What the admin port serves: the other half of v2.0, and v3."""
         here = AddressBook(self._settings, self._ports, at_admin_port=True)
         admins = identity_v2.build(self._identity, self._settings, here, for_admins=True)
+        self.routes["identity-v2-admin"] = admins.routes
         today = identity_v3.build(self._identity, self._settings, here, self.older)
         return BesideOld(today, admins, _IDENTITY_VERSIONS)
 
@@ -61,4 +66,5 @@ class Legacy:
         """The image service with v1 beside v2."""
         old = OldImages(db, images, self._settings, clock)
         first = image_v1.build(old, authenticate, self._settings, identity_url=self.addresses.identity_from_image)
+        self.routes["image-v1"] = first.routes
         return BesideOld(today, first, dialect.VERSIONS, dialect.MEDIA_TYPE)
