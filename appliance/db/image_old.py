@@ -6,6 +6,9 @@ from appliance.db.database import Database, Tx
 from appliance.errors import LimitExceeded
 from appliance.values import Micros
 
+_MOST_OBITUARIES = 10_000
+"""They are sorted and filtered in memory; whoever wants older ones asks for them by id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
@@ -64,9 +67,13 @@ class OldRows:
         deleted = tx.execute("DELETE FROM image_members WHERE image_id = ? AND member_id = ?", (image_id, member_id))
         return deleted.rowcount == 1
 
-    def obituaries(self) -> list[tuple[str, Micros]]:
-        """What is remembered of each deleted image, and when it was deleted."""
-        rows = self._db.rows("SELECT facts, deleted_at FROM image_tombstones WHERE facts IS NOT NULL")
+    def obituaries(self, since: Micros = 0) -> list[tuple[str, Micros]]:
+        """What is remembered of the images that were deleted last, and when that was."""
+        rows = self._db.rows(
+            "SELECT facts, deleted_at FROM image_tombstones WHERE facts IS NOT NULL AND deleted_at >= ? "
+            "ORDER BY deleted_at DESC LIMIT ?",
+            (since, _MOST_OBITUARIES),
+        )
         return [(row["facts"], row["deleted_at"]) for row in rows]
 
     def obituary(self, image_id: str) -> tuple[str, Micros] | None:

@@ -219,3 +219,29 @@ def test_images_are_shared_and_shared_on(cloud: OldCloud, small: Path) -> None:
 def test_a_wrong_token_or_password_is_refused(cloud: OldCloud) -> None:
     cloud.glance("--os-auth-token", "bad-token", "--os-image-url", cloud.image, "image-list", fails=True)
     cloud.glance("--os-password", "wrong", "image-list", fails=True)
+
+
+def test_the_commands_before_those(cloud: OldCloud, small: Path) -> None:
+    """`add`, `index` and the like, which 0.12.0 is the last to have."""
+    if "details" not in cloud.command("glance", "--help").out:
+        pytest.skip("this client has no such commands any more")
+    words = ("add", "name=older", "disk_format=raw", "container_format=bare", "is_public=True", "distro=old")
+    image = cloud.glance(*words, stdin=small).out.split("ID:")[1].split()[0]
+    shown = cloud.image_of(image)
+    assert (shown["name"], shown["visibility"], shown["distro"]) == ("older", "public", "old")
+    assert image in cloud.glance("index").out
+    assert image in cloud.glance("--force", "index", "name=older", "--limit=1").out
+    assert "distro" in cloud.glance("--force", "details").out
+    assert "older" in cloud.glance("show", image).out
+    cloud.glance("--force", "update", image, "name=older-2", "arch=x86")
+    shown = cloud.image_of(image)
+    assert (shown["name"], shown["arch"]) == ("older-2", "x86")
+    cloud.glance("member-add", image, "some-tenant")
+    assert "some-tenant" in cloud.glance("image-members", image).out
+    assert image in cloud.glance("member-images", "some-tenant").out
+    cloud.glance("--force", "members-replace", image, "another-tenant", "--can-share")
+    members = cloud.glance("image-members", image).out
+    assert "another-tenant" in members and "some-tenant" not in members
+    cloud.glance("member-delete", image, "another-tenant")
+    cloud.glance("--force", "delete", image)
+    assert cloud.image_of(image) is None

@@ -122,7 +122,8 @@ class Filling:
         changed = {name: value for name, value in formats.items() if getattr(image, name) != value}
         if not changed:
             return
-        if any(location.content_id is not None for location in image.locations):
+        stored = any(location.content_id is not None for location in image.locations)
+        if stored and "container_format" in changed:
             self._inspect(image, changed)
         with self._db.write() as tx:
             values = changed | {"updated_at": self._clock()}

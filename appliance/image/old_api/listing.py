@@ -38,6 +38,7 @@ class _Wanted:
     query: PageQuery
     live: bool = True
     deleted: bool = False
+    since: Micros = 0
     direction: str = "desc"
     conditions: list[Condition] = field(default_factory=list)
 
@@ -100,7 +101,8 @@ class OldListing:
         wanted = _Wanted(query, direction=direction, conditions=query.conditions)
         since = given.get("changes-since")
         if since is not None:
-            query.conditions.append(Condition("updated_at", "gte", _time(since)))
+            wanted.since = _time(since)
+            query.conditions.append(Condition("updated_at", "gte", wanted.since))
             wanted.deleted = True
         if caller.is_admin and "deleted" in given:
             deleted = _truth("deleted", given["deleted"], none=True)
@@ -123,7 +125,7 @@ class OldListing:
 
     def _deleted(self, caller: Caller, wanted: _Wanted) -> list[Listed]:
         """Those deleted images that the query asks for and the caller could see."""
-        found = [Listed(remembered(facts, at), at) for facts, at in self._rows.obituaries()]
+        found = [Listed(remembered(facts, at), at) for facts, at in self._rows.obituaries(wanted.since)]
         query = wanted.query
         return [
             one
