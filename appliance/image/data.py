@@ -184,6 +184,12 @@ class ImageData:
         if not self._rows.change(tx, image.id, (status,), values):
             raise gone(image.id)
 
+    def check_stored(self, tx: Tx, owner: str | None) -> None:
+        """Raise `LimitExceeded` if an owner's images take more than may be stored, what was just added included."""
+        stored = tx.row(STORED_BY, {"owner": owner, "excluding": ""})
+        if 0 < self._storage_quota < (stored[0] if stored is not None else 0):
+            raise LimitExceeded(f"Image exceeds the storage quota of {self._storage_quota} bytes.")
+
     def limits(self, image: ImageRecord, declared: int | None) -> Limits:
         """The bounds that an upload to this image has to keep."""
         quota = self._storage_quota

@@ -154,6 +154,8 @@ class Images:
                 columns = difference.columns | {"updated_at": image.updated_at}
                 if self._rows.change(tx, image_id, (status,), columns, revision=image.revision):
                     self._write(tx, image_id, difference)
+                    if difference.added_locations:
+                        self.data.check_stored(tx, image.owner)
                     return image
             # Somebody else changed it since it was read: look again.
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")

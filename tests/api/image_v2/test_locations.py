@@ -394,6 +394,18 @@ def test_locations_are_added_and_removed_by_position(shown: Cloud, web: Web) -> 
     assert fetch(shown, image).body == DATA
 
 
+def test_locations_count_against_the_quota(tmp_path: Path, web: Web) -> None:
+    for cloud in opened(tmp_path, **SHOWN, user_storage_quota=2 * len(DATA)):
+        images = [cloud.new()["id"] for _ in range(2)]
+        for name, status in (("image", 200), ("other", 200), ("image#third", 413)):
+            operation = {"op": "add", "path": "/locations/-", "value": place(f"{web.base}/{name}")}
+            assert cloud.patch(images[0], operation).status == status
+        assert len(cloud.show(images[0])["locations"]) == 2
+        assert cloud.patch(images[1], operation).status == 413 and cloud.show(images[1])["status"] == "queued"
+        assert add(cloud, images[1], f"{web.base}/image").status == 202
+        assert ended(cloud, images[1])["status"] == "failure"
+
+
 @pytest.mark.parametrize("who", ["reader", "other", "consumer"])
 def test_who_may_not_patch_locations(shown: Cloud, web: Web, who: str) -> None:
     image = shown.new()["id"]
