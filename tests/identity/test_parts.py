@@ -66,7 +66,7 @@ def test_a_hash_made_at_another_cost_stays_valid() -> None:
 
 
 def test_the_default_cost_is_what_the_documents_say() -> None:
-    assert Cost(2**15, 8, 3) == DEFAULT_COST
+    assert Cost(2**16, 8, 1) == DEFAULT_COST
 
 
 def test_a_secret_that_is_too_long_is_refused() -> None:
