@@ -1,5 +1,6 @@
 """`init` and `migrate-from`, run as programs: a directory made ready, and one appliance brought into another."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from appliance.cli.client.credentials import find
+from appliance.cli.client.session import Session
 from tests.e2e.conftest import PASSWORD, ROOT, Appliance, launch
 
 DATA = b"some data that is worth moving\n" * 50_000
@@ -58,6 +61,46 @@ def images(there: Appliance, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     ):
         made[name] = in_cloud(there, "image", "create", name, *flags)["id"]
     return made
+
+
+def session(appliance: Appliance) -> Session:
+    """Calls to an appliance as its administrator."""
+    return Session(find(argparse.Namespace(data_dir=appliance.directory), {}))
+
+
+NAMESPACE = {
+    "namespace": "Ours::Things",
+    "visibility": "public",
+    "description": "what we need",
+    "properties": {"thing": {"title": "Thing", "type": "string", "enum": ["a", "b"]}},
+    "objects": [{"name": "box", "properties": {"size": {"title": "Size", "type": "integer"}}}],
+    "tags": [{"name": "fine"}],
+    "resource_type_associations": [{"name": "OS::Glance::Image", "prefix": "t_"}],
+}
+
+
+def test_members_and_definitions_come_along(there: Appliance, images: dict[str, str], tmp_path: Path) -> None:
+    source = session(there)
+    path = f"/v2/images/{images['plain']}/members"
+    source.call("POST", "image", path, {"member": "a-project"})
+    source.call("POST", "image", path, {"member": "another"})
+    source.call("PUT", "image", f"{path}/another", {"status": "accepted"})
+    source.call("POST", "image", "/v2/metadefs/namespaces", NAMESPACE)
+    here = launch(tmp_path)
+    try:
+        done = run("migrate-from", "--into", here.directory, "--data-dir", there.directory)
+        assert done.returncode == 0 and "members: 2" in done.stdout, done.stdout + done.stderr
+        target = session(here)
+        assert {one["member_id"]: one["status"] for one in target.get("image", path)["members"]} == {
+            "a-project": "pending",
+            "another": "accepted",
+        }
+        found = target.get("image", "/v2/metadefs/namespaces/Ours::Things")
+        assert found["properties"]["thing"]["enum"] == ["a", "b"] and found["objects"][0]["name"] == "box"
+        assert [tag["name"] for tag in found["tags"]] == ["fine"]
+        assert [one["name"] for one in found["resource_type_associations"]] == ["OS::Glance::Image"]
+    finally:
+        assert here.stop() == 0, here.log()
 
 
 def test_everything_is_brought_over_and_a_second_run_finds_it(
