@@ -57,6 +57,16 @@ class Halves:
 
 @pytest.fixture
 def halves(tmp_path: Path) -> Iterator[Halves]:
+    yield from _halves(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Halves]:
+    """The same for a whole module, for tests that leave nothing in it."""
+    yield from _halves(tmp_path_factory.mktemp("shared"))
+
+
+def _halves(tmp_path: Path) -> Iterator[Halves]:
     settings = Settings(legacy=True, admin_token=BOOTSTRAP)
     db = Database(tmp_path / "appliance.db")
     today = start(tmp_path, settings, db)

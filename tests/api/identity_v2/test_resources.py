@@ -9,12 +9,12 @@ from tests.api.identity_v2.conftest import PASSWORD, Halves
 READS = ("/tenants", "/users", "/OS-KSADM/roles", "/OS-KSADM/services", "/endpoints", "/tenants/x/users", "/users/x")
 
 
-@pytest.mark.parametrize("path", READS)
-def test_only_admins_may_look(halves: Halves, path: str) -> None:
+def test_only_admins_may_look(halves: Halves) -> None:
     ann = halves.user("ann", "a")
-    assert halves.call("GET", path, token=ann).status == 403
-    assert halves.call("GET", path, token="nonsense").status == 401
-    assert halves.call("GET", path).status == (404 if "/x" in path else 200)
+    for path in READS:
+        assert halves.call("GET", path, token=ann).status == 403
+        assert halves.call("GET", path, token="nonsense").status == 401
+        assert halves.call("GET", path).status == (404 if "/x" in path else 200)
 
 
 MISTAKES: list[tuple[str, str, Any, int]] = [
@@ -47,8 +47,8 @@ MISTAKES: list[tuple[str, str, Any, int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), MISTAKES)
-def test_mistakes_are_answered_with(halves: Halves, method: str, path: str, body: Any, status: int) -> None:
-    answer = halves.call(method, path, body)
+def test_mistakes_are_answered_with(shared: Halves, method: str, path: str, body: Any, status: int) -> None:
+    answer = shared.call(method, path, body)
     assert answer.status == status, answer.text
     assert answer.json["error"]["code"] == status
 
@@ -65,11 +65,11 @@ def test_a_tenant_from_its_creation_to_its_end(halves: Halves) -> None:
     assert halves.call("GET", f"/tenants/{made['id']}").status == 404
 
 
-def test_lists_of_tenants_have_pages(halves: Halves) -> None:
-    first = halves.call("GET", "/tenants?limit=1").json["tenants"]
-    rest = halves.call("GET", f"/tenants?limit=5&marker={first[0]['id']}").json
+def test_lists_of_tenants_have_pages(shared: Halves) -> None:
+    first = shared.call("GET", "/tenants?limit=1").json["tenants"]
+    rest = shared.call("GET", f"/tenants?limit=5&marker={first[0]['id']}").json
     assert len(first) == len(rest["tenants"]) == 1 and rest["tenants_links"] == []
-    assert halves.call("GET", "/tenants?limit=x").status == 400
+    assert shared.call("GET", "/tenants?limit=x").status == 400
 
 
 def test_users_see_their_own_tenants_on_the_public_half(halves: Halves) -> None:

@@ -10,8 +10,8 @@ from tests.api.identity_v3.client import password_auth
 USER = {"username": "admin", "password": PASSWORD}
 
 
-def test_a_token_of_a_tenant_comes_with_its_catalog(halves: Halves) -> None:
-    access = halves.token("admin", PASSWORD, "admin").json["access"]
+def test_a_token_of_a_tenant_comes_with_its_catalog(shared: Halves) -> None:
+    access = shared.token("admin", PASSWORD, "admin").json["access"]
     assert access["token"]["tenant"]["name"] == "admin" and access["token"]["tenant"]["enabled"] is True
     assert access["token"]["expires"].endswith("Z") and "." not in access["token"]["expires"]
     assert access["user"]["username"] == access["user"]["name"] == "admin"
@@ -23,8 +23,8 @@ def test_a_token_of_a_tenant_comes_with_its_catalog(halves: Halves) -> None:
     assert image["endpoints"][0]["adminURL"] == "http://cloud.example:9292"
 
 
-def test_a_token_without_a_tenant_has_no_catalog(halves: Halves) -> None:
-    access = halves.token("admin", PASSWORD).json["access"]
+def test_a_token_without_a_tenant_has_no_catalog(shared: Halves) -> None:
+    access = shared.token("admin", PASSWORD).json["access"]
     assert "tenant" not in access["token"] and access["serviceCatalog"] == [] and access["user"]["roles"] == []
 
 
@@ -49,8 +49,8 @@ SIGN_INS: list[tuple[Any, int]] = [
 
 
 @pytest.mark.parametrize(("body", "status"), SIGN_INS, ids=str)
-def test_sign_ins_are_answered(halves: Halves, body: Any, status: int) -> None:
-    for half in (halves.public, halves.admin):
+def test_sign_ins_are_answered(shared: Halves, body: Any, status: int) -> None:
+    for half in (shared.public, shared.admin):
         answer = half.call("POST", "/v2.0/tokens", body, token="")
         assert answer.status == status, answer.text
         if status == 401:
@@ -114,8 +114,8 @@ ABSENT = [
 
 
 @pytest.mark.parametrize(("half", "method", "path"), ABSENT)
-def test_each_half_has_its_own_routes(halves: Halves, half: str, method: str, path: str) -> None:
-    answer = getattr(halves, half).call(method, f"/v2.0{path}", token=halves.admin.token)
+def test_each_half_has_its_own_routes(shared: Halves, half: str, method: str, path: str) -> None:
+    answer = getattr(shared, half).call(method, f"/v2.0{path}", token=shared.admin.token)
     assert answer.status == 404 and answer.json["error"]["code"] == 404
 
 
@@ -134,20 +134,20 @@ BOOTSTRAPS = [
 
 @pytest.mark.parametrize(("half", "remote", "headers", "token", "status"), BOOTSTRAPS)
 def test_the_bootstrap_token_is_for_loopback_and_admins(
-    halves: Halves, half: str, remote: str, headers: dict[str, str], token: str, status: int
+    shared: Halves, half: str, remote: str, headers: dict[str, str], token: str, status: int
 ) -> None:
-    halves.remote = remote
-    assert getattr(halves, half).call("GET", "/v2.0/tenants", None, token, headers).status == status
+    shared.remote = remote
+    assert getattr(shared, half).call("GET", "/v2.0/tenants", None, token, headers).status == status
 
 
-def test_the_bootstrap_token_is_nobody_in_v3(halves: Halves) -> None:
-    assert halves.today.call("GET", "/v3/users", token=BOOTSTRAP).status == 401
+def test_the_bootstrap_token_is_nobody_in_v3(shared: Halves) -> None:
+    assert shared.today.call("GET", "/v3/users", token=BOOTSTRAP).status == 401
 
 
-def test_versions_and_extensions_need_no_token(halves: Halves) -> None:
+def test_versions_and_extensions_need_no_token(shared: Halves) -> None:
     for half, aliases in (
-        (halves.public, {"OS-EC2", "OS-KSCRUD"}),
-        (halves.admin, {"OS-EC2", "OS-KSCRUD", "OS-KSADM"}),
+        (shared.public, {"OS-EC2", "OS-KSCRUD"}),
+        (shared.admin, {"OS-EC2", "OS-KSCRUD", "OS-KSADM"}),
     ):
         version = half.call("GET", "/v2.0/", token="").json["version"]
         assert version["id"] == "v2.0" and version["links"][0]["href"] == f"http://{half.host}/v2.0/"

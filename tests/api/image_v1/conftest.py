@@ -51,6 +51,14 @@ class Clouds(Cloud):
 _BARE = {"_purge": "x-glance-registry-purge-props", "_copy_from": "x-glance-api-copy-from", "_type": "Content-Type"}
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    """One for a whole module, for tests that leave nothing in it."""
+    made = Clouds(tmp_path_factory.mktemp("bare"))
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Clouds]:
     made = Clouds(tmp_path)

@@ -98,12 +98,12 @@ REFUSED: list[tuple[dict[str, Any], Any, int]] = [
 
 
 @pytest.mark.parametrize(("meta", "body", "status"), REFUSED, ids=str)
-def test_creates_that_are_refused_leave_nothing(cloud: Clouds, meta: dict[str, Any], body: Any, status: int) -> None:
-    answer = cloud.v1("POST", "/images", body=body, **{**RAW, **meta})
+def test_creates_that_are_refused_leave_nothing(bare: Clouds, meta: dict[str, Any], body: Any, status: int) -> None:
+    answer = bare.v1("POST", "/images", body=body, **{**RAW, **meta})
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
     assert answer.body.decode().startswith(f"{status} ")
-    assert cloud.listed("is_public=None", token="admin") == []
+    assert bare.listed("is_public=None", token="admin") == []
 
 
 def test_data_needs_both_formats(cloud: Clouds) -> None:
@@ -266,8 +266,8 @@ ANSWERS: list[tuple[str, str, str | None, int]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "token", "status"), ANSWERS)
-def test_odd_requests_are_answered_with(cloud: Clouds, method: str, path: str, token: str | None, status: int) -> None:
-    answer = cloud.v1(method, path, token)
+def test_odd_requests_are_answered_with(bare: Clouds, method: str, path: str, token: str | None, status: int) -> None:
+    answer = bare.v1(method, path, token)
     assert answer.status == status, answer
     if status == 401:
         assert answer.headers["www-authenticate"] == "Keystone uri='http://id.test'"

@@ -13,8 +13,18 @@ from tests.api.image_v2.web import Page, Web, web_server
 A, B = b"first", b"the second one"
 
 
+@pytest.fixture(scope="module")
+def listing(bare: Clouds) -> Clouds:
+    """A filled cloud for tests that only look."""
+    return fill(bare)
+
+
 @pytest.fixture
 def filled(cloud: Clouds) -> Clouds:
+    return fill(cloud)
+
+
+def fill(cloud: Clouds) -> Clouds:
     """Images of several owners; each begins with its owner's letter."""
     cloud.make(body=A, name="o1", min_ram=64, **{"property-distro": "debian"})
     cloud.make(body=B, name="o2", protected="True")
@@ -53,9 +63,9 @@ LISTS: list[tuple[str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("query", "token", "names"), LISTS)
-def test_lists_show_what_is_asked_for(filled: Clouds, query: str, token: str, names: list[str]) -> None:
-    assert filled.listed(query, token) == names
-    brief = filled.v1("GET", f"/images?{query}", token).json["images"]
+def test_lists_show_what_is_asked_for(listing: Clouds, query: str, token: str, names: list[str]) -> None:
+    assert listing.listed(query, token) == names
+    brief = listing.v1("GET", f"/images?{query}", token).json["images"]
     assert [image["name"] for image in brief] == names
     assert all(set(one) == {*("id", "name", "disk_format", "container_format", "checksum", "size")} for one in brief)
 
@@ -67,13 +77,13 @@ BAD_QUERIES = (
 
 
 @pytest.mark.parametrize("query", BAD_QUERIES)
-def test_queries_that_make_no_sense_are_refused(filled: Clouds, query: str) -> None:
-    assert filled.v1("GET", f"/images/detail?{query}").status == 400
+def test_queries_that_make_no_sense_are_refused(listing: Clouds, query: str) -> None:
+    assert listing.v1("GET", f"/images/detail?{query}").status == 400
 
 
-def test_pages_follow_their_marker(filled: Clouds) -> None:
+def test_pages_follow_their_marker(listing: Clouds) -> None:
     seen, query = [], "sort_key=name&sort_dir=asc&limit=2"
-    while page := filled.v1("GET", f"/images/detail?{query}").json["images"]:
+    while page := listing.v1("GET", f"/images/detail?{query}").json["images"]:
         seen += [image["name"] for image in page]
         query = f"sort_key=name&sort_dir=asc&limit=2&marker={page[-1]['id']}"
     assert seen == ["o1", "o2", "p1"]
