@@ -168,6 +168,9 @@ class Settings:
     # -- store
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")
     collect_interval: int = _setting(300, "seconds between two collections of unused blocks; 0 is never")
+    recheck_seconds: int = _setting(
+        300, "seconds after its check for which a run of stored bytes is sent without another; 0 checks it each time"
+    )
     scrub_interval_days: int = _setting(30, "days within which every stored byte is read and checked; 0 is never")
     scrub_rate: int = _setting(16 * MIB, "bytes a second that the scrub reads at the most")
 

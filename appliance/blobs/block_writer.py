@@ -12,6 +12,7 @@ from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
 from appliance.blobs.liveness import Liveness
 from appliance.blobs.segment_writer import SegmentWriter
 from appliance.blobs.shelf import Shelf
+from appliance.blobs.twins import Twins
 from appliance.errors import Failure
 from appliance.values import GIB, MIB, Clock
 
@@ -38,7 +39,14 @@ class BlockWriter:
     """The stage of an upload that stores. One thread uses it at a time."""
 
     def __init__(
-        self, shelf: Shelf, index: BlockIndex, store: bytes, clock: Clock, liveness: Liveness, limits: Limits
+        self,
+        shelf: Shelf,
+        index: BlockIndex,
+        store: bytes,
+        clock: Clock,
+        liveness: Liveness,
+        limits: Limits,
+        twins: Twins | None = None,
     ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
@@ -48,6 +56,7 @@ class BlockWriter:
         self._clock = clock
         self._liveness = liveness
         self._limits = limits
+        self.twins = twins
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
@@ -55,6 +64,11 @@ class BlockWriter:
         self._carry = b""
         self._trial: list[bool] | None = None
         self._seen = 0
+
+    @property
+    def open_block(self) -> bytes:
+        """The bytes that came last, if they are a block not yet ended; empty if they are a hole."""
+        return self._carry
 
     def feed(self, buffer: bytearray, start: int, end: int) -> None:
         """Take `buffer[start:end]`. The `MAX_BLOCK` bytes before `start` are scratch space."""
@@ -108,11 +122,14 @@ class BlockWriter:
         known = self._index.find(missing)
         self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
         for digest, data, length in steps:
+            found = known.get(digest)
+            known_id = found.id if found else 0
             if data is None:
                 self._add_hole(length)
             else:
-                found = known.get(digest)
-                self._stretch.items.append(Item(digest, length, found.id if found else 0))
+                self._stretch.items.append(Item(digest, length, known_id))
+            if self.twins is not None:
+                self.twins.step(None if data is None else digest, length, known_id)
         self._stretch.length += sum(length for length, _ in cuts)
 
     def _add_hole(self, length: int) -> None:

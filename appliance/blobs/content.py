@@ -11,7 +11,7 @@ from appliance.blobs.block_reader import BlockReader, Step, Stored
 from appliance.blobs.handles import Handles
 from appliance.blobs.index import BlockIndex, Span
 from appliance.blobs.shelf import SegmentMissing
-from appliance.errors import Corrupt, Unavailable
+from appliance.errors import Corrupt, RangeNotSatisfiable, Unavailable
 from appliance.values import MIB, FileRange, Piece
 
 _WINDOW = MIB
@@ -21,7 +21,7 @@ _ZEROS = memoryview(bytes(MIB))
 
 
 class StoredContent:
-    """Satisfies `values.Content`. Holds at most three windows of 1 MiB in memory; holes and raw runs need none.
+    """Satisfies `values.Content`, and can `seek`. Holds at most three windows of 1 MiB in memory; holes need none.
 
     One thread reads it; any thread may close it.
     """
@@ -80,6 +80,17 @@ class StoredContent:
             wanted -= _length(taken)
             parts.append(_in_memory(taken))
         return b"".join(parts)
+
+    def seek(self, position: int) -> None:
+        """Go on `position` bytes behind the start of what was opened."""
+        if not 0 <= position <= self.length:
+            raise RangeNotSatisfiable(f"there is no byte {position} among {self.length}")
+        for window in self._windows:
+            window.cancel()
+        self._windows.clear()
+        self._ready.clear()
+        self._spans.clear()
+        self._at = self._end - self.length + position
 
     def close(self) -> None:
         """Let go of files and pins."""

@@ -281,6 +281,13 @@ class BlockIndex(Protocol):
 
     def find(self, digests: Sequence[bytes]) -> dict[bytes, KnownBlock]: ...
 
+    def beginning_with(self, offset: int, block_id: int, size: int | None, most: int) -> list[int]:
+        """Stored contents, of that size if one is given, with a run of blocks at `offset` that this one begins.
+
+        The newest first.
+        """
+        ...
+
     def add_stretch(self, upload: bytes, content_id: int | None, stretch: Stretch, now: Micros) -> int:
         """Commit a durable stretch of an upload that goes on, in a transaction of its own. The content's id."""
         ...

@@ -1,30 +1,20 @@
 """One upload: bytes in, a sealed content out. md5, the second hash and the storing run side by side."""
 
 import hashlib
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Protocol
 
 from appliance.blobs.block_writer import SCRATCH, BlockWriter
-from appliance.blobs.index import Sealed
+from appliance.blobs.index import ContentRow, Sealed
 from appliance.blobs.pipeline import SLAB, Buffers, Pipeline, Slab
 from appliance.errors import Failure, Invalid
 
 HASH_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
-class _Hash(Protocol):
-    def update(self, data: memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-def _hashing(algorithm: _Hash) -> Callable[[bytearray, int, int], None]:
-    def work(buffer: bytearray, start: int, end: int) -> None:
-        with memoryview(buffer) as view:
-            algorithm.update(view[start:end])
-
-    return work
+_CATCH_UP_SLABS = 2
 
 
 class Ingest:
@@ -48,7 +38,11 @@ class Ingest:
         self._writer = writer
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
-        self._pipeline = Pipeline([_hashing(self._md5), _hashing(self._hash), writer.feed], buffers)
+        self._pipeline = Pipeline(self._store, self._end, [self._md5.update, self._hash.update], buffers)
+        # Content offsets: what was handed to the writer, and to the hashes. The twin vouches for what lies between.
+        self._stored = 0
+        self._hashed = 0
+        self._twin: ContentRow | None = None
         self._slab: Slab | None = None
         self.upload = writer.upload
         self._sealed = False
@@ -107,9 +101,8 @@ class Ingest:
         if self._sealed or self._closed:
             raise RuntimeError("this upload has ended already")
         self.flush()
+        md5, value = self._digests()
         try:
-            self._writer.finish()
-            md5, value = self._md5.digest(), self._hash.digest()
             last, at = self._writer.seal(md5, self.hash_algorithm, value, label)
         except Failure as error:
             self._on_result(error)
@@ -129,6 +122,62 @@ class Ingest:
         )
 
     @property
+    def unhashed(self) -> int:
+        """So many bytes were never hashed: the upload was a stored content whose digests are known."""
+        return self._stored - self._hashed
+
+    def _digests(self) -> tuple[bytes, bytes]:
+        if self._twin is not None:
+            return bytes.fromhex(self._twin.md5), bytes.fromhex(self._twin.hash_value)
+        return self._md5.digest(), self._hash.digest()
+
+    # -- on the thread that stores -----------------------------------------------------------------------------------
+
+    def _store(self, slab: Slab) -> None:
+        """Store a buffer, then have it hashed, unless that is what holds the upload up and a twin vouches for it."""
+        begin, carried = self._stored, len(self._writer.open_block)
+        self._writer.feed(slab.data, SCRATCH, SCRATCH + slab.filled)
+        self._stored += slab.filled
+        twins = self._writer.twins
+        if twins is not None and twins.alive and (self._hashed < begin or self._pipeline.hashing_is_slowest):
+            return
+        if self._hashed < begin:
+            self._catch_up(begin - carried)
+        self._pipeline.hash(slab, SCRATCH - (begin - self._hashed), SCRATCH + slab.filled)
+        self._hashed = self._stored
+
+    def _end(self) -> None:
+        rest = self._writer.open_block
+        self._writer.finish()
+        if self._hashed == self._stored:
+            return
+        twins = self._writer.twins
+        self._twin = twins.whole(self._stored) if twins is not None else None
+        if self._twin is None:
+            self._catch_up(self._stored - len(rest))
+            self._hash_anew(iter([rest[len(rest) - (self._stored - self._hashed) :]]))
+
+    def _catch_up(self, end: int) -> None:
+        """The upload has parted from its twins: hash what was left to them, up to `end` at least."""
+        twins = self._writer.twins
+        if twins is not None and self._hashed < (shared := min(twins.matched, end)):
+            self._hash_anew(twins.read(self._hashed, shared, SLAB))
+        # What was open when the buffers went on, and was no block, was a hole.
+        while self._hashed < end:
+            self._hash_anew(iter([bytes(min(SLAB, end - self._hashed))]))
+
+    def _hash_anew(self, parts: Iterator[bytes]) -> None:
+        """Have bytes hashed that are in no buffer any more."""
+        home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
+        for _ in range(_CATCH_UP_SLABS):
+            home.put(Slab(home))
+        for part in parts:
+            slab = home.get()
+            slab.view[SCRATCH : SCRATCH + len(part)] = part
+            self._pipeline.hash(slab, SCRATCH, SCRATCH + len(part))
+            self._hashed += len(part)
+
+    @property
     def content_id(self) -> int | None:
         """The row that stretches committed along the way belong to."""
         return self._writer.content_id
@@ -140,6 +189,8 @@ class Ingest:
                 return
             self._closed = True
         self._pipeline.cancel()
+        if self._writer.twins is not None:
+            self._writer.twins.close()
         self._writer.discard()
         self._on_close(self)
 

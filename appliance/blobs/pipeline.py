@@ -1,7 +1,7 @@
-"""A few buffers that several stages work on at the same time, each stage in its own thread.
+"""A few buffers on their way through an upload: one thread stores each, and then several hash it at the same time.
 
-The stages see every buffer in order; a buffer is filled again when the last stage is through with it. What bounds the
-memory of an upload is `SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together.
+A buffer is filled again when the last of them is through with it. What bounds the memory of an upload is
+`SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together.
 """
 
 import queue
@@ -16,18 +16,19 @@ SLABS = 5
 SURE = 2
 SPARE = 24
 
-Work = Callable[[bytearray, int, int], None]
-"""A stage: (buffer, start, end)."""
+Work = Callable[[memoryview], None]
+"""What a hashing thread does with the bytes that come next."""
 
 
 class Slab:
-    """One buffer: scratch space, then up to `SLAB` bytes of data."""
+    """One buffer: scratch space, then up to `SLAB` bytes of data. It goes `home` when nobody uses it any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: "queue.SimpleQueue[Slab]") -> None:
         self.data = bytearray(SCRATCH + SLAB)
         self.view = memoryview(self.data)
         self.filled = 0
         self.users = 0
+        self.home = home
 
 
 class Buffers:
@@ -44,87 +45,146 @@ class Buffers:
             self._spare.release(count)
 
 
-class Pipeline:
-    """Runs the stages. The threads begin with the first full buffer, so that a small upload needs none."""
+_Part = tuple[Slab, int, int]
 
-    def __init__(self, stages: Sequence[Work], buffers: Buffers) -> None:
-        self._stages = stages
+
+class Pipeline:
+    """Runs the stages. The threads begin with the first full buffer, so that a small upload needs none.
+
+    `store` decides what is hashed: it calls `hash` for that. `end` follows the last buffer, on the same thread.
+    """
+
+    def __init__(
+        self, store: Callable[[Slab], None], end: Callable[[], None], hashes: Sequence[Work], buffers: Buffers
+    ) -> None:
+        self._store = store
+        self._end = end
+        self._hashes = hashes
         self._buffers = buffers
-        self._queues: list[queue.SimpleQueue[Slab | None]] = []
+        self._storing: queue.SimpleQueue[Slab | None] = queue.SimpleQueue()
+        self._hashing: list[queue.SimpleQueue[_Part | None]] = [queue.SimpleQueue() for _ in hashes]
         self._threads: list[threading.Thread] = []
         self._free: queue.SimpleQueue[Slab] = queue.SimpleQueue()
         self._made = 0
+        self._behind = 0
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
+
+    # -- for whoever brings the bytes ------------------------------------------------------------------------------
 
     def take(self) -> Slab:
         """An empty buffer; waits for the slowest stage if all are in use. Raises what a stage raised."""
         self._raise()
         if self._free.empty() and (self._made < SURE or (self._made < SLABS and self._buffers.take())):
             self._made += 1
-            return Slab()
+            return Slab(self._free)
         slab = self._free.get()
         slab.filled = 0
         self._raise()
         return slab
 
     def put(self, slab: Slab) -> None:
-        """Hand a full buffer to all stages."""
+        """Hand a full buffer on."""
         self._raise()
         if not self._threads:
             self._start()
-        slab.users = len(self._stages)
-        for waiting in self._queues:
-            waiting.put(slab)
+        slab.users = 1
+        self._storing.put(slab)
 
     def finish(self, last: Slab | None) -> None:
-        """Let the stages end, the last buffer included."""
-        if last is not None and last.filled:
-            if self._threads:
-                self.put(last)
-            else:
-                for work in self._stages:
-                    work(last.data, SCRATCH, SCRATCH + last.filled)
-        self.stop()
+        """Let the threads end, the last buffer included."""
+        if last is not None and last.filled and self._threads:
+            self.put(last)
+        elif not self._threads and self._failure is None:
+            if last is not None and last.filled:
+                self._store(last)
+            self._end()
+        self._stop()
         self._raise()
 
-    def stop(self) -> None:
-        """End the threads. May be called again."""
-        for waiting in self._queues:
-            waiting.put(None)
+    def cancel(self) -> None:
+        """End the threads without working on what still waits. May be called again."""
+        if self._failure is None:
+            self._failure = RuntimeError("the upload was given up")
+        self._stop()
+
+    # -- for the stage that stores ---------------------------------------------------------------------------------
+
+    def hash(self, slab: Slab, start: int, end: int) -> None:
+        """Have `slab.data[start:end]` hashed, after everything before it."""
+        if not self._threads:
+            for work in self._hashes:
+                work(slab.view[start:end])
+            return
+        with self._lock:
+            slab.users += len(self._hashes)
+            self._behind += len(self._hashes)
+        for waiting in self._hashing:
+            waiting.put((slab, start, end))
+
+    @property
+    def hashing_is_slowest(self) -> bool:
+        """Whether buffers pile up in front of the hashes while the upload could go on."""
+        return self._behind > len(self._hashes) or (self._made <= SURE and self._behind > 0)
+
+    # -- threads ---------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._threads.append(threading.Thread(target=self._run_store, name="ingest-store", daemon=True))
+        for work, waiting in zip(self._hashes, self._hashing, strict=True):
+            self._threads.append(
+                threading.Thread(target=self._run_hash, args=(work, waiting), name="ingest-hash", daemon=True)
+            )
         for thread in self._threads:
-            thread.join()
-        self._queues, self._threads = [], []
+            thread.start()
+
+    def _stop(self) -> None:
+        if self._threads:
+            store, *hashes = self._threads
+            self._storing.put(None)
+            store.join()
+            for waiting in self._hashing:
+                waiting.put(None)
+            for thread in hashes:
+                thread.join()
+            self._threads = []
         self._buffers.give_back(max(0, self._made - SURE))
         self._made = 0
 
-    def cancel(self) -> None:
-        """End the threads without working on what still waits."""
-        if self._failure is None:
-            self._failure = RuntimeError("the upload was given up")
-        self.stop()
+    # After a failure the threads go on handing buffers back, so that nobody waits for one forever.
 
-    def _start(self) -> None:
-        for number, work in enumerate(self._stages):
-            waiting: queue.SimpleQueue[Slab | None] = queue.SimpleQueue()
-            thread = threading.Thread(target=self._run, args=(work, waiting), name=f"ingest-{number}", daemon=True)
-            self._queues.append(waiting)
-            self._threads.append(thread)
-            thread.start()
-
-    def _run(self, work: Work, waiting: "queue.SimpleQueue[Slab | None]") -> None:
-        # After a failure the stages go on handing buffers back, so that nobody waits for one forever.
-        while (slab := waiting.get()) is not None:
+    def _run_store(self) -> None:
+        while (slab := self._storing.get()) is not None:
             if self._failure is None:
                 try:
-                    work(slab.data, SCRATCH, SCRATCH + slab.filled)
+                    self._store(slab)
+                except BaseException as error:
+                    self._failure = error
+            self._let_go(slab)
+        if self._failure is None:
+            try:
+                self._end()
+            except BaseException as error:
+                self._failure = error
+
+    def _run_hash(self, work: Work, waiting: "queue.SimpleQueue[_Part | None]") -> None:
+        while (part := waiting.get()) is not None:
+            slab, start, end = part
+            if self._failure is None:
+                try:
+                    work(slab.view[start:end])
                 except BaseException as error:
                     self._failure = error
             with self._lock:
-                slab.users -= 1
-                last = slab.users == 0
-            if last:
-                self._free.put(slab)
+                self._behind -= 1
+            self._let_go(slab)
+
+    def _let_go(self, slab: Slab) -> None:
+        with self._lock:
+            slab.users -= 1
+            last = slab.users == 0
+        if last:
+            slab.home.put(slab)
 
     def _raise(self) -> None:
         if self._failure is not None:

@@ -109,6 +109,7 @@ class Scrubber:
         return bool(found) and found[0].block_id == span.block_id
 
     def _note(self, bad: list[int], report: ScrubReport) -> None:
+        self._store.checks.forget()
         self._upkeep.mark_damaged(bad, self._store.clock())
         report.damaged_blocks.extend(bad)
         for block_id in bad:

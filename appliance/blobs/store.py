@@ -18,8 +18,10 @@ from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.liveness import Gate, Liveness, always_open
 from appliance.blobs.pipeline import Buffers
+from appliance.blobs.recent_checks import RecentChecks
 from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
+from appliance.blobs.twins import MayKnow, Twins
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
 from appliance.values import Clock, now
 
@@ -42,12 +44,14 @@ class BlobStore:
         disk: Disk | None = None,
         limits: Limits | None = None,
         gate: Gate = always_open,
+        checks: RecentChecks | None = None,
     ) -> None:
         self.directory = directory
         self.index = index
         self.disk = disk or Disk()
         self.clock = clock
         self._limits = limits or Limits()
+        self.checks = checks or RecentChecks(0)
         self._buffers = Buffers()
         self.liveness = Liveness(clock, gate)
         self.uuid = b""
@@ -64,7 +68,7 @@ class BlobStore:
         self.shelf = LocalShelf(self.directory, self.disk)
         self.tombstones = Tombstones(self.directory, self.disk)
         self.handles = Handles(self.shelf)
-        self.reader = BlockReader(self.handles, self.index.damaged)
+        self.reader = BlockReader(self.handles, self.index.damaged, self.checks)
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
         self._join_index(lost_index)
         staged = self.shelf.clear_staging()
@@ -113,9 +117,17 @@ class BlobStore:
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
-    def begin(self, *, hash_algorithm: str = "sha512") -> Ingest:
-        """Begin an upload. Commit what its `seal` returns before the `with` block ends."""
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits)
+    def begin(
+        self, *, hash_algorithm: str = "sha512", may_know: MayKnow | None = None, expected_size: int | None = None
+    ) -> Ingest:
+        """Begin an upload. Commit what its `seal` returns before the `with` block ends.
+
+        If it turns out to be a stored content that `may_know` allows, its hashes are not computed once more.
+        """
+        twins = None
+        if may_know is not None:
+            twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
+        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins)
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest

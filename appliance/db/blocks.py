@@ -72,6 +72,15 @@ class BlockIndex:
                     found[digest] = KnownBlock(row["id"], row["length"])
         return found
 
+    def beginning_with(self, offset: int, block_id: int, size: int | None, most: int) -> list[int]:
+        rows = self._db.rows(
+            "SELECT c.id FROM extents e JOIN contents c ON c.id = e.content "
+            "WHERE e.first_block = ? AND e.offset = ? AND c.state = ? AND c.store = ? AND c.size = coalesce(?, c.size) "
+            "ORDER BY c.id DESC LIMIT ?",
+            (block_id, offset, STORED, self._store_id, size, most),
+        )
+        return [row["id"] for row in rows]
+
     # -- committing ------------------------------------------------------------------------------------------------
 
     def add_stretch(self, upload: bytes, content_id: int | None, stretch: Stretch, now: Micros) -> int:

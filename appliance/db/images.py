@@ -275,6 +275,15 @@ class ImageRows:
         rows = self._db.rows(f"{SELECT} FROM images i WHERE i.status IN ({marks})", {"project": None} | parameters)
         return [record(row) for row in rows]
 
+    def with_content(self, store: str, content_id: int, project: str | None) -> list[ImageRecord]:
+        """Active images whose data is this content; `project` is who asks."""
+        rows = self._db.rows(
+            f"{SELECT} FROM images i WHERE i.status = 'active' AND i.id IN "
+            "(SELECT image_id FROM image_locations WHERE content_id = :content AND store = :store)",
+            {"project": project, "content": content_id, "store": store},
+        )
+        return [record(row) for row in rows]
+
     def with_property(self, name: str) -> list[ImageRecord]:
         """Images that have the property, whatever its value."""
         rows = self._db.rows(

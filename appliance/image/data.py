@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from appliance.blobs.index import Sealed
+from appliance.blobs.twins import MayKnow
 from appliance.db.database import Database, Tx
 from appliance.db.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
@@ -15,9 +16,9 @@ from appliance.image.intake import Limits, take_in
 from appliance.image.members import Lookup
 from appliance.image.model import check_transition
 from appliance.image.quotas import Quotas
-from appliance.image.rules import enforce, not_found
+from appliance.image.rules import allowed, enforce, not_found
 from appliance.image.signature import Signatures, Verifier
-from appliance.image.stores import Stores
+from appliance.image.stores import Store, Stores
 from appliance.image.web_content import Web
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Content, Source
@@ -92,6 +93,7 @@ class ImageData:
                 inspection=self.inspection(image),
                 label=label(image),
                 verifier=verifier,
+                may_know=self._readable_by(caller, store),
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
                     raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
@@ -116,6 +118,7 @@ class ImageData:
                 hash_algorithm=self._settings.hashing_algorithm,
                 inspection=None,
                 label=label(image),
+                may_know=self._readable_by(caller, store),
             ) as taken:
                 with self._db.write() as tx:
                     content_id = store.writer.index.commit(tx, taken.sealed)
@@ -127,6 +130,15 @@ class ImageData:
                     }
                     if not self._rows.change(tx, image.id, ("uploading",), staged):
                         raise gone(image.id)
+
+    def _readable_by(self, caller: Caller, store: Store) -> MayKnow:
+        """Of a store's contents, those that the caller could download."""
+
+        def may_know(content_id: int) -> bool:
+            images = self._rows.with_content(store.id, content_id, caller.project_id)
+            return any(allowed(caller, "download_image", image) for image in images)
+
+        return may_know
 
     @contextmanager
     def _busy(self, image: ImageRecord, status: str, **amounts: int) -> Iterator[None]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.blobs.index import Sealed
+from appliance.blobs.twins import MayKnow
 from appliance.errors import Invalid, LimitExceeded, StorageFull
 from appliance.image.inspection import Inspection
 from appliance.image.signature import Verifier
@@ -62,10 +63,14 @@ def take_in(
     label: bytes,
     verifier: Verifier | None = None,
     progress: Callable[[int], None] | None = None,
+    may_know: MayKnow | None = None,
 ) -> Iterator[Taken]:
-    """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed."""
+    """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed.
+
+    `may_know` says which stored contents the bytes may be recognized as.
+    """
     watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
-    with store.writer.begin(hash_algorithm=hash_algorithm) as ingest:
+    with store.writer.begin(hash_algorithm=hash_algorithm, may_know=may_know, expected_size=limits.declared) as ingest:
         size = 0
         read = _reader(source)
         while count := _fill(read, room := ingest.room()[:_CHUNK]):

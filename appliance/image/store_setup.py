@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from appliance.blobs.durable import Disk
+from appliance.blobs.recent_checks import RecentChecks
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks import BlockIndex
@@ -68,32 +69,30 @@ def open_stores(
         numbers = {name: int(weight) for name, weight in weights.items()}
     except ValueError as error:
         raise WrongUsage("store_weights: a weight is a whole number") from error
+
+    def opened(name: str, path: Path) -> BlobStore:
+        if path.parent == directory.stores:
+            directory.stores.mkdir(mode=0o700, exist_ok=True)
+        checks = RecentChecks(settings.recheck_seconds)
+        gate = directory.removing_segments
+        store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=gate, checks=checks)
+        store.open(lost_index=lost_index)
+        return store
+
     stores: list[Store] = []
     try:
         for name, path in paths.items():
-            blobs = _open(path, name, directory, db, clock, lost_index, disk) if path else None
+            blobs = opened(name, path) if path else None
             kind = "file" if path else "http"
             stores.append(Store(name, blobs, kind, descriptions.get(name, ""), numbers.get(name, 0)))
         # The single store of before stays readable when the settings name others and not it.
-        former = (
-            [Store(SINGLE, _open(directory.blobs, SINGLE, directory, db, clock, lost_index, disk))] if retired else []
-        )
+        former = [Store(SINGLE, opened(SINGLE, directory.blobs))] if retired else []
     except BaseException:
         for store in stores:
             if store.blobs is not None:
                 store.blobs.close()
         raise
     return Stores(stores, default, several=bool(settings.enabled_backends), retired=former)
-
-
-def _open(
-    path: Path, name: str, directory: DataDir, db: Database, clock: Clock, lost_index: bool, disk: Disk | None
-) -> BlobStore:
-    if path.parent == directory.stores:
-        directory.stores.mkdir(mode=0o700, exist_ok=True)
-    store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=directory.removing_segments)
-    store.open(lost_index=lost_index)
-    return store
 
 
 def _by_store(setting: str, items: Iterable[str], known: Iterable[str]) -> dict[str, str]:

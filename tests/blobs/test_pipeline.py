@@ -1,23 +1,49 @@
 """The buffers of uploads: every stage sees all bytes in order, failures surface, memory is bounded."""
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from appliance.blobs.block_writer import SCRATCH
-from appliance.blobs.pipeline import SLABS, SURE, Buffers, Pipeline
+from appliance.blobs.pipeline import SLABS, SURE, Buffers, Pipeline, Slab, Work
 from appliance.values import MIB
 from tests.blobs.world import World, noise
 
 
 class Seen:
-    """A stage that remembers what it saw."""
+    """A hash that remembers what it saw."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
-    def __call__(self, buffer: bytearray, start: int, end: int) -> None:
-        self.data += buffer[start:end]
+    def __call__(self, data: memoryview) -> None:
+        self.data += data
+
+
+class Storing:
+    """A stage that stores nothing, and has everything hashed."""
+
+    pipeline: Pipeline
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.ended = 0
+
+    def __call__(self, slab: Slab) -> None:
+        assert not self.ended
+        end = SCRATCH + slab.filled
+        self.data += slab.data[SCRATCH:end]
+        self.pipeline.hash(slab, SCRATCH, end)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+def pipeline_of(hashes: Sequence[Work], buffers: Buffers | None = None) -> tuple[Pipeline, Storing]:
+    storing = Storing()
+    storing.pipeline = Pipeline(storing, storing.end, hashes, buffers or Buffers())
+    return storing.pipeline, storing
 
 
 def feed(pipeline: Pipeline, parts: list[bytes]) -> None:
@@ -35,24 +61,38 @@ def feed(pipeline: Pipeline, parts: list[bytes]) -> None:
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_every_stage_sees_all_bytes_in_order(count: int) -> None:
     parts = [noise(1000 + number, number) for number in range(count)]
-    stages = [Seen(), Seen(), Seen()]
-    feed(Pipeline(stages, Buffers()), parts)
-    assert [bytes(stage.data) for stage in stages] == [b"".join(parts)] * 3
+    seen = [Seen(), Seen()]
+    pipeline, storing = pipeline_of(seen)
+    feed(pipeline, parts)
+    assert [bytes(stage.data) for stage in (storing, *seen)] == [b"".join(parts)] * 3
+    assert storing.ended == 1
 
 
 def test_what_a_stage_raises_reaches_whoever_feeds() -> None:
-    def broken(buffer: bytearray, start: int, end: int) -> None:
+    def broken(data: memoryview) -> None:
         raise ZeroDivisionError
 
-    pipeline = Pipeline([Seen(), broken], Buffers())
+    pipeline, storing = pipeline_of([Seen(), broken])
     with pytest.raises(ZeroDivisionError):
         feed(pipeline, [b"part"] * 30)
+    pipeline.cancel()
+    assert not storing.ended
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_what_the_end_raises_reaches_whoever_feeds(count: int) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    pipeline = Pipeline(lambda slab: None, broken, [Seen()], Buffers())
+    with pytest.raises(ZeroDivisionError):
+        feed(pipeline, [b"part"] * count)
     pipeline.cancel()
 
 
 def test_an_upload_waits_for_a_slow_stage_with_few_buffers() -> None:
     slow = threading.Event()
-    pipeline = Pipeline([lambda *_: bool(slow.wait())], Buffers())
+    pipeline, _ = pipeline_of([lambda data: bool(slow.wait())])
     taken = [pipeline.take() for _ in range(SLABS)]
     for slab in taken:
         pipeline.put(slab)
@@ -67,7 +107,7 @@ def test_an_upload_waits_for_a_slow_stage_with_few_buffers() -> None:
 
 def test_uploads_share_what_is_spare_and_give_it_back() -> None:
     buffers = Buffers(spare=1)
-    greedy = Pipeline([Seen()], buffers)
+    greedy, _ = pipeline_of([Seen()], buffers)
     for _ in range(SURE + 1):
         greedy.take()
     assert not buffers.take()

@@ -9,6 +9,7 @@ from pathlib import Path
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.collect import Collector, Step
 from appliance.blobs.durable import Disk
+from appliance.blobs.recent_checks import RecentChecks
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks import BlockIndex
@@ -19,16 +20,24 @@ from appliance.values import KIB, FileRange
 class World:
     """One store. `restart` is what a new process would see."""
 
-    def __init__(self, directory: Path, disk: Disk | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        disk: Disk | None = None,
+        limits: Limits | None = None,
+        checks: RecentChecks | None = None,
+    ) -> None:
         self.directory = directory
         self.disk = disk
         self.limits = limits
+        self.checks = checks
         self.start()
 
     def start(self) -> None:
         self.db = Database(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
-        self.store = BlobStore(self.directory / "blobs", self.index, disk=self.disk, limits=self.limits)
+        blobs = self.directory / "blobs"
+        self.store = BlobStore(blobs, self.index, disk=self.disk, limits=self.limits, checks=self.checks)
         self.store.open()
 
     def stop(self) -> None:
@@ -40,7 +49,7 @@ class World:
         self.start()
 
     def put(self, data: bytes, chunk: int = 300 * KIB, label: bytes = b"label", algorithm: str = "sha512") -> int:
-        with self.store.begin(hash_algorithm=algorithm) as ingest:
+        with self.store.begin(hash_algorithm=algorithm, may_know=lambda content: True) as ingest:
             for start in range(0, len(data), chunk):
                 ingest.write(data[start : start + chunk])
             sealed = ingest.seal(label)
@@ -84,9 +93,11 @@ def in_memory(piece: FileRange | bytes | memoryview) -> bytes:
 
 
 @contextmanager
-def world_in(directory: Path, disk: Disk | None = None, limits: Limits | None = None) -> Iterator[World]:
+def world_in(
+    directory: Path, disk: Disk | None = None, limits: Limits | None = None, checks: RecentChecks | None = None
+) -> Iterator[World]:
     directory.mkdir(exist_ok=True)
-    world = World(directory, disk, limits)
+    world = World(directory, disk, limits, checks)
     try:
         yield world
     finally:

@@ -3,9 +3,11 @@
 import hashlib
 import random
 import struct
+from typing import Any
 
 import pytest
 
+from appliance.blobs.ingest import Ingest
 from appliance.errors import ClientVanished, StorageFault
 from tests.api.image_v2.client import Cloud, Pieces
 
@@ -214,6 +216,54 @@ def test_a_project_stores_no_more_than_its_quota(tmp_path_factory: pytest.TempPa
     assert cloud.call("DELETE", f"/v2/images/{first}").status == 204
     assert cloud.active(DATA[:600])["status"] == "active"
     cloud.close()
+
+
+# -- uploads of what is stored already -----------------------------------------------------------------------------
+
+
+def recognizable(cloud: Cloud, who: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether an upload of this caller may be recognized as the only content that is stored."""
+    (content,) = [row["id"] for row in cloud.db.rows("SELECT id FROM contents WHERE state = 1")]
+    allowed: list[bool] = []
+    blobs = cloud.stores.default.writer
+    begin = blobs.begin
+
+    def spy(**how: Any) -> Ingest:
+        allowed.append(how["may_know"](content))
+        return begin(**how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "begin", spy)
+        image = cloud.new(who)["id"]
+        assert cloud.put(image, DATA, who).status == 204
+        assert cloud.call("DELETE", f"/v2/images/{image}", token=who).status == 204
+    return allowed == [True]
+
+
+def test_only_what_a_caller_could_download_makes_its_upload_faster(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = cloud.active(DATA)["id"]
+    who = ("member", "admin", "other", "consumer")
+
+    def knowing() -> set[str]:
+        return {each for each in who if recognizable(cloud, each, monkeypatch)}
+
+    def change(name: str, value: str) -> None:
+        patch = [{"op": "replace", "path": f"/{name}", "value": value}]
+        kind = "application/openstack-images-v2.1-json-patch"
+        assert (
+            cloud.call("PATCH", f"/v2/images/{image}", token="admin", body=patch, headers={"Content-Type": kind}).status
+            == 200
+        )
+
+    assert knowing() == {"member", "admin"}
+    assert cloud.call("POST", f"/v2/images/{image}/members", body={"member": "p-consumer"}).status == 200
+    assert knowing() == {"member", "admin", "consumer"}
+    change("visibility", "private")
+    assert knowing() == {"member", "admin"}
+    change("visibility", "public")
+    assert knowing() == set(who)
 
 
 # -- formats -----------------------------------------------------------------------------------------------------
