@@ -77,16 +77,8 @@ class Cloud:
 
     def download(self, image: str, size: int) -> float:
         """Seconds to take all bytes of an image and throw them away."""
-        buffer = bytearray(_CHUNK)
-        with socket.create_connection((self.image.hostname, self.image.port)) as connection:
-            head = f"GET /v2/images/{image}/file HTTP/1.0\r\nHost: bench\r\nX-Auth-Token: {self.token}\r\n\r\n"
-            begin = time.monotonic()
-            connection.sendall(head.encode())
-            got = 0
-            while count := connection.recv_into(buffer):
-                got += count
-            assert got > size
-            return time.monotonic() - begin
+        path = f"/v2/images/{image}/file"
+        return fetch(self.image.hostname or "", self.image.port or 0, path, size, f"X-Auth-Token: {self.token}\r\n")
 
     def rate(self, address: SplitResult, method: str, path: str, calls: int = _CALLS) -> float:
         """Answers a second to one client that keeps its connection."""
@@ -95,6 +87,19 @@ class Cloud:
         took = seconds(lambda: [self.call(connection, method, path) for _ in range(calls)])
         connection.close()
         return calls / took
+
+
+def fetch(host: str, port: int, path: str, size: int, fields: str = "") -> float:
+    """Seconds to take all bytes of an answer and throw them away."""
+    buffer = bytearray(_CHUNK)
+    with socket.create_connection((host, port)) as connection:
+        begin = time.monotonic()
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: bench\r\n{fields}\r\n".encode())
+        got = 0
+        while count := connection.recv_into(buffer):
+            got += count
+        assert got > size, (got, size)
+        return time.monotonic() - begin
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -1,6 +1,7 @@
 """How fast the whole appliance is: a real process, loopback, durable commits. Prints ratios, medians of several rounds.
 
-    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--binary PATH]
+    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--only start,metadata,transfers]
+        [--nginx PATH] [--binary PATH]
 
 What is compared runs in the same round, one after the other, so that a noisy machine hurts both.
 """
@@ -8,19 +9,21 @@ What is compared runs in the same round, one after the other, so that a noisy ma
 import argparse
 import hashlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from appliance.values import KIB, MIB
-from bench.cloud import PASSWORD, Cloud, seconds
+from bench.cloud import PASSWORD, Cloud, fetch, seconds
+from bench.nginx import start_nginx
 
 
 class Served(Cloud):
@@ -74,15 +77,33 @@ def served(program: list[str]) -> Iterator[Served]:
             it.stop()
 
 
-def transfers(program: list[str], rounds: int, size: int) -> None:
-    """Uploads and downloads, next to plain md5 of the same bytes."""
+@contextmanager
+def nginx_serving(nginx: str | None, size: int) -> Iterator[Callable[[], float] | None]:
+    """Seconds that a client takes to fetch a file of this size from nginx; None without nginx."""
+    if nginx is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "data").write_bytes(os.urandom(size))
+        port, process = start_nginx(nginx, root)
+        try:
+            yield lambda: fetch("127.0.0.1", port, "/data", size)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def transfers(program: list[str], rounds: int, size: int, nginx: str | None) -> None:
+    """Uploads and downloads, next to plain md5 of the same bytes and to nginx."""
     ratios: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> None:
         ratios.setdefault(name, []).append(value)
 
     text = b"".join(b"line %d of something that compresses\n" % n for n in range(size // 40 // 64)) * 64
-    with served(program) as it:
+    with served(program) as it, nginx_serving(nginx, size) as rival:
         for _ in range(rounds):
             data = os.urandom(size)
             used = time.process_time()
@@ -95,7 +116,11 @@ def transfers(program: list[str], rounds: int, size: int) -> None:
             _, again = it.upload(data)
             note("the same image again / md5", md5 / again)
             down = it.download(image, size)
-            note("download of raw blocks, MiB/s", size / MIB / down)
+            note("first download of raw blocks, MiB/s", size / MIB / down)
+            down = it.download(image, size)
+            note("download of raw blocks checked a moment ago, MiB/s", size / MIB / down)
+            if rival is not None:
+                note("the same / nginx with sendfile", rival() / down)
             packed, _ = it.upload(text)
             note("download of lz4 blocks, MiB/s", len(text) / MIB / it.download(packed, len(text)))
             quarter = [os.urandom(size // 4) for _ in range(4)]
@@ -149,12 +174,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size-mib", type=int, default=1024)
     parser.add_argument("--images", default="1000,20000")
+    parser.add_argument("--only", default="start,metadata,transfers")
+    parser.add_argument("--nginx", default=shutil.which("nginx"))
     parser.add_argument("--binary", help="single executable to measure in place of this checkout")
     options = parser.parse_args()
     program = [options.binary] if options.binary else [sys.executable, "appliance.py"]
-    start(program, options.rounds)
-    metadata(program, options.rounds, [int(count) for count in options.images.split(",")])
-    transfers(program, options.rounds, options.size_mib * MIB)
+    counts = [int(count) for count in options.images.split(",")]
+    parts: dict[str, Callable[[], None]] = {
+        "start": lambda: start(program, options.rounds),
+        "metadata": lambda: metadata(program, options.rounds, counts),
+        "transfers": lambda: transfers(program, options.rounds, options.size_mib * MIB, options.nginx),
+    }
+    for name in options.only.split(","):
+        parts[name]()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sqlite_utils
 from sqlite_utils.db import Table
 
 from appliance.db.migrations import migrations, unknown_migrations
-from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, StorageFull
+from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, StorageFull, Unavailable
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
@@ -20,6 +20,7 @@ IntegrityError = sqlite3.IntegrityError
 """A constraint said no. Aggregates catch it and say which rule of the domain it was."""
 
 _BUSY_SECONDS = 30.0
+_STREAM_ROWS = 100
 
 
 class Tx:
@@ -57,7 +58,7 @@ class Database:
         self._lock = threading.Lock()
         self._writing_thread: int | None = None
         self._readers = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._open: list[_Reader] = []
         self._open_lock = threading.Lock()
         self._closed = False
         with _faults():
@@ -129,57 +130,74 @@ class Database:
             finally:
                 self._writing_thread = None
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
+    def _reader(self) -> "_Reader":
+        """The calling thread's own, to be entered while it is used."""
+        reader: _Reader | None = getattr(self._readers, "reader", None)
+        if reader is None:
             connection = self._connect()
             connection.execute("PRAGMA query_only=ON")
-            self._readers.connection = connection
+            reader = _Reader(connection)
             with self._open_lock:
-                self._open.append(connection)
-                self._readers.guard = _ThreadExit(self, connection)
-        return connection
+                if self._closed:
+                    reader.close()
+                self._open.append(reader)
+                self._readers.reader = reader
+                self._readers.guard = _ThreadExit(self, reader)
+        return reader
 
-    def forget(self, connection: sqlite3.Connection) -> None:
+    def forget(self, reader: "_Reader") -> None:
         """Close the read connection of a thread that has ended."""
         with self._open_lock:
-            if connection in self._open:
-                self._open.remove(connection)
-        connection.close()
+            if reader in self._open:
+                self._open.remove(reader)
+        reader.close()
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row, as the calling thread's read connection sees it."""
-        with _faults():
-            return cast(Row | None, self._reader().execute(sql, parameters).fetchone())
+        with _faults(), self._reader() as connection:
+            return cast(Row | None, connection.execute(sql, parameters).fetchone())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows, as the calling thread's read connection sees them."""
-        with _faults():
-            return self._reader().execute(sql, parameters).fetchall()
+        with _faults(), self._reader() as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
+        reader = self._reader()
         with _faults():
-            yield from self._reader().execute(sql, parameters)
+            with reader as connection:
+                cursor = connection.execute(sql, parameters)
+            while True:
+                with reader:
+                    rows = cursor.fetchmany(_STREAM_ROWS)
+                if not rows:
+                    return
+                yield from rows
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let every read of this thread in the block see one and the same state."""
-        connection = self._reader()
-        connection.execute("BEGIN")
+        reader = self._reader()
+        with _faults(), reader as connection:
+            connection.execute("BEGIN")
         try:
             yield
         finally:
-            connection.execute("ROLLBACK")
+            with _faults(), reader as connection:
+                connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close every connection; the write-ahead log is folded back into the file."""
+        """Close every connection; the write-ahead log is folded back into the file.
+
+        Waits for statements that other threads are at; what they ask afterwards raises `Unavailable`.
+        """
         with self._lock, self._open_lock:
             if self._closed:
                 return
             self._closed = True
-            for connection in self._open:
-                connection.close()
+            for reader in self._open:
+                reader.close()
             self._open.clear()
             self._writer.conn.close()
 
@@ -197,15 +215,34 @@ def copy_database(source: Path, target: Path) -> None:
             connection.close()
 
 
+class _Reader:
+    """One thread's read connection. Entered for each statement: SQLite crashes if it is closed in the middle of one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._lock.acquire()
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
 class _ThreadExit:
     """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
 
-    def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
+    def __init__(self, database: Database, reader: _Reader) -> None:
         self._database = database
-        self._connection = connection
+        self._reader = reader
 
     def __del__(self) -> None:
-        self._database.forget(self._connection)
+        self._database.forget(self._reader)
 
 
 @contextmanager
@@ -216,6 +253,10 @@ def _faults() -> Iterator[None]:
     except ApplianceError:
         raise
     except sqlite3.IntegrityError:
+        raise
+    except sqlite3.ProgrammingError as error:
+        if "closed database" in str(error):
+            raise Unavailable("the service is shutting down") from error
         raise
     except sqlite3.OperationalError as error:
         text = str(error)

@@ -29,16 +29,20 @@ Figures = dict[str, tuple[list[float], list[float]]]
 
 
 def transfers(ours: Served, theirs: Peers, size: int, note: Callable[[str, float, float], None]) -> None:
-    """One round of an upload, the same again, and a download."""
+    """One round of an upload, the same again, and downloads; of an image that packs well, too."""
     data = os.urandom(size)
+    text = b"".join(b"line %d of something that compresses\n" % n for n in range(size // 40 // 64)) * 64
     found: list[list[float]] = []
     for cloud in (ours, theirs):
         image, first = cloud.upload(data)
         again, second = cloud.upload(data)
-        took = cloud.download(image, size)
-        found.append([size / MIB / each for each in (first, second, took)])
-        cloud.delete(image, again)
-    for name, mine, other in zip(("upload", "the same image again", "download"), *found, strict=True):
+        down = [cloud.download(image, size) for _ in range(2)]
+        packed, _ = cloud.upload(text)
+        unpacked = cloud.download(packed, len(text)) * size / len(text)
+        found.append([size / MIB / each for each in (first, second, *down, unpacked)])
+        cloud.delete(image, again, packed)
+    names = ("upload", "the same image again", "first download", "second download", "download of lz4 blocks")
+    for name, mine, other in zip(names, *found, strict=True):
         note(f"{name}, MiB/s", mine, other)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.db.database import Database, IntegrityError, copy_database
-from appliance.errors import Corrupt, Fatal
+from appliance.errors import Corrupt, Fatal, Unavailable
 
 
 @pytest.fixture
@@ -116,3 +116,33 @@ def test_a_copy_of_the_live_database_is_whole(db: Database, tmp_path: Path) -> N
     copy = Database(tmp_path / "copy.db")
     assert [row["key"] for row in copy.rows("SELECT key FROM notes")] == ["a"]
     copy.close()
+
+
+def test_a_close_waits_for_readers_and_refuses_those_that_come_later(tmp_path: Path) -> None:
+    """To close a connection while it is at a statement would crash the process."""
+    for _ in range(20):
+        db = Database(tmp_path / "appliance.db")
+        refused: list[Unavailable] = []
+        reading = threading.Barrier(4)
+
+        def read(db: Database = db, refused: list[Unavailable] = refused, reading: threading.Barrier = reading) -> None:
+            many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) SELECT i FROM n"
+            db.rows(many)
+            reading.wait()
+            try:
+                while True:
+                    assert len(db.rows(many)) == 2000
+                    assert sum(1 for _ in db.stream(many)) == 2000
+            except Unavailable as error:
+                refused.append(error)
+
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        reading.wait()
+        db.close()
+        for thread in threads:
+            thread.join()
+        assert len(refused) == 3
+        with pytest.raises(Unavailable):
+            db.row("SELECT 1")
