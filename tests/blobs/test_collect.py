@@ -66,7 +66,7 @@ def test_an_upload_under_way_keeps_the_blocks_it_has_met(world: World) -> None:
     first = world.put(data)
     with world.store.begin() as ingest:
         ingest.write(data)
-        ingest._pipeline.stop()
+        ingest.flush()
         world.delete(first)
         world.collect()
         world.collect()
