@@ -123,6 +123,11 @@ class Content(Protocol):
         """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory."""
         ...
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next piece comes without waiting: who takes them may then wait for it before passing them on."""
+        ...
+
     def close(self) -> None:
         """Let go of files and pins. May be called twice and from any thread."""
         ...

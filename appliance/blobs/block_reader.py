@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from appliance.blobs.codec import RAW, decode
 from appliance.blobs.digest import block_digest
@@ -18,8 +18,7 @@ Stored = FileRange | bytes | memoryview | int
 """A piece on its way out; a number stands for that many zeros."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The part of a span that is wanted: `take` bytes after the first `skip`."""
 
     span: Span

@@ -66,6 +66,10 @@ class StoredContent:
             else:
                 yield piece
 
+    @property
+    def at_hand(self) -> bool:
+        return bool(self._ready)
+
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes, at most `size`; empty at the end. All that is left if `size` is negative."""
         parts: list[bytes | memoryview] = []

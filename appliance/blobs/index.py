@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from appliance.values import Micros
 
@@ -68,8 +68,7 @@ class Sealed:
     created_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A step of a stored content as a reader needs it: where the bytes of `[offset, offset + length)` are.
 
     `segment` is empty for a hole.

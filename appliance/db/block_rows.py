@@ -29,16 +29,8 @@ def digest_of(row: Row) -> bytes:
 
 def span_from_row(row: Row, offset: int) -> Span:
     """A block's place, as the step of a content that begins at `offset`."""
-    return Span(
-        offset=offset,
-        length=row["length"],
-        block_id=row["id"],
-        digest=digest_of(row),
-        segment=row["segment"],
-        at=row["at"],
-        stored=row["stored"],
-        codec=row["codec"],
-    )
+    block_id, key, rest, at, stored, length, codec, segment = row
+    return Span(offset, length, block_id, _KEY.pack(key) + rest, segment, at, stored, codec)
 
 
 def content_from_row(row: Row) -> ContentRow:

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from appliance.errors import Corrupt
-from appliance.values import MIB, Content, FileRange, Piece
+from appliance.values import KIB, MIB, Content, FileRange, Piece
 
 _log = logging.getLogger(__name__)
 
 _MOST_PIECES = 256
 _LONGEST_RANGE = 64 * MIB
 _MOST_VIEWS = 16
+# So many bytes are worth the waking of a sender that ran out of them, if more are at hand.
+_WORTH_WAKING = 256 * KIB
 
 Batch = FileRange | list[memoryview]
 
@@ -78,10 +80,14 @@ class Download:
                     self._made_all = True
                 else:
                     self._keep(piece)
-                starved, self._starved = self._starved, False
                 going = self._making = error is None and piece is not None and self._has_room() and not self._released
                 release = self._released and not going
-            if starved:
+                # Woken for each piece, the sender would take the processor from whoever makes the next.
+                wait = going and self._content.at_hand and self._ready_bytes < _WORTH_WAKING
+                wake = self._starved and not wait
+                if wake:
+                    self._starved = False
+            if wake:
                 self._on_ready()
             if release:
                 self._close_content()

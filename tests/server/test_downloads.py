@@ -29,6 +29,8 @@ class Pieces:
     def read(self, size: int = -1, /) -> bytes:
         raise AssertionError("content is sent by pieces")
 
+    at_hand = False
+
     def pieces(self) -> Iterator[Piece]:
         for piece in self._pieces():
             self.made += 1

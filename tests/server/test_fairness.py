@@ -80,6 +80,8 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, reply):
         def read(self, size: int = -1, /) -> bytes:
             raise AssertionError("content is sent by pieces")
 
+        at_hand = False
+
         def pieces(self) -> Any:
             while True:
                 yield b"x" * 65_536

@@ -67,6 +67,8 @@ class _Content:
     def read(self, size: int = -1, /) -> bytes:
         raise NotImplementedError
 
+    at_hand = False
+
     def pieces(self) -> Iterator[Piece]:
         for at in range(0, _SIZE, 64_000):
             size = min(64_000, _SIZE - at)
