@@ -3,7 +3,7 @@
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from appliance.blobs.block_writer import SCRATCH, BlockWriter
@@ -155,7 +155,7 @@ class Ingest:
         self._twin = twins.whole(self._stored) if twins is not None else None
         if self._twin is None:
             self._catch_up(self._stored - len(rest))
-            self._hash_anew(iter([rest[len(rest) - (self._stored - self._hashed) :]]))
+            self._hash_anew([rest[len(rest) - (self._stored - self._hashed) :]])
 
     def _catch_up(self, end: int) -> None:
         """The upload has parted from its twins: hash what was left to them, up to `end` at least."""
@@ -163,10 +163,9 @@ class Ingest:
         if twins is not None and self._hashed < (shared := min(twins.matched, end)):
             self._hash_anew(twins.read(self._hashed, shared, SLAB))
         # What was open when the buffers went on, and was no block, was a hole.
-        while self._hashed < end:
-            self._hash_anew(iter([bytes(min(SLAB, end - self._hashed))]))
+        self._hash_anew(bytes(min(SLAB, end - at)) for at in range(self._hashed, end, SLAB))
 
-    def _hash_anew(self, parts: Iterator[bytes]) -> None:
+    def _hash_anew(self, parts: Iterable[bytes]) -> None:
         """Have bytes hashed that are in no buffer any more."""
         home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
         for _ in range(_CATCH_UP_SLABS):

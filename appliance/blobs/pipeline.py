@@ -67,6 +67,7 @@ class Pipeline:
         self._free: queue.SimpleQueue[Slab] = queue.SimpleQueue()
         self._made = 0
         self._behind = 0
+        self._ended = False
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
 
@@ -92,13 +93,14 @@ class Pipeline:
         self._storing.put(slab)
 
     def finish(self, last: Slab | None) -> None:
-        """Let the threads end, the last buffer included."""
+        """Let the threads end, the last buffer included. May be called again."""
         if last is not None and last.filled and self._threads:
             self.put(last)
-        elif not self._threads and self._failure is None:
+        elif not self._threads and not self._ended and self._failure is None:
             if last is not None and last.filled:
                 self._store(last)
             self._end()
+            self._ended = True
         self._stop()
         self._raise()
 
@@ -111,7 +113,8 @@ class Pipeline:
     # -- for the stage that stores ---------------------------------------------------------------------------------
 
     def hash(self, slab: Slab, start: int, end: int) -> None:
-        """Have `slab.data[start:end]` hashed, after everything before it."""
+        """Have `slab.data[start:end]` hashed, after everything before it. Raises what a stage raised."""
+        self._raise()
         if not self._threads:
             for work in self._hashes:
                 work(slab.view[start:end])
@@ -164,6 +167,7 @@ class Pipeline:
         if self._failure is None:
             try:
                 self._end()
+                self._ended = True
             except BaseException as error:
                 self._failure = error
 

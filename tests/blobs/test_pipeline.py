@@ -65,6 +65,7 @@ def test_every_stage_sees_all_bytes_in_order(count: int) -> None:
     pipeline, storing = pipeline_of(seen)
     feed(pipeline, parts)
     assert [bytes(stage.data) for stage in (storing, *seen)] == [b"".join(parts)] * 3
+    pipeline.finish(None)
     assert storing.ended == 1
 
 
