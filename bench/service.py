@@ -1,6 +1,6 @@
 """How fast the whole appliance is: a real process, loopback, durable commits. Prints ratios, medians of several rounds.
 
-    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--only start,metadata,transfers]
+    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--only start,metadata,crowd,transfers]
         [--nginx PATH] [--binary PATH]
 
 What is compared runs in the same round, one after the other, so that a noisy machine hurts both.
@@ -24,6 +24,9 @@ from urllib.parse import urlsplit
 from appliance.values import KIB, MIB
 from bench.cloud import PASSWORD, Cloud, fetch, seconds
 from bench.nginx import start_nginx
+
+
+_CROWD = 50
 
 
 class Served(Cloud):
@@ -141,6 +144,20 @@ def transfers(program: list[str], rounds: int, size: int, nginx: str | None) -> 
         print(f"  {name}: {statistics.median(values):.2f}")
 
 
+def crowd(program: list[str], size: int) -> None:
+    """The most memory that the server takes for many uploads at once."""
+    parts = [os.urandom(size) for _ in range(_CROWD)]
+    with served(program) as it:
+        threads = [threading.Thread(target=it.upload, args=(part,)) for part in parts]
+        for thread in threads:
+            thread.start()
+        most = 0
+        while any(thread.is_alive() for thread in threads):
+            most = max(most, it.memory())
+            time.sleep(0.02)
+    print(f"  resident with {_CROWD} uploads of {size // MIB} MiB at once: {most / MIB:.0f} MiB at the most")
+
+
 def metadata(program: list[str], rounds: int, counts: list[int]) -> None:
     """Requests a second for lists, images and tokens, with few and with many images."""
     lists: list[float] = []
@@ -176,7 +193,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size-mib", type=int, default=1024)
     parser.add_argument("--images", default="1000,20000")
-    parser.add_argument("--only", default="start,metadata,transfers")
+    parser.add_argument("--only", default="start,metadata,crowd,transfers")
     parser.add_argument("--nginx", default=shutil.which("nginx"))
     parser.add_argument("--binary", help="single executable to measure in place of this checkout")
     options = parser.parse_args()
@@ -185,6 +202,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "start": lambda: start(program, options.rounds),
         "metadata": lambda: metadata(program, options.rounds, counts),
+        "crowd": lambda: crowd(program, 32 * MIB),
         "transfers": lambda: transfers(program, options.rounds, options.size_mib * MIB, options.nginx),
     }
     for name in options.only.split(","):

@@ -169,7 +169,9 @@ class Ingest:
         """Have bytes hashed that are in no buffer any more."""
         home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
         for _ in range(_CATCH_UP_SLABS):
-            home.put(Slab(home))
+            slab = Slab()
+            slab.home = home
+            home.put(slab)
         for part in parts:
             slab = home.get()
             slab.view[SCRATCH : SCRATCH + len(part)] = part

@@ -1,7 +1,7 @@
 """A few buffers on their way through an upload: one thread stores each, and then several hash it at the same time.
 
 A buffer is filled again when the last of them is through with it. What bounds the memory of an upload is
-`SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together.
+`SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together. `IDLE` are kept.
 """
 
 import queue
@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from appliance.blobs.block_writer import SCRATCH
 from appliance.values import MIB
 
-SLAB = 2 * MIB
-SLABS = 5
+SLAB = MIB
+SLABS = 8
 SURE = 2
-SPARE = 24
+SPARE = 32
+IDLE = 16
 
 Work = Callable[[memoryview], None]
 """What a hashing thread does with the bytes that come next."""
@@ -23,26 +24,40 @@ Work = Callable[[memoryview], None]
 class Slab:
     """One buffer: scratch space, then up to `SLAB` bytes of data. It goes `home` when nobody uses it any more."""
 
-    def __init__(self, home: "queue.SimpleQueue[Slab]") -> None:
+    def __init__(self) -> None:
         self.data = bytearray(SCRATCH + SLAB)
         self.view = memoryview(self.data)
         self.filled = 0
         self.users = 0
-        self.home = home
+        self.home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
 
 
 class Buffers:
-    """How many buffers the uploads of a store may have together, beyond those that each is sure of."""
+    """The buffers of all uploads of a store. A few are kept for the next: new memory costs a fault for each page."""
 
     def __init__(self, spare: int = SPARE) -> None:
-        self._spare = threading.Semaphore(spare)
+        """Beyond those that each upload is sure of, all together have `spare`."""
+        self._spare = spare
+        self._idle: list[Slab] = []
+        self._lock = threading.Lock()
 
-    def take(self) -> bool:
-        return self._spare.acquire(blocking=False)
+    def take(self, home: "queue.SimpleQueue[Slab]", *, is_sure: bool = True) -> Slab | None:
+        """A buffer; None if none is to be spared for somebody who has those that are sure."""
+        with self._lock:
+            if not is_sure:
+                if not self._spare:
+                    return None
+                self._spare -= 1
+            slab = self._idle.pop() if self._idle else Slab()
+        slab.filled = slab.users = 0
+        slab.home = home
+        return slab
 
-    def give_back(self, count: int) -> None:
-        if count:
-            self._spare.release(count)
+    def give_back(self, slabs: list[Slab], spare: int) -> None:
+        """An upload has ended: buffers that nobody uses any more, and how many spare ones it had."""
+        with self._lock:
+            self._spare += spare
+            self._idle += slabs[: max(0, IDLE - len(self._idle))]
 
 
 _Part = tuple[Slab, int, int]
@@ -65,7 +80,7 @@ class Pipeline:
         self._hashing: list[queue.SimpleQueue[_Part | None]] = [queue.SimpleQueue() for _ in hashes]
         self._threads: list[threading.Thread] = []
         self._free: queue.SimpleQueue[Slab] = queue.SimpleQueue()
-        self._made = 0
+        self._taken = 0
         self._behind = 0
         self._ended = False
         self._lock = threading.Lock()
@@ -76,9 +91,11 @@ class Pipeline:
     def take(self) -> Slab:
         """An empty buffer; waits for the slowest stage if all are in use. Raises what a stage raised."""
         self._raise()
-        if self._free.empty() and (self._made < SURE or (self._made < SLABS and self._buffers.take())):
-            self._made += 1
-            return Slab(self._free)
+        if self._free.empty() and self._taken < SLABS:
+            more = self._buffers.take(self._free, is_sure=self._taken < SURE)
+            if more is not None:
+                self._taken += 1
+                return more
         slab = self._free.get()
         slab.filled = 0
         self._raise()
@@ -128,7 +145,7 @@ class Pipeline:
     @property
     def hashing_is_slowest(self) -> bool:
         """Whether buffers pile up in front of the hashes while the upload could go on."""
-        return self._behind > len(self._hashes) or (self._made <= SURE and self._behind > 0)
+        return self._behind > len(self._hashes) or (self._taken <= SURE and self._behind > 0)
 
     # -- threads ---------------------------------------------------------------------------------------------------
 
@@ -151,8 +168,13 @@ class Pipeline:
             for thread in hashes:
                 thread.join()
             self._threads = []
-        self._buffers.give_back(max(0, self._made - SURE))
-        self._made = 0
+        spare = max(0, self._taken - SURE)
+        self._taken = 0
+        # Not the one that somebody may be filling at this moment: it must never be another upload's.
+        at_home: list[Slab] = []
+        while not self._free.empty():
+            at_home.append(self._free.get())
+        self._buffers.give_back(at_home, spare)
 
     # After a failure the threads go on handing buffers back, so that nobody waits for one forever.
 

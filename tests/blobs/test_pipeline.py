@@ -1,5 +1,6 @@
 """The buffers of uploads: every stage sees all bytes in order, failures surface, memory is bounded."""
 
+import queue
 import threading
 from collections.abc import Sequence
 
@@ -100,7 +101,7 @@ def test_an_upload_waits_for_a_slow_stage_with_few_buffers() -> None:
     waiter = threading.Thread(target=pipeline.take)
     waiter.start()
     waiter.join(0.05)
-    assert waiter.is_alive(), "a sixth buffer was given out"
+    assert waiter.is_alive(), "one buffer too many was given out"
     slow.set()
     waiter.join()
     pipeline.cancel()
@@ -111,10 +112,29 @@ def test_uploads_share_what_is_spare_and_give_it_back() -> None:
     greedy, _ = pipeline_of([Seen()], buffers)
     for _ in range(SURE + 1):
         greedy.take()
-    assert not buffers.take()
+    home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
+    assert buffers.take(home, is_sure=False) is None
     greedy.cancel()
     greedy.cancel()
-    assert buffers.take() and not buffers.take()
+    assert buffers.take(home, is_sure=False) and not buffers.take(home, is_sure=False)
+    assert buffers.take(home)
+
+
+def test_a_buffer_that_is_being_filled_is_never_given_to_another_upload() -> None:
+    buffers = Buffers()
+    given_up, _ = pipeline_of([Seen()], buffers)
+    held = given_up.take()
+    parts = [given_up.take() for _ in range(3)]
+    for slab in parts:
+        slab.filled = 1
+        given_up.put(slab)
+    given_up.cancel()
+    next_one, _ = pipeline_of([Seen()], buffers)
+    others = [next_one.take() for _ in range(SLABS)]
+    assert held not in others
+    assert any(slab in parts for slab in others), "buffers are used again"
+    assert all(slab.filled == 0 for slab in others)
+    next_one.cancel()
 
 
 def test_many_uploads_at_once_all_end_well(world: World) -> None:
