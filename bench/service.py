@@ -25,7 +25,6 @@ from appliance.values import KIB, MIB
 from bench.cloud import PASSWORD, Cloud, fetch, seconds
 from bench.nginx import start_nginx
 
-
 _CROWD = 50
 
 

@@ -33,6 +33,7 @@ _HOLE_ITEM = GIB
 # Containers whose data may be compressed: qcow2 and VMDK. Whether it is shows in their first blocks.
 _CONTAINERS = (b"QFI\xfb", b"KDMV")
 _TRIAL_BLOCKS = 16
+_TRIAL_ENDS = 64
 
 
 class BlockWriter:
@@ -92,10 +93,13 @@ class BlockWriter:
         self._carry = b""
 
     def _end_of_feed(self) -> None:
+        # A container begins with its tables, which compress: the verdict may take a few buffers.
         if self._trial is not None and len(self._trial) >= _TRIAL_BLOCKS:
             if self._trial.count(False) * 4 >= len(self._trial) * 3:
                 self._cutter = AnchorCutter(self._cutter)
-            self._trial = None
+                self._trial = None
+            elif len(self._trial) >= _TRIAL_ENDS:
+                self._trial = None
         size = self._segment.size if self._segment else 0
         if size >= self._limits.segment or len(self._stretch.items) >= self._limits.items:
             self._publish_stretch()

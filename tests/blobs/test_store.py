@@ -250,3 +250,17 @@ def test_a_vast_hole_is_read_lazily(world: World) -> None:
         assert reader.read(2 * KIB) == bytes(2 * KIB)
     with world.store.open_content(content) as reader:
         assert max(len(piece) for piece in reader.pieces() if isinstance(piece, memoryview)) <= MIB
+
+
+@pytest.mark.parametrize("tables", [0, 700 * KIB, 1300 * KIB])
+@pytest.mark.parametrize("magic", [b"QFI\xfb", b"KDMV"])
+def test_compressed_containers_share_what_moved_by_odd_lengths(world: World, magic: bytes, tables: int) -> None:
+    """They begin with tables, which compress; what follows doesn't, and keeps to no grid of pages."""
+    head, body = magic + text(tables), noise(12 * MIB)
+    world.put(head + body)
+    moved = world.put(head + body[: 6 * MIB] + b"some more" + body[6 * MIB :])
+    assert world.store.content(moved).new_length < 5 * MIB
+    # Without the name of a container in front, such data is cut on the grid.
+    world.put(noise(tables, 2) + noise(12 * MIB, 3))
+    gone = world.put(noise(tables, 2) + b"some more" + noise(12 * MIB, 3))
+    assert world.store.content(gone).new_length > 11 * MIB
