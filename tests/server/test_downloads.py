@@ -216,6 +216,15 @@ def test_slow_maker_stalls_nobody_else(serve, data):
     assert client.read(_SIZE - 1000) == data[1000:]
 
 
+@pytest.mark.parametrize("read_ahead", [70_000, 10_000_000])
+def test_pieces_that_are_at_hand_are_sent_in_strides(serve, data, read_ahead):
+    content = Pieces(_SIZE, lambda: (data[at : at + 1000] for at in range(0, _SIZE, 1000)))
+    content.at_hand = True
+    client = serve(_serving(content, _SIZE), read_ahead_bytes=read_ahead).client().request("GET", "/")
+    assert client.answer().body == data
+    assert content.closed.wait(_PATIENCE)
+
+
 def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(serve, data):
     go_on = threading.Event()
 
