@@ -102,6 +102,13 @@ def fetch(host: str, port: int, path: str, size: int, fields: str = "") -> float
         return time.monotonic() - begin
 
 
+def free_port() -> int:
+    """A port of loopback that nobody uses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
 def seconds(work: Callable[[], object]) -> float:
     """How long something takes."""
     begin = time.monotonic()

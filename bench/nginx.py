@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.cloud import free_port
+
 _NGINX = """
 daemon off; master_process off; pid {root}/pid; error_log stderr emerg;
 events {{ worker_connections 64; }}
@@ -14,12 +16,6 @@ http {{ access_log off; sendfile on; tcp_nopush on; default_type application/oct
   uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;
   server {{ listen 127.0.0.1:{port}; root {root}; }} }}
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:
@@ -34,7 +30,7 @@ def _wait_for(port: int) -> None:
 
 def start_nginx(nginx: str, root: Path) -> tuple[int, subprocess.Popen[Any]]:
     """Its port and its process; it serves the files of `root`, which it has to be able to read."""
-    port = _free_port()
+    port = free_port()
     config = root / "nginx.conf"
     config.write_text(_NGINX.format(root=root, port=port))
     process = subprocess.Popen([nginx, "-c", str(config), "-p", str(root)], stderr=subprocess.DEVNULL)

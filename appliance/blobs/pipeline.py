@@ -4,6 +4,7 @@ A buffer is filled again when the last of them is through with it. What bounds t
 `SLABS * SLAB`; of many uploads at once, `SURE` buffers for each and `SPARE` for all together. `IDLE` are kept.
 """
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -172,8 +173,12 @@ class Pipeline:
         self._taken = 0
         # Not the one that somebody may be filling at this moment: it must never be another upload's.
         at_home: list[Slab] = []
-        while not self._free.empty():
-            at_home.append(self._free.get())
+        with contextlib.suppress(queue.Empty):
+            while True:
+                at_home.append(self._free.get_nowait())
+        if at_home and self._failure is not None:
+            # Another thread may be about to wait for one, to be told of the failure then.
+            self._free.put(at_home.pop())
         self._buffers.give_back(at_home, spare)
 
     # After a failure the threads go on handing buffers back, so that nobody waits for one forever.

@@ -28,7 +28,7 @@ def digest_of(row: Row) -> bytes:
 
 
 def span_from_row(row: Row, offset: int) -> Span:
-    """A block's place, as the step of a content that begins at `offset`."""
+    """A block's place, from the `SPAN_COLUMNS` in their order, as the step of a content that begins at `offset`."""
     block_id, key, rest, at, stored, length, codec, segment = row
     return Span(offset, length, block_id, _KEY.pack(key) + rest, segment, at, stored, codec)
 

@@ -1,13 +1,12 @@
 """Real Keystone and Glance from packages, set up in a temporary directory and served by uwsgi on loopback."""
 
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.cloud import PASSWORD, Cloud
+from bench.cloud import PASSWORD, Cloud, free_port
 
 _PATIENCE = 60
 
@@ -133,10 +132,3 @@ class Peers(Cloud):
             process.terminate()
             process.wait()
         self._running = []
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

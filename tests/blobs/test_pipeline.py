@@ -137,6 +137,30 @@ def test_a_buffer_that_is_being_filled_is_never_given_to_another_upload() -> Non
     next_one.cancel()
 
 
+def test_whoever_waits_for_a_buffer_is_told_when_another_thread_gives_the_upload_up() -> None:
+    """And so is whoever comes for one at that very moment: none of them may wait for buffers that went elsewhere."""
+    slow = threading.Event()
+    pipeline, _ = pipeline_of([lambda data: bool(slow.wait())])
+    for slab in [pipeline.take() for _ in range(SLABS)]:
+        pipeline.put(slab)
+    told: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            pipeline.take()
+        except RuntimeError as error:
+            told.append(error)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    giving_up = threading.Thread(target=pipeline.cancel)
+    giving_up.start()
+    slow.set()
+    giving_up.join()
+    waiter.join(10)
+    assert not waiter.is_alive() and len(told) == 1
+
+
 def test_many_uploads_at_once_all_end_well(world: World) -> None:
     contents: dict[int, int] = {}
 
