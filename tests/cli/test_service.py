@@ -62,7 +62,10 @@ def test_without_root_one_sentence(program: Program, verb: str) -> None:
         f"import os, sys; from appliance.cli import {verb}; from appliance.cli.main import main\n"
         f"os.setuid(65534); sys.exit(main(['{verb}']))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    # Not the data of whoever has typed `make run` here: those are closed to anybody else.
+    environment = {**os.environ, "APPLIANCE_DATA_DIR": "/nonexistent/data"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and f"{verb} needs the rights of root" in done.stderr
 
 
