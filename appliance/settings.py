@@ -202,12 +202,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     Raises `WrongUsage` for an unknown key or a value that does not fit.
     """
     environment = os.environ if environment is None else environment
-    given: dict[str, Any] = {}
-    for name in FIELDS:
-        if flags.get(name) is not None:
-            given[name] = _convert(name, flags[name], flag(name))
-        elif variable(name) in environment:
-            given[name] = _convert(name, environment[variable(name)], variable(name))
+    given = _given(flags, environment)
     data_dir = given.get("data_dir", FIELDS["data_dir"].default)
     named = flags.get("config") or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     file = Path(named) if named else Path(data_dir) / "appliance.toml"
@@ -215,6 +210,21 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
         raise WrongUsage(f"{file} is not a file")
     from_file = {name: _convert(name, value, f"{name} in {file}") for name, value in _read(file).items()}
     return Settings(**{**from_file, **given})
+
+
+def check(flags: Mapping[str, Any]) -> None:
+    """Raise `WrongUsage` for a flag whose value does not fit. Looks at no file."""
+    Settings(**_given(flags, {}))
+
+
+def _given(flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name in FIELDS:
+        if flags.get(name) is not None:
+            given[name] = _convert(name, flags[name], flag(name))
+        elif variable(name) in environment:
+            given[name] = _convert(name, environment[variable(name)], variable(name))
+    return given
 
 
 def _read(file: Path) -> dict[str, Any]:

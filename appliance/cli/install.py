@@ -24,7 +24,7 @@ from appliance.cli.systemd import (
     unit,
 )
 from appliance.errors import Fatal, WrongUsage
-from appliance.settings import FIELDS, load
+from appliance.settings import FIELDS, check
 
 _OWN = ("data_dir",)
 
@@ -96,7 +96,7 @@ def _is_noexec(path: Path) -> bool:
 def _settings_file(arguments: argparse.Namespace) -> str | None:
     """The settings that the flags give, as the text of an `appliance.toml`; None if they give none."""
     flags = vars(arguments)
-    load({**flags, "data_dir": None}, {})  # says what is wrong with them
+    check(flags)
     given = {name: flags[name] for name in FIELDS if flags.get(name) is not None and name not in _OWN}
     if not given:
         return None

@@ -62,11 +62,20 @@ def test_without_root_one_sentence(program: Program, verb: str) -> None:
         f"import os, sys; from appliance.cli import {verb}; from appliance.cli.main import main\n"
         f"os.setuid(65534); sys.exit(main(['{verb}']))"
     )
-    # Not the data of whoever has typed `make run` here: those are closed to anybody else.
-    environment = {**os.environ, "APPLIANCE_DATA_DIR": "/nonexistent/data"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and f"{verb} needs the rights of root" in done.stderr
+
+
+def test_a_data_directory_that_happens_to_be_here_is_none_of_its_business(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var/appliance.toml").write_text("no_such_setting = 1\n")
+    command = [sys.executable, ROOT / "appliance.py", "install", "--dry-run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and f"would write {UNIT}" in done.stdout
+    wrong = subprocess.run(
+        [*command, "--image-port", "high"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2 and "--image-port" in wrong.stderr
 
 
 def test_into_a_folder_and_out_again(program: Program, tmp_path: Path) -> None:
