@@ -44,6 +44,14 @@ class LimitExceeded(Refusal):
     """A size cap, quota or count limit would be passed."""
 
 
+class TooManyRequests(Refusal):
+    """Not now: too many have asked, or too many secrets were wrong. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UnsupportedFormat(Refusal):
     """The content is of a type that is not accepted, or is not what it was declared to be."""
 

@@ -69,6 +69,20 @@ class Settings:
     allow_expired_window: int = _setting(172800, "seconds past its end that a service may still look a token up")
     receipt_lifetime: int = _setting(300, "seconds to show what is missing in a multi-factor authentication")
     max_password_length: int = _setting(4096, "bytes of a password at most")
+    failed_logins: int = _setting(
+        10, "wrong secrets an hour, for one account from one address, before the next one has to wait"
+    )
+    failed_logins_account: int = _setting(
+        100, "the same for one account, from all addresses that it has not logged in from since the start"
+    )
+    failed_logins_address: int = _setting(
+        300, "the same from one address, for all accounts that have not logged in from it since the start"
+    )
+    failed_logins_delay: int = _setting(60, "seconds of that wait at the most; it begins with one and doubles")
+    password_threads: int = _setting(
+        0, "passwords that are checked at once, in 64 MiB each; 0 is one for each processor, and at most 4"
+    )
+    password_queue: int = _setting(128, "requests that may wait for that; what comes on top is answered 429")
     lockout_failure_attempts: int = _setting(0, "wrong passwords in a row that lock a user out; 0 is never")
     lockout_duration: int = _setting(1800, "seconds that a user stays locked out")
     disable_user_account_days_inactive: int = _setting(0, "days without log-in that disable a user; 0 is never")

@@ -1,7 +1,10 @@
 """Plain values that every floor shares: ids, times, the caller, and how bytes leave the house."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -21,6 +24,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def now() -> Micros:
     """The wall clock, as every room receives it through its constructor."""
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+Monotonic = Callable[[], float]
+"""Seconds since whenever, never set by anybody: what durations are measured with."""
+
+
+class SteadyClock:
+    """The wall clock as it was when this was made, plus what has passed since: setting the clock does not move it."""
+
+    def __init__(self, clock: Clock = now, monotonic: Monotonic = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset = clock() - int(monotonic() * 1_000_000)
+
+    def __call__(self) -> Micros:
+        return self._offset + int(self._monotonic() * 1_000_000)
 
 
 def seconds_text(at: Micros) -> str:
@@ -88,6 +106,24 @@ class Caller:
 
     def has_role(self, role: str) -> bool:
         return role in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where the request that runs comes from, and what the server has to offer a handler that must wait."""
+
+    address: str = ""
+    """The client's own, not that of a trusted proxy in front."""
+    has_left: Callable[[], bool] = lambda: False
+    """Whether nobody waits for the response any more."""
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Around a wait: another request may use the thread's place meanwhile."""
+
+
+NOBODY = Client()
+
+current_client: ContextVar[Client] = ContextVar("client", default=NOBODY)
+"""Set for the length of each request. Outside of requests there is nobody."""
 
 
 @dataclass(frozen=True, slots=True)

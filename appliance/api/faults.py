@@ -27,6 +27,7 @@ TABLE: dict[type[Exception], Codes] = {
     errors.LimitExceeded: Codes(413, 413),
     errors.UnsupportedFormat: Codes(415, 415),
     errors.RangeNotSatisfiable: Codes(416, 416),
+    errors.TooManyRequests: Codes(429, 429),
     errors.HeaderTooLong: Codes(431, 431),
     errors.NotSupported: Codes(501, 501),
     # Glance answers 413 when its store is full, and 503 when the store refuses or fails.
@@ -121,7 +122,10 @@ def identity_fault(error: Exception, base_url: str) -> Reply:
     """The answer of the identity API to `error`. A 401 never says what was wrong."""
     status = codes_of(error).identity
     message = str(error) if isinstance(error, errors.ApplianceError) else _IDENTITY_500
-    return identity_error(status, message, base_url)
+    reply = identity_error(status, message, base_url)
+    if isinstance(error, errors.TooManyRequests):
+        reply.headers.append(("Retry-After", str(error.retry_after)))
+    return reply
 
 
 def identity_error(status: int, message: str, base_url: str) -> Reply:

@@ -15,6 +15,7 @@ import bottle
 from appliance.api.exchange import Reply, Request
 from appliance.errors import ApplianceError
 from appliance.logs import request_id
+from appliance.values import NOBODY, Client, current_client
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Service(Generic[C]):
         environ["appliance.request"] = request
         # Never reset: the server logs the request in the same context after we have returned.
         request_id.set(request.id)
+        current_client.set(_client(environ))
         reply = self._respond(request)
         self._dialect.finish(request, reply)
         return reply.send(environ, start_response)
@@ -115,3 +117,12 @@ class Service(Generic[C]):
             return route.handler(request, **parts)
 
         return call
+
+
+def _client(environ: WSGIEnvironment) -> Client:
+    """Who asks: a trusted proxy's word has been folded into the address before (see `api/proxy.py`)."""
+    return Client(
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("appliance.client_has_left", NOBODY.has_left),
+        environ.get("appliance.waiting", NOBODY.waiting),
+    )

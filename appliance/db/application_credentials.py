@@ -12,6 +12,13 @@ APPLICATION_CREDENTIALS = Shape(
 ACCESS_RULES = Shape("access_rules", ("id", "user_id", "service", "method", "path"), extra=False)
 
 
+def replace_hash(tx: Tx, credential_id: str, old: str, new: str) -> None:
+    """Keep the same secret in another form."""
+    tx.execute(
+        "UPDATE application_credentials SET secret_hash = ? WHERE id = ? AND secret_hash = ?", (new, credential_id, old)
+    )
+
+
 def role_ids(reader: Reader, credential_id: str) -> list[str]:
     rows = reader.rows(
         "SELECT role_id FROM application_credential_roles WHERE application_credential_id = ? ORDER BY role_id",

@@ -60,6 +60,11 @@ def add_password(
     )
 
 
+def replace_hash(tx: Tx, password_id: int, old: str, new: str) -> None:
+    """Keep the same password in another form, unless it was changed meanwhile."""
+    tx.execute("UPDATE passwords SET hash = ? WHERE id = ? AND hash = ?", (new, password_id, old))
+
+
 def failures(reader: Reader, user_id: str) -> tuple[int, Micros | None]:
     """How often in a row authentication failed, and when it last did."""
     row = reader.row("SELECT failed_auth_count, failed_auth_at FROM users WHERE id = ?", (user_id,))
@@ -70,6 +75,20 @@ def count_failure(tx: Tx, user_id: str, at: Micros) -> None:
     tx.execute(
         "UPDATE users SET failed_auth_count = failed_auth_count + 1, failed_auth_at = ? WHERE id = ?", (at, user_id)
     )
+
+
+def count_for_nobody(tx: Tx, at: Micros) -> None:
+    """Write as much as `count_failure` does. Without it, the time of a wrong log-in would tell who is counted."""
+    tx.execute(
+        "INSERT INTO notes (key, value) VALUES ('users:nobody', ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(at),),
+    )
+
+
+def begin_lockout(tx: Tx, user_id: str, at: Micros) -> None:
+    """Count the time of a lock-out from here."""
+    tx.execute("UPDATE users SET failed_auth_at = ? WHERE id = ?", (at, user_id))
 
 
 def forget_failures(tx: Tx, user_id: str) -> None:

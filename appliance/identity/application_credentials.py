@@ -14,6 +14,7 @@ from appliance.identity.changes import names_unique
 from appliance.identity.claims import Claims
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
+from appliance.identity.throttle import Attempt
 from appliance.identity.token import ApplicationCredentialInToken, Token
 from appliance.identity.tokens import Delegated
 from appliance.values import Micros, new_hex_id
@@ -77,17 +78,23 @@ class ApplicationCredentials:
             if not delete(tx, _SHAPE, credential_id):
                 raise NotFound(f"Could not find application credential: {credential_id}.")
 
-    def authenticate(self, reference: Record, user_id: str | None) -> Record:
+    def authenticate(self, reference: Record, user_id: str | None, owner: str, attempt: Attempt) -> Record:
         """The credential that `{"id", "secret"}` or `{"name", "secret"}` and a user stand for.
 
-        Raises `Unauthenticated`, after the same time, whatever is wrong.
+        `owner` is what that user's wrong secrets are counted under. Raises `Unauthenticated`, after the same time,
+        whatever is wrong.
         """
         credential = self._find(reference, user_id)
-        right = self._passwords.verify(
-            str(reference.get("secret", "")), credential["secret_hash"] if credential is not None else None
-        )
+        name = credential["id"] if credential is not None else reference.get("id") or [owner, reference.get("name")]
+        attempt.on(f"application credential {name}")
+        secret, stored = str(reference.get("secret", "")), credential["secret_hash"] if credential is not None else None
+        right = self._passwords.verify(secret, stored, attempt.check)
         if credential is None or not right or self._expired(credential):
             raise Unauthenticated("The application credential is not there, has expired or its secret is wrong.")
+        renewed = self._passwords.renewed(secret, credential["secret_hash"])
+        if renewed is not None:
+            with self._ledger.db.write() as tx:
+                rows.replace_hash(tx, credential["id"], credential["secret_hash"], renewed)
         return credential
 
     def delegated(self, claims: Claims) -> Delegated:

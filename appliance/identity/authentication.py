@@ -10,13 +10,16 @@ from appliance.db.records import Record, find
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.assignments import Assignments
 from appliance.identity.claims import Claims
+from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.methods import Method, Proof
 from appliance.identity.receipts import MethodsMissing, Receipts, rules_of, satisfied
 from appliance.identity.scopes import UNSCOPED, Scope, Scopes
+from appliance.identity.throttle import Throttle
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 from appliance.identity.trusts import Trusts
+from appliance.values import current_client
 
 
 class Authentication:
@@ -31,6 +34,8 @@ class Authentication:
         trusts: Trusts,
         receipts: Receipts,
         methods: Mapping[str, Method],
+        throttle: Throttle,
+        compliance: Compliance,
     ) -> None:
         self._ledger = ledger
         self._assignments = assignments
@@ -39,6 +44,8 @@ class Authentication:
         self._trusts = trusts
         self._receipts = receipts
         self._methods = methods
+        self._throttle = throttle
+        self._compliance = compliance
 
     def authenticate(self, identity: Record, scope: Any = None, receipt: str | None = None) -> Token:
         """Issue a token for `auth.identity` on `auth.scope`, both in Keystone's form.
@@ -56,19 +63,31 @@ class Authentication:
             raise Unauthenticated("No authentication method was used.")
         if "application_credential" in names and scope is not None:
             raise Unauthenticated("Application credentials can't request a scope.")
-        proofs = [self._methods[name](identity[name]) for name in names]
-        return self.complete(proofs, scope, receipt)
+        with self._throttle.attempt(current_client.get().address) as attempt:
+            proofs = [self._methods[name](identity[name], attempt) for name in names]
+            methods = self._methods_shown(proofs, receipt)
+        # What is refused from here on is no sign of guessing: the secrets were right.
+        self._require_factors(proofs[0].user_id, methods)
+        token = self.complete(proofs, methods, scope)
+        attempt.succeeded()
+        if any(proof.is_first_hand for proof in proofs):
+            self._compliance.succeeded(proofs[0].user_id)
+        return token
 
-    def complete(self, proofs: Sequence[Proof], scope: Any = None, receipt: str | None = None) -> Token:
-        """Issue a token for someone who has shown enough."""
+    def _methods_shown(self, proofs: Sequence[Proof], receipt: str | None) -> list[str]:
+        """The methods that one user has shown, now or before. Raises `Unauthenticated`."""
         user_id = proofs[0].user_id
         if any(proof.user_id != user_id for proof in proofs):
             raise Unauthenticated("The methods speak of different users.")
         methods = [name for proof in proofs for name in proof.methods]
         if receipt:
             methods += self._receipts.methods(receipt, user_id)
-        methods = list(dict.fromkeys(methods))
-        self._require_factors(user_id, methods)
+        self._tokens.usable_user(user_id)
+        return list(dict.fromkeys(methods))
+
+    def complete(self, proofs: Sequence[Proof], methods: Sequence[str], scope: Any = None) -> Token:
+        """Issue a token for someone who has shown enough."""
+        user_id = proofs[0].user_id
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
         claims = self._tokens.claims(user_id, tuple(methods), parent)
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)

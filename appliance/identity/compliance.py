@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from appliance.db import users as rows
 from appliance.db.database import Row
-from appliance.db.records import Record
+from appliance.db.records import Record, find
 from appliance.errors import Invalid, Unauthenticated
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
 from appliance.settings import Settings
-from appliance.values import Micros
+from appliance.values import Clock, Micros
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -30,8 +30,10 @@ class NewPassword:
 class Compliance:
     """Keystone's security_compliance settings at work. A user's own `options` exempt from some."""
 
-    def __init__(self, ledger: Ledger, passwords: Passwords, settings: Settings) -> None:
+    def __init__(self, ledger: Ledger, passwords: Passwords, settings: Settings, steady: Clock) -> None:
         self._ledger = ledger
+        # What lock-outs are measured with: setting the clock neither prolongs nor ends one.
+        self._steady = steady
         self._passwords = passwords
         self._settings = settings
         self._pattern = re.compile(settings.password_regex) if settings.password_regex else None
@@ -70,7 +72,10 @@ class Compliance:
 
     def _check_age(self, current: Row | None, now: Micros) -> None:
         least = self._settings.minimum_password_age * DAY
-        if least and current is not None and current["self_service"] and now < current["created_at"] + least:
+        if not least or current is None or not current["self_service"]:
+            return
+        # One from the future was made before the clock was set back.
+        if current["created_at"] <= now < current["created_at"] + least:
             raise Invalid("The password was changed too recently to be changed again.")
 
     def _expiry(self, user: Record, now: Micros) -> Micros | None:
@@ -82,28 +87,56 @@ class Compliance:
     def _kept(self) -> int:
         return max(self._settings.unique_last_password_count, 1)
 
-    def check_not_locked(self, user: Record) -> None:
-        """Raise `Unauthenticated` for a user who failed too often. A lock-out that has run its time is forgotten."""
-        most = self._settings.lockout_failure_attempts
-        if not most or user["options"].get("ignore_lockout_failure_attempts"):
-            return
-        count, last = rows.failures(self._ledger.db, user["id"])
-        if count < most or last is None:
-            return
-        if self._ledger.clock() < last + self._settings.lockout_duration * SECOND:
-            raise Unauthenticated("The user is locked out.")
-        with self._ledger.write() as tx:
-            rows.forget_failures(tx, user["id"])
+    def admitted(self, user: Record | None, password: Row | None = None, *, right: bool) -> Record:
+        """The user, if they have shown a right secret and may log in. A password must be in force to count.
 
-    def failed(self, user: Record) -> None:
-        """Count a wrong password, where that matters."""
-        if self._settings.lockout_failure_attempts and not user["options"].get("ignore_lockout_failure_attempts"):
-            with self._ledger.write() as tx:
-                rows.count_failure(tx, user["id"], self._ledger.clock())
+        Raises `Unauthenticated`. Whatever is wrong, the same is looked at and as much is written, so that nobody can
+        tell by the time whether a user exists, is locked or disabled.
+        """
+        locked = self._is_locked(user)
+        admitted = right and not locked and user is not None and user["enabled"] and self.is_active(user)
+        if admitted and user is not None and self._in_force(user, password):
+            return user
+        self._count(user if not right and not locked else None)
+        raise Unauthenticated("The user or the secret is wrong, or the user may not log in.")
 
-    def succeeded(self, user: Record) -> None:
+    def _is_locked(self, user: Record | None) -> bool:
+        """Whether the user failed too often, not long ago."""
+        count, last = rows.failures(self._ledger.db, user["id"] if user is not None else "")
+        if user is None or not self._is_counted(user) or count < self._settings.lockout_failure_attempts:
+            return False
+        now = self._steady()
+        if last is not None and last > now:
+            # The clock was set back while we were not running: nobody knows how long ago that was. Begin anew.
+            with self._ledger.db.write() as tx:
+                rows.begin_lockout(tx, user["id"], now)
+            last = now
+        return last is not None and now < last + self._settings.lockout_duration * SECOND
+
+    def _is_counted(self, user: Record) -> bool:
+        return bool(self._settings.lockout_failure_attempts) and not user["options"].get(
+            "ignore_lockout_failure_attempts"
+        )
+
+    def _count(self, user: Record | None) -> None:
+        """Count a wrong secret, if it is one of somebody who is counted. A lock-out that is over is forgotten first."""
+        if not self._settings.lockout_failure_attempts:
+            return
+        now = self._steady()
+        with self._ledger.db.write() as tx:
+            if user is None or not self._is_counted(user):
+                rows.count_for_nobody(tx, now)
+                return
+            if rows.failures(tx, user["id"])[0] >= self._settings.lockout_failure_attempts:
+                rows.forget_failures(tx, user["id"])
+            rows.count_failure(tx, user["id"], now)
+
+    def succeeded(self, user_id: str) -> None:
         """Forget failures and remember the day, where that matters. Writes only if something changes."""
-        count, _ = rows.failures(self._ledger.db, user["id"])
+        user = find(self._ledger.db, rows.USERS, user_id)
+        if user is None:
+            return
+        count, _ = rows.failures(self._ledger.db, user_id)
         now = self._ledger.clock()
         days = self._settings.disable_user_account_days_inactive
         stale = days and (user["last_active_at"] or 0) // DAY != now // DAY
@@ -111,17 +144,16 @@ class Compliance:
             return
         with self._ledger.write() as tx:
             if count:
-                rows.forget_failures(tx, user["id"])
+                rows.forget_failures(tx, user_id)
             if stale:
-                rows.set_active(tx, user["id"], now)
+                rows.set_active(tx, user_id, now)
 
-    def check_password_in_force(self, user: Record, password: Row) -> None:
-        """Raise `Unauthenticated` for a password that has expired."""
-        expires_at = password["expires_at"]
+    def _in_force(self, user: Record, password: Row | None) -> bool:
+        """False for a password that has expired."""
+        expires_at = password["expires_at"] if password is not None else None
         if expires_at is None or user["options"].get("ignore_password_expiry"):
-            return
-        if expires_at <= self._ledger.clock():
-            raise Unauthenticated("The password has expired and must be changed.")
+            return True
+        return bool(self._ledger.clock() < expires_at)
 
     def is_active(self, user: Record) -> bool:
         """False for a user who has been away for too long."""

@@ -10,9 +10,10 @@ from appliance.errors import Invalid, NotFound, Unauthenticated
 from appliance.identity.claims import SECOND
 from appliance.identity.ec2_credentials import Ec2Credentials
 from appliance.identity.ledger import Ledger
+from appliance.identity.throttle import SIGNATURE_WEIGHT, Throttle
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
-from appliance.values import parse_time
+from appliance.values import current_client, parse_time
 
 _VALID_SECONDS = 900
 _WRAPPERS = ("credentials", "credential", "ec2Credentials")
@@ -22,7 +23,8 @@ Check = Callable[[str, dict[str, Any]], None]
 
 
 class Ec2Authentication:
-    def __init__(self, ledger: Ledger, credentials: Ec2Credentials, tokens: Tokens) -> None:
+    def __init__(self, ledger: Ledger, credentials: Ec2Credentials, tokens: Tokens, throttle: Throttle) -> None:
+        self._throttle = throttle
         self._ledger = ledger
         self._credentials = credentials
         self._tokens = tokens
@@ -38,13 +40,17 @@ class Ec2Authentication:
         access = shown.get("access") if isinstance(shown, dict) else None
         if not isinstance(access, str):
             raise Unauthenticated("EC2 Signature not supplied")
-        try:
-            credential = self._credentials.get(access)
-        except NotFound as error:
-            raise NotFound("EC2 access key not found.") from error
-        check(str(credential["secret"] or ""), shown)
+        with self._throttle.attempt(current_client.get().address, many_behind=True) as attempt:
+            attempt.on(f"EC2 {access}", SIGNATURE_WEIGHT)
+            try:
+                credential = self._credentials.get(access)
+            except NotFound as error:
+                raise NotFound("EC2 access key not found.") from error
+            check(str(credential["secret"] or ""), shown)
         self._check_age(shown)
-        return self._issue(credential)
+        token = self._issue(credential)
+        attempt.succeeded()
+        return token
 
     def _check_age(self, shown: dict[str, Any]) -> None:
         parameters, headers = _object(shown.get("params")), _object(shown.get("headers"))

@@ -11,6 +11,7 @@ from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
 from appliance.identity.scopes import Scopes
+from appliance.identity.throttle import Attempt
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 
@@ -25,9 +26,17 @@ class Proof:
     application_credential: Record | None = None
     """What the new token is bound to, with its project."""
 
+    @property
+    def is_first_hand(self) -> bool:
+        """Whether the user has shown a secret of their own."""
+        return self.parent is None and self.application_credential is None
 
-Method = Callable[[Record], Proof]
-"""Takes the method's object of `auth.identity`. Raises `Unauthenticated`, or `Invalid` if it is no such thing."""
+
+Method = Callable[[Record, Attempt], Proof]
+"""Takes the method's object of `auth.identity`, and tells the attempt whose secret it is before it checks it.
+
+Raises `Unauthenticated`, or `Invalid` if it is no such thing. Whatever is wrong, it has done the same work.
+"""
 
 
 class PasswordMethod:
@@ -39,23 +48,20 @@ class PasswordMethod:
         self._scopes = scopes
         self._compliance = compliance
 
-    def __call__(self, shown: Record) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
             raise Invalid("Expecting to find user and password in password.")
         user = find_user(self._ledger, self._scopes, shown["user"])
-        if user is not None:
-            self._compliance.check_not_locked(user)
-        stored = user_rows.password(self._ledger.db, user["id"]) if user is not None else None
-        right = self._passwords.verify(shown["user"]["password"], stored["hash"] if stored is not None else None)
-        if user is None or stored is None or not right:
-            if user is not None:
-                self._compliance.failed(user)
-            raise Unauthenticated("The user or the password is wrong.")
-        if not self._compliance.is_active(user):
-            raise Unauthenticated("The user was away for too long.")
-        self._compliance.check_password_in_force(user, stored)
-        self._compliance.succeeded(user)
-        return Proof(user["id"], ("password",))
+        attempt.on(account_of(self._scopes, shown["user"], user))
+        stored = user_rows.password(self._ledger.db, user["id"] if user is not None else "")
+        secret = shown["user"]["password"]
+        right = self._passwords.verify(secret, stored["hash"] if stored is not None else None, attempt.check)
+        admitted = self._compliance.admitted(user, stored, right=right)
+        renewed = self._passwords.renewed(secret, stored["hash"]) if stored is not None else None
+        if stored is not None and renewed is not None:
+            with self._ledger.db.write() as tx:
+                user_rows.replace_hash(tx, stored["id"], stored["hash"], renewed)
+        return Proof(admitted["id"], ("password",))
 
 
 class TokenMethod:
@@ -65,7 +71,7 @@ class TokenMethod:
         self._tokens = tokens
         self._credentials = credentials
 
-    def __call__(self, shown: Record) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("id"), str):
             raise Invalid("Expecting to find id in token.")
         try:
@@ -87,14 +93,15 @@ class ApplicationCredentialMethod:
         self._scopes = scopes
         self._credentials = credentials
 
-    def __call__(self, shown: Record) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not shown.get("id") and not (shown.get("name") and isinstance(shown.get("user"), dict)):
             raise Invalid("Expecting to find id, or name and user, in application_credential.")
-        user_id = None
+        user_id, owner = None, ""
         if not shown.get("id"):
             user = find_user(self._ledger, self._scopes, shown["user"])
             user_id = user["id"] if user is not None else None
-        credential = self._credentials.authenticate(shown, user_id)
+            owner = account_of(self._scopes, shown["user"], user)
+        credential = self._credentials.authenticate(shown, user_id, owner, attempt)
         return Proof(credential["user_id"], ("application_credential",), application_credential=credential)
 
 
@@ -111,3 +118,16 @@ def find_user(ledger: Ledger, scopes: Scopes, reference: Record) -> Record | Non
     except Unauthenticated:
         return None
     return user_rows.by_name(ledger.db, reference["name"], domain["id"])
+
+
+def account_of(scopes: Scopes, reference: Record, user: Record | None) -> str:
+    """What wrong secrets of a user are counted under, however they are referred to, and whether they exist or not."""
+    if user is not None:
+        return f"user {user['id']}"
+    if reference.get("id"):
+        return f"user {reference['id']}"
+    try:
+        domain = scopes.domain(reference["domain"])["id"]
+    except Unauthenticated:
+        domain = repr(reference["domain"])
+    return f"user {reference['name']!r} of {domain}"

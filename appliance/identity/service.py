@@ -1,5 +1,6 @@
 """The identity rooms put together: what the APIs and the composition root see of them."""
 
+import time
 from pathlib import Path
 
 from appliance.db.database import Database
@@ -25,6 +26,7 @@ from appliance.identity.endpoint_triples import EndpointTriples
 from appliance.identity.endpoints import Endpoints
 from appliance.identity.grants import Grants
 from appliance.identity.groups import Groups
+from appliance.identity.hash_queue import HashQueue
 from appliance.identity.implied_roles import ImpliedRoles
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
@@ -44,13 +46,14 @@ from appliance.identity.rules import RULES
 from appliance.identity.scopes import Scopes
 from appliance.identity.sealing import Sealer
 from appliance.identity.services import Services
+from appliance.identity.throttle import Allowed, Throttle
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 from appliance.identity.totp import TotpMethod
 from appliance.identity.trusts import Trusts
 from appliance.identity.users import Users
 from appliance.settings import Settings
-from appliance.values import Caller, Clock
+from appliance.values import Caller, Clock, Monotonic, SteadyClock
 
 
 class Identity:
@@ -64,14 +67,23 @@ class Identity:
         clock: Clock,
         *,
         password_cost: Cost = DEFAULT_COST,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._clock = clock
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
         ledger = Ledger(db, clock)
         self.ledger = ledger
         self.keyring = Keyring(keys_dir, clock())
-        self.passwords = Passwords(password_cost, settings.max_password_length)
-        self.compliance = Compliance(ledger, self.passwords, settings)
+        hashing = HashQueue(settings.password_threads, settings.password_queue)
+        self.passwords = Passwords(password_cost, settings.max_password_length, hashing)
+        self.compliance = Compliance(ledger, self.passwords, settings, SteadyClock(clock, monotonic))
+        allowed = Allowed(
+            pair=settings.failed_logins,
+            account=settings.failed_logins_account,
+            address=settings.failed_logins_address,
+            delay=settings.failed_logins_delay,
+        )
+        self.throttle = Throttle(allowed, monotonic)
         self.assignments = Assignments(ledger)
         self.revocations = Revocations(ledger, self._longest_life)
         self.scopes = Scopes(ledger)
@@ -105,13 +117,21 @@ class Identity:
             "totp": TotpMethod(ledger, self.scopes, self.compliance, self._totp_seeds),
         }
         self.authentication = Authentication(
-            ledger, self.assignments, self.scopes, self.tokens, self.trusts, receipts, methods
+            ledger,
+            self.assignments,
+            self.scopes,
+            self.tokens,
+            self.trusts,
+            receipts,
+            methods,
+            self.throttle,
+            self.compliance,
         )
 
     def _make_resources(self) -> None:
         """People, places, roles, and who has which where."""
         ledger = self.ledger
-        self.users = Users(ledger, self.revocations, self.compliance, self.passwords)
+        self.users = Users(ledger, self.revocations, self.compliance, self.passwords, self.throttle)
         self.groups = Groups(ledger, self.revocations)
         self.domains = Domains(ledger, self.projects, self.revocations)
         self.roles = Roles(ledger)
@@ -132,7 +152,7 @@ class Identity:
         self.endpoint_policies = EndpointPolicies(ledger, self.policies, self.services, self.regions, self.endpoints)
         self.credentials = Credentials(ledger, Sealer(keys_dir))
         self.ec2_credentials = Ec2Credentials(self.credentials)
-        self.ec2_authentication = Ec2Authentication(ledger, self.ec2_credentials, self.tokens)
+        self.ec2_authentication = Ec2Authentication(ledger, self.ec2_credentials, self.tokens, self.throttle)
         self.registered_limits = RegisteredLimits(ledger)
         self.limits = Limits(ledger)
         self.consumers = Consumers(ledger)

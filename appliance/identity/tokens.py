@@ -133,11 +133,11 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
 
     def _describe(self, text: str, claims: Claims) -> Token:
-        authenticated = self._usable_user(claims.user_id)
+        authenticated = self.usable_user(claims.user_id)
         delegated = self._delegation(claims)
         acting = authenticated
         if delegated is not None and delegated.user_id is not None:
-            acting = self._usable_user(delegated.user_id)
+            acting = self.usable_user(delegated.user_id)
         project = self._usable_project(claims.project_id) if claims.project_id else None
         domain = self._usable_domain(claims.domain_id) if claims.domain_id else None
         self._refuse_revoked(claims, authenticated, acting, project)
@@ -192,7 +192,8 @@ class Tokens:
         if self._revocations.covers(subjects, claims.issued_at):
             raise Unauthenticated("The token was revoked.")
 
-    def _usable_user(self, user_id: str) -> Record:
+    def usable_user(self, user_id: str) -> Record:
+        """The user, if they may use tokens. Raises `Unauthenticated`."""
         user = find(self._ledger.db, user_rows.USERS, user_id)
         if user is None or not user["enabled"]:
             raise Unauthenticated("The user is gone or disabled.")

@@ -4,21 +4,24 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import struct
 from collections.abc import Callable, Iterable
 
 from appliance.db.records import Record
-from appliance.errors import Invalid, Unauthenticated
+from appliance.errors import Invalid
 from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
-from appliance.identity.methods import Proof, find_user
+from appliance.identity.methods import Proof, account_of, find_user
 from appliance.identity.scopes import Scopes
+from appliance.identity.throttle import PASSCODE_WEIGHT, Attempt
 from appliance.values import Micros
 
 _STEP = 30 * 1_000_000
 _WINDOWS = (0, 1)
 """The current half minute and the one before are accepted."""
 
+_DECOY = base64.b32encode(os.urandom(20)).decode()
 
 Seeds = Callable[[str], Iterable[str]]
 """The base32 seeds that a user keeps."""
@@ -33,21 +36,18 @@ class TotpMethod:
         self._scopes = scopes
         self._compliance = compliance
 
-    def __call__(self, shown: Record) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("passcode"), str):
             raise Invalid("Expecting to find user and passcode in totp.")
         user = find_user(self._ledger, self._scopes, shown["user"])
-        if user is None:
-            raise Unauthenticated("There is no such user.")
-        self._compliance.check_not_locked(user)
-        seeds = self._seeds(user["id"])
+        attempt.on(account_of(self._scopes, shown["user"], user), PASSCODE_WEIGHT)
+        # Who has no seed, or does not exist, costs as much as who has one.
+        seeds = list(self._seeds(user["id"] if user is not None else "")) or [_DECOY]
         now = self._ledger.clock()
         expected = [passcode(seed, now - back * _STEP) for seed in seeds for back in _WINDOWS]
         given = shown["user"]["passcode"].encode()
-        if not any(code is not None and hmac.compare_digest(code.encode(), given) for code in expected):
-            self._compliance.failed(user)
-            raise Unauthenticated("The passcode is wrong.")
-        return Proof(user["id"], ("totp",))
+        right = any(code is not None and hmac.compare_digest(code.encode(), given) for code in expected)
+        return Proof(self._compliance.admitted(user, right=right)["id"], ("totp",))
 
 
 def passcode(seed: str, at: Micros) -> str | None:

@@ -8,17 +8,26 @@ from appliance.db import trusts as trust_rows
 from appliance.db import users as rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
-from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.changes import merged, names_unique
 from appliance.identity.compliance import Compliance, NewPassword
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
 from appliance.identity.revocations import Revocations
-from appliance.values import Micros, new_hex_id
+from appliance.identity.throttle import Throttle
+from appliance.values import Micros, current_client, new_hex_id
 
 
 class Users:
-    def __init__(self, ledger: Ledger, revocations: Revocations, compliance: Compliance, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        revocations: Revocations,
+        compliance: Compliance,
+        passwords: Passwords,
+        throttle: Throttle,
+    ) -> None:
+        self._throttle = throttle
         self._ledger = ledger
         self._revocations = revocations
         self._compliance = compliance
@@ -109,17 +118,13 @@ class Users:
 
         Raises `Unauthenticated` without a word on why if it is wrong or there is no such user.
         """
-        user = find(self._ledger.db, rows.USERS, user_id)
-        if user is not None:
-            self._compliance.check_not_locked(user)
-        stored = rows.password(self._ledger.db, user_id) if user is not None else None
-        right = self._passwords.verify(original, stored["hash"] if stored is not None else None)
-        if user is None or not right:
-            if user is not None:
-                self._compliance.failed(user)
-            raise Unauthenticated("The user or the password is wrong.")
-        if not user["enabled"] or not self._compliance.is_active(user):
-            raise Unauthenticated("The user is disabled.")
+        with self._throttle.attempt(current_client.get().address) as attempt:
+            attempt.on(f"user {user_id}")
+            user = find(self._ledger.db, rows.USERS, user_id)
+            stored = rows.password(self._ledger.db, user_id)
+            right = self._passwords.verify(original, stored["hash"] if stored is not None else None, attempt.check)
+            user = self._compliance.admitted(user, right=right)
+        attempt.succeeded()
         if user["options"].get("lock_password"):
             raise Forbidden("The password of this user is locked.")
         if password == original:

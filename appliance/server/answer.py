@@ -9,6 +9,7 @@ from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import Error, build_http_date
 
 from appliance.server.parser import Request
+from appliance.server.pool import waiting
 from appliance.values import KIB, Content
 
 _BLOCK = 64 * KIB
@@ -158,6 +159,8 @@ class AppAnswer(_Answer, WSGITask):  # type: ignore[misc]
             environ = super().get_environment()
             environ["wsgi.file_wrapper"] = self._wrap
             environ["appliance.streamed_body"] = self.request.body is not None
+            environ["appliance.client_has_left"] = self.channel.client_has_left
+            environ["appliance.waiting"] = waiting
         return cast("dict[str, Any]", self.environ)
 
     def _wrap(self, file: Any, block_size: int = 32 * KIB) -> ReadOnlyFileBasedBuffer:

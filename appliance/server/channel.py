@@ -8,6 +8,7 @@ thread, and then neither of the others touches the socket.
 import contextlib
 import contextvars
 import logging
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -247,6 +248,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             _log.exception("%s %s failed", request.command, request.path)
             return self._answer_error(answer, InternalServerError("The server failed to answer this request."))
         return answer
+
+    def client_has_left(self) -> bool:
+        """Whether the client has closed its end, so that nobody waits for the answer. From any thread."""
+        with self.outbuf_lock:
+            if not self.connected or self.socket is None:
+                return True
+            poll = select.poll()
+            poll.register(self.socket, select.POLLRDHUP)
+            return bool(poll.poll(0))
 
     def _new_answer(self, request: Request) -> Answer:
         return self.error_task_class(self, request) if request.error is not None else self.task_class(self, request)

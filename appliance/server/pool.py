@@ -4,11 +4,31 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
+
+_here = threading.local()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Around a wait of the job that runs in this thread: meanwhile the pool may have one thread more.
+
+    Only for waits whose number something else bounds.
+    """
+    pool: Pool | None = getattr(_here, "pool", None)
+    if pool is None:
+        yield
+        return
+    pool.stretch(1)
+    try:
+        yield
+    finally:
+        pool.stretch(-1)
 
 
 class Pool:
@@ -38,6 +58,13 @@ class Pool:
                 return self._grow()
             self._changed.notify()
             return True
+
+    def stretch(self, threads: int) -> None:
+        """Allow so many threads more, or less."""
+        with self._changed:
+            self._most += threads
+            if len(self._jobs) > self._idle and self._threads < self._most:
+                self._grow()
 
     def _grow(self) -> bool:
         """Start a thread; without one, the job just queued is refused. The lock is held."""
@@ -71,6 +98,7 @@ class Pool:
             return self._threads
 
     def _work(self) -> None:
+        _here.pool = self
         while (job := self._next()) is not None:
             try:
                 job()
@@ -79,12 +107,20 @@ class Pool:
 
     def _next(self) -> Job | None:
         with self._changed:
+            if self._threads > self._most:
+                # Somebody has come back from a wait. The others see to the jobs that are queued.
+                self._leave()
+                return None
             while not self._jobs:
                 if self._closed or not self._rest():
-                    self._threads -= 1
-                    self._changed.notify_all()
+                    self._leave()
                     return None
             return self._jobs.popleft()
+
+    def _leave(self) -> None:
+        """This thread ends. The lock is held."""
+        self._threads -= 1
+        self._changed.notify_all()
 
     def _rest(self) -> bool:
         """Wait for news; False if none came for so long that the thread may go."""

@@ -53,7 +53,7 @@ def test_access_rules_match_paths(rule: str, path: str, permitted: bool) -> None
 def test_a_secret_is_verified_and_never_stored_as_it_is() -> None:
     passwords = Passwords(CHEAP)
     stored = passwords.hash("open sesame")
-    assert stored.startswith("$scrypt$n=16,r=1,p=1$") and "sesame" not in stored
+    assert stored.startswith("$scrypt$v=2,n=16,r=1,p=1$") and "sesame" not in stored
     assert stored != passwords.hash("open sesame")
     assert passwords.verify("open sesame", stored)
     assert not passwords.verify("open", stored)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,24 @@ CHEAP = Cost(n=16, r=1, p=1)
 
 
 class Time:
-    """The wall clock, which a test can move on."""
+    """The wall clock, which a test can move on or set, and the time that has passed, which it can only move on."""
 
     def __init__(self) -> None:
         self.ahead: Micros = 0
+        self.passed = 0.0
 
     def __call__(self) -> Micros:
         return now() + self.ahead
 
+    def monotonic(self) -> float:
+        return time.monotonic() + self.passed
+
     def pass_seconds(self, seconds: float) -> None:
+        self.passed += seconds
+        self.ahead += int(seconds * 1_000_000)
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the wall clock, forward or back; no time passes."""
         self.ahead += int(seconds * 1_000_000)
 
 
@@ -52,6 +62,7 @@ class Client:
     token: str | None = None
     host: str = "cloud.example:5000"
     made: int = field(default=0)
+    address: str = "192.0.2.1"
 
     def call(
         self, method: str, path: str, body: Any = None, token: str | None = None, headers: dict[str, str] | None = None
@@ -65,6 +76,7 @@ class Client:
             "HTTP_HOST": self.host,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "5000",
+            "REMOTE_ADDR": self.address,
             "wsgi.url_scheme": "http",
             "wsgi.input": io.BytesIO(raw),
             "CONTENT_LENGTH": str(len(raw)) if body is not None else "",
@@ -124,9 +136,9 @@ def scoped(scope: Any) -> Any:
 
 def start(directory: Path, settings: Settings, db: Database) -> Client:
     """A client that acts as the admin on the project admin."""
-    time = Time()
-    identity = Identity(db, directory / "keys", settings, time, password_cost=CHEAP)
+    clock = Time()
+    identity = Identity(db, directory / "keys", settings, clock, password_cost=CHEAP, monotonic=clock.monotonic)
     identity.bootstrap(PASSWORD, "RegionOne")
-    client = Client(build(identity, settings), time, identity)
+    client = Client(build(identity, settings), clock, identity)
     client.token = client.log_in(scope="project:admin")
     return client
