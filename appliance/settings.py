@@ -73,7 +73,7 @@ class Settings:
         10, "wrong secrets an hour, for one account from one address, before the next one has to wait"
     )
     failed_logins_account: int = _setting(
-        100, "the same for one account, from all addresses that it has not logged in from since the start"
+        300, "the same for one account, from all addresses that it has not logged in from since the start"
     )
     failed_logins_address: int = _setting(
         300, "the same from one address, for all accounts that have not logged in from it since the start"

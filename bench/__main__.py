@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-PARTS = ("store", "corpus", "transport", "service")
+PARTS = ("store", "corpus", "transport", "service", "logins")
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 _MOST_THREADS = 4
 """Unless told otherwise: each computation takes 64 MiB."""
-_NICENESS = 10
-"""Ordinary requests go first; hashes get the processor time that is left over, which is at least a tenth of a core."""
+_NICENESS = 5
+"""Ordinary requests go first. Where they leave nothing over, a hash still gets a quarter of a processor."""
 _IDLE_SECONDS = 10.0
 _A_SECOND = 5
 """About how many hashes one thread computes in a second, to say when it may be worth coming back."""
@@ -49,6 +49,7 @@ class HashQueue:
         self._changed = threading.Condition()
         self._queues: OrderedDict[str, deque[_Job]] = OrderedDict()
         self._waiting = 0
+        self._entered = 0
         self._threads = 0
         self._idle = 0
         self._sweep_at = 0.0
@@ -64,6 +65,12 @@ class HashQueue:
         return result
 
     @property
+    def entered(self) -> int:
+        """How many computations were ever accepted."""
+        with self._changed:
+            return self._entered
+
+    @property
     def waiting(self) -> int:
         """How many computations have not begun."""
         with self._changed:
@@ -77,6 +84,7 @@ class HashQueue:
             self._make_room(address)
         self._queues.setdefault(address, deque()).append(job)
         self._waiting += 1
+        self._entered += 1
         if self._waiting > self._idle and self._threads < self._most_threads:
             threading.Thread(target=self._work, name="password", daemon=True).start()
             self._threads += 1

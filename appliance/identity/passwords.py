@@ -47,7 +47,7 @@ class Passwords:
     def __init__(self, cost: Cost = DEFAULT_COST, max_length: int = 4096, queue: HashQueue | None = None) -> None:
         self._cost = cost
         self._max_length = max_length
-        self._queue = queue or HashQueue()
+        self.queue = queue or HashQueue()
         # Nothing hashes to it, and to find that out takes as long as with any other.
         self._decoy = self._written(os.urandom(16), os.urandom(_LENGTH))
 
@@ -96,7 +96,7 @@ class Passwords:
             memory = 256 * cost.n * cost.r * cost.p + 2**20
             return hashlib.scrypt(key, salt=salt, n=cost.n, r=cost.r, p=cost.p, maxmem=memory, dklen=_LENGTH)
 
-        return self._queue.run(work)
+        return self.queue.run(work)
 
 
 def _pass() -> None:

@@ -17,9 +17,6 @@ from appliance.values import Monotonic
 _log = logging.getLogger(__name__)
 
 _HOUR = 3600.0
-_MOST_KEYS = 16_384
-"""Per kind of count, some 200 bytes each. What was not touched for longest is forgotten first."""
-
 PASSCODE_WEIGHT = 3.0
 """A six-digit code is worth guessing at: one wrong code counts as three wrong passwords."""
 SIGNATURE_WEIGHT = 0.1
@@ -32,8 +29,9 @@ class Allowed:
 
     pair: int = 10
     """For one account from one address."""
-    account: int = 100
-    """For one account from anywhere it has not logged in from before."""
+    account: int = 300
+    """For one account from anywhere it has not logged in from before. One address alone never gets there, as long as
+    it has to wait for `delay` each time."""
     address: int = 300
     """From one address, for all accounts that have not logged in from there before."""
     delay: int = 60
@@ -48,13 +46,17 @@ class Throttle:
     of the address too, so that one guesser behind a shared address does not keep everybody else out.
     """
 
-    def __init__(self, allowed: Allowed | None = None, monotonic: Monotonic = time.monotonic) -> None:
+    def __init__(
+        self, allowed: Allowed | None = None, monotonic: Monotonic = time.monotonic, most_keys: int = 16_384
+    ) -> None:
+        """Of each kind of count `most_keys` are kept, some 200 bytes each; what was touched last is kept."""
         allowed = allowed or Allowed()
         self._lock = threading.Lock()
         self._key = os.urandom(16)
-        self._pairs = _Counts(allowed.pair, allowed.delay, monotonic)
-        self._accounts = _Counts(allowed.account, allowed.delay, monotonic)
-        self._addresses = _Counts(allowed.address, allowed.delay, monotonic)
+        self._pairs = _Counts(allowed.pair, allowed.delay, monotonic, most_keys)
+        self._accounts = _Counts(allowed.account, allowed.delay, monotonic, most_keys)
+        self._addresses = _Counts(allowed.address, allowed.delay, monotonic, most_keys)
+        self._most_keys = most_keys
         self._known: OrderedDict[int, None] = OrderedDict()
 
     def attempt(self, address: str, *, many_behind: bool = False) -> "Attempt":
@@ -90,7 +92,7 @@ class Throttle:
         with self._lock:
             self._known[pair] = None
             self._known.move_to_end(pair)
-            if len(self._known) > _MOST_KEYS:
+            if len(self._known) > self._most_keys:
                 self._known.popitem(last=False)
 
     @property
@@ -153,13 +155,14 @@ class _Count:
 class _Counts:
     """Failures by key. They are forgotten one by one, all that are free within an hour. Not for several threads."""
 
-    def __init__(self, free: int, delay: int, monotonic: Monotonic) -> None:
+    def __init__(self, free: int, delay: int, monotonic: Monotonic, most_keys: int) -> None:
         self._free = free
         self._delay = delay
         self._monotonic = monotonic
         self._forgotten_a_second = max(free, 1) / _HOUR
         # More would only take longer to forget.
         self._most = free + 1 + math.log2(max(delay, 1))
+        self._most_keys = most_keys
         self._counts: OrderedDict[int, _Count] = OrderedDict()
 
     def __len__(self) -> int:
@@ -177,7 +180,7 @@ class _Counts:
         now = self._monotonic()
         count = self._counts.setdefault(key, _Count(0.0, now, now))
         self._counts.move_to_end(key)
-        if len(self._counts) > _MOST_KEYS:
+        if len(self._counts) > self._most_keys:
             self._counts.popitem(last=False)
         before = max(0.0, count.failures - (now - count.at) * self._forgotten_a_second)
         count.failures, count.at = min(before + weight, self._most), now
