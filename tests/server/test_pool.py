@@ -2,7 +2,7 @@
 
 import threading
 
-from appliance.server.pool import Pool
+from appliance.server.pool import Pool, waiting
 
 _PATIENCE = 20.0
 
@@ -61,3 +61,49 @@ def test_closed_pool_refuses_drops_or_finishes_what_waits():
         go_on.set()
         assert pool.close(_PATIENCE, drop=drop) == 0
         assert later.is_set() is not drop
+
+
+def test_a_job_that_waits_lets_another_have_its_thread():
+    pool = Pool("test", 1)
+    go_on, done = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        with waiting():
+            go_on.wait(_PATIENCE)
+
+    for _ in range(5):
+        assert pool.submit(wait)
+    assert pool.submit(done.set)
+    assert done.wait(_PATIENCE)
+    go_on.set()
+    assert pool.close(_PATIENCE, drop=False) == 0
+
+
+def test_threads_beyond_the_bound_end_with_their_jobs():
+    pool = Pool("test", 2)
+    go_on = threading.Event()
+    ready = threading.Semaphore(0)
+
+    def wait() -> None:
+        with waiting():
+            ready.release()
+            go_on.wait(_PATIENCE)
+
+    for _ in range(6):
+        assert pool.submit(wait)
+    for _ in range(6):
+        assert ready.acquire(timeout=_PATIENCE)
+    assert pool.threads >= 6
+    go_on.set()
+    while pool.threads > 2:
+        pass
+    together = threading.Barrier(3)
+    for _ in range(2):
+        assert pool.submit(lambda: together.wait(_PATIENCE))
+    together.wait(_PATIENCE)
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_a_thread_of_no_pool_may_wait_too():
+    with waiting():
+        pass

@@ -134,9 +134,9 @@ def scoped(scope: Any) -> Any:
     }[kind]
 
 
-def start(directory: Path, settings: Settings, db: Database) -> Client:
+def start(directory: Path, settings: Settings, db: Database, clock: Time | None = None) -> Client:
     """A client that acts as the admin on the project admin."""
-    clock = Time()
+    clock = clock or Time()
     identity = Identity(db, directory / "keys", settings, clock, password_cost=CHEAP, monotonic=clock.monotonic)
     identity.bootstrap(PASSWORD, "RegionOne")
     client = Client(build(identity, settings), clock, identity)
