@@ -26,19 +26,20 @@ def now() -> Micros:
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-Monotonic = Callable[[], float]
-"""Seconds since whenever, never set by anybody: what durations are measured with."""
+def elapsed() -> Micros:
+    """Time that has passed since some moment, on a clock that nobody sets: for durations."""
+    return time.monotonic_ns() // 1000
 
 
 class SteadyClock:
     """The wall clock as it was when this was made, plus what has passed since: setting the clock does not move it."""
 
-    def __init__(self, clock: Clock = now, monotonic: Monotonic = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._offset = clock() - int(monotonic() * 1_000_000)
+    def __init__(self, clock: Clock, elapsed: Clock) -> None:
+        self._elapsed = elapsed
+        self._offset = clock() - elapsed()
 
     def __call__(self) -> Micros:
-        return self._offset + int(self._monotonic() * 1_000_000)
+        return self._offset + self._elapsed()
 
 
 def seconds_text(at: Micros) -> str:

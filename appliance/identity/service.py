@@ -1,6 +1,5 @@
 """The identity rooms put together: what the APIs and the composition root see of them."""
 
-import time
 from pathlib import Path
 
 from appliance.db.database import Database
@@ -53,7 +52,7 @@ from appliance.identity.totp import TotpMethod
 from appliance.identity.trusts import Trusts
 from appliance.identity.users import Users
 from appliance.settings import Settings
-from appliance.values import Caller, Clock, Monotonic, SteadyClock
+from appliance.values import Caller, Clock, SteadyClock, elapsed
 
 
 class Identity:
@@ -67,7 +66,7 @@ class Identity:
         clock: Clock,
         *,
         password_cost: Cost = DEFAULT_COST,
-        monotonic: Monotonic = time.monotonic,
+        elapsed: Clock = elapsed,
     ) -> None:
         self._clock = clock
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
@@ -76,14 +75,14 @@ class Identity:
         self.keyring = Keyring(keys_dir, clock())
         hashing = HashQueue(settings.password_threads, settings.password_queue)
         self.passwords = Passwords(password_cost, settings.max_password_length, hashing)
-        self.compliance = Compliance(ledger, self.passwords, settings, SteadyClock(clock, monotonic))
+        self.compliance = Compliance(ledger, self.passwords, settings, SteadyClock(clock, elapsed))
         allowed = Allowed(
             pair=settings.failed_logins,
             account=settings.failed_logins_account,
             address=settings.failed_logins_address,
             delay=settings.failed_logins_delay,
         )
-        self.throttle = Throttle(allowed, monotonic)
+        self.throttle = Throttle(allowed, elapsed)
         self.assignments = Assignments(ledger)
         self.revocations = Revocations(ledger, self._longest_life)
         self.scopes = Scopes(ledger)

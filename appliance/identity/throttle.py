@@ -6,13 +6,13 @@ import logging
 import math
 import os
 import threading
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from types import TracebackType
 
 from appliance.errors import NotFound, TooManyRequests, Unauthenticated
-from appliance.values import Monotonic
+from appliance.identity.claims import SECOND
+from appliance.values import Clock, Micros, elapsed
 
 _log = logging.getLogger(__name__)
 
@@ -46,16 +46,14 @@ class Throttle:
     of the address too, so that one guesser behind a shared address does not keep everybody else out.
     """
 
-    def __init__(
-        self, allowed: Allowed | None = None, monotonic: Monotonic = time.monotonic, most_keys: int = 16_384
-    ) -> None:
+    def __init__(self, allowed: Allowed | None = None, elapsed: Clock = elapsed, most_keys: int = 16_384) -> None:
         """Of each kind of count `most_keys` are kept, some 200 bytes each; what was touched last is kept."""
         allowed = allowed or Allowed()
         self._lock = threading.Lock()
         self._key = os.urandom(16)
-        self._pairs = _Counts(allowed.pair, allowed.delay, monotonic, most_keys)
-        self._accounts = _Counts(allowed.account, allowed.delay, monotonic, most_keys)
-        self._addresses = _Counts(allowed.address, allowed.delay, monotonic, most_keys)
+        self._pairs = _Counts(allowed.pair, allowed.delay, elapsed, most_keys)
+        self._accounts = _Counts(allowed.account, allowed.delay, elapsed, most_keys)
+        self._addresses = _Counts(allowed.address, allowed.delay, elapsed, most_keys)
         self._most_keys = most_keys
         self._known: OrderedDict[int, None] = OrderedDict()
 
@@ -147,18 +145,18 @@ class Attempt:
 @dataclass(slots=True)
 class _Count:
     failures: float
-    at: float
+    at: Micros
     """When this was the number."""
-    blocked_until: float
+    blocked_until: Micros
 
 
 class _Counts:
     """Failures by key. They are forgotten one by one, all that are free within an hour. Not for several threads."""
 
-    def __init__(self, free: int, delay: int, monotonic: Monotonic, most_keys: int) -> None:
+    def __init__(self, free: int, delay: int, elapsed: Clock, most_keys: int) -> None:
         self._free = free
         self._delay = delay
-        self._monotonic = monotonic
+        self._elapsed = elapsed
         self._forgotten_a_second = max(free, 1) / _HOUR
         # More would only take longer to forget.
         self._most = free + 1 + math.log2(max(delay, 1))
@@ -173,21 +171,21 @@ class _Counts:
         if count is None:
             return 0.0
         self._counts.move_to_end(key)
-        return max(0.0, count.blocked_until - self._monotonic())
+        return max(0, count.blocked_until - self._elapsed()) / SECOND
 
     def add(self, key: int, weight: float) -> bool:
         """Count a failure; whether it is the first that has to be waited for."""
-        now = self._monotonic()
+        now = self._elapsed()
         count = self._counts.setdefault(key, _Count(0.0, now, now))
         self._counts.move_to_end(key)
         if len(self._counts) > self._most_keys:
             self._counts.popitem(last=False)
-        before = max(0.0, count.failures - (now - count.at) * self._forgotten_a_second)
+        before = max(0.0, count.failures - (now - count.at) / SECOND * self._forgotten_a_second)
         count.failures, count.at = min(before + weight, self._most), now
         excess = count.failures - self._free
         if excess <= 0:
             return False
-        count.blocked_until = now + min(self._delay, 2.0 ** (excess - 1))
+        count.blocked_until = now + int(min(self._delay, 2.0 ** (excess - 1)) * SECOND)
         return before <= self._free
 
 

@@ -16,7 +16,7 @@ class Guesses:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.throttle = Throttle(ALLOWED, lambda: self.now)
+        self.throttle = Throttle(ALLOWED, lambda: int(self.now * 1_000_000))
 
     def guess(self, account: str, address: str, *, wrong: bool = True, weight: float = 1.0) -> int:
         """Seconds that this guess is told to wait; 0 if it was let through."""
@@ -63,7 +63,7 @@ def test_asking_during_the_wait_does_not_prolong_it(guesses: Guesses) -> None:
 
 
 def test_guesses_from_one_address_keep_nobody_out_at_another(guesses: Guesses) -> None:
-    guesses.throttle = Throttle(Allowed(), lambda: guesses.now)
+    guesses.throttle = Throttle(Allowed(), lambda: int(guesses.now * 1_000_000))
     for _ in range(24 * 360):
         guesses.waits("anna", "192.0.2.1", 2)
         guesses.now += 10

@@ -7,7 +7,6 @@ from appliance.api.identity_v2.gate import Visitor
 from appliance.db.records import Filter, Record
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
-from appliance.identity.methods import Proof
 from appliance.identity.service import Identity
 
 _HIDDEN = ("domain_id", "created_at", "last_active_at", "password_expires_at", "default_project_id")
@@ -86,8 +85,9 @@ class Users:
         if token.user.id != user_id or token.delegated:
             raise Forbidden("You are not authorized to change somebody else's password.")
         self._identity.users.change_password(user_id, original, password)
+        identity = {"methods": ["password"], "password": {"user": {"id": user_id, "password": password}}}
         scope = {"project": {"id": token.project_id}} if token.project_id else "unscoped"
-        fresh = self._identity.authentication.complete([Proof(user_id, ("password",))], ["password"], scope)
+        fresh = self._identity.authentication.authenticate(identity, scope)
         return Reply(200, self._access.document(request, fresh))
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from appliance.db.database import Database
 from appliance.identity.passwords import Cost
 from appliance.identity.service import Identity
 from appliance.settings import Settings
-from appliance.values import Micros, now
+from appliance.values import Micros, elapsed, now
 
 PASSWORD = "correct horse"
 CHEAP = Cost(n=16, r=1, p=1)
@@ -24,16 +23,16 @@ class Time:
 
     def __init__(self) -> None:
         self.ahead: Micros = 0
-        self.passed = 0.0
+        self.passed: Micros = 0
 
     def __call__(self) -> Micros:
         return now() + self.ahead
 
-    def monotonic(self) -> float:
-        return time.monotonic() + self.passed
+    def elapsed(self) -> Micros:
+        return elapsed() + self.passed
 
     def pass_seconds(self, seconds: float) -> None:
-        self.passed += seconds
+        self.passed += int(seconds * 1_000_000)
         self.ahead += int(seconds * 1_000_000)
 
     def set_clock(self, seconds: float) -> None:
@@ -137,7 +136,7 @@ def scoped(scope: Any) -> Any:
 def start(directory: Path, settings: Settings, db: Database, clock: Time | None = None) -> Client:
     """A client that acts as the admin on the project admin."""
     clock = clock or Time()
-    identity = Identity(db, directory / "keys", settings, clock, password_cost=CHEAP, monotonic=clock.monotonic)
+    identity = Identity(db, directory / "keys", settings, clock, password_cost=CHEAP, elapsed=clock.elapsed)
     identity.bootstrap(PASSWORD, "RegionOne")
     client = Client(build(identity, settings), clock, identity)
     client.token = client.log_in(scope="project:admin")
