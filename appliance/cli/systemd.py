@@ -135,6 +135,8 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# Threads that check passwords lower their own priority.
+SystemCallFilter=setpriority
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -1,6 +1,7 @@
 """Where password hashes are computed: a few threads of low priority, and a bounded queue that is fair to addresses."""
 
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -14,6 +15,8 @@ from typing import Any, TypeVar
 from appliance.errors import ClientVanished, TooManyRequests
 from appliance.identity.throttle import network_of
 from appliance.values import Client, current_client
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -43,7 +46,7 @@ class HashQueue:
     """
 
     def __init__(self, threads: int = 0, waiting: int = 128) -> None:
-        self._most_threads = threads or min(os.cpu_count() or 1, _MOST_THREADS)
+        self._most_threads = threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS)
         self._most_waiting = waiting
         # Guards everything below. Never held while a hash is computed.
         self._changed = threading.Condition()
@@ -86,10 +89,21 @@ class HashQueue:
         self._waiting += 1
         self._entered += 1
         if self._waiting > self._idle and self._threads < self._most_threads:
-            threading.Thread(target=self._work, name="password", daemon=True).start()
-            self._threads += 1
+            self._grow(address, job)
         else:
             self._changed.notify()
+
+    def _grow(self, address: str, job: _Job) -> None:
+        """Start a thread; without any, the job just queued is refused. The lock is held."""
+        try:
+            threading.Thread(target=self._work, name="password", daemon=True).start()
+        except RuntimeError:
+            _log.exception("a thread that checks passwords can't be started")
+            if not self._threads:
+                self._remove(address, job)
+                raise self._full() from None
+            return
+        self._threads += 1
 
     def _make_room(self, address: str) -> None:
         """Take away whoever has left, else the last one of the address with most. The lock is held."""
