@@ -1,5 +1,6 @@
 """Plain values that every floor shares: ids, times, the caller, and how bytes leave the house."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def now() -> Micros:
     """The wall clock, as every room receives it through its constructor."""
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def elapsed() -> Micros:
+    """Time that has passed since some moment, on a clock that nobody sets: for durations."""
+    return time.monotonic_ns() // 1000
 
 
 def seconds_text(at: Micros) -> str:

@@ -17,6 +17,7 @@ from appliance.identity.scopes import UNSCOPED, Scope, Scopes
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 from appliance.identity.trusts import Trusts
+from appliance.values import Micros
 
 
 class Authentication:
@@ -31,6 +32,8 @@ class Authentication:
         trusts: Trusts,
         receipts: Receipts,
         methods: Mapping[str, Method],
+        *,
+        totp_alone: bool,
     ) -> None:
         self._ledger = ledger
         self._assignments = assignments
@@ -39,6 +42,7 @@ class Authentication:
         self._trusts = trusts
         self._receipts = receipts
         self._methods = methods
+        self._totp_alone = totp_alone
 
     def authenticate(self, identity: Record, scope: Any = None, receipt: str | None = None) -> Token:
         """Issue a token for `auth.identity` on `auth.scope`, both in Keystone's form.
@@ -56,24 +60,34 @@ class Authentication:
             raise Unauthenticated("No authentication method was used.")
         if "application_credential" in names and scope is not None:
             raise Unauthenticated("Application credentials can't request a scope.")
+        stamp = self._tokens.stamp()
         proofs = [self._methods[name](identity[name]) for name in names]
-        return self.complete(proofs, scope, receipt)
-
-    def complete(self, proofs: Sequence[Proof], scope: Any = None, receipt: str | None = None) -> Token:
-        """Issue a token for someone who has shown enough."""
         user_id = proofs[0].user_id
         if any(proof.user_id != user_id for proof in proofs):
             raise Unauthenticated("The methods speak of different users.")
+        earlier = self._receipts.read(receipt, user_id) if receipt else None
         methods = [name for proof in proofs for name in proof.methods]
-        if receipt:
-            methods += self._receipts.methods(receipt, user_id)
-        methods = list(dict.fromkeys(methods))
-        self._require_factors(user_id, methods)
+        methods = list(dict.fromkeys([*methods, *(earlier.methods if earlier is not None else ())]))
+        missing = self._missing(user_id, methods)
+        token = self._token(proofs, methods, stamp, scope) if missing is None else None
+        # Nobody has the token yet: what was made with a receipt that is used up is thrown away.
+        if earlier is not None:
+            self._receipts.redeem(earlier)
+        if token is not None:
+            return token
+        if "application_credential" in methods:
+            # No receipt could hold what the credential is bound to.
+            raise Unauthenticated("An application credential is not enough for this user.")
+        raise MethodsMissing(self._receipts.issue(user_id, methods), missing or [])
+
+    def _token(self, proofs: Sequence[Proof], methods: Sequence[str], stamp: Micros, scope: Any) -> Token:
+        """A token for someone who has shown enough."""
+        user_id = proofs[0].user_id
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
-        claims = self._tokens.claims(user_id, tuple(methods), parent)
+        claims = self._tokens.claims(user_id, tuple(methods), stamp, parent)
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
         if credential is not None:
-            return self._tokens.issue(_bound(claims, credential, scope))
+            return self._tokens.issue(_bound(claims, credential))
         return self._issue(self._scope(user_id, parent, scope).onto(claims))
 
     def _issue(self, claims: Claims) -> Token:
@@ -89,11 +103,15 @@ class Authentication:
         self._trusts.consume(trust["id"])
         return token
 
-    def _require_factors(self, user_id: str, methods: Sequence[str]) -> None:
+    def _missing(self, user_id: str, methods: Sequence[str]) -> list[list[str]] | None:
+        """The sets of methods of which one would do, unless those that were shown are enough."""
         user = find(self._ledger.db, user_rows.USERS, user_id)
         rules = rules_of(user) if user is not None else []
-        if not satisfied(rules, set(methods), set(self._methods)):
-            raise MethodsMissing(self._receipts.issue(user_id, methods), rules)
+        if not satisfied(rules, set(methods)):
+            return rules
+        if set(methods) - {"token"} == {"totp"} and not self._totp_alone:
+            return [["password", "totp"]]
+        return None
 
     def _scope(self, user_id: str, parent: Token | None, asked: Any) -> Scope:
         if parent is not None and parent.system and isinstance(asked, dict) and {"project", "domain"} & set(asked):
@@ -114,9 +132,7 @@ class Authentication:
         return Scope(project_id=project["id"])
 
 
-def _bound(claims: Claims, credential: Record, scope: Any) -> Claims:
+def _bound(claims: Claims, credential: Record) -> Claims:
     """Claims of an application credential: its project, its end, and no choice."""
-    if scope is not None:
-        raise Forbidden("A token of an application credential can't be turned into one of another scope.")
     bound = replace(claims, project_id=credential["project_id"], application_credential_id=credential["id"])
     return bound.until(credential["expires_at"])

@@ -12,12 +12,16 @@ from appliance.errors import Invalid, Unauthenticated
 from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.methods import Proof, find_user
+from appliance.identity.once import Once
 from appliance.identity.scopes import Scopes
 from appliance.values import Micros
 
 _STEP = 30 * 1_000_000
 _WINDOWS = (0, 1)
-"""The current half minute and the one before are accepted."""
+"""The current half minute and the one before are accepted, Keystone's default: whoever types needs a while."""
+
+_NO_SEED = base64.b32encode(b"nobody's seed").decode()
+"""What a user without a seed is compared with, so that they take as long as others."""
 
 
 Seeds = Callable[[str], Iterable[str]]
@@ -25,9 +29,10 @@ Seeds = Callable[[str], Iterable[str]]
 
 
 class TotpMethod:
-    """A passcode made from a seed that the user keeps here as a credential of type `totp`."""
+    """A passcode made from a seed that the user keeps here as a credential of type `totp`. Each is good once."""
 
-    def __init__(self, ledger: Ledger, scopes: Scopes, compliance: Compliance, seeds: Seeds) -> None:
+    def __init__(self, ledger: Ledger, scopes: Scopes, compliance: Compliance, once: Once, seeds: Seeds) -> None:
+        self._once = once
         self._seeds = seeds
         self._ledger = ledger
         self._scopes = scopes
@@ -37,17 +42,30 @@ class TotpMethod:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("passcode"), str):
             raise Invalid("Expecting to find user and passcode in totp.")
         user = find_user(self._ledger, self._scopes, shown["user"])
-        if user is None:
-            raise Unauthenticated("There is no such user.")
-        self._compliance.check_not_locked(user)
-        seeds = self._seeds(user["id"])
-        now = self._ledger.clock()
-        expected = [passcode(seed, now - back * _STEP) for seed in seeds for back in _WINDOWS]
-        given = shown["user"]["passcode"].encode()
-        if not any(code is not None and hmac.compare_digest(code.encode(), given) for code in expected):
-            self._compliance.failed(user)
-            raise Unauthenticated("The passcode is wrong.")
+        if user is not None:
+            self._compliance.check_not_locked(user)
+        seeds = list(self._seeds(user["id"])) if user is not None else []
+        code = shown["user"]["passcode"]
+        window = _matching(seeds or [_NO_SEED], code, self._ledger.clock() // _STEP)
+        if user is None or not seeds or window is None:
+            if user is not None:
+                self._compliance.failed(user)
+            raise Unauthenticated("The user or the passcode is wrong.")
+        if not self._compliance.is_active(user):
+            raise Unauthenticated("The user was away for too long.")
+        self._once.claim("totp", user["id"], window, code)
         return Proof(user["id"], ("totp",))
+
+
+def _matching(seeds: Iterable[str], code: str, window: int) -> int | None:
+    """The half minute, this one or the one before, whose passcode this is. Looks at all of them, right or wrong."""
+    found = None
+    for seed in seeds:
+        for at in (window - back for back in _WINDOWS):
+            expected = passcode(seed, at * _STEP)
+            if hmac.compare_digest((expected or "").encode(), code.encode()) and expected is not None:
+                found = at
+    return found
 
 
 def passcode(seed: str, at: Micros) -> str | None:
