@@ -92,7 +92,8 @@ class Credentials:
         trust = find(self._ledger.db, TRUSTS, delegation_id) if key == "trust_id" else None
         if trust is None or trust["deleted_at"] is not None or trust["project_id"] != project_id:
             return False
-        return user_id == trust["trustee_user_id"] or (trust["impersonation"] and user_id == trust["trustor_user_id"])
+        parties = {trust["trustee_user_id"], trust["trustor_user_id"] if trust["impersonation"] else None}
+        return user_id in parties
 
     def _opened(self, stored: Record) -> Record:
         blob = self._sealer.open(stored["sealed_blob"])

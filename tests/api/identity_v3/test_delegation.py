@@ -118,6 +118,37 @@ def test_a_restricted_credential_makes_no_others_and_an_unrestricted_one_does(cl
         assert client.call("DELETE", f"{pair.path}/{made['id']}", token=token).status == (204 if status == 201 else 403)
 
 
+RULES = [
+    {"path": "/v3/users/*/application_credentials", "method": "POST", "service": "identity"},
+    {"path": "/v2/images", "method": "GET", "service": "image"},
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 201),
+        ({"access_rules": RULES[1:]}, 201),
+        ({"access_rules": [{"path": "/**", "method": "GET", "service": "image"}]}, 403),
+        ({"expires_at": "2900-01-01T00:00:00"}, 201),
+        ({"expires_at": "2999-01-01T00:00:01"}, 403),
+    ],
+)
+def test_a_credential_makes_none_that_may_more_or_lives_longer(
+    client: Client, pair: Pair, asked: dict[str, Any], status: int
+) -> None:
+    made = pair.credential(unrestricted=True, access_rules=RULES, expires_at="2999-01-01T00:00:00")
+    token = pair.use(made).headers["x-subject-token"]
+    answer = client.call("POST", pair.path, {"application_credential": {"name": "child", **asked}}, token)
+    assert answer.status == status, answer.text
+    if status == 201:
+        child = answer.json["application_credential"]
+        assert [rule["path"] for rule in child["access_rules"]] == [
+            rule["path"] for rule in asked.get("access_rules", made["access_rules"])
+        ]
+        assert child["expires_at"] <= made["expires_at"]
+
+
 def test_a_credential_can_ask_for_no_scope(client: Client, pair: Pair) -> None:
     made = pair.credential()
     assert pair.use(made, scope={"project": {"id": pair.project}}).status == 401
