@@ -58,6 +58,7 @@ TRUST = Schema(
             "remaining_uses": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
             "expires_at": TEXT_OR_NULL,
             "allow_redelegation": {"type": ["boolean", "null"]},
+            "redelegated_trust_id": TEXT_OR_NULL,
             "redelegation_count": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
             "roles": _ROLES,
         },

@@ -8,6 +8,7 @@ from appliance.api.identity_v3.expiry import future
 from appliance.api.identity_v3.schemas_delegation import TRUST
 from appliance.db.records import Filter, Record
 from appliance.errors import NotFound
+from appliance.identity.claims import SECOND
 from appliance.identity.policy import Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
@@ -85,10 +86,8 @@ class Trusts:
 
 
 def _shown(trust: Record) -> Record:
-    """Without what is for our own use; times as Keystone writes them."""
+    """Without what is for our own use; times as Keystone writes them, whose trusts show no fraction."""
     view = {key: value for key, value in trust.items() if key != "roles"}
     for name in ("expires_at", "deleted_at"):
-        view[name] = None if view[name] is None else micros_text(view[name])
-    if view["redelegated_trust_id"] is None:
-        del view["redelegated_trust_id"]
+        view[name] = None if view[name] is None else micros_text(view[name] // SECOND * SECOND)
     return view
