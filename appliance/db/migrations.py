@@ -17,6 +17,7 @@ from appliance.db.schema_images import create_images
 from appliance.db.schema_legacy import create_legacy
 from appliance.db.schema_metadefs import create_metadefs
 from appliance.db.schema_notes import create_notes
+from appliance.db.schema_proofs import create_proofs
 
 STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0001_blocks", create_blocks),
@@ -27,6 +28,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0006_catalog", create_catalog),
     ("0007_legacy", create_legacy),
     ("0008_image_cache", create_image_cache),
+    ("0009_proofs", create_proofs),
 )
 
 migrations = Migrations("appliance")

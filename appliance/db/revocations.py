@@ -1,12 +1,34 @@
 """Rows of revocations: tokens that ended before their time, by what they have in common."""
 
+from collections.abc import Sequence
+
 from appliance.db.database import Row, Tx
 from appliance.db.records import Reader
 from appliance.values import Micros
 
 
-def everything(reader: Reader) -> list[Row]:
-    return reader.rows("SELECT kind, subject, issued_before, forget_at FROM revocations")
+def since(reader: Reader, at: Micros) -> list[Row]:
+    """Those that were made then or later."""
+    return reader.rows(
+        "SELECT kind, subject, issued_before FROM revocations WHERE issued_before >= ? ORDER BY kind, subject", (at,)
+    )
+
+
+def of_subjects(reader: Reader, subjects: Sequence[tuple[str, str]]) -> Micros | None:
+    """The latest revocation of any of these (kind, subject) pairs. Costs a look into the primary key for each."""
+    marks = ", ".join(["(?, ?)"] * len(subjects))
+    row = reader.row(
+        f"WITH asked (kind, subject) AS (VALUES {marks}) "
+        "SELECT max(issued_before) AS latest FROM asked CROSS JOIN revocations USING (kind, subject)",
+        [part for subject in subjects for part in subject],
+    )
+    return None if row is None else row["latest"]
+
+
+def latest(reader: Reader) -> Micros:
+    """When the last one was made; 0 without any."""
+    row = reader.row("SELECT max(issued_before) AS latest FROM revocations")
+    return (row["latest"] if row is not None else None) or 0
 
 
 def add(tx: Tx, kind: str, subject: str, issued_before: Micros, forget_at: Micros) -> None:

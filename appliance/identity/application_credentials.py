@@ -53,6 +53,9 @@ class ApplicationCredentials:
             raise Forbidden(f"A user may have at most {self._limit} application credentials.")
         roles = self._roles(token, asked.get("roles"))
         access_rules = self._access_rules(user_id, asked.get("access_rules") or [])
+        if token.application_credential is not None:
+            parent = self.get(token.application_credential.id)
+            access_rules, expires_at = _within(parent, access_rules, expires_at)
         secret: str = asked.get("secret") or secrets.token_urlsafe(64)
         credential: Record = {
             "id": new_hex_id(),
@@ -159,7 +162,7 @@ class ApplicationCredentials:
         db = self._ledger.db
         found = []
         for rule in asked:
-            if set(rule) == {"id"}:
+            if "id" in rule:
                 known = find(db, rows.ACCESS_RULES, rule["id"])
                 if known is None or known["user_id"] != user_id:
                     raise NotFound(f"Could not find access rule: {rule['id']}.")
@@ -189,6 +192,24 @@ class ApplicationCredentials:
             if rows.rule_in_use(tx, rule_id):
                 raise Forbidden(f"Access rule {rule_id} is in use by an application credential.")
             delete(tx, rows.ACCESS_RULES, rule_id)
+
+
+def _within(parent: Record, rules: list[Record], expires_at: Micros | None) -> tuple[list[Record], Micros | None]:
+    """Rules and end of a credential that another one makes: its parent's, unless it asks for less.
+
+    Raises `Forbidden` for more: Keystone lets a credential with access rules make one without any.
+    """
+    if parent["access_rules"]:
+        bounds = {rule["id"]: rule for rule in parent["access_rules"]}
+        rules = rules or [{**rule, "user_id": parent["user_id"]} for rule in bounds.values()]
+        if not all(rule["id"] in bounds for rule in rules):
+            raise Forbidden("An application credential can't make one that has other access rules than its own.")
+    end = parent["expires_at"]
+    if end is not None:
+        expires_at = end if expires_at is None else expires_at
+        if expires_at > end:
+            raise Forbidden("An application credential can't make one that outlives it.")
+    return rules, expires_at
 
 
 def _attach(tx: Tx, credential_id: str, rule: Record) -> None:

@@ -13,13 +13,13 @@ from appliance.identity.claims import Claims
 from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.methods import Method, Proof
-from appliance.identity.receipts import MethodsMissing, Receipts, rules_of, satisfied
+from appliance.identity.receipts import MethodsMissing, Receipt, Receipts, rules_of, satisfied
 from appliance.identity.scopes import UNSCOPED, Scope, Scopes
 from appliance.identity.throttle import Throttle
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
 from appliance.identity.trusts import Trusts
-from appliance.values import current_client
+from appliance.values import Micros, current_client
 
 
 class Authentication:
@@ -36,6 +36,8 @@ class Authentication:
         methods: Mapping[str, Method],
         throttle: Throttle,
         compliance: Compliance,
+        *,
+        totp_alone: bool,
     ) -> None:
         self._ledger = ledger
         self._assignments = assignments
@@ -46,6 +48,7 @@ class Authentication:
         self._methods = methods
         self._throttle = throttle
         self._compliance = compliance
+        self._totp_alone = totp_alone
 
     def authenticate(self, identity: Record, scope: Any = None, receipt: str | None = None) -> Token:
         """Issue a token for `auth.identity` on `auth.scope`, both in Keystone's form.
@@ -63,36 +66,49 @@ class Authentication:
             raise Unauthenticated("No authentication method was used.")
         if "application_credential" in names and scope is not None:
             raise Unauthenticated("Application credentials can't request a scope.")
+        stamp = self._tokens.stamp()
         with self._throttle.attempt(current_client.get().address) as attempt:
             proofs = [self._methods[name](identity[name], attempt) for name in names]
-            methods = self._methods_shown(proofs, receipt)
+            methods, earlier = self._methods_shown(proofs, receipt)
         # What is refused from here on is no sign of guessing: the secrets were right.
-        self._require_factors(proofs[0].user_id, methods)
-        token = self.complete(proofs, methods, scope)
-        attempt.succeeded()
-        if any(proof.is_first_hand for proof in proofs):
-            self._compliance.succeeded(proofs[0].user_id)
-        return token
+        user_id = proofs[0].user_id
+        missing = self._missing(user_id, methods)
+        token = self._token(proofs, methods, stamp, scope) if missing is None else None
+        # Nobody has the token yet: what was made with a receipt that is used up is thrown away.
+        if earlier is not None:
+            self._receipts.redeem(earlier)
+        if token is not None:
+            attempt.succeeded()
+            if any(proof.is_first_hand for proof in proofs):
+                self._compliance.succeeded(user_id)
+            return token
+        if "application_credential" in methods:
+            # No receipt could hold what the credential is bound to.
+            raise Unauthenticated("An application credential is not enough for this user.")
+        raise MethodsMissing(self._receipts.issue(user_id, methods), missing or [])
 
-    def _methods_shown(self, proofs: Sequence[Proof], receipt: str | None) -> list[str]:
-        """The methods that one user has shown, now or before. Raises `Unauthenticated`."""
+    def _methods_shown(self, proofs: Sequence[Proof], receipt: str | None) -> tuple[list[str], Receipt | None]:
+        """The methods that one user has shown, now and with a receipt, which is still to be redeemed.
+
+        Raises `Unauthenticated`.
+        """
         user_id = proofs[0].user_id
         if any(proof.user_id != user_id for proof in proofs):
             raise Unauthenticated("The methods speak of different users.")
+        earlier = self._receipts.read(receipt, user_id) if receipt else None
         methods = [name for proof in proofs for name in proof.methods]
-        if receipt:
-            methods += self._receipts.methods(receipt, user_id)
+        methods += earlier.methods if earlier is not None else ()
         self._tokens.usable_user(user_id)
-        return list(dict.fromkeys(methods))
+        return list(dict.fromkeys(methods)), earlier
 
-    def complete(self, proofs: Sequence[Proof], methods: Sequence[str], scope: Any = None) -> Token:
-        """Issue a token for someone who has shown enough."""
+    def _token(self, proofs: Sequence[Proof], methods: Sequence[str], stamp: Micros, scope: Any) -> Token:
+        """A token for someone who has shown enough."""
         user_id = proofs[0].user_id
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
-        claims = self._tokens.claims(user_id, tuple(methods), parent)
+        claims = self._tokens.claims(user_id, tuple(methods), stamp, parent)
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
         if credential is not None:
-            return self._tokens.issue(_bound(claims, credential, scope))
+            return self._tokens.issue(_bound(claims, credential))
         return self._issue(self._scope(user_id, parent, scope).onto(claims))
 
     def _issue(self, claims: Claims) -> Token:
@@ -108,11 +124,15 @@ class Authentication:
         self._trusts.consume(trust["id"])
         return token
 
-    def _require_factors(self, user_id: str, methods: Sequence[str]) -> None:
+    def _missing(self, user_id: str, methods: Sequence[str]) -> list[list[str]] | None:
+        """The sets of methods of which one would do, unless those that were shown are enough."""
         user = find(self._ledger.db, user_rows.USERS, user_id)
         rules = rules_of(user) if user is not None else []
-        if not satisfied(rules, set(methods), set(self._methods)):
-            raise MethodsMissing(self._receipts.issue(user_id, methods), rules)
+        if not satisfied(rules, set(methods)):
+            return rules
+        if set(methods) - {"token"} == {"totp"} and not self._totp_alone:
+            return [["password", "totp"]]
+        return None
 
     def _scope(self, user_id: str, parent: Token | None, asked: Any) -> Scope:
         if parent is not None and parent.system and isinstance(asked, dict) and {"project", "domain"} & set(asked):
@@ -133,9 +153,7 @@ class Authentication:
         return Scope(project_id=project["id"])
 
 
-def _bound(claims: Claims, credential: Record, scope: Any) -> Claims:
+def _bound(claims: Claims, credential: Record) -> Claims:
     """Claims of an application credential: its project, its end, and no choice."""
-    if scope is not None:
-        raise Forbidden("A token of an application credential can't be turned into one of another scope.")
     bound = replace(claims, project_id=credential["project_id"], application_credential_id=credential["id"])
     return bound.until(credential["expires_at"])

@@ -9,7 +9,7 @@ from appliance.errors import Unauthenticated
 from appliance.values import Micros
 
 SECOND = 1_000_000
-_ISSUED_MICROS = "appliance_issued_micros"
+_STAMP = "appliance_issued_micros"
 _OPTIONAL = {
     "openstack_system": "system",
     "openstack_domain_id": "domain_id",
@@ -27,7 +27,9 @@ class Claims:
     methods: tuple[str, ...]
     audit_ids: tuple[str, ...]
     issued_at: Micros
+    """By the clock, for whoever reads it; what came before what is for the stamp to say."""
     expires_at: Micros
+    stamp: Micros
     system: str | None = None
     domain_id: str | None = None
     project_id: str | None = None
@@ -46,7 +48,7 @@ class Claims:
             "exp": self.expires_at // SECOND,
             "openstack_methods": list(self.methods),
             "openstack_audit_ids": list(self.audit_ids),
-            _ISSUED_MICROS: self.issued_at,
+            _STAMP: self.stamp,
         }
         for claim, attribute in _OPTIONAL.items():
             value = getattr(self, attribute)
@@ -66,8 +68,9 @@ def from_payload(payload: dict[str, Any]) -> Claims:
             user_id=str(payload["sub"]),
             methods=tuple(str(method) for method in payload["openstack_methods"]),
             audit_ids=tuple(str(audit_id) for audit_id in payload["openstack_audit_ids"]),
-            issued_at=int(payload.get(_ISSUED_MICROS, issued)),
+            issued_at=issued,
             expires_at=int(payload["exp"]) * SECOND,
+            stamp=int(payload.get(_STAMP, issued)),
             **optional,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:

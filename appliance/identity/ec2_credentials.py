@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections.abc import Mapping
 
 from appliance.db.records import Record
 from appliance.errors import NotFound
@@ -23,8 +22,12 @@ class Ec2Credentials:
     def of_user(self, user_id: str) -> list[Record]:
         return [_pair(found) for found in self._credentials.of_user(user_id, EC2)]
 
-    def create(self, user_id: str, project_id: str, delegation: Mapping[str, str]) -> Record:
-        blob = {"access": secrets.token_hex(16), "secret": secrets.token_hex(16), "trust_id": None, **delegation}
+    def check_delegation(self, credential: Record) -> None:
+        """Raise `Forbidden` for one that acts by somebody else's trust or application credential."""
+        self._credentials.check_delegation(credential, credential["user_id"], credential["tenant_id"])
+
+    def create(self, user_id: str, project_id: str) -> Record:
+        blob = {"access": secrets.token_hex(16), "secret": secrets.token_hex(16), "trust_id": None}
         credential = {"type": EC2, "user_id": user_id, "project_id": project_id, "blob": json.dumps(blob)}
         return _pair(self._credentials.create(credential))
 
@@ -42,4 +45,5 @@ def _pair(credential: Record) -> Record:
         "secret": blob.get("secret"),
         "trust_id": blob.get("trust_id"),
         "app_cred_id": blob.get("app_cred_id"),
+        "access_token_id": blob.get("access_token_id"),
     }

@@ -21,7 +21,7 @@ from appliance.identity.claims import SECOND
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.identity.service import Identity
 from appliance.settings import Settings
-from appliance.values import Caller, Micros, parse_time
+from appliance.values import Caller, Clock, Micros, elapsed, parse_time
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,16 @@ _EVENTS = {
 class Edge:
     """Keeps the copy, and validates tokens by it."""
 
-    def __init__(self, identity: Identity, client: KeystoneClient, notes: Notes, settings: Settings) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        client: KeystoneClient,
+        notes: Notes,
+        settings: Settings,
+        elapsed: Clock = elapsed,
+    ) -> None:
+        self._elapsed = elapsed
+        self._copied_by_elapsed: Micros | None = None
         self._identity = identity
         self._client = client
         self._notes = notes
@@ -50,14 +59,18 @@ class Edge:
 
     def validate(self, text: str, method: str = "", path: str = "") -> Caller:
         """Who a token of the centre stands for, by the last copy. Raises `Unavailable` if that is too old."""
-        now = self._identity.ledger.clock()
-        if self._copied_at is None or (self._max_age and now > self._copied_at + self._max_age):
+        if self._copied_at is None or (self._max_age and self._age(self._copied_at) > self._max_age):
             raise Unavailable("The copy of the central identity service's state is too old.")
         return self._identity.validate(text, method, path)
 
+    def _age(self, copied_at: Micros) -> Micros:
+        """How long ago the copy was made: what the clock says, before or after, or what has passed since for sure."""
+        passed = self._elapsed() - self._copied_by_elapsed if self._copied_by_elapsed is not None else 0
+        return max(abs(self._identity.ledger.clock() - copied_at), passed)
+
     def copy(self) -> None:
         """Copy the centre's state in one step. Raises `Unavailable`; then the former copy stands."""
-        started = self._identity.ledger.clock()
+        started, by_elapsed = self._identity.ledger.clock(), self._elapsed()
         try:
             records = self._records()
             members = [
@@ -78,7 +91,7 @@ class Edge:
         except IntegrityError as error:
             raise Unavailable("The central identity service changed while it was copied.") from error
         self._notes.set(_NOTE, str(started))
-        self._copied_at = started
+        self._copied_at, self._copied_by_elapsed = started, by_elapsed
         log.info("copied %s users and %s projects", len(records["users"]), len(records["projects"]))
 
     def _records(self) -> dict[str, list[Record]]:

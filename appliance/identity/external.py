@@ -14,7 +14,7 @@ from appliance.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from appliance.identity.access_rules import permit
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.settings import Settings
-from appliance.values import Caller, Clock, Micros, parse_time
+from appliance.values import Caller, Clock, Micros, elapsed, parse_time
 
 _SECOND = 1_000_000
 _KEPT = 10_000
@@ -29,12 +29,14 @@ class _Answer:
     access_rules: tuple[dict[str, Any], ...]
     expires_at: Micros
     asked_at: Micros
+    """On a clock that nobody sets: what was true a while ago must not stay true because that one was set back."""
 
 
 class ExternalIdentity:
     """Validates tokens for the image rooms by asking a Keystone."""
 
-    def __init__(self, client: KeystoneClient, settings: Settings, clock: Clock) -> None:
+    def __init__(self, client: KeystoneClient, settings: Settings, clock: Clock, elapsed: Clock = elapsed) -> None:
+        self._elapsed = elapsed
         self._client = client
         self._clock = clock
         self._fresh = settings.external_cache_seconds * _SECOND
@@ -60,7 +62,7 @@ class ExternalIdentity:
         # Tokens are not kept: whoever reads our memory finds digests.
         key = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         known = self._known.get(key)
-        now = self._clock()
+        now = self._elapsed()
         if known is not None and now < known.asked_at + self._fresh:
             return known
         try:
@@ -74,11 +76,11 @@ class ExternalIdentity:
 
     def _ask(self, text: str) -> _Answer:
         if not text.isascii() or not text.isprintable():
-            return _Answer(None, (), 0, self._clock())
+            return _Answer(None, (), 0, self._elapsed())
         try:
             body = self._client.get("auth/tokens", {"nocatalog": "1"}, {**_HEADERS, "X-Subject-Token": text})
         except NotFound:
-            return _Answer(None, (), 0, self._clock())
+            return _Answer(None, (), 0, self._elapsed())
         return self._read(text, body)
 
     def _read(self, text: str, body: dict[str, Any]) -> _Answer:
@@ -99,7 +101,7 @@ class ExternalIdentity:
                 token=text,
             )
             rules = tuple(credential.get("access_rules") or ())
-            return _Answer(caller, rules, parse_time(token["expires_at"]), self._clock())
+            return _Answer(caller, rules, parse_time(token["expires_at"]), self._elapsed())
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Unavailable("the identity service answers what is no token") from error
 

@@ -65,11 +65,11 @@ class PasswordMethod:
 
 
 class TokenMethod:
-    """A valid token. What is made from it ends when it does. One that is not valid is not found, as Keystone has it."""
+    """A valid token of the user's own log-in. What is made from it ends when it does. One that is not valid is not
+    found, as Keystone has it; one that was handed out is not exchanged for another, of whatever scope."""
 
-    def __init__(self, tokens: Tokens, credentials: ApplicationCredentials) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._credentials = credentials
 
     def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("id"), str):
@@ -80,9 +80,9 @@ class TokenMethod:
             raise NotFound("Could not find token.") from error
         if token.trust is not None:
             raise Forbidden("A token of a trust can't be turned into another one.")
-        bound = token.application_credential
-        credential = self._credentials.get(bound.id) if bound is not None else None
-        return Proof(token.user.id, ("token", *token.methods), token, credential)
+        if token.delegated:
+            raise Forbidden("Using a delegated token to create another token is not allowed.")
+        return Proof(token.user.id, ("token", *token.methods), token)
 
 
 class ApplicationCredentialMethod:

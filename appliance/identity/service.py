@@ -4,7 +4,7 @@ from pathlib import Path
 
 from appliance.db.database import Database
 from appliance.db.records import Filter
-from appliance.errors import Unauthenticated
+from appliance.errors import Unauthenticated, WrongUsage
 from appliance.identity.access_rules import permit
 from appliance.identity.application_credentials import ApplicationCredentials
 from appliance.identity.assignment_list import AssignmentList
@@ -18,6 +18,7 @@ from appliance.identity.consumers import Consumers
 from appliance.identity.credentials import Credentials
 from appliance.identity.domain_configs import DomainConfigs
 from appliance.identity.domains import Domains
+from appliance.identity.ec2_authentication import METHOD as EC2_METHOD
 from appliance.identity.ec2_authentication import Ec2Authentication
 from appliance.identity.ec2_credentials import Ec2Credentials
 from appliance.identity.endpoint_groups import EndpointGroups
@@ -32,12 +33,13 @@ from appliance.identity.ledger import Ledger
 from appliance.identity.limits import Limits, RegisteredLimits
 from appliance.identity.member_role import MemberRole
 from appliance.identity.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
+from appliance.identity.once import Once
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.policies import EndpointPolicies, Policies
 from appliance.identity.policy import NOTHING, Target, allowed, enforce
 from appliance.identity.project_endpoints import ProjectEndpoints
 from appliance.identity.projects import Projects
-from appliance.identity.receipts import Receipts
+from appliance.identity.receipts import METHODS, Receipts
 from appliance.identity.regions import Regions
 from appliance.identity.revocations import Revocations
 from appliance.identity.roles import Roles
@@ -45,6 +47,7 @@ from appliance.identity.rules import RULES
 from appliance.identity.scopes import Scopes
 from appliance.identity.sealing import Sealer
 from appliance.identity.services import Services
+from appliance.identity.stamps import Stamps
 from appliance.identity.throttle import Allowed, Throttle
 from appliance.identity.token import Token
 from appliance.identity.tokens import Tokens
@@ -84,7 +87,8 @@ class Identity:
         )
         self.throttle = Throttle(allowed, elapsed)
         self.assignments = Assignments(ledger)
-        self.revocations = Revocations(ledger, self._longest_life)
+        self._stamps = Stamps(ledger)
+        self.revocations = Revocations(ledger, self._stamps, self._longest_life, elapsed)
         self.scopes = Scopes(ledger)
         self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
         self.trusts = Trusts(ledger, self.assignments, self.projects, settings.max_redelegation_count)
@@ -98,6 +102,7 @@ class Identity:
             self.revocations,
             lifetime=settings.token_lifetime,
             expired_window=settings.allow_expired_window,
+            stamps=self._stamps,
             trusts=self.trusts.delegated,
             application_credentials=self.application_credentials.delegated,
         )
@@ -108,13 +113,15 @@ class Identity:
     def _make_authentication(self, settings: Settings) -> None:
         """The ways in."""
         ledger = self.ledger
-        receipts = Receipts(ledger, self.keyring, self.revocations, settings.receipt_lifetime)
+        once = Once(ledger)
+        receipts = Receipts(ledger, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
         methods: dict[str, Method] = {
             "password": PasswordMethod(ledger, self.passwords, self.scopes, self.compliance),
-            "token": TokenMethod(self.tokens, self.application_credentials),
+            "token": TokenMethod(self.tokens),
             "application_credential": ApplicationCredentialMethod(ledger, self.scopes, self.application_credentials),
-            "totp": TotpMethod(ledger, self.scopes, self.compliance, self._totp_seeds),
+            "totp": TotpMethod(ledger, self.scopes, self.compliance, once, self._totp_seeds),
         }
+        wanted = _wanted_methods(settings)
         self.authentication = Authentication(
             ledger,
             self.assignments,
@@ -122,9 +129,10 @@ class Identity:
             self.tokens,
             self.trusts,
             receipts,
-            methods,
+            {name: method for name, method in methods.items() if name in wanted},
             self.throttle,
             self.compliance,
+            totp_alone=settings.totp_alone,
         )
 
     def _make_resources(self) -> None:
@@ -149,9 +157,17 @@ class Identity:
         self.catalog = Catalog(ledger, self.project_endpoints)
         self.policies = Policies(ledger)
         self.endpoint_policies = EndpointPolicies(ledger, self.policies, self.services, self.regions, self.endpoints)
-        self.credentials = Credentials(ledger, Sealer(keys_dir))
+        self.sealer = Sealer(keys_dir)
+        self.credentials = Credentials(ledger, self.sealer)
         self.ec2_credentials = Ec2Credentials(self.credentials)
-        self.ec2_authentication = Ec2Authentication(ledger, self.ec2_credentials, self.tokens, self.throttle)
+        self.ec2_authentication = Ec2Authentication(
+            ledger,
+            self.ec2_credentials,
+            self.tokens,
+            self.trusts,
+            self.throttle,
+            enabled=EC2_METHOD in settings.auth_methods,
+        )
         self.registered_limits = RegisteredLimits(ledger)
         self.limits = Limits(ledger)
         self.consumers = Consumers(ledger)
@@ -206,3 +222,14 @@ class Identity:
     def rotate_keys(self) -> None:
         """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""
         self.keyring.rotate(self._clock(), self._longest_life)
+
+
+def _wanted_methods(settings: Settings) -> frozenset[str]:
+    """What `auth_methods` asks for. Raises `WrongUsage` for a method that the appliance has not."""
+    wanted = frozenset(settings.auth_methods)
+    unknown = sorted(wanted - METHODS)
+    if unknown:
+        raise WrongUsage(
+            f"auth_methods: there is no method {', '.join(unknown)}; there are {', '.join(sorted(METHODS))}"
+        )
+    return wanted

@@ -5,6 +5,10 @@ from typing import Any
 
 from appliance.values import Caller, Micros
 
+PRIMARY_METHODS = frozenset({"external", "kerberos", "mapped", "openid", "password", "saml2", "token", "totp", "x509"})
+"""The methods by which users show themselves who they are. A token of any other, also of one that is only known to
+the Keystone that issued it, was made from something that they handed out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -79,8 +83,15 @@ class Token:
 
     @property
     def delegated(self) -> bool:
-        """Whether it acts in someone's name without being their own log-in."""
-        return self.trust is not None or self.application_credential is not None
+        """Whether it acts in someone's name without being their own log-in: made by a trust, an application
+        credential, a signed request, or from a token of one of these."""
+        handed_out = self.trust is not None or self.application_credential is not None
+        return handed_out or self.delegated_by_method
+
+    @property
+    def delegated_by_method(self) -> bool:
+        """Whether another than a primary method made it, whatever its scope."""
+        return not self.methods or not PRIMARY_METHODS.issuperset(self.methods)
 
     def has_role(self, name: str) -> bool:
         return any(role.name.lower() == name for role in self.roles)

@@ -17,6 +17,7 @@ from appliance.identity.claims import SECOND, Claims, from_payload, new_audit_id
 from appliance.identity.keyring import Keyring
 from appliance.identity.ledger import Ledger
 from appliance.identity.revocations import Revocations
+from appliance.identity.stamps import Stamps
 from appliance.identity.token import (
     ApplicationCredentialInToken,
     Named,
@@ -60,6 +61,7 @@ class Tokens:
         *,
         lifetime: int,
         expired_window: int,
+        stamps: Stamps,
         trusts: Delegation,
         application_credentials: Delegation,
     ) -> None:
@@ -69,19 +71,31 @@ class Tokens:
         self._revocations = revocations
         self._lifetime = lifetime * SECOND
         self._expired_window = expired_window * SECOND
+        self._stamps = stamps
         self._trusts = trusts
         self._application_credentials = application_credentials
         self._cache: dict[str, tuple[int, Token]] = {}
         self._cache_lock = threading.Lock()
 
-    def claims(self, user_id: str, methods: tuple[str, ...], parent: Token | None = None) -> Claims:
+    def stamp(self) -> Micros:
+        """To be taken before anything that speaks for a token is looked at: what changes meanwhile ends the token."""
+        return self._stamps.of_token()
+
+    def claims(self, user_id: str, methods: tuple[str, ...], stamp: Micros, parent: Token | None = None) -> Claims:
         """Claims for a new token; one made from another ends with it and stays in its chain."""
-        now = self._ledger.clock()
+        now = self._ledger.clock() // SECOND * SECOND
         audit_ids = (new_audit_id(),) if parent is None else (new_audit_id(), parent.audit_ids[-1])
-        expires_at = (now + self._lifetime) // SECOND * SECOND
+        expires_at = now + self._lifetime
         if parent is not None:
             expires_at = min(expires_at, parent.expires_at)
-        return Claims(user_id=user_id, methods=methods, audit_ids=audit_ids, issued_at=now, expires_at=expires_at)
+        return Claims(
+            user_id=user_id,
+            methods=methods,
+            audit_ids=audit_ids,
+            issued_at=now,
+            expires_at=expires_at,
+            stamp=stamp,
+        )
 
     def issue(self, claims: Claims) -> Token:
         """Sign claims, if they amount to a valid token. Raises `Unauthenticated`."""
@@ -189,7 +203,7 @@ class Tokens:
             subjects += [("project", project["id"]), ("domain", project["domain_id"] or project["id"])]
         if claims.domain_id is not None:
             subjects.append(("domain", claims.domain_id))
-        if self._revocations.covers(subjects, claims.issued_at):
+        if self._revocations.covers(subjects, claims.stamp):
             raise Unauthenticated("The token was revoked.")
 
     def usable_user(self, user_id: str) -> Record:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import struct
 from collections.abc import Callable, Iterable
 
@@ -13,24 +12,28 @@ from appliance.errors import Invalid
 from appliance.identity.compliance import Compliance
 from appliance.identity.ledger import Ledger
 from appliance.identity.methods import Proof, account_of, find_user
+from appliance.identity.once import Once
 from appliance.identity.scopes import Scopes
 from appliance.identity.throttle import PASSCODE_WEIGHT, Attempt
 from appliance.values import Micros
 
 _STEP = 30 * 1_000_000
 _WINDOWS = (0, 1)
-"""The current half minute and the one before are accepted."""
+"""The current half minute and the one before are accepted, Keystone's default: whoever types needs a while."""
 
-_DECOY = base64.b32encode(os.urandom(20)).decode()
+_NO_SEED = base64.b32encode(b"nobody's seed").decode()
+"""What a user without a seed is compared with, so that they take as long as others."""
+
 
 Seeds = Callable[[str], Iterable[str]]
 """The base32 seeds that a user keeps."""
 
 
 class TotpMethod:
-    """A passcode made from a seed that the user keeps here as a credential of type `totp`."""
+    """A passcode made from a seed that the user keeps here as a credential of type `totp`. Each is good once."""
 
-    def __init__(self, ledger: Ledger, scopes: Scopes, compliance: Compliance, seeds: Seeds) -> None:
+    def __init__(self, ledger: Ledger, scopes: Scopes, compliance: Compliance, once: Once, seeds: Seeds) -> None:
+        self._once = once
         self._seeds = seeds
         self._ledger = ledger
         self._scopes = scopes
@@ -41,13 +44,23 @@ class TotpMethod:
             raise Invalid("Expecting to find user and passcode in totp.")
         user = find_user(self._ledger, self._scopes, shown["user"])
         attempt.on(account_of(self._scopes, shown["user"], user), PASSCODE_WEIGHT)
-        # Who has no seed, or does not exist, costs as much as who has one.
-        seeds = list(self._seeds(user["id"] if user is not None else "")) or [_DECOY]
-        now = self._ledger.clock()
-        expected = [passcode(seed, now - back * _STEP) for seed in seeds for back in _WINDOWS]
-        given = shown["user"]["passcode"].encode()
-        right = any(code is not None and hmac.compare_digest(code.encode(), given) for code in expected)
-        return Proof(self._compliance.admitted(user, right=right)["id"], ("totp",))
+        seeds = list(self._seeds(user["id"] if user is not None else ""))
+        code = shown["user"]["passcode"]
+        window = _matching(seeds or [_NO_SEED], code, self._ledger.clock() // _STEP)
+        admitted = self._compliance.admitted(user, right=bool(seeds) and window is not None)
+        self._once.claim("totp", admitted["id"], window, code)
+        return Proof(admitted["id"], ("totp",))
+
+
+def _matching(seeds: Iterable[str], code: str, window: int) -> int | None:
+    """The half minute, this one or the one before, whose passcode this is. Looks at all of them, right or wrong."""
+    found = None
+    for seed in seeds:
+        for at in (window - back for back in _WINDOWS):
+            expected = passcode(seed, at * _STEP)
+            if hmac.compare_digest((expected or "").encode(), code.encode()) and expected is not None:
+                found = at
+    return found
 
 
 def passcode(seed: str, at: Micros) -> str | None:

@@ -45,6 +45,7 @@ class Trusts:
         if find(self._ledger.db, USERS, asked["trustee_user_id"]) is None:
             raise NotFound(f"Could not find user: {asked['trustee_user_id']}.")
         role_ids = [self._role_id(reference) for reference in asked.get("roles", [])]
+        self._check_parent(asked.get("redelegated_trust_id"), parent)
         origin = self._origin(parent)["trustor_user_id"] if parent is not None else token.user.id
         self._require_roles(origin, project_id, role_ids)
         trust: Record = {
@@ -65,6 +66,11 @@ class Trusts:
             for role_id in dict.fromkeys(role_ids):
                 rows.add_role(tx, trust["id"], role_id)
         return self.get(trust["id"])
+
+    def _check_parent(self, named: str | None, parent: Record | None) -> None:
+        """A client may name the trust that its token is of. Raises `NotFound` for any other."""
+        if named and (parent is None or parent["id"] != named):
+            raise NotFound(f"Could not find trust: {named}.")
 
     def _redelegation_count(self, asked: Record) -> int:
         """How often the new trust may be handed on."""

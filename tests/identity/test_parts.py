@@ -1,4 +1,4 @@
-"""The small parts of the identity rooms on their own: one-time passwords, access rules, secrets at rest, keys."""
+"""The small parts of the identity rooms on their own: one-time passwords, secrets at rest, keys."""
 
 import base64
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from appliance.errors import Fatal, Invalid
-from appliance.identity.access_rules import permit
 from appliance.identity.keyring import Keyring
 from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.totp import passcode
@@ -26,28 +25,6 @@ def test_passcodes_are_those_of_the_standard(second: int, code: str) -> None:
 
 def test_a_seed_that_is_no_base32_has_no_passcode() -> None:
     assert passcode("not base32!", 0) is None
-
-
-@pytest.mark.parametrize(
-    ("rule", "path", "permitted"),
-    [
-        ("/v2/images", "/v2/images", True),
-        ("/v2/images", "/v2/images/x", False),
-        ("/v2/images/*", "/v2/images/x", True),
-        ("/v2/images/*", "/v2/images/x/file", False),
-        ("/v2/images/*", "/v2/images/", False),
-        ("/v2/images/**", "/v2/images/x/file", True),
-        ("/v2/{thing}/x", "/v2/images/x", True),
-        ("/v2/{thing}/x", "/v2/a/b/x", False),
-        ("/v2/images.", "/v2/imagesx", False),
-        ("/**", "/anything/at/all", True),
-    ],
-)
-def test_access_rules_match_paths(rule: str, path: str, permitted: bool) -> None:
-    rules = [{"service": "image", "method": "GET", "path": rule}]
-    assert permit(rules, "image", "GET", path) is permitted
-    assert not permit(rules, "image", "POST", path)
-    assert not permit(rules, "identity", "GET", path)
 
 
 def test_a_secret_is_verified_and_never_stored_as_it_is() -> None:

@@ -7,7 +7,7 @@ from appliance.api.identity_v2.gate import Visitor
 from appliance.api.identity_v2.tenants import find_tenant
 from appliance.api.identity_v2.users import find_user
 from appliance.api.identity_v3.bodies import json_object
-from appliance.api.identity_v3.delegation import delegation, refuse_other_project, refuse_restricted, within_delegation
+from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.db.records import Record
 from appliance.errors import Forbidden, NotFound
 from appliance.identity.ec2_signatures import check_ec2
@@ -24,12 +24,7 @@ class Ec2:
     def list(self, request: Request[Visitor], user_id: str) -> Reply:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2"""
         self._permit(request.caller, user_id, "ec2_list_credentials")
-        token = request.caller.token
-        found = [
-            _shown(credential)
-            for credential in self._identity.ec2_credentials.of_user(user_id)
-            if token is None or within_delegation(token, credential["tenant_id"])
-        ]
+        found = [_shown(credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
         return Reply(200, {"credentials": found})
 
     def create(self, request: Request[Visitor], user_id: str) -> Reply:
@@ -37,13 +32,7 @@ class Ec2:
         self._permit(request.caller, user_id, "ec2_create_credential")
         tenant_id = required(json_object(request), "tenant_id", 64)
         find_tenant(self._identity, tenant_id)
-        token = request.caller.token
-        remembered = {}
-        if token is not None:
-            refuse_restricted(token)
-            refuse_other_project(token, tenant_id)
-            remembered = delegation(token)
-        return Reply(200, {"credential": _shown(self._identity.ec2_credentials.create(user_id, tenant_id, remembered))})
+        return Reply(200, {"credential": _shown(self._identity.ec2_credentials.create(user_id, tenant_id))})
 
     def show(self, request: Request[Visitor], user_id: str, access: str) -> Reply:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2/{access}"""
@@ -68,6 +57,7 @@ class Ec2:
         if visitor.token is not None:
             target = {"user_id": user_id, "credential.user_id": user_id}
             self._identity.enforce(visitor.token, action, target)
+            refuse_delegated(visitor.token)
         find_user(self._identity, user_id)
 
     def _own(self, visitor: Visitor, user_id: str, access: str, action: str) -> Record:
@@ -76,8 +66,6 @@ class Ec2:
         credential = self._identity.ec2_credentials.get(access)
         if credential["user_id"] != user_id:
             raise NotFound("EC2 access key not found.")
-        if visitor.token is not None:
-            refuse_other_project(visitor.token, credential["tenant_id"])
         return credential
 
 

@@ -4,6 +4,7 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v2.access import Access
 from appliance.api.identity_v2.fields import document, page_of, required, same_id, switches, text
 from appliance.api.identity_v2.gate import Visitor
+from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.db.records import Filter, Record
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
@@ -53,6 +54,8 @@ class Users:
         same_id(asked, user_id)
         user = find_user(self._identity, user_id)
         changes = _fields(asked)
+        if request.caller.token is not None and "password" in changes:
+            refuse_own_log_in(request.caller.token, user_id)
         for name in ("name", "username"):
             if asked.get(name) is not None:
                 changes["name"] = required(asked, name)

@@ -3,11 +3,12 @@
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import member
+from appliance.api.identity_v3.delegation import refuse_for_application_credentials, refuse_restricted
 from appliance.api.identity_v3.expiry import future
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL
 from appliance.db.records import Record
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import NotFound
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 from appliance.values import micros_text
@@ -38,7 +39,7 @@ class ApplicationCredentials:
         """POST /v3/users/{user_id}/application_credentials"""
         asked = member(request, "application_credential", APPLICATION_CREDENTIAL)
         self._enforce(request, "create_application_credential", user_id)
-        _refuse_restricted(request.caller)
+        refuse_restricted(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
         created, secret = self._identity.application_credentials.create(request.caller, asked, expires_at)
         shown = {**_shown(created), "secret": secret}
@@ -47,7 +48,7 @@ class ApplicationCredentials:
     def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
         """DELETE /v3/users/{user_id}/application_credentials/{id}"""
         self._owned(request, "delete_application_credential", user_id, credential_id)
-        _refuse_restricted(request.caller)
+        refuse_restricted(request.caller)
         self._identity.application_credentials.delete(credential_id)
         return done()
 
@@ -73,8 +74,7 @@ class ApplicationCredentials:
 
     def _enforce(self, request: Request[Token], action: str, user_id: str) -> None:
         self._identity.enforce(request.caller, action, {"user_id": user_id, "user.id": user_id})
-        if request.caller.trust is not None:
-            raise Forbidden("A token of a trust can't be used for application credentials.")
+        refuse_for_application_credentials(request.caller)
 
     def _owned(self, request: Request[Token], action: str, user_id: str, credential_id: str) -> Record:
         """The credential, if the caller may; whose it is counts, not whose the path says it is."""
@@ -91,12 +91,6 @@ class ApplicationCredentials:
 
 def _path(user_id: str) -> str:
     return f"users/{user_id}/application_credentials"
-
-
-def _refuse_restricted(token: Token) -> None:
-    credential = token.application_credential
-    if credential is not None and not credential.unrestricted:
-        raise Forbidden("This application credential can't be used to manage application credentials.")
 
 
 def _shown(credential: Record) -> Record:

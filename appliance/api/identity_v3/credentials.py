@@ -3,7 +3,7 @@
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import member
-from appliance.api.identity_v3.delegation import delegation, refuse_other_project, refuse_restricted, within_delegation
+from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.schemas_catalog import CREDENTIAL_CREATE, CREDENTIAL_UPDATE, EC2_CREDENTIAL_CREATE
 from appliance.db.records import Record
@@ -21,15 +21,14 @@ class Credentials:
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Reply:
-        """GET /v3/credentials — those that the caller may see."""
+        """GET /v3/credentials — those that the caller may see: none, for a delegated token."""
         token = request.caller
         self._identity.enforce(token, "list_credentials", {"credential.user_id": token.user.id})
         listing = self._lists.read(request, ("user_id", "type"))
         if not self._identity.allows(token, "get_credential"):
             listing = listing.narrowed("user_id", token.user.id)
-        found = self._identity.credentials.search(listing.filters, listing.page)
-        shown = [credential for credential in found if within_delegation(token, credential["project_id"])]
-        return self._answers.collection(request, "credentials", shown, listing)
+        found = [] if token.delegated else self._identity.credentials.search(listing.filters, listing.page)
+        return self._answers.collection(request, "credentials", found, listing)
 
     def show(self, request: Request[Token], credential_id: str) -> Reply:
         """GET /v3/credentials/{credential_id}"""
@@ -41,12 +40,9 @@ class Credentials:
         credential = member(request, "credential", CREDENTIAL_CREATE)
         if credential["type"] == EC2:
             EC2_CREDENTIAL_CREATE.check(credential)
-        token = request.caller
-        self._identity.enforce(token, "create_credential", _target(credential))
-        if credential["type"].lower() == EC2:
-            refuse_restricted(token)
-        refuse_other_project(token, credential.get("project_id"))
-        created = self._identity.credentials.create(credential, delegation(token))
+        self._identity.enforce(request.caller, "create_credential", _target(credential))
+        refuse_delegated(request.caller)
+        created = self._identity.credentials.create(credential)
         return self._answers.member(request, "credential", "credentials", created, 201)
 
     def update(self, request: Request[Token], credential_id: str) -> Reply:
@@ -54,7 +50,6 @@ class Credentials:
         changes = member(request, "credential", CREDENTIAL_UPDATE)
         current = self._permitted(request, "update_credential", credential_id)
         self._identity.enforce(request.caller, "update_credential", _target({**current, **changes}))
-        refuse_other_project(request.caller, {**current, **changes}["project_id"])
         changed = self._identity.credentials.update(credential_id, changes)
         return self._answers.member(request, "credential", "credentials", changed)
 
@@ -72,7 +67,7 @@ class Credentials:
             self._identity.enforce(request.caller, action)
             raise
         self._identity.enforce(request.caller, action, _target(credential))
-        refuse_other_project(request.caller, credential["project_id"])
+        refuse_delegated(request.caller)
         return credential
 
 

@@ -1,31 +1,46 @@
-"""What a token that acts in someone's name may do with credentials: nothing outside its own project."""
+"""What a token that acts in someone's name may do with that someone's log-in secrets: nothing.
+
+Such a token was handed out with some rights on one project, until some day. A secret that it read or made would be good
+for everything, for ever. So Keystone has it for credentials and trusts since its release 30; application credentials
+that say `unrestricted` make others of their kind, within what they may do themselves.
+"""
 
 from appliance.errors import Forbidden
 from appliance.identity.token import Token
 
+_APPLICATION_CREDENTIAL = "application_credential"
+
+
+def refuse_delegated(token: Token) -> None:
+    """Raise `Forbidden` for credentials of every kind: EC2 keys, TOTP seeds, certificates."""
+    if token.delegated:
+        raise Forbidden("Delegated tokens cannot access credentials directly")
+
+
+def refuse_for_trusts(token: Token) -> None:
+    """Raise `Forbidden` for all but a user's own log-in and a trust, which may be handed on."""
+    if token.delegated_by_method:
+        raise Forbidden("Delegated tokens cannot manage trusts.")
+
+
+def refuse_for_application_credentials(token: Token) -> None:
+    """Raise `Forbidden` for tokens of trusts and of signed requests."""
+    if token.trust is None and _APPLICATION_CREDENTIAL in token.methods:
+        return
+    if token.delegated:
+        raise Forbidden("Cannot manage application credentials with a token issued via delegation.")
+
 
 def refuse_restricted(token: Token) -> None:
-    """Raise `Forbidden` for the token of a restricted application credential: it makes no further credentials."""
+    """Raise `Forbidden` for the token of an application credential that may not make or remove others."""
     credential = token.application_credential
     if credential is not None and not credential.unrestricted:
-        raise Forbidden("Using method 'application_credential' is not allowed for managing additional credentials.")
+        raise Forbidden(
+            "Using method 'application_credential' is not allowed for managing additional application credentials."
+        )
 
 
-def refuse_other_project(token: Token, project_id: str | None) -> None:
-    """Raise `Forbidden` for a delegated token and a credential of another project."""
-    if not within_delegation(token, project_id):
-        raise Forbidden("Credential project does not match the project scope of the delegated token")
-
-
-def within_delegation(token: Token, project_id: str | None) -> bool:
-    return not token.delegated or token.project_id == project_id
-
-
-def delegation(token: Token) -> dict[str, str]:
-    """What an EC2 credential remembers of the token that makes it."""
-    found = {}
-    if token.trust is not None:
-        found["trust_id"] = token.trust.id
-    if token.application_credential is not None:
-        found["app_cred_id"] = token.application_credential.id
-    return found
+def refuse_own_log_in(token: Token, user_id: str) -> None:
+    """Raise `Forbidden` for a delegated token that would change how its own user logs in."""
+    if token.delegated and user_id in (token.user.id, token.authenticated_user_id):
+        raise Forbidden("Delegated tokens cannot change how their user logs in.")

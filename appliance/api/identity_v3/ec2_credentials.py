@@ -3,7 +3,7 @@
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import json_object
-from appliance.api.identity_v3.delegation import delegation, refuse_other_project, refuse_restricted, within_delegation
+from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.db.records import Record
 from appliance.identity.policy import NOTHING
 from appliance.identity.service import Identity
@@ -20,25 +20,20 @@ class Ec2Credentials:
     def list(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/credentials/OS-EC2"""
         self._identity.enforce(request.caller, "ec2_list_credentials", {"user_id": user_id})
+        refuse_delegated(request.caller)
         self._identity.users.get(user_id)
-        found = [
-            self._shown(request, credential)
-            for credential in self._identity.ec2_credentials.of_user(user_id)
-            if within_delegation(request.caller, credential["tenant_id"])
-        ]
+        found = [self._shown(request, credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
         return Reply(200, {"credentials": found, "links": links})
 
     def create(self, request: Request[Token], user_id: str) -> Reply:
         """POST /v3/users/{user_id}/credentials/OS-EC2"""
-        token = request.caller
-        self._identity.enforce(token, "ec2_create_credential", {"credential.user_id": user_id})
-        refuse_restricted(token)
+        self._identity.enforce(request.caller, "ec2_create_credential", {"credential.user_id": user_id})
+        refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         project_id = str(json_object(request).get("tenant_id"))
         self._identity.projects.get(project_id)
-        refuse_other_project(token, project_id)
-        created = self._identity.ec2_credentials.create(user_id, project_id, delegation(token))
+        created = self._identity.ec2_credentials.create(user_id, project_id)
         return Reply(201, {"credential": self._shown(request, created)})
 
     def show(self, request: Request[Token], user_id: str, access: str) -> Reply:
@@ -58,7 +53,7 @@ class Ec2Credentials:
         own = credential["user_id"] == user_id
         self._identity.enforce(request.caller, action, {"credential.user_id": user_id} if own else NOTHING)
         self._identity.users.get(user_id)
-        refuse_other_project(request.caller, credential["tenant_id"])
+        refuse_delegated(request.caller)
         return credential
 
     def _shown(self, request: Request[Token], credential: Record) -> Record:

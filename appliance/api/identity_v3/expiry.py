@@ -1,17 +1,29 @@
-"""The end that a client sets for something: in the future, in ISO 8601."""
+"""The end that a client sets for something: in the future, in UTC, in ISO 8601."""
+
+from datetime import datetime
 
 from appliance.errors import Invalid
 from appliance.values import Micros, parse_time
 
 
 def future(text: str | None, now: Micros) -> Micros | None:
-    """Read `expires_at`; None stays None. Raises `Invalid` for what is no time or is past."""
+    """Read `expires_at`; None stays None. Raises `Invalid` for what is past or no date with a time, in UTC, said or
+    not: Keystone adds the `Z` that is missing, and so refuses every offset."""
     if text is None:
         return None
+    text = text.removesuffix("Z")
     try:
         at = parse_time(text)
+        if len(text) <= len("2026-01-01") or datetime.fromisoformat(text).tzinfo is not None:
+            raise ValueError("this is no date with a time in UTC")
     except (ValueError, OverflowError) as error:
-        raise Invalid("expires_at is not a time in ISO 8601.") from error
+        raise Invalid(
+            "Timestamp not in expected format. The server could not comply with the request since it is either "
+            "malformed or otherwise incorrect. The client is assumed to be in error."
+        ) from error
     if at <= now:
-        raise Invalid("expires_at is in the past.")
+        raise Invalid(
+            "The 'expires_at' must not be before now. The server could not comply with the request since it is either "
+            "malformed or otherwise incorrect. The client is assumed to be in error."
+        )
     return at

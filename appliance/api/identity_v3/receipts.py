@@ -22,7 +22,7 @@ def receipt_reply(identity: Identity, missing: MethodsMissing) -> Reply:
                 "domain": {"id": domain["id"], "name": domain["name"]},
             },
             "expires_at": micros_text(receipt.expires_at),
-            "issued_at": micros_text(receipt.issued_at // 1_000_000 * 1_000_000),
+            "issued_at": micros_text(receipt.issued_at),
         },
         "required_auth_methods": missing.required,
     }

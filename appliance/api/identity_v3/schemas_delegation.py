@@ -2,13 +2,16 @@
 
 from appliance.api.identity_v3.bodies import Schema
 from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, name
+from appliance.identity.access_rules import LONGEST_PATH
 
 _ROLES = {
     "type": "array",
     "items": {
         "type": "object",
         "properties": {"id": ID, "name": name(255)},
-        "anyOf": [{"required": ["id"]}, {"required": ["name"]}],
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
     },
 }
 
@@ -16,8 +19,11 @@ APPLICATION_CREDENTIAL = Schema(
     {
         "type": "object",
         "properties": {
+            "id": TEXT,
             "name": name(255),
             "description": TEXT_OR_NULL,
+            "project_id": TEXT,
+            "system": TEXT_OR_NULL,
             "secret": TEXT_OR_NULL,
             "expires_at": TEXT_OR_NULL,
             "unrestricted": {"type": ["boolean", "null"]},
@@ -28,8 +34,8 @@ APPLICATION_CREDENTIAL = Schema(
                     "type": "object",
                     "properties": {
                         "id": ID,
-                        "path": {"type": "string", "maxLength": 225, "pattern": "^/"},
-                        "service": {"type": "string", "minLength": 1, "maxLength": 64},
+                        "path": {"type": "string", "maxLength": LONGEST_PATH, "pattern": "^/"},
+                        "service": ID,
                         "method": {"enum": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]},
                     },
                     "additionalProperties": False,
@@ -37,6 +43,7 @@ APPLICATION_CREDENTIAL = Schema(
             },
         },
         "required": ["name"],
+        "additionalProperties": False,
     }
 )
 
@@ -51,6 +58,7 @@ TRUST = Schema(
             "remaining_uses": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
             "expires_at": TEXT_OR_NULL,
             "allow_redelegation": {"type": ["boolean", "null"]},
+            "redelegated_trust_id": TEXT_OR_NULL,
             "redelegation_count": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
             "roles": _ROLES,
         },

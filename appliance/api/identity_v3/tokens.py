@@ -93,7 +93,7 @@ def token_body(token: Token) -> dict[str, Any]:
         },
         "audit_ids": list(token.audit_ids),
         "expires_at": micros_text(token.expires_at),
-        "issued_at": micros_text(token.issued_at // 1_000_000 * 1_000_000),
+        "issued_at": micros_text(token.issued_at),
     }
     if token.scoped:
         body["roles"] = [_named(role) for role in token.roles]

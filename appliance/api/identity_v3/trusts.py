@@ -3,10 +3,12 @@
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import member
+from appliance.api.identity_v3.delegation import refuse_for_trusts
 from appliance.api.identity_v3.expiry import future
 from appliance.api.identity_v3.schemas_delegation import TRUST
 from appliance.db.records import Filter, Record
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import NotFound
+from appliance.identity.claims import SECOND
 from appliance.identity.policy import Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
@@ -24,14 +26,14 @@ class Trusts:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/OS-TRUST/trusts"""
-        filters = []
-        for party in ("trustor", "trustee"):
-            user_id = request.arg(f"{party}_user_id")
-            if user_id:
-                filters.append(Filter(f"{party}_user_id", user_id))
-                self._enforce(request, f"list_trusts_for_{party}", {f"trust.{party}_user_id": user_id})
-        if not filters:
+        asked = {party: user_id for party in ("trustor", "trustee") if (user_id := request.arg(f"{party}_user_id"))}
+        if asked:
+            # Who asks for both needs to be the first: that narrows what they may see already.
+            party, user_id = next(iter(asked.items()))
+            self._enforce(request, f"list_trusts_for_{party}", {f"trust.{party}_user_id": user_id})
+        else:
             self._enforce(request, "list_trusts", {})
+        filters = [Filter(f"{party}_user_id", user_id) for party, user_id in asked.items()]
         found = [_shown(trust) for trust in self._identity.trusts.search(filters)]
         return self._answers.collection(request, "trusts", found, None, _PATH)
 
@@ -73,8 +75,7 @@ class Trusts:
 
     def _enforce(self, request: Request[Token], action: str, target: Target) -> None:
         self._identity.enforce(request.caller, action, target)
-        if request.caller.application_credential is not None:
-            raise Forbidden("A token of an application credential can't be used for trusts.")
+        refuse_for_trusts(request.caller)
 
     def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Reply:
         shown = _shown(trust)
@@ -85,10 +86,8 @@ class Trusts:
 
 
 def _shown(trust: Record) -> Record:
-    """Without what is for our own use; times as Keystone writes them."""
+    """Without what is for our own use; times as Keystone writes them, whose trusts show no fraction."""
     view = {key: value for key, value in trust.items() if key != "roles"}
     for name in ("expires_at", "deleted_at"):
-        view[name] = None if view[name] is None else micros_text(view[name])
-    if view["redelegated_trust_id"] is None:
-        del view["redelegated_trust_id"]
+        view[name] = None if view[name] is None else micros_text(view[name] // SECOND * SECOND)
     return view

@@ -3,6 +3,7 @@
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import member
+from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.schemas import PASSWORD_CHANGE, USER_CREATE, USER_UPDATE
 from appliance.api.identity_v3.targets import home_domain, user_target
@@ -63,6 +64,8 @@ class Users:
         self._identity.enforce(request.caller, "update_user", user_target(self._identity, user_id))
         if changes.get("id", user_id) != user_id:
             raise Invalid("Cannot change user ID.")
+        if {"password", "options"} & set(changes):
+            refuse_own_log_in(request.caller, user_id)
         changes = {key: value for key, value in changes.items() if key not in _OURS}
         updated = self._identity.users.update(user_id, changes)
         return self._answers.member(request, "user", "users", shown_user(updated))

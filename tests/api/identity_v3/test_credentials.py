@@ -218,33 +218,5 @@ def test_a_signature_is_worth_nothing_once_its_owner_is_gone(
     assert client.call("POST", "/v3/ec2tokens", signed, token).status in (401, 404)
 
 
-@pytest.mark.parametrize(("unrestricted", "status"), [(True, 201), (False, 403)])
-def test_a_restricted_application_credential_makes_no_further_credentials(
-    client: Client, world: World, unrestricted: bool, status: int
-) -> None:
-    body = {"application_credential": {"name": "robot", "unrestricted": unrestricted}}
-    path = f"/v3/users/{world.names['anna']}/application_credentials"
-    made = client.call("POST", path, body, world.tokens["anna"]).json["application_credential"]
-    shown = {"id": made["id"], "secret": made["secret"]}
-    auth = {"identity": {"methods": ["application_credential"], "application_credential": shown}}
-    token = client.call("POST", "/v3/auth/tokens", {"auth": auth}, token="").headers["x-subject-token"]
-    world.tokens["robot"] = token
-    rows: list[Scenario] = [
-        ("POST", "/v3/users/{anna}/credentials/OS-EC2", {"tenant_id": "{P}"}, status),
-        ("POST", "/v3/credentials", ec2('{"access": "n", "secret": "s"}'), status),
-        ("POST", "/v3/credentials", credential(type="t", blob="b", user_id="{anna}", project_id="other"), 403),
-        ("GET", "/v3/credentials", None, 200, "{E}", "!{T}"),
-        ("GET", "/v3/credentials/{T}", None, 403),
-    ]
-    for row in rows:
-        play(client, row, world.names, token)
-    if unrestricted:
-        signed = {"credentials": signed_ec2(world.pair("robot"))}
-        answer = client.call("POST", "/v3/ec2tokens", signed, world.tokens["nova"])
-        assert answer.json["token"]["application_credential"]["id"] == made["id"]
-        assert client.call("DELETE", f"{path}/{made['id']}", token=world.tokens["anna"]).status == 204
-        assert client.call("POST", "/v3/ec2tokens", signed, world.tokens["nova"]).status == 401
-
-
 def test_access_keys_are_hashed_into_ids(world: World) -> None:
     assert world.names["E"] == hashlib.sha256(b"key").hexdigest()

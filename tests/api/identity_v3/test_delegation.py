@@ -94,6 +94,16 @@ def test_a_credential_is_found_by_name_and_user(client: Client, pair: Pair) -> N
         ({"access_rules": [{"path": "/v3/users", "method": "EAT", "service": "identity"}]}, 400),
         ({"access_rules": [{"path": "/v3/users"}]}, 400),
         ({"access_rules": [{"id": "unknown"}]}, 404),
+        ({"expires_at": "2999-01-01T00:00:00+02:00"}, 400),
+        ({"expires_at": "2999-01-01"}, 400),
+        ({"expires_at": "2999-01-01T00:00"}, 201),
+        ({"color": "red"}, 400),
+        ({"roles": [{"id": "x", "name": "reader"}]}, 400),
+        ({"roles": [{"name": "reader", "color": "red"}]}, 400),
+        ({"roles": [{}]}, 400),
+        ({"access_rules": [{"path": "/" + "a" * 127, "method": "GET", "service": "image"}]}, 201),
+        ({"access_rules": [{"path": "/" + "a" * 128, "method": "GET", "service": "image"}]}, 400),
+        ({"access_rules": [{"path": "/", "method": "GET", "service": "a b"}]}, 400),
     ],
 )
 def test_new_credentials_are_checked(client: Client, pair: Pair, values: dict[str, Any], status: int) -> None:
@@ -118,13 +128,43 @@ def test_a_restricted_credential_makes_no_others_and_an_unrestricted_one_does(cl
         assert client.call("DELETE", f"{pair.path}/{made['id']}", token=token).status == (204 if status == 201 else 403)
 
 
+RULES = [
+    {"path": "/v3/users/*/application_credentials", "method": "POST", "service": "identity"},
+    {"path": "/v2/images", "method": "GET", "service": "image"},
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 201),
+        ({"access_rules": RULES[1:]}, 201),
+        ({"access_rules": [{"path": "/**", "method": "GET", "service": "image"}]}, 403),
+        ({"expires_at": "2900-01-01T00:00:00"}, 201),
+        ({"expires_at": "2999-01-01T00:00:01"}, 403),
+    ],
+)
+def test_a_credential_makes_none_that_may_more_or_lives_longer(
+    client: Client, pair: Pair, asked: dict[str, Any], status: int
+) -> None:
+    made = pair.credential(unrestricted=True, access_rules=RULES, expires_at="2999-01-01T00:00:00")
+    token = pair.use(made).headers["x-subject-token"]
+    answer = client.call("POST", pair.path, {"application_credential": {"name": "child", **asked}}, token)
+    assert answer.status == status, answer.text
+    if status == 201:
+        child = answer.json["application_credential"]
+        assert [rule["path"] for rule in child["access_rules"]] == [
+            rule["path"] for rule in asked.get("access_rules", made["access_rules"])
+        ]
+        assert child["expires_at"] <= made["expires_at"]
+
+
 def test_a_credential_can_ask_for_no_scope(client: Client, pair: Pair) -> None:
     made = pair.credential()
     assert pair.use(made, scope={"project": {"id": pair.project}}).status == 401
     token = pair.use(made).headers["x-subject-token"]
     auth: dict[str, Any] = {"identity": {"methods": ["token"], "token": {"id": token}}}
-    again = client.call("POST", "/v3/auth/tokens", {"auth": auth}, token="")
-    assert again.json["token"]["application_credential"]["id"] == made["id"]
+    assert client.call("POST", "/v3/auth/tokens", {"auth": auth}, token="").status == 403
     auth["scope"] = {"system": {"all": True}}
     assert client.call("POST", "/v3/auth/tokens", {"auth": auth}, token="").status == 403
 
@@ -225,7 +265,14 @@ def test_a_trust_is_shown_listed_and_ended(client: Client, pair: Pair) -> None:
     assert client.call("GET", path, token=pair.token).json["trust"] == trust
     (row,) = client.call("GET", f"/v3/OS-TRUST/trusts?trustor_user_id={pair.anna}", token=pair.token).json["trusts"]
     assert "roles" not in row
+    assert row["redelegated_trust_id"] is None
     assert client.call("GET", "/v3/OS-TRUST/trusts", token=pair.token).status == 403
+    mine = f"/v3/OS-TRUST/trusts?trustor_user_id={pair.anna}"
+    for trustee, count in ((pair.bert, 1), ("somebody", 0)):
+        both = client.call("GET", f"{mine}&trustee_user_id={trustee}", token=pair.token)
+        assert (both.status, len(both.json["trusts"])) == (200, count)
+    bert = client.log_in("bert", "two", "unscoped")
+    assert client.call("GET", f"{mine}&trustee_user_id={pair.bert}", token=bert).status == 403
     assert client.call("GET", f"{path}/roles", token=pair.token).json["roles"][0]["name"] == "member"
     assert client.call("HEAD", f"{path}/roles/{pair.roles['member']}", token=pair.token).status == 200
     assert client.call("GET", f"{path}/roles/{pair.roles['admin']}", token=pair.token).status == 404
@@ -252,6 +299,11 @@ def test_a_trust_is_shown_listed_and_ended(client: Client, pair: Pair) -> None:
         ({"impersonation": None}, 400),
         ({"allow_redelegation": True, "redelegation_count": 4}, 403),
         ({"allow_redelegation": True, "remaining_uses": 1}, 400),
+        ({"redelegated_trust_id": None}, 201),
+        ({"redelegated_trust_id": "none"}, 404),
+        ({"redelegated_trust_id": 5}, 400),
+        ({"expires_at": "2999-01-01T00:00:00+02:00"}, 400),
+        ({"roles": [{"id": "x", "name": "member"}]}, 400),
     ],
 )
 def test_new_trusts_are_checked(pair: Pair, values: dict[str, Any], status: int) -> None:

@@ -12,7 +12,7 @@ from appliance.identity.edge import Edge
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.identity.service import Identity
 from appliance.settings import Settings
-from tests.api.identity_v3.client import CHEAP, PASSWORD, Client
+from tests.api.identity_v3.client import CHEAP, PASSWORD, Client, Time
 
 
 @pytest.fixture
@@ -96,3 +96,28 @@ def test_the_copy_outlives_a_restart(
     with pytest.raises(Unavailable):
         again.copy()
     assert again.validate(client.token or "").is_admin
+
+
+@pytest.mark.parametrize(("jump", "passed"), [(-3600, 0), (3600, 0), (0, 3600), (-1800, 3600)])
+def test_a_copy_gets_old_whatever_the_clock_says(
+    client: Client, address: str, database: Database, tmp_path: Path, jump: float, passed: float
+) -> None:
+    settings = Settings(
+        external_auth_url=address,
+        external_username="admin",
+        external_password=PASSWORD,
+        external_project="admin",
+        edge_max_age=1800,
+    )
+    identity = Identity(database, tmp_path / "edge-keys", settings, client.time, password_cost=CHEAP)
+    (tmp_path / "edge-keys" / "public" / "central.pem").write_text(client.identity.keyring.public_pems()[0])
+    identity.keyring.reload()
+    time = Time()
+    edge = Edge(identity, KeystoneClient(settings), Notes(database), settings, time)
+    edge.copy()
+    token = client.log_in(scope="project:admin")
+    edge.validate(token)
+    client.time.pass_seconds(jump)
+    time.pass_seconds(passed)
+    with pytest.raises(Unavailable):
+        edge.validate(token)

@@ -9,7 +9,7 @@ from appliance.errors import Fatal, Unauthenticated, Unavailable
 from appliance.identity.external import ExternalIdentity
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.settings import Settings
-from tests.api.identity_v3.client import Client
+from tests.api.identity_v3.client import Client, Time
 from tests.api.identity_v3.socket_server import serving
 
 
@@ -48,7 +48,7 @@ def external(client: Client, keystone: Outage) -> Iterator[ExternalIdentity]:
             external_cache_seconds=300,
             external_outage_seconds=600,
         )
-        yield ExternalIdentity(KeystoneClient(settings), settings, client.time)
+        yield ExternalIdentity(KeystoneClient(settings), settings, client.time, client.time)
 
 
 def test_a_token_is_validated_there_and_remembered(
@@ -119,3 +119,27 @@ def test_a_refused_service_user_is_our_trouble_and_not_the_callers(client: Clien
 def test_an_address_that_is_none_stops_the_start() -> None:
     with pytest.raises(Fatal):
         KeystoneClient(Settings(external_auth_url="file:///etc/passwd"))
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_what_was_said_of_a_token_is_believed_as_long_whatever_the_clock_says(
+    client: Client, keystone: Outage, jump: float
+) -> None:
+    passed = Time()
+    with serving(keystone) as url:
+        settings = Settings(
+            external_auth_url=url,
+            external_username="glance",
+            external_password="secret",
+            external_cache_seconds=300,
+            token_lifetime=86400,
+        )
+        external = ExternalIdentity(KeystoneClient(settings), settings, client.time, passed)
+        token = client.log_in(scope="system")
+        external.validate(token)
+        assert client.call("DELETE", "/v3/auth/tokens", headers={"X-Subject-Token": token}).status == 204
+        client.time.pass_seconds(jump / 2)
+        external.validate(token)
+        passed.pass_seconds(301)
+        with pytest.raises(Unauthenticated):
+            external.validate(token)

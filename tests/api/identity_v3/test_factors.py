@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from appliance.identity.totp import passcode
+from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, Client, password_auth
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(auth_methods=("password", "token", "totp"))
 
 
 @pytest.fixture

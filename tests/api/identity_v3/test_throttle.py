@@ -19,6 +19,8 @@ from tests.api.identity_v3.client import PASSWORD, Answer, Client, password_auth
 
 T = TypeVar("T")
 
+METHODS = (*Settings().auth_methods, "totp")
+
 FREE = 10
 """Wrong secrets that go unpunished, unless set otherwise."""
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -95,7 +97,7 @@ class World:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(lockout_failure_attempts=50)
+    return Settings(lockout_failure_attempts=50, auth_methods=METHODS)
 
 
 @pytest.fixture
@@ -304,7 +306,7 @@ def test_hashes_of_before_are_renewed_by_the_next_log_in(world: World, client: C
 class TestLockout:
     @pytest.fixture
     def settings(self) -> Settings:
-        return Settings(lockout_failure_attempts=2, lockout_duration=600)
+        return Settings(lockout_failure_attempts=2, lockout_duration=600, auth_methods=METHODS, totp_alone=True)
 
     @pytest.fixture
     def locked(self, client: Client) -> str:
