@@ -1,13 +1,16 @@
 """One connection: requests in, answers out, in order.
 
-The main loop's thread reads requests and flushes answers. A worker's thread runs one request at a time; while the
-body of that streams, the worker also reads the socket, and the main loop doesn't. A download is sent by a sender's
-thread, and then neither of the others touches the socket.
+The main loop's thread reads requests and flushes answers. A worker's thread runs one request at a time, and then looks
+at the socket a little longer, in case the next follows at once. While a body streams, the thread that serves it reads
+the socket. A download is sent by a sender's thread. At each moment one of them reads, and the others don't.
+
+No thread ever waits for a client to take its answer: the connection's next request waits instead, unread.
 """
 
 import contextlib
 import contextvars
 import logging
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -16,18 +19,22 @@ from typing import Any
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.utilities import BadRequest, Error, InternalServerError
 
-from appliance.errors import ClientVanished
+from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server import access
-from appliance.server.answer import AppAnswer, ErrorAnswer, Outgoing
+from appliance.server.answer import AppAnswer, ErrorAnswer, Outgoing, TooBusy
 from appliance.server.chunks import BadFraming
+from appliance.server.crowd import origin
 from appliance.server.download import Download
 from appliance.server.hub import Hub
 from appliance.server.parser import Request
 from appliance.server.strict import RequestTimeout
+from appliance.values import MIB
 
 _log = logging.getLogger(__name__)
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# No answer of ours comes near it; only an application that goes on and on without a length does.
+_MOST_OUTPUT = 64 * MIB
 
 Answer = AppAnswer | ErrorAnswer
 
@@ -45,14 +52,22 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     close_when_flushed: bool
     will_close: bool
     total_outbufs_len: int
-    current_outbuf_count: int
-    last_activity: float
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.hub: Hub = server.hub
         self.limits = self.hub.limits
+        self.origin = origin(str(addr[0]))
+        # When the client last sent or took something. waitress's last_activity is by a clock that can be set.
+        self.active_at = time.monotonic()
         self._begun = 0.0
         self._context = contextvars.copy_context()
+        # Received behind a request that has been answered, and not parsed before the client has taken that answer.
+        self._rest = b""
+        # A request whose body would stream, if its sender were known: the main loop receives it.
+        self._collecting: Request | None = None
+        # The worker that answered last still looks at the socket, and the main loop must not.
+        self._staying = False
+        self._poll = select.poll()
         # What the application returned, for the worker alone, until the request is otherwise over.
         self._handed: Outgoing | None = None
         # Set by the worker, taken by whoever flushes the last byte before it; both hold outbuf_lock.
@@ -64,11 +79,25 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
+        self.hub.crowd.enter(self)
+
+    def del_channel(self, map: Any = None) -> None:
+        super().del_channel(map)
+        self.hub.crowd.leave(self)
 
     # -- the main loop: reading ----------------------------------------------------------------------------------
 
     def readable(self) -> bool:
-        return bool(self._linger_until) or super().readable()
+        if self._linger_until or self._collecting is not None:
+            return True
+        return not (
+            self.requests
+            or self._staying
+            or self._rest
+            or self.total_outbufs_len
+            or self.will_close
+            or self.close_when_flushed
+        )
 
     def handle_read(self) -> None:
         # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
@@ -76,9 +105,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         with self.requests_lock:
             if self._linger_until:
                 self._discard()
-            elif not self.requests and (data := self._receive()):
-                self.last_activity = time.time()
-                self._parse(data)
+            elif self._collecting is not None:
+                self._collect(self._collecting)
+            elif not (self.requests or self._staying) and (data := self._receive()):
+                self.active_at = time.monotonic()
+                self._begin(data)
 
     def _receive(self) -> bytes:
         try:
@@ -93,10 +124,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self._receive() and self._linger_left <= 0:
             self.handle_close()
 
-    def _parse(self, data: bytes) -> None:
-        """Make requests of `data`. requests_lock is held; the thread is the main loop's, or after a body a worker's."""
+    def _begin(self, data: bytes) -> None:
+        """Have the request served that `data` completes, if it does. requests_lock is held; on any thread."""
+        if self._parse(data):
+            self.server.add_task(self)
+
+    def _parse(self, data: bytes) -> bool:
+        """Make one request of `data` and keep the rest for later; True if it is complete. requests_lock is held."""
         if self.will_close or self.close_when_flushed:
-            return
+            return False
         while data:
             if self.request is None:
                 self.request = self.parser_class(self.adj)
@@ -107,39 +143,90 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.request = None
             if request.empty:
                 continue
-            if request.error is not None:
-                data = b""
-            elif request.streams:
+            if request.error is None and request.streams:
                 # All that follows may be body: it comes back as `leftover` if it isn't.
                 request.open_body(data)
-                data = b""
-            self._enqueue(request)
-
-    def _enqueue(self, request: Request) -> None:
-        """requests_lock is held."""
-        self.requests.append(request)
-        self.hub.loop.wake(self)
-        if len(self.requests) == 1:
-            self.server.add_task(self)
+            else:
+                request.leftover = data
+            self.requests.append(request)
+            return True
+        return False
 
     def refuse(self, error: Error) -> None:
         """Answer the request that is still being received with an error. On the main loop's thread."""
         with self.requests_lock:
-            request, self.request = self.request, None
-            if request is not None and not self.requests:
-                request.error = error
-                self._enqueue(request)
+            request, self.request = self._collecting or self.request, None
+            if request is None:
+                return
+            self._collecting = None
+            if request.body is not None:
+                request.body.close()
+                request.body = None
+            request.error = error
+            self.requests[:] = [request]
+            self.server.add_task(self)
+            self.hub.loop.wake(self)
+
+    # -- bodies of those whom nobody knows -----------------------------------------------------------------------
+
+    def admit(self) -> None:
+        """Find out who sends the first request, whose body streams, and queue it accordingly. On a worker's thread."""
+        request = self.requests[0]
+        assert request.body is not None
+        try:
+            uploader = self._context.run(self.server.identify, AppAnswer(self, request).get_environment())
+        except Exception:
+            _log.exception("the sender of %s %s could not be identified", request.command, request.path)
+            uploader = None
+        if uploader is None:
+            self.hub.post(self.collect)
+        elif not self.hub.transfers.submit(uploader, self.service_stream):
+            request.error = TooBusy(self.limits.retry_after_seconds)
+            self.hub.workers.submit(self.service)
+
+    def collect(self) -> None:
+        """Receive the body of the first request here, and have it served then. On the main loop's thread."""
+        with self.requests_lock:
+            if not (self.connected and self.requests):
+                return
+            request = self._collecting = self.requests[0]
+            assert request.body is not None
+            request.body.attach(self.socket, self._say_continue)
+            self._collect(request)
+            self.hub.loop.wake(self)
+
+    def _collect(self, request: Request) -> None:
+        body = request.body
+        assert body is not None
+        try:
+            content = body.collect()
+        except LimitExceeded:
+            # Let the application say so, or that it doesn't know the caller.
+            body.refuse()
+        except BadFraming as error:
+            request.error = BadRequest(str(error))
+        except ClientVanished:
+            self.handle_close()
+            return
+        else:
+            if content is None:
+                return
+            request.become_small(content)
+        self._collecting = None
+        self.hub.workers.submit(self.service)
 
     # -- the main loop: writing ----------------------------------------------------------------------------------
 
     def writable(self) -> bool:
         if self._linger_until:
             return bool(self.will_close)
-        return bool(super().writable())
+        if self._staying:
+            return False
+        return bool(self.total_outbufs_len or self._rest or self.will_close or self.close_when_flushed)
 
     def handle_write(self) -> None:
         if self.total_outbufs_len:
-            self._flush_exception(self._flush_some_if_lockable if self.requests else self._flush_some)
+            self._flush_exception(self._flush_some_if_lockable)
         if not self.total_outbufs_len and self.connected:
             self._start_download()
             if self.close_when_flushed:
@@ -147,6 +234,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 self._linger()
         if self.will_close:
             self.handle_close()
+        elif self._rest and self.total_outbufs_len <= self.limits.output_bytes:
+            with self.requests_lock:
+                rest, self._rest = self._rest, b""
+                self._begin(rest)
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        flushed = bool(super()._flush_some(do_close))
+        if flushed:
+            self.active_at = time.monotonic()
+        return flushed
 
     def _linger(self) -> None:
         """Say goodbye, but listen on for a while: closing now could destroy the answer on its way (RFC 9112, 9.6)."""
@@ -155,7 +252,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         except OSError:
             self.will_close = True
             return
-        self._linger_until = time.time() + self.limits.linger_seconds
+        self._linger_until = time.monotonic() + self.limits.linger_seconds
 
     def handle_close(self) -> None:
         # outbuf_lock: no worker may be between its look at `connected` and its use of the socket.
@@ -167,53 +264,126 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                     self.socket.shutdown(socket.SHUT_RDWR)
             abandoned, self._outgoing = self._outgoing, None
             super().handle_close()
+        if self._collecting is not None and self._collecting.body is not None:
+            self._collecting.body.close()
         if abandoned is not None:
             self._abandon(abandoned)
 
-    def check(self, now: float, idle_seconds: float) -> None:
-        """Enforce the time limits. On the main loop's thread, now and then."""
-        quiet = now - self.last_activity
+    # -- the main loop: time -------------------------------------------------------------------------------------
+
+    def check(self, now: float) -> None:
+        """Enforce the time limits. On the main loop's thread, now and then; `now` is monotonic."""
+        receiving = self._collecting or self.request
         if self._linger_until:
             if now > self._linger_until:
                 self.handle_close()
-        elif self.total_outbufs_len:
-            if quiet > self.limits.stall_seconds:
+        elif self.total_outbufs_len or self._rest:
+            if now - self.active_at > self.limits.stall_seconds:
                 self.handle_close()
-        elif self.requests:
-            pass
-        elif self.request is not None:
-            if now - self.request.started > self.limits.receive_seconds:
+        elif receiving is not None:
+            if now > receiving.due:
                 self.refuse(RequestTimeout("The request did not arrive in time."))
-        elif quiet > idle_seconds:
+        elif self.at_rest and now - self.active_at > self.limits.idle_seconds:
             self.handle_close()
 
     @property
-    def asleep(self) -> bool:
-        """The main loop need not ask `readable` and `writable` again until an event, or `_wake`."""
-        return self._download is not None or (self.at_rest and not self.will_close and not self.close_when_flushed)
+    def waiting_since(self) -> float | None:
+        """Since when only the client is waited for; None while somebody works for it. On the main loop's thread."""
+        receiving = self._collecting or self.request
+        if receiving is not None:
+            return receiving.started
+        return None if self.requests or self._staying else self.active_at
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something has come that nobody has read yet. On the main loop's thread."""
+        try:
+            return self.socket is not None and bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     @property
     def at_rest(self) -> bool:
         """Nothing is being answered or sent."""
-        return not (self.requests or self.total_outbufs_len or self._download or self._linger_until)
+        return not (
+            self.requests
+            or self._staying
+            or self._rest
+            or self.total_outbufs_len
+            or self._download
+            or self._linger_until
+        )
 
     # -- workers: one request at a time --------------------------------------------------------------------------
 
     def service(self) -> None:
-        """Answer the first request. Called by a thread of one of the pools."""
+        """Answer the first request, and others that follow closely. Called by a worker."""
+        try:
+            self._serve(self.requests[0], stay=True)
+            while self._staying and self._next_came():
+                self._serve(self.requests[0], stay=True)
+        except Exception:
+            self._give_up()
+
+    def service_stream(self) -> None:
+        """Answer the first request, whose body streams. Called by a thread that has a transfer slot."""
         try:
             self._serve(self.requests[0])
         except Exception:
-            _log.exception("a connection is given up")
-            self.will_close = True
-            self._wake()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        _log.exception("a connection is given up")
+        self._staying = False
+        self.will_close = True
+        self._wake()
 
     def _wake(self) -> None:
         """Have the main loop look at this connection. From any thread."""
         self.hub.loop.wake(self)
         self.hub.loop.ring()
 
-    def _serve(self, request: Request) -> None:
+    def _next_came(self) -> bool:
+        """Look at the connection a little longer; True if its next request is here and this thread may serve it."""
+        workers = self.hub.workers
+        data, gone, mine = b"", False, False
+        if workers.step_aside():
+            data, gone = self._peek_a_while()
+            mine = workers.step_back(go_on=bool(data))
+        with self.requests_lock:
+            self._staying = False
+            if data:
+                self.active_at = time.monotonic()
+                if self._parse(data):
+                    if mine and self.requests[0].body is None:
+                        return True
+                    self.server.add_task(self)
+                    return False
+            self.will_close = self.will_close or gone
+        if self.connected:
+            self._wake()
+        return False
+
+    def _peek_a_while(self) -> tuple[bytes, bool]:
+        """What the client sends within a moment, and whether it has closed instead."""
+        with self.outbuf_lock:
+            if not self.connected:
+                return b"", False
+            self._poll.register(self.socket, select.POLLIN)
+        if not self._poll.poll(self.limits.stay_seconds * 1000):
+            return b"", False
+        with self.outbuf_lock:
+            if not self.connected:
+                return b"", False
+            try:
+                data = self.socket.recv(self.adj.recv_bytes)
+            except BlockingIOError:
+                return b"", False
+            except OSError:
+                data = b""
+        return data, not data
+
+    def _serve(self, request: Request, *, stay: bool = False) -> None:
         self._begun = time.monotonic()
         self._context = contextvars.copy_context()
         answer = self._answer = self._context.run(self._run, request)
@@ -226,7 +396,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._release_outgoing(outgoing)
         else:
             self._log_access(answer.body_bytes)
-            self._finish(request, close=answer.close_on_finish)
+            self._finish(request, close=answer.close_on_finish, stay=stay)
 
     def _run(self, request: Request) -> Answer:
         answer = self._new_answer(request)
@@ -282,38 +452,58 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.write_soon(b"".join(parts))
 
     def write_soon(self, data: Any) -> int:
+        """Send what the client's buffer takes, and leave the rest to the main loop. Never waits."""
         if self._joined is not None:
             self._joined.append(data)
             return len(data)
-        if not isinstance(data, Outgoing):
+        if isinstance(data, Outgoing):
+            self._handed = data
+            return len(data)
+        size = len(data)
+        with self.outbuf_lock:
+            if not self.connected:
+                raise ClientDisconnected
             if not self.total_outbufs_len:
                 # The client's time to take something begins now.
-                self.last_activity = time.time()
-            return int(super().write_soon(data))
-        self._handed = data
-        return len(data)
+                self.active_at = time.monotonic()
+                if isinstance(data, bytes):
+                    data = data[self.send(data, do_close=False) :]
+            elif self.total_outbufs_len > _MOST_OUTPUT:
+                raise RuntimeError("an ordinary answer doesn't fit into memory; content with pieces would")
+            if data:
+                super().write_soon(data)
+        if self.total_outbufs_len:
+            self._wake()
+        return size
 
-    def _finish(self, request: Request, *, close: bool) -> None:
+    def _finish(self, request: Request, *, close: bool, stay: bool = False) -> None:
         """The answer is complete, if perhaps not flushed. On a worker's thread, or after a download the main loop's."""
         with self.requests_lock:
             if close:
                 self.close_when_flushed = True
-                for each in self.requests:
-                    each.close()
+                request.close()
                 self.requests = []
             else:
                 request.close()
-                # Start the next answer in a new buffer, so that buffers of a long connection get freed.
-                if self.current_outbuf_count > 0:
-                    self.current_outbuf_count = self.adj.outbuf_high_watermark
-                self.requests.pop(0)
-                self.last_activity = time.time()
-                if self.connected and self.requests:
-                    self.server.add_task(self)
-                elif self.connected and request.leftover:
-                    self._parse(request.leftover)
-        if self.connected:
+                self.requests = []
+                self.active_at = time.monotonic()
+                if request.leftover and self.connected:
+                    # Whoever doesn't take its answers gets no more of them: not even read.
+                    if self.total_outbufs_len > self.limits.output_bytes:
+                        self._rest = request.leftover
+                    else:
+                        self._begin(request.leftover)
+                self._staying = stay and self._may_stay()
+            on_its_way = self._staying or bool(self.requests)
+        if self.connected and not on_its_way:
             self._wake()
+
+    def _may_stay(self) -> bool:
+        return (
+            self.connected
+            and self.request is None
+            and not (self.requests or self._rest or self.total_outbufs_len or self.will_close or self.hub.stopping)
+        )
 
     def _log_access(self, size: int) -> None:
         answer = self._answer
@@ -369,7 +559,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         assert answer is not None and download is not None
         self._log_access(download.sent)
         self._download = None
-        self.last_activity = time.time()
+        self.active_at = time.monotonic()
         if error is None:
             self._finish(answer.request, close=answer.close_on_finish)
             return

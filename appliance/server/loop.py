@@ -1,7 +1,7 @@
 """The main loop: waitress's event handlers behind epoll, so that connections at rest cost nothing.
 
-waitress asks every connection on every pass whether it wants to read or write. Here only those that are awake are
-asked; a connection that waits for its client's next request, or whose answer a sender sends, sleeps.
+waitress asks every connection on every pass whether it wants to read or write. Here one that has said so is not asked
+again before an event of its own or a `wake`, which every other thread owes it that changes what it would say.
 """
 
 import contextlib
@@ -60,10 +60,9 @@ class Loop(dict[int, Any]):
             handler = self._woken.popleft()
             if self.get(fd := handler._fileno) is handler:
                 self._awake[fd] = handler
-        for fd, handler in list(self._awake.items()):
+        while self._awake:
+            fd, handler = self._awake.popitem()
             self._watch(fd, (_READ if handler.readable() else 0) | (_WRITE if handler.writable() else 0))
-            if getattr(handler, "asleep", False):
-                self._awake.pop(fd, None)
         for fd, flags in self._epoll.poll(timeout):
             if fd == self._bell:
                 os.eventfd_read(self._bell)

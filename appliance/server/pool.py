@@ -81,10 +81,13 @@ class Pool:
         with self._changed:
             while not self._jobs:
                 if self._closed or not self._rest():
-                    self._threads -= 1
-                    self._changed.notify_all()
-                    return None
+                    return self._leave()
             return self._jobs.popleft()
+
+    def _leave(self) -> None:
+        """This thread ends. The lock is held."""
+        self._threads -= 1
+        self._changed.notify_all()
 
     def _rest(self) -> bool:
         """Wait for news; False if none came for so long that the thread may go."""

@@ -57,7 +57,8 @@ class Server:
             raise RuntimeError("start comes before run")
         try:
             while not self._over():
-                self._loop.turn(self._pause)
+                alarm = self._hub.next_alarm - time.monotonic()
+                self._loop.turn(max(0.0, min(self._pause, alarm)))
                 self._hub.run_posted()
                 self._check()
         finally:
@@ -88,9 +89,11 @@ class Server:
         return not any(channel.connected for channel in channels) or time.monotonic() >= self._deadline
 
     def _check(self) -> None:
-        now = time.time()
-        if time.monotonic() >= self._check_at:
-            self._check_at = time.monotonic() + self._pause
+        assert self._hub is not None
+        now = time.monotonic()
+        self._hub.run_alarms(now)
+        if now >= self._check_at:
+            self._check_at = now + self._pause
             self._loop.wake_all()
             for port in self._ports:
                 try:
