@@ -22,7 +22,7 @@ class Limits:
     """Threads that serve requests whose body is streamed, one each; they are made when needed and end when idle."""
 
     transfer_slots_per_caller: int = 16
-    """Slots that one user, and one project, may have at once. More of their requests wait, and nobody waits for them."""
+    """Slots that one user, and one project, may have at once. More of their requests wait, and hold nobody up."""
 
     transfer_slots_per_address: int = 32
     """The same for one address of clients."""

@@ -16,8 +16,7 @@ from appliance.errors import Fatal
 from appliance.server.channel import Channel
 from appliance.server.hub import Hub
 from appliance.server.limits import Limits
-from appliance.server.transfers import Uploader
-from appliance.values import KIB
+from appliance.values import KIB, Uploader
 
 _log = logging.getLogger(__name__)
 
@@ -193,7 +192,7 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
                 self._more = True
             else:
                 # The connection stays in the queue, so poll would report it again at once, and again.
-                self._pause(error.strerror)
+                self._pause(error.strerror or str(error))
             return None
         if pair is None:
             return None

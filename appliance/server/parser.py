@@ -94,7 +94,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     @property
     def due(self) -> float:
         """When what is still being received has to be here; by the monotonic clock."""
-        received = self.header_bytes_received + self.body_bytes_received
+        received: int = self.header_bytes_received + self.body_bytes_received
         if self.body is not None:
             received += self.body.collected
         return self.started + self.limits.receive_seconds + received / max(1, self.limits.minimum_rate)

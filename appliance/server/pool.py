@@ -81,7 +81,8 @@ class Pool:
         with self._changed:
             while not self._jobs:
                 if self._closed or not self._rest():
-                    return self._leave()
+                    self._leave()
+                    return None
             return self._jobs.popleft()
 
     def _leave(self) -> None:

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 from appliance.server.limits import Limits
 from appliance.server.pool import Job, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Uploader:
-    """Whose request it is: the names that share a caller's slots (a user, a project), and where it comes from."""
-
-    names: tuple[str, ...]
-    address: str
+from appliance.values import Uploader
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +16,7 @@ class _Waiting:
 
 
 class Transfers:
-    """Slots for requests that stream. Those that wait hold no thread, and nobody waits behind somebody else's excess."""
+    """Slots for requests that stream. Those that wait hold no thread, and nobody waits for somebody else's excess."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -93,7 +93,8 @@ class TurnPool(Pool):
                 if self._jobs and not self._watched:
                     self._watch()
                 elif self._closed or not self._rest():
-                    return self._leave()
+                    self._leave()
+                    return None
 
     def _watch(self) -> None:
         """Wait until the holder has ended or had its time."""

@@ -237,7 +237,7 @@ def test_fifty_uploads_run_at_once(serve, reply):
             size += len(part)
         return reply(start_response, str(size).encode())
 
-    running = serve(app)
+    running = serve(app, transfer_slots_per_address=50)
     clients = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(50)]
     for client in clients:
         client.send(b"2" * 199_999)
