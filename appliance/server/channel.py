@@ -104,9 +104,18 @@ class Channel(Connection):
                     self.server.add_task(self)
                     return False
             self.will_close = self.will_close or gone
-        if self.connected:
-            self._wake()
+        self._hand_back()
         return False
+
+    def _hand_back(self) -> None:
+        """Let the main loop read again: through epoll alone, without waking it, if there is nothing else to do."""
+        with self.outbuf_lock:
+            if not self.connected:
+                return
+            if not (self.requests or self.close_when_flushed) and self._may_stay():
+                self.hub.loop.expect(self.socket.fileno())
+                return
+        self._wake()
 
     def _peek_a_while(self) -> tuple[bytes, bool]:
         """What the client sends within a moment, and whether it has closed instead."""
@@ -197,8 +206,8 @@ class Channel(Connection):
                         self._begin(request.leftover)
                 self._staying = stay and self._may_stay()
             on_its_way = self._staying or bool(self.requests)
-        if self.connected and not on_its_way:
-            self._wake()
+        if not on_its_way:
+            self._hand_back()
 
     def _may_stay(self) -> bool:
         return (
