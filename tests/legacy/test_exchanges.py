@@ -9,6 +9,7 @@ import http.client
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,13 @@ def test_member_create_with_a_body_and_delete_without(wire: Wire) -> None:
         "shared_images": [{"image_id": image["id"], "can_share": False}]
     }
     assert [wire.glance("DELETE", path)[0] for _ in range(2)] == [204, 404]
+
+
+def await_record(caplog: pytest.LogCaptureFixture, words: str, seconds: float = 20.0) -> None:
+    """Wait for a message of the log with these words."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not any(words in record.getMessage() for record in caplog.records):
+        time.sleep(0.01)
 
 
 def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
