@@ -180,7 +180,9 @@ class Settings:
     image_property_quota: int = _setting(128, "extra properties of an image; negative is no limit")
     image_tag_quota: int = _setting(128, "tags of an image; negative is no limit")
     image_location_quota: int = _setting(10, "locations of an image; negative is no limit")
-    cors_allowed_origins: tuple[str, ...] = _setting((), "origins whose pages may call the image service; * is any")
+    cors_allowed_origins: tuple[str, ...] = _setting(
+        (), "origins whose pages may call the image and the identity service; * is any"
+    )
 
     # -- store
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")

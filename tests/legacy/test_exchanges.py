@@ -227,6 +227,8 @@ def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.L
     service = Wire(wire.image, wire.identity, wire.admin, own["access"]["token"]["id"])
     with caplog.at_level(logging.INFO, "appliance.server.access"):
         status, shown = service.keystone("GET", f"/tokens/{wire.token}")
+        # A request is logged when it is over, which may be after the client has its answer.
+        await_record(caplog, "/v2.0/tokens/")
     assert status == 200 and shown["access"]["user"]["name"] == "admin" and shown["access"]["user"]["roles"]
     assert service.keystone("GET", "/tokens/nonsense")[0] == 404
     # The address holds the token; the log's formatter takes it out.
