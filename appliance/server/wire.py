@@ -27,7 +27,9 @@ class Wire:
         self._poll = select.poll()
 
     def attach(self, sock: socket.socket) -> None:
-        """From now on read from a duplicate of `sock`, which is non-blocking."""
+        """From now on read from a duplicate of `sock`, which is non-blocking. May be called twice."""
+        if self._sock is not None:
+            return
         self._sock = sock.dup()
         self._poll.register(self._sock, select.POLLIN)
 
