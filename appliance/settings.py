@@ -61,6 +61,23 @@ class Settings:
     # -- transport
     worker_threads: int = _setting(8, "threads for requests that move no image data")
     transfer_threads: int = _setting(64, "uploads that may run at once; more wait")
+    transfers_per_caller: int = _setting(
+        0, "uploads that one user, and one project, may run at once; 0 is a quarter of transfer_threads"
+    )
+    transfers_per_address: int = _setting(
+        0, "uploads that may run at once from one address; 0 is half of transfer_threads"
+    )
+    max_connections: int = _setting(
+        1000, "open connections; for one more the idlest is closed, of the address that has most; a port may have 4/5"
+    )
+    connections_per_address: int = _setting(
+        0, "open connections of one address, trusted_proxies excepted; 0 is a quarter of max_connections"
+    )
+    receive_timeout: int = _setting(30, "seconds that a request without image data may take to arrive")
+    minimum_upload_rate: int = _setting(
+        512, "bytes a second that an upload must send, counted over request_timeout of waiting for it; 0 is no minimum"
+    )
+    upload_timeout: int = _setting(604800, "seconds that one upload may take to arrive; 0 is no limit")
     request_timeout: int = _setting(60, "seconds that a client may stall before its request is dropped")
     shutdown_grace: int = _setting(30, "seconds that running requests get to end when the service stops")
 
@@ -182,7 +199,9 @@ class Settings:
     image_property_quota: int = _setting(128, "extra properties of an image; negative is no limit")
     image_tag_quota: int = _setting(128, "tags of an image; negative is no limit")
     image_location_quota: int = _setting(10, "locations of an image; negative is no limit")
-    cors_allowed_origins: tuple[str, ...] = _setting((), "origins whose pages may call the image service; * is any")
+    cors_allowed_origins: tuple[str, ...] = _setting(
+        (), "origins whose pages may call the image and the identity service; * is any"
+    )
 
     # -- store
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")

@@ -81,6 +81,15 @@ def is_uuid(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploader:
+    """Whose request it is that sends much: names that share what one caller may have (a user, a project), and where
+    it comes from."""
+
+    names: tuple[str, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as the image rooms need to know it. Made from a validated token; never from a client's headers.
 

@@ -16,6 +16,7 @@ from appliance.api.legacy import UNDERSCORED, Legacy
 from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
+from appliance.api.uploaders import Uploaders
 from appliance.bootstrap import Welcome, new_password, preload, write_credentials
 from appliance.datadir import DataDir
 from appliance.db.database import Database
@@ -94,6 +95,7 @@ class Appliance:
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
+        self._authenticate = believed.validate
         served: list[tuple[WSGIApplication, int]] = [(image, settings.image_port), (identity, settings.identity_port)]
         if legacy:
             old_image = legacy.image(image, self.images, self.db, self.clock, believed.validate)
@@ -109,7 +111,18 @@ class Appliance:
         if settings.single_port:
             (image, port), (identity, _), *others = served
             served = [(Mount({"/image": image, "/identity": identity}), port), *others]
-        return [Listener(BehindProxies(app, proxies), settings.host, port) for app, port in served]
+        uploaders = Uploaders(self._authenticate, proxies, "/image" if settings.single_port else "")
+        return [
+            Listener(
+                BehindProxies(app, proxies),
+                settings.host,
+                port,
+                # Only images are large: at the other ports nobody gets a thread for a body.
+                identify=uploaders.identify if number == 0 else None,
+                is_proxy=proxies.trusts,
+            )
+            for number, (app, port) in enumerate(served)
+        ]
 
     def _ports(self) -> tuple[int, int]:
         ports = [port for _, port in self.server.addresses]
@@ -136,6 +149,14 @@ class Appliance:
         return Limits(
             worker_threads=settings.worker_threads,
             transfer_slots=settings.transfer_threads,
+            transfer_slots_per_caller=settings.transfers_per_caller or max(1, settings.transfer_threads // 4),
+            transfer_slots_per_address=settings.transfers_per_address or max(1, settings.transfer_threads // 2),
+            connections=settings.max_connections,
+            connections_per_port=settings.max_connections * 4 // 5,
+            connections_per_address=settings.connections_per_address or max(1, settings.max_connections // 4),
+            receive_seconds=settings.receive_timeout,
+            minimum_rate=settings.minimum_upload_rate,
+            upload_seconds=settings.upload_timeout,
             # Those that wait for other servers' data take no thread away from those that read ours.
             decoder_threads=Limits().decoder_threads + MOST_READERS,
             stall_seconds=settings.request_timeout,

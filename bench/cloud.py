@@ -10,9 +10,13 @@ from typing import Any
 from urllib.parse import SplitResult
 
 from appliance.values import MIB
+from bench.kept_clients import Load, load
 
 _CHUNK = MIB
 _CALLS = 300
+CROWDS = (1, 4, 16, 64)
+"""Numbers of clients that keep their connections."""
+
 PASSWORD = "bench"
 
 
@@ -87,6 +91,12 @@ class Cloud:
         took = seconds(lambda: [self.call(connection, method, path) for _ in range(calls)])
         connection.close()
         return calls / took
+
+    def load(self, address: SplitResult, path: str, clients: int, span: float) -> Load:
+        """What so many clients get who keep their connections and ask again as soon as they are answered."""
+        tokens = f"X-Auth-Token: {self.token}\r\nX-Subject-Token: {self.token}\r\n"
+        request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n{tokens}\r\n"
+        return load(address.hostname or "", address.port or 0, clients, span, request.encode())
 
 
 def fetch(host: str, port: int, path: str, size: int, fields: str = "") -> float:

@@ -1,7 +1,7 @@
 """How fast the whole appliance is: a real process, loopback, durable commits. Prints ratios, medians of several rounds.
 
-    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--only start,metadata,crowd,transfers]
-        [--nginx PATH] [--binary PATH]
+    python -m bench.service [--rounds 5] [--size-mib 1024] [--images 1000,20000] [--nginx PATH] [--binary PATH]
+        [--only start,metadata,clients,crowd,transfers]
 
 What is compared runs in the same round, one after the other, so that a noisy machine hurts both.
 """
@@ -22,10 +22,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from appliance.values import KIB, MIB
-from bench.cloud import PASSWORD, Cloud, fetch, seconds
+from bench.cloud import CROWDS, PASSWORD, Cloud, fetch, seconds
 from bench.nginx import start_nginx
 
 _CROWD = 50
+# Seconds that one load of kept clients lasts.
+_SPAN = 2.0
 
 
 class Served(Cloud):
@@ -174,6 +176,27 @@ def metadata(program: list[str], rounds: int, counts: list[int]) -> None:
         print(f"  token validation: {checks:.0f} a second; token issue: {issues:.1f} a second")
 
 
+def clients(program: list[str], rounds: int) -> None:
+    """Small requests of few and of many clients that keep their connections."""
+    with served(program) as it:
+        made = it.new_images(100)
+        rows = {
+            "show": (it.image, f"/v2/images/{made[0]}"),
+            "list of 25": (it.image, "/v2/images?limit=25"),
+            "token validation": (it.identity, "/v3/auth/tokens"),
+        }
+        for name, (address, path) in rows.items():
+            for crowd in CROWDS:
+                used = it.processor()
+                loads = [it.load(address, path, crowd, _SPAN) for _ in range(rounds)]
+                used = (it.processor() - used) / sum(each.rate * _SPAN for each in loads)
+                middle = [statistics.median(getattr(each, field) for each in loads) for field in ("rate", "p50", "p99")]
+                print(
+                    f"  {name}, {crowd} clients: {middle[0]:.0f} a second, p50 {middle[1]:.2f} ms, p99 {middle[2]:.1f} "
+                    f"ms, {used * 1e6:.0f} µs of processor each, {sum(each.bad for each in loads)} bad"
+                )
+
+
 def start(program: list[str], rounds: int) -> None:
     """Start to ready, of a directory that is there; resident memory when idle."""
     with tempfile.TemporaryDirectory() as directory:
@@ -192,7 +215,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size-mib", type=int, default=1024)
     parser.add_argument("--images", default="1000,20000")
-    parser.add_argument("--only", default="start,metadata,crowd,transfers")
+    parser.add_argument("--only", default="start,metadata,clients,crowd,transfers")
     parser.add_argument("--nginx", default=shutil.which("nginx"))
     parser.add_argument("--binary", help="single executable to measure in place of this checkout")
     options = parser.parse_args()
@@ -201,6 +224,7 @@ def main() -> None:
     parts: dict[str, Callable[[], None]] = {
         "start": lambda: start(program, options.rounds),
         "metadata": lambda: metadata(program, options.rounds, counts),
+        "clients": lambda: clients(program, options.rounds),
         "crowd": lambda: crowd(program, 32 * MIB),
         "transfers": lambda: transfers(program, options.rounds, options.size_mib * MIB, options.nginx),
     }

@@ -35,6 +35,7 @@ class Cors:
         expose_headers: Iterable[str] = (),
     ) -> None:
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
+        self._any = "*" in self._origins
         self._methods = frozenset(methods)
         self._allow_headers = _SIMPLE_HEADERS | {name.lower() for name in allow_headers}
         self._allow_prefixes = allow_prefixes
@@ -68,14 +69,16 @@ class Cors:
 
     def _origin(self, request: Request[Any]) -> str | None:
         origin = request.header("origin")
-        if origin and ("*" in self._origins or origin.rstrip("/") in self._origins):
+        if origin and origin.rstrip("/") in self._origins:
             return origin
-        return None
+        # Not the origin itself: a browser lets no page use cookies or other credentials of its own with "*".
+        return "*" if origin and self._any else None
 
     def _may_send(self, name: str) -> bool:
         return name.lower() in self._allow_headers or name.lower().startswith(self._allow_prefixes)
 
     def _allow(self, reply: Reply, origin: str) -> None:
-        # No credentials: the services know tokens in headers, which a page sends itself, and no cookies.
         reply.headers.append(("Vary", "Origin"))
         reply.headers.append(("Access-Control-Allow-Origin", origin))
+        # As the original services say by default. There are no cookies here: a page sends its token in a header.
+        reply.headers.append(("Access-Control-Allow-Credentials", "true"))

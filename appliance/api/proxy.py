@@ -1,10 +1,16 @@
 """`X-Forwarded-*` from a trusted proxy, folded into the request so that links show the address that the client used."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from appliance.errors import WrongUsage
+from appliance.api.exchange import Reply
+from appliance.errors import Invalid, WrongUsage
+
+# What may become part of every link: as strict as the server is with Host itself.
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -19,39 +25,53 @@ class TrustedProxies:
             raise WrongUsage(f"trusted_proxies: {error}") from error
 
     def fold(self, environ: WSGIEnvironment) -> None:
-        """Set scheme, host, mount point and client address as a trusted proxy reports them."""
-        if not self._networks or not self._trusted(environ.get("REMOTE_ADDR", "")):
+        """Set scheme, host, mount point and client address as the trusted proxies report them.
+
+        Each proxy adds its own word at the right end of a list, and the client's own words, which may be anything, are
+        further left: so the outermost proxy that is trusted is counted from the right. Raises `Invalid`.
+        """
+        if not self._networks or not self.trusts(environ.get("REMOTE_ADDR", "")):
             return
-        scheme = _first(environ, "HTTP_X_FORWARDED_PROTO").lower()
+        hops = self._fold_client(environ)
+        scheme = _word(environ, "HTTP_X_FORWARDED_PROTO", hops).lower()
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
-        host = _first(environ, "HTTP_X_FORWARDED_HOST")
+        host = _word(environ, "HTTP_X_FORWARDED_HOST", hops)
         if host:
+            if not _HOST.fullmatch(host):
+                raise Invalid("The X-Forwarded-Host header is malformed.")
             environ["HTTP_HOST"] = host
-        prefix = _first(environ, "HTTP_X_FORWARDED_PREFIX").rstrip("/")
-        if prefix.startswith("/"):
+        prefix = _word(environ, "HTTP_X_FORWARDED_PREFIX", hops).rstrip("/")
+        if prefix:
+            if not _PREFIX.fullmatch(prefix):
+                raise Invalid("The X-Forwarded-Prefix header is malformed.")
             environ["SCRIPT_NAME"] = prefix
-        self._fold_client(environ)
 
-    def _fold_client(self, environ: WSGIEnvironment) -> None:
-        """The nearest address that is no trusted proxy's is the client's."""
+    def _fold_client(self, environ: WSGIEnvironment) -> int:
+        """The nearest address that is no trusted proxy's is the client's. How many proxies there are up to it."""
+        hops = 1
         for address in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             if not _is_address(address.strip()):
-                return
+                break
             environ["REMOTE_ADDR"] = address.strip()
-            if not self._trusted(address.strip()):
-                return
+            if not self.trusts(address.strip()):
+                break
+            hops += 1
+        return hops
 
-    def _trusted(self, address: str) -> bool:
-        if not _is_address(address):
+    def trusts(self, address: str) -> bool:
+        """Whether this is the address of such a proxy."""
+        if not self._networks or not _is_address(address):
             return False
         parsed = ipaddress.ip_address(address)
         return any(parsed in network for network in self._networks)
 
 
-def _first(environ: WSGIEnvironment, key: str) -> str:
+def _word(environ: WSGIEnvironment, key: str, hops: int) -> str:
+    """What the outermost trusted proxy wrote; where proxies have replaced what was there, the list is shorter."""
     text: str = environ.get(key, "")
-    return text.split(",")[0].strip()
+    words = text.split(",")
+    return words[-min(hops, len(words))].strip()
 
 
 def _is_address(text: str) -> bool:
@@ -70,5 +90,8 @@ class BehindProxies:
         self._proxies = proxies
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        self._proxies.fold(environ)
+        try:
+            self._proxies.fold(environ)
+        except Invalid as error:
+            return Reply(400, f"{error}\n").send(environ, start_response)
         return self._application(environ, start_response)

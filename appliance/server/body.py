@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server.chunks import BadFraming
 from appliance.server.limits import Limits
+from appliance.server.pace import Pace
 from appliance.server.wire import Framing, Wire
 from appliance.values import KIB, MIB
 
 _READ = 256 * KIB
 _READ_ALL = 16 * MIB
+_PIECE = 16 * KIB
+_TOO_LARGE = "Request is too large."
 
 
 class Body:
@@ -23,12 +26,13 @@ class Body:
 
     def __init__(self, framing: Framing, ahead: bytes, limits: Limits, *, wants_continue: bool) -> None:
         self._framing = framing
-        self._wire = Wire(ahead, limits.stall_seconds)
+        self._wire = Wire(ahead, Pace(limits))
         self._limits = limits
         # A client that has begun to send doesn't wait for a word.
         self._continue_due = wants_continue and not ahead
         self._say_continue: Callable[[], None] = lambda: None
-        self._broken: ClientVanished | BadFraming | None = None
+        self._broken: ClientVanished | BadFraming | LimitExceeded | None = None
+        self._collected = bytearray()
         self._scratch = bytearray()
         self.bytes_read = 0
 
@@ -99,6 +103,37 @@ class Body:
 
     # -- for the channel -----------------------------------------------------------------------------------------
 
+    def collect(self) -> bytes | None:
+        """Without waiting: the whole body once it is there, None before. For a small one, on the main loop's thread.
+
+        Raises what `readinto` raises, and `LimitExceeded` for a body that is not small.
+        """
+        most = self._limits.small_body_bytes
+        if (self._framing.remaining or 0) > most - len(self._collected):
+            raise LimitExceeded(_TOO_LARGE)
+        if self._continue_due:
+            self._continue_due = False
+            self._say_continue()
+        while not self._framing.finished:
+            piece = memoryview(bytearray(_PIECE))
+            size = self._framing.take(self._wire, piece, wait=False)
+            self._collected += piece[:size]
+            if len(self._collected) > most:
+                raise LimitExceeded(_TOO_LARGE)
+            if not size and not self._framing.finished:
+                return None
+        return bytes(self._collected)
+
+    @property
+    def collected(self) -> int:
+        """Bytes that `collect` has so far."""
+        return len(self._collected)
+
+    def refuse(self) -> None:
+        """Let nobody read it: whoever sends it is not known, and it is not small."""
+        self._continue_due = False
+        self._broken = LimitExceeded(_TOO_LARGE)
+
     @property
     def leaves_connection_usable(self) -> bool:
         """Asked when the answer's header is made: will the next request's first byte be found?"""
@@ -112,11 +147,11 @@ class Body:
     def drain(self) -> bool:
         """Throw a small rest away; False if it doesn't come soon. Only after `leaves_connection_usable`."""
         end = time.monotonic() + self._limits.linger_seconds
-        self._wire.stall_seconds = self._limits.linger_seconds
+        self._wire.pace.stall_seconds = self._limits.linger_seconds
         try:
             while time.monotonic() < end and self.read(_READ):
                 pass
-        except (ClientVanished, BadFraming):
+        except (ClientVanished, BadFraming, LimitExceeded):
             return False
         return self._framing.finished
 

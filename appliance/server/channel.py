@@ -1,8 +1,10 @@
 """One connection: requests in, answers out, in order.
 
-The main loop's thread reads requests and flushes answers. A worker's thread runs one request at a time; while the
-body of that streams, the worker also reads the socket, and the main loop doesn't. A download is sent by a sender's
-thread, and then neither of the others touches the socket.
+The main loop's thread reads requests and flushes answers. A worker's thread runs one request at a time, and then looks
+at the socket a little longer, in case the next follows at once. While a body streams, the thread that serves it reads
+the socket. A download is sent by a sender's thread. At each moment one of them reads, and the others don't.
+
+No thread ever waits for a client to take its answer: the connection's next request waits instead, unread.
 """
 
 import contextlib
@@ -11,152 +13,25 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Iterator
-from typing import Any
 
-from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.channel import ClientDisconnected
 from waitress.utilities import BadRequest, Error, InternalServerError
 
 from appliance.errors import ClientVanished
 from appliance.server import access
-from appliance.server.answer import AppAnswer, ErrorAnswer, Outgoing
+from appliance.server.answer import AppAnswer, ErrorAnswer, Outgoing, TooBusy
 from appliance.server.chunks import BadFraming
-from appliance.server.download import Download
-from appliance.server.hub import Hub
+from appliance.server.connection import Answer, Connection
 from appliance.server.parser import Request
-from appliance.server.strict import RequestTimeout
 
 _log = logging.getLogger(__name__)
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-Answer = AppAnswer | ErrorAnswer
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]
+class Channel(Connection):
     """What waitress's listener makes of each accepted connection."""
 
-    parser_class = Request
     task_class = AppAnswer
     error_task_class = ErrorAnswer
-
-    # waitress's own state; requests_lock guards the first three.
-    requests: list[Request]
-    request: Request | None
-    close_when_flushed: bool
-    will_close: bool
-    total_outbufs_len: int
-    current_outbuf_count: int
-    last_activity: float
-
-    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
-        self.hub: Hub = server.hub
-        self.limits = self.hub.limits
-        self._begun = 0.0
-        self._context = contextvars.copy_context()
-        # What the application returned, for the worker alone, until the request is otherwise over.
-        self._handed: Outgoing | None = None
-        # Set by the worker, taken by whoever flushes the last byte before it; both hold outbuf_lock.
-        self._outgoing: Outgoing | None = None
-        self._download: Download | None = None
-        self._answer: Answer | None = None
-        # For the worker alone, while it writes what is to leave together.
-        self._joined: list[bytes] | None = None
-        self._linger_until = 0.0
-        self._linger_left = self.limits.linger_bytes
-        super().__init__(server, sock, addr, adj, map=map)
-
-    # -- the main loop: reading ----------------------------------------------------------------------------------
-
-    def readable(self) -> bool:
-        return bool(self._linger_until) or super().readable()
-
-    def handle_read(self) -> None:
-        # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
-        # came behind it, whose body is none of ours. Under the lock, `requests` says who reads.
-        with self.requests_lock:
-            if self._linger_until:
-                self._discard()
-            elif not self.requests and (data := self._receive()):
-                self.last_activity = time.time()
-                self._parse(data)
-
-    def _receive(self) -> bytes:
-        try:
-            return bytes(self.recv(self.adj.recv_bytes))
-        except OSError as error:
-            _log.info("a connection broke: %s", error)
-            self.handle_close()
-            return b""
-
-    def _discard(self) -> None:
-        self._linger_left -= self.adj.recv_bytes
-        if self._receive() and self._linger_left <= 0:
-            self.handle_close()
-
-    def _parse(self, data: bytes) -> None:
-        """Make requests of `data`. requests_lock is held; the thread is the main loop's, or after a body a worker's."""
-        if self.will_close or self.close_when_flushed:
-            return
-        while data:
-            if self.request is None:
-                self.request = self.parser_class(self.adj)
-            request = self.request
-            data = data[request.received(data) :]
-            if not request.completed:
-                continue
-            self.request = None
-            if request.empty:
-                continue
-            if request.error is not None:
-                data = b""
-            elif request.streams:
-                # All that follows may be body: it comes back as `leftover` if it isn't.
-                request.open_body(data)
-                data = b""
-            self._enqueue(request)
-
-    def _enqueue(self, request: Request) -> None:
-        """requests_lock is held."""
-        self.requests.append(request)
-        self.hub.loop.wake(self)
-        if len(self.requests) == 1:
-            self.server.add_task(self)
-
-    def refuse(self, error: Error) -> None:
-        """Answer the request that is still being received with an error. On the main loop's thread."""
-        with self.requests_lock:
-            request, self.request = self.request, None
-            if request is not None and not self.requests:
-                request.error = error
-                self._enqueue(request)
-
-    # -- the main loop: writing ----------------------------------------------------------------------------------
-
-    def writable(self) -> bool:
-        if self._linger_until:
-            return bool(self.will_close)
-        return bool(super().writable())
-
-    def handle_write(self) -> None:
-        if self.total_outbufs_len:
-            self._flush_exception(self._flush_some_if_lockable if self.requests else self._flush_some)
-        if not self.total_outbufs_len and self.connected:
-            self._start_download()
-            if self.close_when_flushed:
-                self.close_when_flushed = False
-                self._linger()
-        if self.will_close:
-            self.handle_close()
-
-    def _linger(self) -> None:
-        """Say goodbye, but listen on for a while: closing now could destroy the answer on its way (RFC 9112, 9.6)."""
-        try:
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.will_close = True
-            return
-        self._linger_until = time.time() + self.limits.linger_seconds
 
     def handle_close(self) -> None:
         # outbuf_lock: no worker may be between its look at `connected` and its use of the socket.
@@ -168,53 +43,100 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                     self.socket.shutdown(socket.SHUT_RDWR)
             abandoned, self._outgoing = self._outgoing, None
             super().handle_close()
+        if self._collecting is not None and self._collecting.body is not None:
+            self._collecting.body.close()
         if abandoned is not None:
             self._abandon(abandoned)
-
-    def check(self, now: float, idle_seconds: float) -> None:
-        """Enforce the time limits. On the main loop's thread, now and then."""
-        quiet = now - self.last_activity
-        if self._linger_until:
-            if now > self._linger_until:
-                self.handle_close()
-        elif self.total_outbufs_len:
-            if quiet > self.limits.stall_seconds:
-                self.handle_close()
-        elif self.requests:
-            pass
-        elif self.request is not None:
-            if now - self.request.started > self.limits.receive_seconds:
-                self.refuse(RequestTimeout("The request did not arrive in time."))
-        elif quiet > idle_seconds:
-            self.handle_close()
-
-    @property
-    def asleep(self) -> bool:
-        """The main loop need not ask `readable` and `writable` again until an event, or `_wake`."""
-        return self._download is not None or (self.at_rest and not self.will_close and not self.close_when_flushed)
-
-    @property
-    def at_rest(self) -> bool:
-        """Nothing is being answered or sent."""
-        return not (self.requests or self.total_outbufs_len or self._download or self._linger_until)
 
     # -- workers: one request at a time --------------------------------------------------------------------------
 
     def service(self) -> None:
-        """Answer the first request. Called by a thread of one of the pools."""
+        """Answer the first request, and others that follow closely. Called by a worker."""
+        try:
+            self._serve(self.requests[0], stay=True)
+            while self._staying and self._next_came():
+                self._serve(self.requests[0], stay=True)
+        except Exception:
+            self._give_up()
+
+    def service_stream(self) -> None:
+        """Answer the first request, whose body streams. Called by a thread that has a transfer slot."""
         try:
             self._serve(self.requests[0])
         except Exception:
-            _log.exception("a connection is given up")
-            self.will_close = True
-            self._wake()
+            self._give_up()
 
-    def _wake(self) -> None:
-        """Have the main loop look at this connection. From any thread."""
-        self.hub.loop.wake(self)
-        self.hub.loop.ring()
+    def admit(self) -> None:
+        """Find out who sends the first request, whose body streams, and queue it accordingly. On a worker's thread."""
+        request = self.requests[0]
+        assert request.body is not None
+        try:
+            uploader = self._context.run(self.server.identify, AppAnswer(self, request).get_environment())
+        except Exception:
+            _log.exception("the sender of %s %s could not be identified", request.command, request.path)
+            uploader = None
+        if uploader is None:
+            self.hub.post(self.collect)
+        elif not self.hub.transfers.submit(uploader, self.service_stream):
+            request.error = TooBusy(self.limits.retry_after_seconds)
+            self.hub.workers.submit(self.service)
 
-    def _serve(self, request: Request) -> None:
+    def _give_up(self) -> None:
+        _log.exception("a connection is given up")
+        self._staying = False
+        self.will_close = True
+        self._wake()
+
+    def _next_came(self) -> bool:
+        """Look at the connection a little longer; True if its next request is here and this thread may serve it."""
+        workers = self.hub.workers
+        data, gone, mine = b"", False, False
+        if workers.step_aside():
+            data, gone = self._peek_a_while()
+            mine = workers.step_back(go_on=bool(data))
+        with self.requests_lock:
+            self._staying = False
+            if data:
+                self.active_at = time.monotonic()
+                if self._parse(data):
+                    if mine and self.requests[0].body is None:
+                        return True
+                    self.server.add_task(self)
+                    return False
+            self.will_close = self.will_close or gone
+        self._hand_back()
+        return False
+
+    def _hand_back(self) -> None:
+        """Let the main loop read again: through epoll alone, without waking it, if there is nothing else to do."""
+        with self.outbuf_lock:
+            if not self.connected:
+                return
+            if not (self.requests or self.close_when_flushed) and self._may_stay():
+                self.hub.loop.expect(self.socket.fileno())
+                return
+        self._wake()
+
+    def _peek_a_while(self) -> tuple[bytes, bool]:
+        """What the client sends within a moment, and whether it has closed instead."""
+        with self.outbuf_lock:
+            if not self.connected:
+                return b"", False
+            self._poll.register(self.socket, select.POLLIN)
+        if not self._poll.poll(self.limits.stay_seconds * 1000):
+            return b"", False
+        with self.outbuf_lock:
+            if not self.connected:
+                return b"", False
+            try:
+                data = self.socket.recv(self.adj.recv_bytes)
+            except BlockingIOError:
+                return b"", False
+            except OSError:
+                data = b""
+        return data, not data
+
+    def _serve(self, request: Request, *, stay: bool = False) -> None:
         self._begun = time.monotonic()
         self._context = contextvars.copy_context()
         answer = self._answer = self._context.run(self._run, request)
@@ -227,7 +149,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._release_outgoing(outgoing)
         else:
             self._log_access(answer.body_bytes)
-            self._finish(request, close=answer.close_on_finish)
+            self._finish(request, close=answer.close_on_finish, stay=stay)
 
     def _run(self, request: Request) -> Answer:
         answer = self._new_answer(request)
@@ -274,56 +196,34 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             answer.close_on_finish = True
         return answer
 
-    def _say_continue(self) -> None:
-        try:
-            self.write_soon(_CONTINUE)
-        except ClientDisconnected:
-            raise ClientVanished("The client closed the connection before sending the body.") from None
-
-    @contextlib.contextmanager
-    def joined(self) -> Iterator[None]:
-        """The bytes that are written in the block leave together, at its end."""
-        parts: list[bytes] = []
-        self._joined = parts
-        try:
-            yield
-        finally:
-            self._joined = None
-        self.write_soon(b"".join(parts))
-
-    def write_soon(self, data: Any) -> int:
-        if self._joined is not None:
-            self._joined.append(data)
-            return len(data)
-        if not isinstance(data, Outgoing):
-            if not self.total_outbufs_len:
-                # The client's time to take something begins now.
-                self.last_activity = time.time()
-            return int(super().write_soon(data))
-        self._handed = data
-        return len(data)
-
-    def _finish(self, request: Request, *, close: bool) -> None:
+    def _finish(self, request: Request, *, close: bool, stay: bool = False) -> None:
         """The answer is complete, if perhaps not flushed. On a worker's thread, or after a download the main loop's."""
         with self.requests_lock:
             if close:
                 self.close_when_flushed = True
-                for each in self.requests:
-                    each.close()
+                request.close()
                 self.requests = []
             else:
                 request.close()
-                # Start the next answer in a new buffer, so that buffers of a long connection get freed.
-                if self.current_outbuf_count > 0:
-                    self.current_outbuf_count = self.adj.outbuf_high_watermark
-                self.requests.pop(0)
-                self.last_activity = time.time()
-                if self.connected and self.requests:
-                    self.server.add_task(self)
-                elif self.connected and request.leftover:
-                    self._parse(request.leftover)
-        if self.connected:
-            self._wake()
+                self.requests = []
+                self.active_at = time.monotonic()
+                if request.leftover and self.connected:
+                    # Whoever doesn't take its answers gets no more of them: not even read.
+                    if self.total_outbufs_len > self.limits.output_bytes:
+                        self._rest = request.leftover
+                    else:
+                        self._begin(request.leftover)
+                self._staying = stay and self._may_stay()
+            on_its_way = self._staying or bool(self.requests)
+        if not on_its_way:
+            self._hand_back()
+
+    def _may_stay(self) -> bool:
+        return (
+            self.connected
+            and self.request is None
+            and not (self.requests or self._rest or self.total_outbufs_len or self.will_close or self.hub.stopping)
+        )
 
     def _log_access(self, size: int) -> None:
         answer = self._answer
@@ -379,7 +279,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         assert answer is not None and download is not None
         self._log_access(download.sent)
         self._download = None
-        self.last_activity = time.time()
+        self.active_at = time.monotonic()
         if error is None:
             self._finish(answer.request, close=answer.close_on_finish)
             return

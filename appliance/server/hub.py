@@ -1,13 +1,17 @@
 """What all listeners and connections of one server share."""
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+from appliance.server.crowd import Crowd
 from appliance.server.limits import Limits
 from appliance.server.loop import Loop
-from appliance.server.pool import Pool
 from appliance.server.sender import Downloads
+from appliance.server.transfers import Transfers
+from appliance.server.turns import TurnPool
 
 _log = logging.getLogger(__name__)
 
@@ -18,17 +22,35 @@ class Hub:
     def __init__(self, limits: Limits, loop: Loop) -> None:
         self.limits = limits
         self.loop = loop
-        self.workers = Pool("worker", limits.worker_threads)
-        self.transfers = Pool("transfer", limits.transfer_slots, limits.transfer_queue)
+        self.crowd = Crowd(limits)
+        self.workers = TurnPool("worker", limits.worker_threads, limits.patience_seconds)
+        self.transfers = Transfers(limits)
         self.downloads = Downloads(limits)
         self.stopping = False
         """No new request is begun, and every answer ends its connection."""
+        self._alarms: list[tuple[float, Any]] = []
         self._posted: deque[Callable[[], None]] = deque()
 
     def post(self, call: Callable[[], None]) -> None:
         """Have the main loop call this soon. From any thread."""
         self._posted.append(call)
         self.loop.ring()
+
+    def wake_at(self, when: float, handler: Any) -> None:
+        """Have the main loop ask `handler` again then. On its thread."""
+        self._alarms.append((when, handler))
+
+    @property
+    def next_alarm(self) -> float:
+        """When the first of those is due; infinite without any."""
+        return min((when for when, _ in self._alarms), default=math.inf)
+
+    def run_alarms(self, now: float) -> None:
+        """Ask those again whose time has come."""
+        for when, handler in self._alarms:
+            if now >= when:
+                self.loop.wake(handler)
+        self._alarms = [alarm for alarm in self._alarms if now < alarm[0]]
 
     def run_posted(self) -> None:
         """Called by the main loop after each pass."""

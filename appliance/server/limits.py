@@ -12,11 +12,23 @@ class Limits:
     worker_threads: int = 8
     """Threads that answer requests whose body is small or absent. More requests than this wait their turn."""
 
+    patience_seconds: float = 0.002
+    """Such requests run one at a time; one that takes longer than this waits for something, and the next begins."""
+
+    stay_seconds: float = 0.002
+    """How long a thread that has answered looks at the connection for another request, if it has nothing else to do."""
+
     transfer_slots: int = 64
     """Threads that serve requests whose body is streamed, one each; they are made when needed and end when idle."""
 
+    transfer_slots_per_caller: int = 16
+    """Slots that one user, and one project, may have at once. More of their requests wait, and hold nobody up."""
+
+    transfer_slots_per_address: int = 32
+    """The same for one address of clients."""
+
     transfer_queue: int = 64
-    """Streamed requests that may wait for a slot. The next one is answered 503 with `Retry-After`."""
+    """Streamed requests of one caller that may wait. The next one is answered 503 with `Retry-After`."""
 
     retry_after_seconds: int = 5
     """What `Retry-After` says in that answer."""
@@ -33,8 +45,9 @@ class Limits:
     read_ahead_total_bytes: int = 64 * MIB
     """The same for all downloads together: with many of them each gets its share, but at least one piece."""
 
-    small_body_bytes: int = 64 * KIB
-    """A body of declared length up to this is received into memory before the application runs; others stream."""
+    small_body_bytes: int = 112 * KIB
+    """A body of declared length up to this is received into memory before the application runs; others stream. The
+    most that a caller whom `identify` doesn't know may send at all."""
 
     header_bytes: int = 64 * KIB
     """Request line and headers together. More is answered 431."""
@@ -50,19 +63,30 @@ class Limits:
     """The line before each chunk, with its extensions. More is an error in the body."""
 
     connections: int = 1000
-    """Open connections. Further clients wait in the kernel's queue until one closes."""
+    """Open connections. For one more the idlest is closed, of the address that has most; only if all are being served
+    do further clients wait in the kernel's queue."""
+
+    connections_per_port: int = 800
+    """The same for one port, so that the others stay reachable; if all are being served, the answer is 503."""
+
+    connections_per_address: int = 256
+    """The same for one address (of IPv6: one /64). Proxies that are trusted are exempt."""
 
     backlog: int = 1024
     """Length of that queue."""
 
     receive_seconds: float = 30.0
-    """From the first byte of a request to its last, body included unless that streams. Then 408."""
+    """From the first byte of a request to its last, body included unless that streams, and a second more for every
+    `minimum_rate` bytes that have come. Then 408."""
+
+    minimum_rate: int = 512
+    """Bytes a second that a client must send of a body that streams, counted over `stall_seconds` of waiting for it."""
+
+    upload_seconds: float = 7 * 86400.0
+    """The longest that such a body may take; 0 is for ever."""
 
     idle_seconds: float = 75.0
     """How long a connection may stay open without a request."""
-
-    crowded_idle_seconds: float = 2.0
-    """The same while the limit of `connections` is reached, so that idle ones make room."""
 
     stall_seconds: float = 60.0
     """How long a client may go without sending or taking a single byte in the middle of a transfer."""
@@ -76,8 +100,8 @@ class Limits:
     linger_bytes: int = 64 * MIB
     """And how much of what it still sends is thrown away meanwhile."""
 
-    output_bytes: int = 1 * MIB
-    """Bytes of ordinary answers queued for one client before the thread that makes them has to wait."""
+    output_bytes: int = 64 * KIB
+    """Bytes of ordinary answers queued for one client above which no other request of it is read or begun."""
 
     grace_seconds: float = 30.0
     """On stop: how long running requests may take to end, unless `stop` says otherwise."""

@@ -1,5 +1,6 @@
 """One address that the server listens on."""
 
+import contextlib
 import errno
 import logging
 import socket
@@ -12,11 +13,10 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
 from appliance.errors import Fatal
-from appliance.server.answer import TooBusy
 from appliance.server.channel import Channel
 from appliance.server.hub import Hub
 from appliance.server.limits import Limits
-from appliance.values import KIB
+from appliance.values import KIB, Uploader
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +24,24 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _RECEIVE = 64 * KIB
 _NEVER = 1 << 60
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 34\r\n\r\nToo many connections are open here."
+)
 _OUT_OF_SOMETHING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_PAUSE = 0.2
+_PAUSE = 0.1
+# One warning in so many seconds is enough.
+_QUIET = 10.0
 _ACCEPTS = 16
+
+
+Identify = Callable[[dict[str, Any]], Uploader | None]
+"""Who sends a request whose body streams, from its WSGI environment; None for a stranger."""
+
+
+def by_address(environ: dict[str, Any]) -> Uploader | None:
+    """Everybody may send bodies that stream, and each address counts as one caller."""
+    return Uploader((), environ["REMOTE_ADDR"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,10 @@ class Listener:
     app: WSGIApp
     host: str
     port: int
+    identify: Identify | None = by_address
+    """Asked before a body that streams gets a thread. None: nobody is known here, so that all bodies are small."""
+    is_proxy: Callable[[str], bool] = lambda address: False
+    """Whether connections from this address are those of many clients."""
 
 
 def adjustments(limits: Limits) -> Adjustments:
@@ -48,8 +67,9 @@ def adjustments(limits: Limits) -> Adjustments:
         recv_bytes=_RECEIVE,
         inbuf_overflow=_NEVER,
         outbuf_overflow=_NEVER,
-        outbuf_high_watermark=limits.output_bytes,
-        connection_limit=limits.connections,
+        # Nobody waits in write_soon: the channel begins no request while too much is queued.
+        outbuf_high_watermark=_NEVER,
+        connection_limit=_NEVER,
         max_request_header_size=limits.header_bytes,
         max_request_body_size=_NEVER,
         clear_untrusted_proxy_headers=False,
@@ -100,8 +120,11 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(self, listener: Listener, hub: Hub, adj: Adjustments) -> None:
         self.hub = hub
+        self.identify = listener.identify
+        self._is_proxy = listener.is_proxy
         self._pause_until = 0.0
-        self._accepted = False
+        self._warn_at = 0.0
+        self._more = False
         sock = bind(listener.host, listener.port)
         info = (sock.family, sock.type, sock.proto, sock.getsockname())
         try:
@@ -128,34 +151,35 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
     def add_task(self, channel: Channel) -> None:
         """Have the first request of `channel` served. requests_lock is held by the caller."""
         request = channel.requests[0]
-        if request.body is not None and request.error is None:
-            if self.hub.transfers.submit(channel.service):
-                return
-            request.error = TooBusy(self.hub.limits.retry_after_seconds)
-        self.hub.workers.submit(channel.service)
+        if request.body is None or request.error is not None:
+            self.hub.workers.submit(channel.service)
+        elif self.identify is None:
+            self.hub.post(channel.collect)
+        else:
+            self.hub.workers.submit(channel.admit)
 
     def pull_trigger(self) -> None:
-        """Wake the main loop: called by waitress's half of the channel, on workers' threads."""
-        self.hub.loop.ring()
+        """waitress's half of the channel calls this when it can't send at once; `Channel.write_soon` wakes the loop."""
 
     def maintenance(self, now: float) -> None:
         """waitress's own idea of timeouts is replaced by `Channel.check`."""
 
     def check(self, now: float) -> None:
         """Enforce the time limits of all connections."""
-        limits = self.hub.limits
-        idle_seconds = limits.crowded_idle_seconds if self.in_connection_overflow else limits.idle_seconds
         for channel in list(self.active_channels.values()):
-            channel.check(now, idle_seconds)
+            channel.check(now)
 
     def readable(self) -> bool:
-        return time.monotonic() >= self._pause_until and bool(super().readable())
+        return self.accepting and time.monotonic() >= self._pause_until
 
     def handle_accept(self) -> None:
         for _ in range(_ACCEPTS):
-            self._accepted = False
+            self._more = False
+            if self.hub.crowd.full and not self.hub.crowd.close_idlest():
+                self._pause("all connections are in use")
+                break
             super().handle_accept()
-            if not self._accepted or len(self._map) >= self.adj.connection_limit:
+            if not self._more:
                 break
 
     def accept(self) -> tuple[socket.socket, Any] | None:
@@ -164,9 +188,31 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         except OSError as error:
             if error.errno not in _OUT_OF_SOMETHING:
                 raise
-            # The connection stays in the queue, so poll would report it again at once, and again.
-            self._pause_until = time.monotonic() + _PAUSE
-            _log.warning("can't accept connections for a moment: %s", error.strerror)
+            if self.hub.crowd.close_idlest():
+                self._more = True
+            else:
+                # The connection stays in the queue, so poll would report it again at once, and again.
+                self._pause(error.strerror or str(error))
             return None
-        self._accepted = pair is not None
-        return pair
+        if pair is None:
+            return None
+        self._more = True
+        address = str(pair[1][0])
+        if self.hub.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+            return pair
+        _turn_away(pair[0])
+        return None
+
+    def _pause(self, reason: str) -> None:
+        self._pause_until = time.monotonic() + _PAUSE
+        self.hub.wake_at(self._pause_until, self)
+        if time.monotonic() >= self._warn_at:
+            self._warn_at = time.monotonic() + _QUIET
+            _log.warning("can't accept connections for a moment: %s", reason)
+
+
+def _turn_away(sock: socket.socket) -> None:
+    with sock, contextlib.suppress(OSError):
+        sock.setblocking(False)
+        sock.send(_FULL)
+        sock.shutdown(socket.SHUT_WR)

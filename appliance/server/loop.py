@@ -1,7 +1,9 @@
 """The main loop: waitress's event handlers behind epoll, so that connections at rest cost nothing.
 
-waitress asks every connection on every pass whether it wants to read or write. Here only those that are awake are
-asked; a connection that waits for its client's next request, or whose answer a sender sends, sleeps.
+waitress asks every connection on every pass whether it wants to read or write. Here one that has said so is not asked
+again before an event of its own, or a `wake`, which every other thread owes it that changes what it would say. Each
+event is told once (EPOLLONESHOT) and then not again before somebody watches for it anew, so nothing has to be
+unwatched when a request begins; an event that comes too late does no harm, for handlers look at their own state.
 """
 
 import contextlib
@@ -27,6 +29,8 @@ class Loop(dict[int, Any]):
         # Not closed before nobody can ring any more: a late ring must not write to whatever has the number then.
         weakref.finalize(self, os.close, self._bell)
         self._epoll.register(self._bell, _READ)
+        # What each registered descriptor is watched for; 0 once that has happened. Written before epoll is told, so
+        # that the event, which sets it back, can't be overtaken.
         self._watched: dict[int, int] = {}
         self._awake: dict[int, Any] = {}
         self._woken: deque[Any] = deque()
@@ -39,7 +43,9 @@ class Loop(dict[int, Any]):
         # wasyncore leaves the map before it closes the descriptor.
         super().__delitem__(fd)
         self._awake.pop(fd, None)
-        self._watch(fd, 0)
+        if self._watched.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
 
     def wake(self, handler: Any) -> None:
         """Ask this handler again in the next pass. From any thread, which then has to `ring`."""
@@ -49,6 +55,10 @@ class Loop(dict[int, Any]):
         """Have the next pass begin at once. From any thread, and from signal handlers."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_write(self._bell, 1)
+
+    def expect(self, fd: int) -> None:
+        """Watch a descriptor for its next bytes. From any thread that keeps it from being closed meanwhile."""
+        self._watch(fd, _READ)
 
     def wake_all(self) -> None:
         """Ask everyone again."""
@@ -60,16 +70,18 @@ class Loop(dict[int, Any]):
             handler = self._woken.popleft()
             if self.get(fd := handler._fileno) is handler:
                 self._awake[fd] = handler
-        for fd, handler in list(self._awake.items()):
-            self._watch(fd, (_READ if handler.readable() else 0) | (_WRITE if handler.writable() else 0))
-            if getattr(handler, "asleep", False):
-                self._awake.pop(fd, None)
+        while self._awake:
+            fd, handler = self._awake.popitem()
+            wanted = (_READ if handler.readable() else 0) | (_WRITE if handler.writable() else 0)
+            if wanted and wanted != self._watched.get(fd):
+                self._watch(fd, wanted)
         for fd, flags in self._epoll.poll(timeout):
             if fd == self._bell:
                 os.eventfd_read(self._bell)
                 continue
             handler = self.get(fd)
             if handler is not None:
+                self._watched[fd] = 0
                 self._awake[fd] = handler
                 wasyncore.readwrite(handler, flags)
 
@@ -84,17 +96,9 @@ class Loop(dict[int, Any]):
             del self[fd]
 
     def _watch(self, fd: int, wanted: int) -> None:
-        watched = self._watched.get(fd, 0)
-        if wanted == watched:
-            return
-        if not wanted:
-            # Not merely modified: epoll reports a hang-up even to those who asked for nothing.
-            del self._watched[fd]
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(fd)
-            return
+        known = fd in self._watched
         self._watched[fd] = wanted
-        if watched:
-            self._epoll.modify(fd, wanted)
+        if known:
+            self._epoll.modify(fd, wanted | select.EPOLLONESHOT)
         else:
-            self._epoll.register(fd, wanted)
+            self._epoll.register(fd, wanted | select.EPOLLONESHOT)

@@ -6,6 +6,7 @@ end of its headers, and `body` is what the application reads the rest from.
 
 import re
 import time
+from io import BytesIO
 from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -39,7 +40,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
         self.limits: Limits = adj.limits
-        self.started = time.time()
+        self.started = time.monotonic()
+        self._small: BytesIO | None = None
         self._fault: Error | None = None
 
     def received(self, data: bytes) -> int:
@@ -80,9 +82,26 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         framing = Chunked(self.limits) if self.chunked else Fixed(self.content_length)
         self.body = Body(framing, ahead, self.limits, wants_continue=self.expect_continue)
 
+    def become_small(self, content: bytes) -> None:
+        """The body that would have streamed is here, and is as good as one of declared length."""
+        assert self.body is not None
+        self.leftover = self.body.leftover
+        self.body.close()
+        self.body = None
+        self.headers["CONTENT_LENGTH"] = str(len(content))
+        self._small = BytesIO(content)
+
+    @property
+    def due(self) -> float:
+        """When what is still being received has to be here; by the monotonic clock."""
+        received: int = self.header_bytes_received + self.body_bytes_received
+        if self.body is not None:
+            received += self.body.collected
+        return self.started + self.limits.receive_seconds + received / max(1, self.limits.minimum_rate)
+
     def get_body_stream(self) -> Any:
         """What `wsgi.input` becomes."""
-        return self.body if self.body is not None else super().get_body_stream()
+        return self.body or self._small or super().get_body_stream()
 
     def close(self) -> None:
         """Let go of the body, received or not."""

@@ -1,5 +1,6 @@
 """The server: several applications on several addresses, one main loop, one set of threads."""
 
+import dataclasses
 import logging
 import resource
 import time
@@ -15,6 +16,7 @@ _log = logging.getLogger(__name__)
 _LAST_WORDS = 5.0
 _FILES_PER_CONNECTION = 3
 _OTHER_FILES = 256
+_FEWEST = 32
 
 __all__ = ["Limits", "Listener", "Server"]
 
@@ -41,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
-        _raise_file_limit(self._limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES)
+        self._limits = _within_file_limit(self._limits)
         self._hub = Hub(self._limits, self._loop)
         adj = adjustments(self._limits)
         try:
@@ -57,7 +59,8 @@ class Server:
             raise RuntimeError("start comes before run")
         try:
             while not self._over():
-                self._loop.turn(self._pause)
+                alarm = self._hub.next_alarm - time.monotonic()
+                self._loop.turn(max(0.0, min(self._pause, alarm)))
                 self._hub.run_posted()
                 self._check()
         finally:
@@ -88,9 +91,11 @@ class Server:
         return not any(channel.connected for channel in channels) or time.monotonic() >= self._deadline
 
     def _check(self) -> None:
-        now = time.time()
-        if time.monotonic() >= self._check_at:
-            self._check_at = time.monotonic() + self._pause
+        assert self._hub is not None
+        now = time.monotonic()
+        self._hub.run_alarms(now)
+        if now >= self._check_at:
+            self._check_at = now + self._pause
             self._loop.wake_all()
             for port in self._ports:
                 try:
@@ -119,8 +124,27 @@ def _stop_listening(port: Port) -> None:
     port.socket.close()
 
 
-def _raise_file_limit(wanted: int) -> None:
+def _within_file_limit(limits: Limits) -> Limits:
+    """Raise the limit of open files; where it can't be raised so far, the limits with fewer connections."""
+    wanted = limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    most = wanted if hard == resource.RLIM_INFINITY else max(soft, min(wanted, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most >= wanted:
+        return limits
+    connections = max(_FEWEST, (most - _OTHER_FILES) // _FILES_PER_CONNECTION)
+    _log.warning(
+        "This process may open %d files, which is enough for %d connections, not %d. Raise the limit of open files "
+        "(ulimit -n, LimitNOFILE) or lower the number of connections.",
+        most,
+        connections,
+        limits.connections,
+    )
+    return dataclasses.replace(
+        limits,
+        connections=min(limits.connections, connections),
+        connections_per_port=min(limits.connections_per_port, max(1, connections * 4 // 5)),
+        connections_per_address=min(limits.connections_per_address, max(1, connections // 4)),
+    )

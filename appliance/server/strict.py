@@ -9,6 +9,8 @@ from typing import NamedTuple
 from waitress.utilities import BadRequest, Error, ServerNotImplemented
 
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [\x21-\x7e\x80-\xff]+ HTTP/(?P<version>[0-9]\.[0-9])")
+# Host becomes part of links: no user, no path, no markup, nothing that a client could read in two ways.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?|")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -78,6 +80,8 @@ def _framing_fault(framing: _Framing, *, modern: bool) -> Error | None:
         return _encoding_fault(framing, modern=modern)
     if len(framing.hosts) > 1 or (modern and not framing.hosts):
         return BadRequest("Exactly one Host header is needed.")
+    if framing.hosts and not _HOST.fullmatch(framing.hosts[0]):
+        return BadRequest("The Host header is malformed.")
     if modern and any(expect.lower() != b"100-continue" for expect in framing.expects):
         return ExpectationFailed("Only 100-continue may be expected.")
     return None

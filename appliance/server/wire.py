@@ -5,6 +5,7 @@ import socket
 from typing import Protocol
 
 from appliance.errors import ClientVanished
+from appliance.server.pace import Pace
 from appliance.values import KIB
 
 _SPARE = 16 * KIB
@@ -17,16 +18,18 @@ class Wire:
     the descriptor number coming back under the reader's feet.
     """
 
-    def __init__(self, ahead: bytes, stall_seconds: float) -> None:
+    def __init__(self, ahead: bytes, pace: Pace) -> None:
         # Received and not asked for: everything in _ahead from _at on. Moving _at is cheaper than cutting _ahead.
         self._ahead = ahead
         self._at = 0
-        self.stall_seconds = stall_seconds
+        self.pace = pace
         self._sock: socket.socket | None = None
         self._poll = select.poll()
 
     def attach(self, sock: socket.socket) -> None:
-        """From now on read from a duplicate of `sock`, which is non-blocking."""
+        """From now on read from a duplicate of `sock`, which is non-blocking. May be called twice."""
+        if self._sock is not None:
+            return
         self._sock = sock.dup()
         self._poll.register(self._sock, select.POLLIN)
 
@@ -83,13 +86,13 @@ class Wire:
             except BlockingIOError:
                 if not wait:
                     return 0
-                if not self._poll.poll(self.stall_seconds * 1000):
-                    raise ClientVanished("The client stopped sending in the middle of the body.") from None
+                self.pace.wait(self._poll)
                 continue
             except OSError as error:
                 raise ClientVanished("The connection broke in the middle of the body.") from error
             if not size:
                 raise ClientVanished("The client closed the connection in the middle of the body.")
+            self.pace.received(size)
             return size
 
 

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.values import MIB
-from bench.cloud import ratio, seconds
+from bench.cloud import CROWDS, ratio, seconds
 from bench.peers.servers import CannotServe, Peers
 from bench.service import Served, served
 
 ENVIRONMENT = Path(".venv-peers")
+# Seconds that one load of kept clients lasts.
+_SPAN = 2.0
 _PINS = Path("packaging/peers.txt")
 
 Figures = dict[str, tuple[list[float], list[float]]]
@@ -63,6 +65,25 @@ def metadata(ours: Served, theirs: Peers, made: list[list[str]], note: Callable[
         note(f"{name}, a second", mine, other)
 
 
+def clients(ours: Served, theirs: Peers, made: list[list[str]], note: Callable[[str, float, float], None]) -> None:
+    """One round of small requests of few and of many clients that keep their connections."""
+    for crowd in CROWDS:
+        for name, at, path in (
+            ("show", "image", "/v2/images/{}"),
+            ("list of 25", "image", "/v2/images?limit=25"),
+            ("token validation", "identity", "/v3/auth/tokens"),
+        ):
+            pair = [
+                cloud.load(getattr(cloud, at), path.format(images[0]), crowd, _SPAN)
+                for cloud, images in zip((ours, theirs), made, strict=True)
+            ]
+            note(f"{name}, {crowd} clients, a second", pair[0].rate, pair[1].rate)
+            note(f"{name}, {crowd} clients, p99 in ms", pair[0].p99, pair[1].p99)
+            for load, whose in zip(pair, ("ours", "theirs"), strict=True):
+                if load.bad:
+                    print(f"  {load.bad} bad answers, {whose}: {name}, {crowd} clients")
+
+
 def measure(ours: Served, theirs: Peers, rounds: int, size: int, images: int) -> Figures:
     """Everything, in each round."""
     figures: Figures = {}
@@ -75,6 +96,7 @@ def measure(ours: Served, theirs: Peers, rounds: int, size: int, images: int) ->
     made = [cloud.new_images(images) for cloud in (ours, theirs)]
     for _ in range(rounds):
         metadata(ours, theirs, made, note)
+        clients(ours, theirs, made, note)
         transfers(ours, theirs, size, note)
     return figures
 

@@ -9,6 +9,7 @@ import http.client
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +209,13 @@ def test_member_create_with_a_body_and_delete_without(wire: Wire) -> None:
     assert [wire.glance("DELETE", path)[0] for _ in range(2)] == [204, 404]
 
 
+def await_record(caplog: pytest.LogCaptureFixture, words: str, seconds: float = 20.0) -> None:
+    """Wait for a message of the log with these words."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not any(words in record.getMessage() for record in caplog.records):
+        time.sleep(0.01)
+
+
 def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """`auth_host`, `admin_user` and so on: a service's own token, discovery, then the user's token in the address."""
     auth = {"tenantName": "admin", "passwordCredentials": {"username": "admin", "password": PASSWORD}}
@@ -219,6 +227,8 @@ def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.L
     service = Wire(wire.image, wire.identity, wire.admin, own["access"]["token"]["id"])
     with caplog.at_level(logging.INFO, "appliance.server.access"):
         status, shown = service.keystone("GET", f"/tokens/{wire.token}")
+        # A request is logged when it is over, which may be after the client has its answer.
+        await_record(caplog, "/v2.0/tokens/")
     assert status == 200 and shown["access"]["user"]["name"] == "admin" and shown["access"]["user"]["roles"]
     assert service.keystone("GET", "/tokens/nonsense")[0] == 404
     # The address holds the token; the log's formatter takes it out.

@@ -95,8 +95,8 @@ class Client:
 class Running:
     """A server and the thread that it runs in."""
 
-    def __init__(self, apps: tuple[WSGIApp, ...], limits: Limits) -> None:
-        self.server = Server([Listener(app, "127.0.0.1", 0) for app in apps], limits)
+    def __init__(self, apps: tuple[WSGIApp, ...], limits: Limits, **listener: Any) -> None:
+        self.server = Server([Listener(app, "127.0.0.1", 0, **listener) for app in apps], limits)
         self.server.start()
         self._clients: list[Client] = []
         self._thread = threading.Thread(target=self.server.run, name="main loop")
@@ -131,8 +131,9 @@ def serve() -> Iterator[Serve]:
     """`serve(app, …, limit=…)` starts a server for the length of the test."""
     running: list[Running] = []
 
-    def start(*apps: WSGIApp, **limits: Any) -> Running:
-        running.append(Running(apps, Limits(**{"linger_seconds": 1.0, **limits})))
+    def start(*apps: WSGIApp, **given: Any) -> Running:
+        listener = {name: given.pop(name) for name in ("identify", "is_proxy") if name in given}
+        running.append(Running(apps, Limits(**{"linger_seconds": 1.0, **given}), **listener))
         return running[-1]
 
     yield start

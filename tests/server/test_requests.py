@@ -52,6 +52,20 @@ REFUSED = [
     ("bare CR in header", b"GET / HTTP/1.1\r\n" + _HOST + b"X: a\rContent-Length: 3\r\n", 400),
     ("no host", b"GET / HTTP/1.1\r\n", 400),
     ("two hosts", b"GET / HTTP/1.1\r\n" + _HOST * 2, 400),
+    ("markup as host", b"GET / HTTP/1.1\r\nHost: <script>\r\n", 400),
+    ("space in host", b"GET / HTTP/1.1\r\nHost: a b\r\n", 400),
+    ("path in host", b"GET / HTTP/1.1\r\nHost: a/..\r\n", 400),
+    ("user in host", b"GET / HTTP/1.1\r\nHost: user@here\r\n", 400),
+    ("tab in host", b"GET / HTTP/1.1\r\nHost: a\tb\r\n", 400),
+    ("control byte in host", b"GET / HTTP/1.1\r\nHost: a\x7fb\r\n", 400),
+    ("list of hosts", b"GET / HTTP/1.1\r\nHost: a, b\r\n", 400),
+    ("word as port", b"GET / HTTP/1.1\r\nHost: a:http\r\n", 400),
+    ("long port", b"GET / HTTP/1.1\r\nHost: a:123456\r\n", 400),
+    ("open bracket in host", b"GET / HTTP/1.1\r\nHost: [::1\r\n", 400),
+    ("quote in host", b"GET / HTTP/1.1\r\nHost: a'b\r\n", 400),
+    ("raw UTF-8 in host", "GET / HTTP/1.1\r\nHost: ü.example\r\n".encode(), 400),
+    ("odd host in chunked request", b"POST / HTTP/1.1\r\nHost: a b\r\nTransfer-Encoding: chunked\r\n", 400),
+    ("odd host in HTTP/1.0", b"GET / HTTP/1.0\r\nHost: a b\r\n", 400),
     ("no version", b"GET /\r\n" + _HOST, 400),
     ("HTTP/2.0", b"GET / HTTP/2.0\r\n" + _HOST, 505),
     ("HTTP/1.2", b"GET / HTTP/1.2\r\n" + _HOST, 505),
@@ -144,6 +158,11 @@ def test_pipelined_requests_are_answered_in_order_whatever_streams(running, size
     for path in (b"/1", b"/2", b"/3"):
         assert client.answer().body == path + b"|"
         assert client.answer().body == path + b"|" + body
+
+
+@pytest.mark.parametrize("host", ["here", "h-1.example.org:9292", "127.0.0.1:1", "[::1]:9292", "my_box", ""])
+def test_usual_host_is_taken(running, host):
+    assert running.client().send(f"GET /h HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).answer().body == b"/h|"
 
 
 def test_request_after_blank_lines_is_answered(running):

@@ -140,10 +140,10 @@ def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate
 
 def test_stop_lets_a_running_upload_end(serve, gate):
     running = serve(gate)
-    client = running.client().request("PUT", "/upload", Content_Length="100000").send(b"1")
+    client = running.client().request("PUT", "/upload", Content_Length="200000").send(b"1")
     assert gate.entered.wait(_PATIENCE)
     running.server.stop(_PATIENCE)
-    client.send(b"2" * 99_999)
+    client.send(b"2" * 199_999)
     assert client.answer().status == 200
     client.close()
     assert running.join()
@@ -151,7 +151,7 @@ def test_stop_lets_a_running_upload_end(serve, gate):
 
 def test_stop_cuts_an_upload_when_the_grace_is_over(serve, gate):
     running = serve(gate)
-    client = running.client().request("PUT", "/upload", Content_Length="100000").send(b"1")
+    client = running.client().request("PUT", "/upload", Content_Length="200000").send(b"1")
     assert gate.entered.wait(_PATIENCE)
     running.server.stop(0.1)
     assert running.join()

@@ -151,9 +151,9 @@ def test_client_that_lingers_too_much_is_cut(serve, uploads):
 
 
 VANISHED = [
-    ("short body", lambda client: client.close(), b"1" * 70_000, {"Content_Length": "100000"}),
-    ("reset", lambda client: client.reset(), b"1" * 70_000, {"Content_Length": "100000"}),
-    ("stall", lambda client: None, b"1" * 70_000, {"Content_Length": "100000"}),
+    ("short body", lambda client: client.close(), b"1" * 70_000, {"Content_Length": "200000"}),
+    ("reset", lambda client: client.reset(), b"1" * 70_000, {"Content_Length": "200000"}),
+    ("stall", lambda client: None, b"1" * 70_000, {"Content_Length": "200000"}),
     ("short chunk", lambda client: client.close(), b"fff\r\nabc", {"Transfer_Encoding": "chunked"}),
     ("no last chunk", lambda client: client.close(), b"3\r\nabc\r\n", {"Transfer_Encoding": "chunked"}),
     ("no end of trailers", lambda client: client.close(), b"3\r\nabc\r\n0\r\n", {"Transfer_Encoding": "chunked"}),
@@ -182,7 +182,7 @@ def test_application_may_answer_a_client_that_stalls(serve, reply):
             return reply(start_response, b"too slow", "408 Request Timeout")
         return reply(start_response)
 
-    client = serve(app, stall_seconds=0.3).client().request("PUT", "/", Content_Length="100000").send(b"1")
+    client = serve(app, stall_seconds=0.3).client().request("PUT", "/", Content_Length="200000").send(b"1")
     assert client.answer().status == 408
     assert client.at_end()
 
@@ -237,11 +237,11 @@ def test_fifty_uploads_run_at_once(serve, reply):
             size += len(part)
         return reply(start_response, str(size).encode())
 
-    running = serve(app)
-    clients = [running.client().request("PUT", "/", Content_Length="100000").send(b"1") for _ in range(50)]
+    running = serve(app, transfer_slots_per_address=50)
+    clients = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(50)]
     for client in clients:
-        client.send(b"2" * 99_999)
-    assert [client.answer().body for client in clients] == [b"100000"] * 50
+        client.send(b"2" * 199_999)
+    assert [client.answer().body for client in clients] == [b"200000"] * 50
 
 
 def test_nothing_is_spooled_to_a_file(serve, uploads, tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """What makes an API sound like Keystone's v2.0: its errors, and what every answer carries."""
 
 from appliance.api.addresses import AddressBook
+from appliance.api.cors import Cors
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_error, identity_fault
 from appliance.api.identity_v2.gate import Gate, Visitor
 from appliance.api.service import Route
+from appliance.api.slashes import merged
 
 _NOWHERE = "The resource could not be found."
 
@@ -12,13 +14,14 @@ _NOWHERE = "The resource could not be found."
 class IdentityV2Dialect:
     """Identity API v2.0. A path or a method that it has not is the same 404."""
 
-    def __init__(self, gate: Gate, addresses: AddressBook) -> None:
+    def __init__(self, gate: Gate, addresses: AddressBook, cors: Cors) -> None:
         self._gate = gate
         self._addresses = addresses
+        self._cors = cors
 
     def before_routing(self, request: Request[Visitor]) -> Reply | None:
-        request.path = request.path.rstrip("/")
-        return None
+        request.path = merged(request.path).rstrip("/")
+        return self._cors.preflight(request)
 
     def admit(self, request: Request[Visitor], route: Route) -> None:
         if not route.public:
@@ -36,6 +39,7 @@ class IdentityV2Dialect:
     def finish(self, request: Request[Visitor], reply: Reply) -> None:
         reply.headers.append(("Vary", "X-Auth-Token"))
         reply.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, reply)
 
     def _challenged(self, request: Request[Visitor], reply: Reply) -> Reply:
         """The challenge of a 401 names no version here."""

@@ -1,6 +1,7 @@
 """Identity API v2.0 in two tables: what anybody may reach, and the admin's half on a port of its own."""
 
 from appliance.api.addresses import AddressBook
+from appliance.api.identity_cors import identity_cors
 from appliance.api.identity_v2.access import Access
 from appliance.api.identity_v2.dialect import IdentityV2Dialect
 from appliance.api.identity_v2.ec2 import Ec2
@@ -21,7 +22,8 @@ def build(
 ) -> Service[Visitor]:
     """The WSGI application of one half. HEAD goes where GET goes."""
     addresses = addresses or AddressBook(settings)
-    dialect = IdentityV2Dialect(Gate(identity, settings, for_admins=for_admins), addresses)
+    gate = Gate(identity, settings, for_admins=for_admins)
+    dialect = IdentityV2Dialect(gate, addresses, identity_cors(settings))
     half = admin_routes if for_admins else public_routes
     return Service(dialect, half(identity, addresses), head_is_get=True)
 

@@ -1,10 +1,16 @@
 """What makes an API sound like Keystone: who is let in, what errors look like, what every answer carries."""
 
+from html import escape
+from urllib.parse import quote
+
 from appliance.api.addresses import AddressBook
+from appliance.api.cors import Cors
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_fault
+from appliance.api.healthcheck import PATH, Healthcheck
 from appliance.api.identity_v3.receipts import receipt_reply
 from appliance.api.service import Route
+from appliance.api.slashes import merged
 from appliance.errors import Unauthenticated
 from appliance.identity.receipts import MethodsMissing
 from appliance.identity.service import Identity
@@ -19,13 +25,17 @@ _NOT_FOUND = (
 class IdentityDialect:
     """Identity API v3. The caller of a request is the validated token of `X-Auth-Token`."""
 
-    def __init__(self, identity: Identity, addresses: AddressBook) -> None:
+    def __init__(self, identity: Identity, addresses: AddressBook, healthcheck: Healthcheck, cors: Cors) -> None:
         self._identity = identity
         self._addresses = addresses
+        self._healthcheck = healthcheck
+        self._cors = cors
 
     def before_routing(self, request: Request[Token]) -> Reply | None:
         request.path = request.path.rstrip("/") or "/"
-        return None
+        if request.path == PATH and request.method in ("GET", "HEAD"):
+            return self._healthcheck.reply(request)
+        return self._cors.preflight(request)
 
     def admit(self, request: Request[Token], route: Route) -> None:
         if route.public:
@@ -44,11 +54,27 @@ class IdentityDialect:
         return identity_fault(error, self._addresses.identity(request))
 
     def unrouted(self, request: Request[Token]) -> Reply:
+        if "//" in request.path:
+            return _moved(request)
         return Reply(404, _NOT_FOUND, [("Content-Type", "text/html; charset=utf-8")])
 
     def wrong_method(self, request: Request[Token], allowed: str) -> Reply:
+        if request.method == "OPTIONS":
+            # What load balancers ask to see whether somebody is there.
+            methods = dict.fromkeys([*allowed.split(", "), *(["HEAD"] if "GET" in allowed else []), "OPTIONS"])
+            return Reply(200, "", [("Allow", ", ".join(methods)), ("Content-Type", "text/html; charset=utf-8")])
         return Reply(405, {"message": "The method is not allowed for the requested URL."}, [("Allow", allowed)])
 
     def finish(self, request: Request[Token], reply: Reply) -> None:
         reply.headers.append(("Vary", "X-Auth-Token"))
         reply.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, reply)
+
+
+def _moved(request: Request[Token]) -> Reply:
+    """To the same path without doubled slashes. 308: a POST stays one, with its body."""
+    query = request.environ.get("QUERY_STRING", "")
+    url = request.base_url + quote(merged(request.path), safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
+    link = f'<a href="{escape(url)}">{escape(url)}</a>'
+    page = f"<!doctype html>\n<html lang=en>\n<title>Moved</title>\n<h1>Moved</h1>\n<p>This is at {link}.</p>\n"
+    return Reply(308, page, [("Location", url), ("Content-Type", "text/html; charset=utf-8")])

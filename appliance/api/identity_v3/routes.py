@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.api.addresses import AddressBook
+from appliance.api.healthcheck import Healthcheck
+from appliance.api.identity_cors import identity_cors
 from appliance.api.identity_v3.answers import Answers
 from appliance.api.identity_v3.application_credentials import ApplicationCredentials
 from appliance.api.identity_v3.auth import Auth
@@ -39,7 +41,9 @@ def build(
     """The WSGI application."""
     addresses = addresses or AddressBook(settings)
     table = routes(identity, settings, addresses, older)
-    return Service(IdentityDialect(identity, addresses), table, head_is_get=True)
+    healthcheck = Healthcheck(settings.disable_by_file_path, dict)
+    dialect = IdentityDialect(identity, addresses, healthcheck, identity_cors(settings))
+    return Service(dialect, table, head_is_get=True)
 
 
 def routes(identity: Identity, settings: Settings, addresses: AddressBook, older: Older | None = None) -> list[Route]:

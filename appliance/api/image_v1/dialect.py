@@ -6,6 +6,7 @@ from typing import Any
 from appliance.api.exchange import Reply, Request
 from appliance.api.faults import codes_of, image_error
 from appliance.api.service import Route
+from appliance.api.slashes import merged
 from appliance.errors import ApplianceError, Unauthenticated, UnsupportedFormat
 from appliance.values import Caller
 
@@ -27,6 +28,7 @@ class ImageV1Dialect:
         self._identity_url = identity_url
 
     def before_routing(self, request: Request[Caller]) -> Reply | None:
+        request.path = merged(request.path)
         first, _, rest = request.path.lstrip("/").partition("/")
         if first not in VERSIONS:
             # The version came in the Accept header.
@@ -58,4 +60,4 @@ class ImageV1Dialect:
         return reply
 
     def finish(self, request: Request[Caller], reply: Reply) -> None:
-        reply.headers.append(("x-openstack-request-id", request.id))
+        reply.headers.append(("X-Openstack-Request-Id", request.id))

@@ -103,15 +103,20 @@ def is_true(text: str) -> bool:
     return text.strip().lower() in _TRUE
 
 
+def _spelt(name: str) -> str:
+    """`X-Image-Meta-Is_public`, as the original's server capitalized: clients of the time compare by case."""
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
 def of_row(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The headers that show a row."""
     shown = [
-        (f"x-image-meta-{name}", str(value))
+        (_spelt(f"x-image-meta-{name}"), str(value))
         for name, value in row.items()
         if name != "properties" and value is not None
     ]
     shown += [
-        (f"x-image-meta-property-{name.lower()}", value)
+        (_spelt(f"x-image-meta-property-{name}"), value)
         for name, value in row["properties"].items()
         if value is not None and _TOKEN.fullmatch(name)
     ]

@@ -11,6 +11,7 @@ from appliance.api.faults import image_error, image_fault
 from appliance.api.healthcheck import PATH, Healthcheck
 from appliance.api.image_v2.versions import Versions
 from appliance.api.service import Route
+from appliance.api.slashes import merged
 from appliance.errors import Invalid, Unauthenticated
 from appliance.settings import Settings
 from appliance.values import Caller
@@ -68,6 +69,7 @@ class ImageDialect:
         )
 
     def before_routing(self, request: Request[Caller]) -> Reply | None:
+        request.path = merged(request.path)
         if request.path == PATH:
             return self._healthcheck.reply(request)
         reply = self._cors.preflight(request) or self._versions.negotiate(request)

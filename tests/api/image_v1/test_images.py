@@ -283,3 +283,20 @@ def test_v1_is_listed_and_chosen_by_accept(cloud: Clouds) -> None:
     cloud.make(name="one")
     headers = {"Accept": "application/vnd.openstack.images-v1"}
     assert [image["name"] for image in cloud.call("GET", "/images", headers=headers).json["images"]] == ["one"]
+
+
+def test_headers_are_spelt_as_the_original_spelt_them(cloud: Clouds) -> None:
+    image = cloud.make(name="n", **{"property-os_TYPE": "linux"})
+    spelt: list[str] = []
+    app = cloud.app
+
+    def listening(environ: dict[str, Any], start_response: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            spelt.extend(name for name, _ in headers)
+            return start_response(status, headers, *rest)
+
+        return app(environ, start)
+
+    cloud.app = listening  # type: ignore[assignment]
+    cloud.v1("HEAD", f"/images/{image['id']}")
+    assert {"X-Image-Meta-Name", "X-Image-Meta-Is_public", "X-Image-Meta-Property-Os_type"} <= set(spelt)

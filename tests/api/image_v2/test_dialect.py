@@ -208,6 +208,7 @@ def test_pages_of_an_allowed_origin_may_call(tmp_path: Path) -> None:
     asked = cloud.call("OPTIONS", path, token=None, headers={"Origin": "https://h.test"} | PREFLIGHT)
     assert asked.status == 200
     assert asked.headers["access-control-allow-origin"] == "https://h.test"
+    assert asked.headers["access-control-allow-credentials"] == "true"
     assert asked.headers["access-control-allow-methods"] == "PUT"
     assert asked.headers["access-control-allow-headers"] == "X-Auth-Token,Content-Type"
     for headers in (
@@ -220,4 +221,16 @@ def test_pages_of_an_allowed_origin_may_call(tmp_path: Path) -> None:
     assert read.headers["access-control-allow-origin"] == "https://h.test" and read.headers["vary"] == "Origin"
     other = cloud.call("GET", "/v2/images", headers={"Origin": "https://evil.test"})
     assert other.status == 200 and "access-control-allow-origin" not in other.headers
+    cloud.close()
+
+
+@pytest.mark.parametrize("path", ["/v2//images", "//v2/images", "/v2///images", "/v2//schemas//image"])
+def test_doubled_slashes_change_nothing(cloud: Cloud, path: str) -> None:
+    assert cloud.call("GET", path).status == 200
+
+
+def test_any_origin_is_a_star_and_not_the_one_that_asks(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, cors_allowed_origins=("*",))
+    answer = cloud.call("GET", "/v2/images", headers={"Origin": "https://h.test"})
+    assert answer.headers["access-control-allow-origin"] == "*"
     cloud.close()

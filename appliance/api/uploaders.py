@@ -1,0 +1,37 @@
+"""Who sends a large body: the server asks before it gives a thread to it, so that no stranger ever holds one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from appliance.api.proxy import TrustedProxies
+from appliance.api.slashes import merged
+from appliance.errors import ApplianceError
+from appliance.values import Caller, Uploader
+
+
+class Uploaders:
+    """Knows a request's sender by its token alone; the API checks that again when it answers."""
+
+    def __init__(
+        self, authenticate: Callable[[str, str, str], Caller], proxies: TrustedProxies, mount: str = ""
+    ) -> None:
+        """`mount` is the path under which those who may send are served; below others nobody sends much."""
+        self._authenticate = authenticate
+        self._proxies = proxies
+        self._mount = mount
+
+    def identify(self, environ: dict[str, Any]) -> Uploader | None:
+        """The sender, or None for a stranger."""
+        token = environ.get("HTTP_X_AUTH_TOKEN", "")
+        path = merged(environ["PATH_INFO"])
+        if not token or not path.startswith(f"{self._mount}/"):
+            return None
+        try:
+            self._proxies.fold(environ)
+            caller = self._authenticate(token, environ["REQUEST_METHOD"], path.removeprefix(self._mount))
+        except ApplianceError:
+            return None
+        names = [f"user {caller.user_id}"]
+        if caller.project_id is not None:
+            names.append(f"project {caller.project_id}")
+        return Uploader(tuple(names), environ["REMOTE_ADDR"])

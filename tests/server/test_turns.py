@@ -1,0 +1,101 @@
+"""One job at a time, unless it waits."""
+
+import threading
+import time
+
+from appliance.server.turns import TurnPool
+
+_PATIENCE = 20.0
+
+
+def test_jobs_run_one_at_a_time_and_in_order():
+    pool = TurnPool("test", 8, patience=_PATIENCE)
+    ran: list[int] = []
+    inside = threading.Lock()
+    done = threading.Event()
+
+    def job(number: int) -> None:
+        assert inside.acquire(blocking=False)
+        time.sleep(0.001)
+        ran.append(number)
+        inside.release()
+        if number == 19:
+            done.set()
+
+    for number in range(20):
+        assert pool.submit(lambda number=number: job(number))
+    assert done.wait(_PATIENCE)
+    assert ran == list(range(20))
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_jobs_that_wait_are_overtaken_up_to_the_bound():
+    pool = TurnPool("test", 4, patience=0.005)
+    together = threading.Barrier(5)
+    for _ in range(4):
+        pool.submit(lambda: together.wait(_PATIENCE))
+    together.wait(_PATIENCE)
+    assert pool.threads == 4
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_every_job_is_run_whoever_submits_it():
+    pool = TurnPool("test", 4, patience=0.0005)
+    left = threading.Semaphore(0)
+
+    def submit() -> None:
+        for number in range(300):
+            pool.submit(lambda number=number: (time.sleep(0.002 if number % 50 == 0 else 0), left.release()))
+
+    threads = [threading.Thread(target=submit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(1200):
+        assert left.acquire(timeout=_PATIENCE)
+    for thread in threads:
+        thread.join()
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_job_that_steps_aside_leaves_the_turn_to_others():
+    pool = TurnPool("test", 4, patience=_PATIENCE)
+    aside, other, back = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        assert pool.step_aside()
+        aside.set()
+        assert other.wait(_PATIENCE)
+        back.append(pool.step_back(go_on=True))
+
+    pool.submit(first)
+    assert aside.wait(_PATIENCE)
+    pool.submit(other.set)
+    assert other.wait(_PATIENCE)
+    assert pool.close(_PATIENCE) == 0
+    assert back
+
+
+def test_job_does_not_step_aside_while_others_wait():
+    pool = TurnPool("test", 1, patience=_PATIENCE)
+    queued, said, after = threading.Event(), [], threading.Event()
+
+    def first() -> None:
+        assert queued.wait(_PATIENCE)
+        said.append(pool.step_aside())
+
+    pool.submit(first)
+    pool.submit(after.set)
+    queued.set()
+    assert after.wait(_PATIENCE)
+    assert said == [False]
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_idle_threads_end():
+    pool = TurnPool("test", 2, patience=_PATIENCE, idle_seconds=0.05)
+    done = threading.Event()
+    pool.submit(done.set)
+    assert done.wait(_PATIENCE)
+    while pool.threads:
+        time.sleep(0.01)
+    assert pool.close(_PATIENCE) == 0
