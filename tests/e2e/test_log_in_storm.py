@@ -66,10 +66,10 @@ class Storm:
     def send(self, method: str, path: str, body: Any = None, address: str = "192.0.2.1", **headers: str) -> Connection:
         raw = b"" if body is None else json.dumps(body).encode()
         headers = {"X_Auth_Token": self.client.token or "", "X_Forwarded_For": address, **headers}
+        if path.endswith("/tokens") and method == "POST":
+            del headers["X_Auth_Token"]
         if headers.get("Transfer_Encoding") == "chunked":
             raw = b"%x\r\n%s\r\n0\r\n\r\n" % (len(raw), raw)
-            headers["Content_Length"] = ""
-            del headers["Content_Length"]
             head = f"{method} {path} HTTP/1.1\r\nHost: here\r\n"
             head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
             return self.running.client().send(head.encode() + b"\r\n", raw)
