@@ -70,8 +70,6 @@ class Storm:
             del headers["X_Auth_Token"]
         if headers.get("Transfer_Encoding") == "chunked":
             raw = b"%x\r\n%s\r\n0\r\n\r\n" % (len(raw), raw)
-            headers["Content_Length"] = ""
-            del headers["Content_Length"]
             head = f"{method} {path} HTTP/1.1\r\nHost: here\r\n"
             head += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
             return self.running.client().send(head.encode() + b"\r\n", raw)
