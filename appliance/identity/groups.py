@@ -9,7 +9,7 @@ from appliance.db import users as user_rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import Invalid, NotFound
-from appliance.identity.changes import merged, names_unique
+from appliance.identity.changes import merged, names_unique, require_marker
 from appliance.identity.ledger import Ledger
 from appliance.identity.revocations import Revocations
 from appliance.values import new_hex_id
@@ -27,6 +27,7 @@ class Groups:
         return group
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        require_marker(self._ledger.db, rows.GROUPS, page)
         return select(self._ledger.db, rows.GROUPS, filters, page)
 
     def of_user(self, user_id: str) -> list[Record]:
