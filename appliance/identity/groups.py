@@ -45,6 +45,7 @@ class Groups:
         if domain is None or not domain["is_domain"]:
             raise NotFound(f"Could not find domain: {group['domain_id']}.")
         created = {**group, "id": new_hex_id(), "description": group.get("description") or ""}
+        created["name"] = created["name"].strip()
         with names_unique("group", created["name"]), self._ledger.write() as tx:
             insert(tx, rows.GROUPS, created)
         return self.get(created["id"])
@@ -55,6 +56,7 @@ class Groups:
             raise Invalid("Cannot change Domain ID.")
         changed = merged(group, changes)
         changed["description"] = changed["description"] or ""
+        changed["name"] = changed["name"].strip()
         with names_unique("group", changed["name"]), self._ledger.write() as tx:
             update(tx, rows.GROUPS, changed)
         return self.get(group_id)

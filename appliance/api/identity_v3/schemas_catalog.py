@@ -27,6 +27,7 @@ SERVICE_CREATE, SERVICE_UPDATE = pair(
 
 ENDPOINT_CREATE, ENDPOINT_UPDATE = pair(
     {
+        "id": TEXT,
         "enabled": SWITCH,
         "interface": _INTERFACE,
         "region_id": {"type": ["string", "null"]},
