@@ -10,7 +10,7 @@ from appliance.db.roles import ROLES
 from appliance.db.roles import by_name as role_by_name
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.assignments import Assignments, closure
-from appliance.identity.changes import names_unique
+from appliance.identity.changes import names_unique, refuse_doubled
 from appliance.identity.claims import Claims
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
@@ -51,8 +51,10 @@ class ApplicationCredentials:
         user_id = token.user.id
         if 0 <= self._limit <= rows.count_of_user(self._ledger.db, user_id):
             raise Forbidden(f"A user may have at most {self._limit} application credentials.")
-        roles = self._roles(token, asked.get("roles"))
+        roles = self._roles(token, asked)
         access_rules = self._access_rules(user_id, asked.get("access_rules") or [])
+        said = [(rule["service"], rule["method"], rule["path"]) for rule in access_rules]
+        refuse_doubled("application_credential", f"name {asked['name']}", said)
         if token.application_credential is not None:
             parent = self.get(token.application_credential.id)
             access_rules, expires_at = _within(parent, access_rules, expires_at)
@@ -139,11 +141,12 @@ class ApplicationCredentials:
         shown["access_rules"] = [dict(row) for row in rows.rules_of(db, credential["id"])]
         return shown
 
-    def _roles(self, token: Token, asked: Sequence[Record] | None) -> list[str]:
+    def _roles(self, token: Token, asked: Record) -> list[str]:
         held = [role.id for role in token.roles]
-        if not asked:
+        if not asked.get("roles"):
             return held
-        named = [str(reference.get("id") or self._role_named(str(reference.get("name")))) for reference in asked]
+        named = [str(one.get("id") or self._role_named(str(one.get("name")))) for one in asked["roles"]]
+        refuse_doubled("application_credential", f"name {asked['name']}", named)
         found = closure(self._ledger.db, named)
         if not found <= set(held):
             raise Invalid("An application credential can't have a role that the token has not.")
@@ -162,13 +165,15 @@ class ApplicationCredentials:
         db = self._ledger.db
         found = []
         for rule in asked:
+            complete = {"service", "method", "path"} <= set(rule)
             if "id" in rule:
                 known = find(db, rows.ACCESS_RULES, rule["id"])
-                if known is None or known["user_id"] != user_id:
+                if known is not None and known["user_id"] == user_id:
+                    found.append(known)
+                    continue
+                if not complete:
                     raise NotFound(f"Could not find access rule: {rule['id']}.")
-                found.append(known)
-                continue
-            if not {"service", "method", "path"} <= set(rule):
+            if not complete:
                 raise Invalid("An access rule has a service, a method and a path.")
             said = {key: rule[key] for key in ("service", "method", "path")}
             old = rows.find_rule(db, user_id, **said)

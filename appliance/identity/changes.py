@@ -1,11 +1,11 @@
 """What every resource that can be changed has in common: merging, immutability, names that are taken."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from appliance.db.database import IntegrityError
-from appliance.db.records import Record
-from appliance.errors import Conflict, Forbidden, Invalid
+from appliance.db.records import Page, Reader, Record, Shape, find
+from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 def merged(record: Record, changes: Record) -> Record:
@@ -31,6 +31,18 @@ def refuse_if_immutable(kind: str, record: Record, changes: Record | None = None
         return
     doing = "delete" if changes is None else "update"
     raise Forbidden(f"Unable to {doing} immutable {kind} resource: {record['id']}.")
+
+
+def refuse_doubled(kind: str, what: str, parts: Sequence[Hashable]) -> None:
+    """Raise `Conflict` for a list that names one thing twice."""
+    if len(set(parts)) < len(parts):
+        raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with {what}.")
+
+
+def require_marker(reader: Reader, shape: Shape, page: Page) -> None:
+    """Raise `NotFound` for a page after something that does not exist."""
+    if page.marker is not None and find(reader, shape, page.marker) is None:
+        raise NotFound(f"Marker {page.marker} could not be found.")
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """The rules for passwords and for who may still log in: strength, history, age, lock-out, inactivity."""
 
-import re
 from dataclasses import dataclass
 
 from appliance.db import users as rows
 from appliance.db.database import Row
 from appliance.db.records import Record, find
-from appliance.errors import Invalid, Unauthenticated
+from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
+from appliance.patterns import OperatorPattern
 from appliance.settings import Settings
 from appliance.values import Clock, Micros
 
@@ -36,13 +36,13 @@ class Compliance:
         self._steady = steady
         self._passwords = passwords
         self._settings = settings
-        self._pattern = re.compile(settings.password_regex) if settings.password_regex else None
+        self._pattern = _pattern(settings.password_regex)
 
     def check_strength(self, password: str) -> None:
         """Raise `Invalid` for a password that the rules do not take."""
         if len(password.encode()) > self._settings.max_password_length:
             raise Invalid(f"A password is at most {self._settings.max_password_length} bytes long.")
-        if self._pattern is not None and not self._pattern.match(password):
+        if self._pattern is not None and not self._pattern.matches(password):
             raise Invalid(
                 "The password does not match the requirements: "
                 f"{self._settings.password_regex_description or 'ask the administrator for them'}."
@@ -74,7 +74,7 @@ class Compliance:
         least = self._settings.minimum_password_age * DAY
         if not least or current is None or not current["self_service"]:
             return
-        # One from the future was made before the clock was set back.
+        # A password from the future is one from before the clock was set back: how old it is nobody knows.
         if current["created_at"] <= now < current["created_at"] + least:
             raise Invalid("The password was changed too recently to be changed again.")
 
@@ -162,3 +162,11 @@ class Compliance:
             return True
         seen: Micros = user["last_active_at"] or user["created_at"]
         return self._ledger.clock() < seen + days * DAY
+
+
+def _pattern(text: str) -> OperatorPattern | None:
+    """What `password_regex` asks for, if anything. Raises `WrongUsage`."""
+    try:
+        return OperatorPattern(text) if text else None
+    except ValueError as error:
+        raise WrongUsage(f"password_regex: {error}") from error

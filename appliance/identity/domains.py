@@ -11,7 +11,7 @@ from appliance.db import users as user_rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select
 from appliance.errors import Conflict, Forbidden, NotFound
-from appliance.identity.changes import names_unique, refuse_if_immutable
+from appliance.identity.changes import names_unique, refuse_if_immutable, require_marker
 from appliance.identity.groups import remove_group
 from appliance.identity.ledger import Ledger
 from appliance.identity.projects import Projects, remove_project
@@ -34,6 +34,7 @@ class Domains:
         return domain
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        require_marker(self._ledger.db, rows.PROJECTS, page)
         return select(self._ledger.db, rows.PROJECTS, [*filters, Filter("is_domain", 1)], page)
 
     def create(self, domain: Record, explicit_id: str | None = None) -> Record:

@@ -9,7 +9,7 @@ from appliance.db import users as user_rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import Invalid, NotFound
-from appliance.identity.changes import merged, names_unique
+from appliance.identity.changes import merged, names_unique, require_marker
 from appliance.identity.ledger import Ledger
 from appliance.identity.revocations import Revocations
 from appliance.values import new_hex_id
@@ -27,6 +27,7 @@ class Groups:
         return group
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        require_marker(self._ledger.db, rows.GROUPS, page)
         return select(self._ledger.db, rows.GROUPS, filters, page)
 
     def of_user(self, user_id: str) -> list[Record]:
@@ -44,6 +45,7 @@ class Groups:
         if domain is None or not domain["is_domain"]:
             raise NotFound(f"Could not find domain: {group['domain_id']}.")
         created = {**group, "id": new_hex_id(), "description": group.get("description") or ""}
+        created["name"] = created["name"].strip()
         with names_unique("group", created["name"]), self._ledger.write() as tx:
             insert(tx, rows.GROUPS, created)
         return self.get(created["id"])
@@ -54,6 +56,7 @@ class Groups:
             raise Invalid("Cannot change Domain ID.")
         changed = merged(group, changes)
         changed["description"] = changed["description"] or ""
+        changed["name"] = changed["name"].strip()
         with names_unique("group", changed["name"]), self._ledger.write() as tx:
             update(tx, rows.GROUPS, changed)
         return self.get(group_id)

@@ -9,7 +9,7 @@ from appliance.db import trusts as trust_rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.changes import merged, names_unique, refuse_if_immutable
+from appliance.identity.changes import merged, names_unique, refuse_if_immutable, require_marker
 from appliance.identity.ledger import Ledger
 from appliance.identity.revocations import Revocations
 from appliance.values import new_hex_id
@@ -34,6 +34,7 @@ class Projects:
     def search(
         self, filters: Iterable[Filter] = (), page: Page = ALL, tagged: Sequence[Condition] = ()
     ) -> list[Record]:
+        require_marker(self._ledger.db, rows.PROJECTS, page)
         return self.with_tags(select(self._ledger.db, rows.PROJECTS, filters, page, more=tagged))
 
     def with_tags(self, projects: list[Record]) -> list[Record]:

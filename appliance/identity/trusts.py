@@ -9,6 +9,7 @@ from appliance.db.roles import by_name as role_by_name
 from appliance.db.users import USERS
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.assignments import Assignments, closure
+from appliance.identity.changes import refuse_doubled
 from appliance.identity.claims import Claims
 from appliance.identity.ledger import Ledger
 from appliance.identity.projects import Projects
@@ -45,11 +46,13 @@ class Trusts:
         if find(self._ledger.db, USERS, asked["trustee_user_id"]) is None:
             raise NotFound(f"Could not find user: {asked['trustee_user_id']}.")
         role_ids = [self._role_id(reference) for reference in asked.get("roles", [])]
+        trust_id = new_hex_id()
+        refuse_doubled("trust", f"ID {trust_id}", role_ids)
         self._check_parent(asked.get("redelegated_trust_id"), parent)
         origin = self._origin(parent)["trustor_user_id"] if parent is not None else token.user.id
         self._require_roles(origin, project_id, role_ids)
         trust: Record = {
-            "id": new_hex_id(),
+            "id": trust_id,
             "trustor_user_id": token.user.id,
             "trustee_user_id": asked["trustee_user_id"],
             "project_id": project_id,
@@ -63,7 +66,7 @@ class Trusts:
             self._bind_to_parent(trust, asked, parent, role_ids)
         with self._ledger.write() as tx:
             insert(tx, rows.TRUSTS, trust)
-            for role_id in dict.fromkeys(role_ids):
+            for role_id in role_ids:
                 rows.add_role(tx, trust["id"], role_id)
         return self.get(trust["id"])
 

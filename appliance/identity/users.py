@@ -9,7 +9,7 @@ from appliance.db import users as rows
 from appliance.db.database import Tx
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.changes import merged, names_unique
+from appliance.identity.changes import merged, names_unique, require_marker
 from appliance.identity.compliance import Compliance, NewPassword
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
@@ -45,6 +45,7 @@ class Users:
         self, filters: Iterable[Filter] = (), page: Page = ALL, ids: Iterable[str] | None = None
     ) -> list[Record]:
         """Users, or those among `ids`. `password_expires_at` may be filtered on though it is no column of users."""
+        require_marker(self._ledger.db, rows.USERS, page)
         given = list(filters)
         plain = [item for item in given if item.attribute != "password_expires_at"]
         more = [rows.expiring(item) for item in given if item.attribute == "password_expires_at"]

@@ -4,7 +4,6 @@ The file is an INI file as Glance has it: each section is a regular expression f
 one that matches counts. A name that none matches is nobody's. The service's own properties are not subject to it.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from configparser import Error, RawConfigParser
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from appliance.db.images import ImageRecord
 from appliance.errors import Forbidden, WrongUsage
 from appliance.image.model import INTERNAL
+from appliance.patterns import OperatorPattern
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -22,7 +22,7 @@ _ALL, _NOBODY = "@", "!"
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    names: re.Pattern[str]
+    names: OperatorPattern
     roles: Mapping[str, frozenset[str]]
 
     def allows(self, operation: str, caller: Caller) -> bool:
@@ -47,7 +47,7 @@ class Protections:
         """Whether the caller may do this to a property of this name."""
         if self._rules is None or name.startswith(INTERNAL):
             return True
-        rule = next((rule for rule in self._rules if rule.names.search(name)), None)
+        rule = next((rule for rule in self._rules if rule.names.occurs(name)), None)
         return rule is not None and rule.allows(operation, caller)
 
     def check(self, caller: Caller, operation: str, *names: str) -> None:
@@ -85,9 +85,9 @@ def _read(file: Path) -> list[_Rule]:
 def _rule(file: Path, section: str, options: Mapping[str, str]) -> _Rule:
     where = f"property_protection_file: [{section}] in {file}"
     try:
-        names = re.compile(section)
-    except re.error as error:
-        raise WrongUsage(f"{where} is no regular expression: {error}") from error
+        names = OperatorPattern(section)
+    except ValueError as error:
+        raise WrongUsage(f"{where}: {error}") from error
     roles = {}
     for operation in OPERATIONS:
         if operation not in options:

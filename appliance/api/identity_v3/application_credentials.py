@@ -37,7 +37,7 @@ class ApplicationCredentials:
 
     def create(self, request: Request[Token], user_id: str) -> Reply:
         """POST /v3/users/{user_id}/application_credentials"""
-        asked = member(request, "application_credential", APPLICATION_CREDENTIAL)
+        asked = member(request, "application_credential", APPLICATION_CREDENTIAL, alone=True)
         self._enforce(request, "create_application_credential", user_id)
         refuse_restricted(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())

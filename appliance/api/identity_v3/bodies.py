@@ -49,9 +49,13 @@ def json_object(request: Request[Any]) -> Record:
     return body
 
 
-def member(request: Request[Any], key: str, schema: Schema) -> Record:
-    """The object under `key` of the body, checked. Raises `Invalid`."""
-    found = json_object(request).get(key)
+def member(request: Request[Any], key: str, schema: Schema, *, alone: bool = False) -> Record:
+    """The object under `key` of the body, checked; with `alone`, nothing may stand beside it. Raises `Invalid`."""
+    body = json_object(request)
+    found = body.get(key)
+    others = [name for name in body if name != key] if alone else []
+    if others:
+        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
     if not isinstance(found, dict):
         raise Invalid(f"Expecting to find {key} in request body.")
     schema.check(found)

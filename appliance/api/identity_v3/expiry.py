@@ -1,9 +1,13 @@
 """The end that a client sets for something: in the future, in UTC, in ISO 8601."""
 
+import re
 from datetime import datetime
 
 from appliance.errors import Invalid
 from appliance.values import Micros, parse_time
+
+_BEGINNING = re.compile(r"\d{4}-?\d\d-?\d\d[T ]\d\d")
+"""Of a calendar's date with a time; Python reads weeks, and dates alone, too."""
 
 
 def future(text: str | None, now: Micros) -> Micros | None:
@@ -14,7 +18,7 @@ def future(text: str | None, now: Micros) -> Micros | None:
     text = text.removesuffix("Z")
     try:
         at = parse_time(text)
-        if len(text) <= len("2026-01-01") or datetime.fromisoformat(text).tzinfo is not None:
+        if not _BEGINNING.match(text) or datetime.fromisoformat(text).tzinfo is not None:
             raise ValueError("this is no date with a time in UTC")
     except (ValueError, OverflowError) as error:
         raise Invalid(

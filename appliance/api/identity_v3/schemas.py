@@ -9,6 +9,7 @@ ID_OR_NULL = {**ID, "type": ["string", "null"]}
 TEXT = {"type": "string"}
 TEXT_OR_NULL = {"type": ["string", "null"]}
 SWITCH = {"type": "boolean"}
+_SHORT_TEXT_OR_NULL = {**TEXT_OR_NULL, "maxLength": 255}
 
 
 def name(longest: int) -> dict[str, Any]:
@@ -29,7 +30,7 @@ _OPTIONS = {
 }
 
 ROLE_CREATE, ROLE_UPDATE = pair(
-    {"name": name(255), "description": TEXT_OR_NULL, "domain_id": ID_OR_NULL, "options": _OPTIONS}, ["name"]
+    {"name": name(255), "description": _SHORT_TEXT_OR_NULL, "domain_id": ID_OR_NULL, "options": _OPTIONS}, ["name"]
 )
 
 _TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"}
@@ -40,7 +41,7 @@ TAGS = Schema(_TAGS)
 DOMAIN_CREATE, DOMAIN_UPDATE = pair(
     {
         "name": name(64),
-        "description": TEXT_OR_NULL,
+        "description": _SHORT_TEXT_OR_NULL,
         "enabled": SWITCH,
         "tags": _TAGS,
         "options": _OPTIONS,
@@ -63,7 +64,7 @@ PROJECT_CREATE, PROJECT_UPDATE = pair(
     ["name"],
 )
 
-GROUP_CREATE, GROUP_UPDATE = pair({"name": name(255), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
+GROUP_CREATE, GROUP_UPDATE = pair({"name": name(64), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
 
 _SWITCH_OR_NULL = {"type": ["boolean", "null"]}
 _USER_OPTIONS = {
@@ -89,7 +90,7 @@ USER_CREATE, USER_UPDATE = pair(
         "name": name(255),
         "domain_id": ID,
         "enabled": SWITCH,
-        "default_project_id": TEXT_OR_NULL,
+        "default_project_id": {**TEXT_OR_NULL, "maxLength": 64},
         "description": TEXT_OR_NULL,
         "password": TEXT_OR_NULL,
         "federated": {"type": "array", "maxItems": 0},

@@ -27,6 +27,7 @@ SERVICE_CREATE, SERVICE_UPDATE = pair(
 
 ENDPOINT_CREATE, ENDPOINT_UPDATE = pair(
     {
+        "id": TEXT,
         "enabled": SWITCH,
         "interface": _INTERFACE,
         "region_id": {"type": ["string", "null"]},
@@ -60,6 +61,7 @@ CONSUMER_CREATE = Schema({"type": "object", "properties": {"description": {**TEX
 CONSUMER_UPDATE = Schema({**CONSUMER_CREATE.data, "minProperties": 1, "not": {"required": ["secret"]}})
 
 _CREDENTIAL: dict[str, Any] = {
+    "id": TEXT,
     "blob": TEXT,
     "project_id": {"type": ["string", "null"], "maxLength": 64},
     "type": {"type": "string", "maxLength": 255},

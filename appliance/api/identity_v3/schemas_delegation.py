@@ -38,7 +38,6 @@ APPLICATION_CREDENTIAL = Schema(
                         "service": ID,
                         "method": {"enum": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]},
                     },
-                    "additionalProperties": False,
                 },
             },
         },

@@ -43,7 +43,7 @@ class Trusts:
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/OS-TRUST/trusts — by the trustor themselves."""
-        asked = member(request, "trust", TRUST)
+        asked = member(request, "trust", TRUST, alone=True)
         self._enforce(request, "create_trust", {"trust.trustor_user_id": asked["trustor_user_id"]})
         expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
         return self._whole(request, self._identity.trusts.create(request.caller, asked, expires_at), 201)

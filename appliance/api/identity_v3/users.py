@@ -23,7 +23,7 @@ _OPERATORS = {
     "eq": "equals",
     "neq": "differs",
 }
-_OURS = ("id", "created_at", "last_active_at", "password_expires_at")
+_OURS = ("id", "created_at", "last_active_at", "password_expires_at", "federated")
 
 
 class Users:

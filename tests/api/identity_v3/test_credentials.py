@@ -63,6 +63,7 @@ SCENARIOS: list[tuple[str, Scenario]] = [
     ("anna", ("POST", "/v3/credentials", credential(type="t"), 400)),
     ("admin", ("POST", "/v3/credentials", credential(type="t", blob="b", user_id="x", color="red"), 201, '"red"')),
     ("admin", ("POST", "/v3/credentials", credential(type="t", blob={"a": 1}, user_id="x"), 400)),
+    ("admin", ("POST", "/v3/credentials", credential(type="t", blob="b", user_id="x", id=5), 400)),
     ("admin", ("POST", "/v3/credentials", ec2('{"access": "key", "secret": "s"}'), 409)),
     ("admin", ("POST", "/v3/credentials", ec2('{"access": "a", "secret": "s"}', project_id=None), 201)),
     ("admin", ("POST", "/v3/credentials", credential(type="ec2", blob='{"access": "b"}', user_id="{anna}"), 400)),

@@ -97,7 +97,13 @@ def test_a_credential_is_found_by_name_and_user(client: Client, pair: Pair) -> N
         ({"expires_at": "2999-01-01T00:00:00+02:00"}, 400),
         ({"expires_at": "2999-01-01"}, 400),
         ({"expires_at": "2999-01-01T00:00"}, 201),
+        ({"expires_at": "2999-W01-1T00:00:00"}, 400),
+        ({"expires_at": "29990101T000000Z"}, 201),
         ({"color": "red"}, 400),
+        ({"roles": [{"name": "reader"}, {"name": "reader"}]}, 409),
+        ({"access_rules": [{"path": "/", "method": "GET", "service": "image"}] * 2}, 409),
+        ({"access_rules": [{"id": "new", "path": "/", "method": "GET", "service": "image"}]}, 201),
+        ({"access_rules": [{"path": "/", "method": "GET", "service": "image", "color": "red"}]}, 201),
         ({"roles": [{"id": "x", "name": "reader"}]}, 400),
         ({"roles": [{"name": "reader", "color": "red"}]}, 400),
         ({"roles": [{}]}, 400),
@@ -235,6 +241,26 @@ def test_nobody_reaches_credentials_through_their_own_path(client: Client, pair:
     assert client.call("DELETE", path, token=bert).status == 403
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v3/OS-TRUST/trusts", {"trust": {}}),
+        ("/v3/users/x/application_credentials", {"application_credential": {"name": "x"}}),
+    ],
+)
+def test_nothing_stands_beside_what_is_made(client: Client, path: str, body: dict[str, Any]) -> None:
+    answer = client.call("POST", path, {**body, "color": "red"})
+    assert answer.status == 400
+    assert "'color' was unexpected" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["users", "groups", "projects", "domains"])
+@pytest.mark.parametrize("query", ["marker=none", "limit=1&marker=none"])
+def test_a_page_after_what_does_not_exist_is_not_found(client: Client, kind: str, query: str) -> None:
+    answer = client.call("GET", f"/v3/{kind}?{query}")
+    assert (answer.status, answer.json["error"]["message"]) == (404, "Marker none could not be found.")
+
+
 # -- trusts
 
 
@@ -300,6 +326,7 @@ def test_a_trust_is_shown_listed_and_ended(client: Client, pair: Pair) -> None:
         ({"allow_redelegation": True, "redelegation_count": 4}, 403),
         ({"allow_redelegation": True, "remaining_uses": 1}, 400),
         ({"redelegated_trust_id": None}, 201),
+        ({"roles": [{"name": "member"}, {"name": "member"}]}, 409),
         ({"redelegated_trust_id": "none"}, 404),
         ({"redelegated_trust_id": 5}, 400),
         ({"expires_at": "2999-01-01T00:00:00+02:00"}, 400),

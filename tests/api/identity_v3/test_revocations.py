@@ -170,3 +170,15 @@ def test_a_receipt_ends_with_a_change_of_password_whatever_the_clock_says(client
     shown = {"identity": {"methods": ["token"], "token": {"id": token}}, "scope": "unscoped"}
     headers = {"Openstack-Auth-Receipt": receipt}
     assert client.call("POST", "/v3/auth/tokens", {"auth": shown}, token="", headers=headers).status in (401, 404)
+
+
+def test_a_password_from_before_the_clock_was_set_back_can_be_changed(tmp_path: Path) -> None:
+    db = Database(tmp_path / "x.db")
+    client = start(tmp_path, Settings(minimum_password_age=1), db)
+    user = anna(client)
+    change_password(client, user, "one", "two")
+    body = {"user": {"original_password": "two", "password": "three"}}
+    assert client.call("POST", f"/v3/users/{user}/password", body, token="").status == 400
+    client.time.pass_seconds(-YEAR)
+    change_password(client, user, "two", "three")
+    db.close()
