@@ -1,14 +1,15 @@
 """Pages of images: who may see what, filters, sort and keyset paging, in one statement for a page.
 
 Every way in which a caller can see an image is a branch of its own, which finds its first rows in index order; the
-page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand.
+page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand. The ids
+of a page come first, then the images, a few at a time: a page ends early when those are heavy.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.database import Database
+from appliance.db.database import Database, Row
 from appliance.db.images import COLUMNS, SELECT, ImageRecord, record
 
 # What a client may sort by, as it is sorted: an index on `ifnull(name, '')` stands behind the sort by name.
@@ -26,6 +27,15 @@ SORT_KEYS = {
 FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_content"}
 _OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
+
+_AT_ONCE = 8
+"""Images read by one statement."""
+_BASE_WEIGHT = 1024
+"""What an image without properties takes in an answer, roughly."""
+_ESCAPED = 12
+"""Bytes that a character which is not ASCII takes in JSON at most."""
+_SIZES = (1, 4, 16, 64, 256, 1024)
+"""How many values a list in a statement has. Others are filled up to the next size, so that few statements differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +64,48 @@ class PageQuery:
     marker: ImageRecord | None = None
 
 
-def page(db: Database, query: PageQuery) -> list[ImageRecord]:
-    """The images of one page, in order, whole."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The images of one page, in order, whole; `more` if the list may go on after them."""
+
+    images: list[ImageRecord]
+    more: bool
+    cut: bool = False
+    """Whether the page ended early."""
+
+
+def page(db: Database, query: PageQuery, most_bytes: int) -> Page:
+    """At most `query.limit` images, fewer if they would take more than `most_bytes` of an answer, but at least one."""
     statement = _Statement(query)
-    return [record(row) for row in db.rows(statement.sql(), statement.parameters)]
+    ids = [row["id"] for row in db.rows(statement.sql(), statement.parameters)]
+    found: list[ImageRecord] = []
+    weight = 0
+    for start in range(0, len(ids), _AT_ONCE):
+        wanted = ids[start : start + _AT_ONCE]
+        rows = {row["id"]: row for row in db.rows(_WHOLE, _whole_parameters(wanted, query.project))}
+        # One that was deleted meanwhile is passed over.
+        for row in (rows[image_id] for image_id in wanted if image_id in rows):
+            weight += _weight(row)
+            if found and weight > most_bytes:
+                return Page(found, more=True, cut=True)
+            found.append(record(row))
+    return Page(found, more=len(ids) == query.limit)
+
+
+_WHOLE = f"{SELECT} FROM images i WHERE i.id IN ({', '.join(f':i{n}' for n in range(_AT_ONCE))})"
+
+
+def _whole_parameters(ids: Sequence[str], project: str | None) -> dict[str, str | None]:
+    return {"project": project, **{f"i{n}": ids[min(n, len(ids) - 1)] for n in range(_AT_ONCE)}}
+
+
+def _weight(row: Row) -> int:
+    texts = (row["properties"], row["tags"], row["locations"])
+    return _BASE_WEIGHT + sum(len(text) if text.isascii() else _ESCAPED * len(text) for text in texts)
 
 
 class _Statement:
-    """The SQL of one page, with its parameters numbered as they come up."""
+    """The SQL of one page's ids, with its parameters numbered as they come up."""
 
     def __init__(self, query: PageQuery) -> None:
         self._query = query
@@ -79,11 +123,9 @@ class _Statement:
             f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail})"
             for source, conditions in self._branches()
         ]
-        ids = " UNION ".join(branches)
-        if len(branches) > 1:
-            # Cut to one page before the children of any image are read.
-            ids = f"SELECT i.id FROM images i WHERE i.id IN ({ids}) {tail}"
-        return f"{SELECT} FROM images i WHERE i.id IN ({ids}) {self._order('i.')}"
+        if len(branches) == 1:
+            return branches[0]
+        return f"SELECT i.id FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
 
     def _bind(self, value: Any) -> str:
         name = f"p{len(self.parameters)}"
@@ -97,8 +139,8 @@ class _Statement:
     def _branches(self) -> list[tuple[str, list[str]]]:
         """The ways in which the caller comes to see images: where each begins, and what it asks for."""
         query = self._query
-        wanted = None if query.visibility in (None, "all") else query.visibility
-        only = [f"i.visibility = {self._bind(wanted)}"] if wanted else []
+        wanted = None if query.visibility == "all" else query.visibility
+        only = [] if wanted is None else [f"i.visibility = {self._bind(wanted)}"]
         if query.admin:
             if query.visibility is None:
                 only = ["(i.visibility <> 'community' OR i.owner = :project)"]
@@ -140,7 +182,9 @@ class _Statement:
     def _comparison(self, condition: Condition) -> str:
         assert condition.column in FILTER_COLUMNS, condition.column
         if condition.operator == "in":
-            values = ", ".join(self._bind(value) for value in condition.value)
+            if not condition.value:
+                return "1 = 0"
+            values = ", ".join(self._bind(value) for value in _filled_up(condition.value))
             return f"i.{condition.column} IN ({values})"
         column = f"i.{condition.column}"
         if condition.column == "name" and condition.operator == "eq" and condition.value:
@@ -163,6 +207,12 @@ class _Statement:
             equal = [f"{keys[n]} = {values[n]}" for n in range(last)]
             alternatives.append(" AND ".join([*equal, f"{keys[last]} {signs[last]} {values[last]}"]))
         return f"({' OR '.join(f'({alternative})' for alternative in alternatives)})"
+
+
+def _filled_up(values: Sequence[Any]) -> list[Any]:
+    """The values, the last one repeated until there are as many as one of the usual sizes."""
+    size = next(size for size in _SIZES if size >= len(values))
+    return [*values, *([values[-1]] * (size - len(values)))]
 
 
 def _marker_value(marker: ImageRecord, key: str) -> Any:
