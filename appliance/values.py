@@ -59,6 +59,17 @@ def fits(text: str, limit: int = TEXT_BYTES) -> bool:
     return len(text) <= limit and (len(text) <= limit // 4 or len(text.encode("utf-8", "surrogatepass")) <= limit)
 
 
+_DIGITS = 100
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a client's digits stand for; None for anything else, and for more digits than make sense.
+
+    Python itself refuses to convert a text of more than 4,300 digits.
+    """
+    return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
+
+
 def is_uuid(text: str) -> bool:
     """True for what Glance takes as an image id: any UUID spelling whose digits survive the round trip."""
     try:

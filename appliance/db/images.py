@@ -106,7 +106,8 @@ class ImageRows:
     def pending_delete(self, image_id: str) -> ImageRecord | None:
         """The image if it waits for its end."""
         row = self._db.row(
-            f"{SELECT} FROM images i WHERE i.id = :id AND i.status = 'pending_delete'", {"id": image_id, "project": None}
+            f"{SELECT} FROM images i WHERE i.id = :id AND i.status = 'pending_delete'",
+            {"id": image_id, "project": None},
         )
         return record(row) if row else None
 

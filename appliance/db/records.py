@@ -37,6 +37,8 @@ class Shape:
     """Whether the table has the column `extra` for attributes without a column."""
 
 
+_MOST_FILTERS = 60
+
 Condition = tuple[str, Sequence[Any]]
 """An SQL condition and its parameters."""
 
@@ -78,10 +80,12 @@ ALL = Page()
 
 
 def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], list[Any]]:
-    """SQL conditions and their parameters. Attributes must be columns."""
+    """SQL conditions and their parameters. Attributes must be columns. Raises `Invalid` for more than make sense."""
     clauses: list[str] = []
     parameters: list[Any] = []
     for item in filters:
+        if len(clauses) == _MOST_FILTERS:
+            raise Invalid(f"Too many filters: a list takes at most {_MOST_FILTERS}.")
         column = f"{prefix}{item.attribute}"
         if item.value is None:
             clauses.append(f"{column} IS NULL")

@@ -6,8 +6,9 @@ from appliance.api.exchange import Request
 from appliance.errors import Invalid, RangeNotSatisfiable
 from appliance.values import Caller
 
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII)
-_CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*", re.ASCII)
+# No position has a hundred digits; Python would not convert some thousand.
+_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{,100})\s*-\s*(\d{,100})\s*", re.ASCII)
+_CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d{1,100})-(\d{1,100})/(\d{1,100}|\*)\s*", re.ASCII)
 
 
 def requested(request: Request[Caller], size: int) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from appliance.image.obituary import remembered
 from appliance.image.protections import Protections
 from appliance.image.rules import allowed, enforce_list
 from appliance.settings import Settings
-from appliance.values import Caller, Micros, is_uuid, parse_time
+from appliance.values import Caller, Micros, is_uuid, parse_time, whole_number
 
 _TEXTS = ("name", "status", "container_format", "disk_format")
 _SIZES = {"size_min": "gte", "size_max": "lte"}
@@ -207,9 +207,10 @@ def _conditions(given: dict[str, str]) -> list[Condition]:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(text)
+    if number is None:
         raise Invalid(f"Bad value passed to filter {name} got {text}")
-    return min(int(text), _LARGEST)
+    return min(number, _LARGEST)
 
 
 def _truth(name: str, text: str, *, none: bool = False) -> bool | None:

@@ -60,6 +60,8 @@ class OldImages:
                 raise Invalid(f"Invalid {name.replace('_', ' ')} '{fields[name]}' for image.")
         if len(fields.get("name") or "") > NAME_LIMIT:
             raise Invalid(f"Image name too long: {len(fields['name'])}")
+        if len(fields.get("owner") or "") > NAME_LIMIT:
+            raise Invalid(f"The owner has at most {NAME_LIMIT} characters.")
         return fields
 
     def update(self, caller: Caller, image: ImageRecord, wanted: Wanted, *, purge: bool) -> ImageRecord:

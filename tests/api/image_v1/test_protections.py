@@ -42,7 +42,9 @@ def guarded(tmp_path: Path) -> Iterator[Clouds]:
 @pytest.fixture
 def image_id(guarded: Clouds) -> str:
     """An active image of the member's project, with a property that only admins read."""
-    made = guarded.make("admin", b"data", name="one", owner="p-owner", **{"property-secret": "s", "property-fixed": "f"})
+    made = guarded.make(
+        "admin", b"data", name="one", owner="p-owner", **{"property-secret": "s", "property-fixed": "f"}
+    )
     return str(made["id"])
 
 
