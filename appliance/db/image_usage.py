@@ -3,7 +3,8 @@
 from appliance.db.database import Database, Tx
 from appliance.db.images import METADATA
 
-# An image counts once for each location, and with what is written about it. Staged data counts while it waits, and while a copy runs.
+# An image counts once for each location, and with what is written about it. Staged data counts while it waits, and
+# while a copy runs.
 _USAGE = f"""
 WITH own AS (
     SELECT id, ifnull(size, 0) AS size, status, {METADATA} AS metadata,

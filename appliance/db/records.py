@@ -37,7 +37,7 @@ class Shape:
     """Whether the table has the column `extra` for attributes without a column."""
 
 
-_MOST_FILTERS = 60
+MOST_FILTERS = 60
 
 Condition = tuple[str, Sequence[Any]]
 """An SQL condition and its parameters."""
@@ -79,13 +79,18 @@ class Page:
 ALL = Page()
 
 
+def check_number(filters: int) -> None:
+    """Raise `Invalid` for more filters than a statement should have."""
+    if filters > MOST_FILTERS:
+        raise Invalid(f"Too many filters: a list takes at most {MOST_FILTERS}.")
+
+
 def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], list[Any]]:
     """SQL conditions and their parameters. Attributes must be columns. Raises `Invalid` for more than make sense."""
     clauses: list[str] = []
     parameters: list[Any] = []
     for item in filters:
-        if len(clauses) == _MOST_FILTERS:
-            raise Invalid(f"Too many filters: a list takes at most {_MOST_FILTERS}.")
+        check_number(len(clauses) + 1)
         column = f"{prefix}{item.attribute}"
         if item.value is None:
             clauses.append(f"{column} IS NULL")
