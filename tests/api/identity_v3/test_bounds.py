@@ -24,12 +24,12 @@ LISTS = (
     "limits",
     "OS-EP-FILTER/endpoint_groups",
 )
-FILTERS = ("name", "type", "interface", "parent_region_id", "service_id", "resource_name", "user_id")
+FILTERS = ("name", "type", "parent_region_id", "service_id", "resource_name", "user_id")
 
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_takes_filters_but_not_any_number(client: Client, path: str) -> None:
-    for count, statuses in ((8, {200}), (990, {200, 400})):
+    for count, statuses in ((10, {200}), (990, {200, 400})):
         many = "&".join(f"{name}=x" for name in FILTERS for _ in range(count))
         answer = client.call("GET", f"/v3/{path}?{many}")
         assert answer.status in statuses, answer.text[-300:]
