@@ -187,7 +187,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)|([^",]*)(?:,|$)', re.DOTALL)
 
 
 def split_quoted(text: str) -> list[str]:
-    """`a,"b,c",d` → a; b,c; d. Raises `Invalid` for a quotation mark in the wrong place."""
+    """`a,"b,c",,d` → a; b,c; nothing; d. Raises `Invalid` for a quotation mark in the wrong place."""
     found = []
     at = 0
     while at < len(text):
@@ -196,7 +196,7 @@ def split_quoted(text: str) -> list[str]:
             raise Invalid(f"Invalid filter value {text}. Its quotation marks do not pair up around whole values.")
         if match[1] is not None:
             found.append(re.sub(r"\\(.)", r"\1", match[1]))
-        elif match[2]:
+        else:
             found.append(match[2])
         at = match.end()
     return found
