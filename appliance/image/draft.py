@@ -38,7 +38,7 @@ def check_names(body: Mapping[str, Any]) -> None:
         if name in RESERVED or name.startswith(INTERNAL):
             raise Forbidden(f"Attribute '{name}' is reserved.")
         if name == "locations":
-            raise Invalid("Locations can't be given to a new image; add them afterwards.")
+            raise Forbidden(f"Attribute '{name}' is reserved.")
 
 
 def check_property(name: str, value: Any) -> None:
