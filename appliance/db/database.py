@@ -183,6 +183,11 @@ class Database:
         with _faults(), self._reader(sql) as connection:
             return connection.execute(sql, parameters).fetchall()
 
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Rows one by one, each made when it is asked for: for the few rows that may be large."""
+        with _faults(), self._reader(sql) as connection:
+            yield from connection.execute(sql, parameters)
+
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
         reader = self._reader()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.database import Database, Row
+from appliance.db.database import Database
 from appliance.db.images import COLUMNS, SELECT, ImageRecord, record
 
 # What a client may sort by, as it is sorted: an index on `ifnull(name, '')` stands behind the sort by name.
@@ -28,7 +28,7 @@ FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_conte
 _OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
 
-_AT_ONCE = 8
+_AT_ONCE = 32
 """Images read by one statement."""
 _BASE_WEIGHT = 1024
 """What an image without properties takes in an answer, roughly."""
@@ -77,31 +77,48 @@ class Page:
 def page(db: Database, query: PageQuery, most_bytes: int) -> Page:
     """At most `query.limit` images, fewer if they would take more than `most_bytes` of an answer, but at least one."""
     statement = _Statement(query)
-    ids = [row["id"] for row in db.rows(statement.sql(), statement.parameters)]
+    ids = [row[0] for row in db.rows(statement.sql(), statement.parameters)]
     found: list[ImageRecord] = []
-    weight = 0
-    for start in range(0, len(ids), _AT_ONCE):
-        wanted = ids[start : start + _AT_ONCE]
-        rows = {row["id"]: row for row in db.rows(_WHOLE, _whole_parameters(wanted, query.project))}
+    room, start, size = most_bytes, 0, _AT_ONCE
+    while start < len(ids):
+        wanted = ids[start : start + size]
+        read = _read(db, wanted, query.project, room)
+        if read is None and size > 1:
+            # Heavy ones: as many as there is room for, one by one.
+            size = 1
+            continue
+        if read is None and found:
+            return Page(found, more=True, cut=True)
+        images, weight = read or _read(db, wanted, query.project, None) or ({}, 0)
         # One that was deleted meanwhile is passed over.
-        for row in (rows[image_id] for image_id in wanted if image_id in rows):
-            weight += _weight(row)
-            if found and weight > most_bytes:
-                return Page(found, more=True, cut=True)
-            found.append(record(row))
+        found += [images[image_id] for image_id in wanted if image_id in images]
+        room -= weight
+        start += size
     return Page(found, more=len(ids) == query.limit)
 
 
 _WHOLE = f"{SELECT} FROM images i WHERE i.id IN ({', '.join(f':i{n}' for n in range(_AT_ONCE))})"
+_NAMES = [f"i{n}" for n in range(_AT_ONCE)]
+_CHILDREN = slice(len(COLUMNS), len(COLUMNS) + 3)
 
 
-def _whole_parameters(ids: Sequence[str], project: str | None) -> dict[str, str | None]:
-    return {"project": project, **{f"i{n}": ids[min(n, len(ids) - 1)] for n in range(_AT_ONCE)}}
-
-
-def _weight(row: Row) -> int:
-    texts = (row["properties"], row["tags"], row["locations"])
-    return _BASE_WEIGHT + sum(len(text) if text.isascii() else _ESCAPED * len(text) for text in texts)
+def _read(
+    db: Database, ids: Sequence[str], project: str | None, room: int | None
+) -> tuple[dict[str, ImageRecord], int] | None:
+    """Some images by their ids, and what they take of an answer; None if that is more than there is room for."""
+    parameters: dict[str, str | None] = {"project": project, **dict.fromkeys(_NAMES, ids[-1])}
+    parameters.update(zip(_NAMES, ids, strict=False))
+    found: dict[str, ImageRecord] = {}
+    weight = 0
+    for row in db.each(_WHOLE, parameters):
+        properties, tags, locations = row[_CHILDREN]
+        weight += _BASE_WEIGHT + len(properties) + len(tags) + len(locations)
+        if not properties.isascii():
+            weight += (_ESCAPED - 1) * len(properties)
+        if room is not None and weight > room:
+            return None
+        found[row[0]] = record(row)
+    return found, weight
 
 
 class _Statement:
@@ -109,7 +126,9 @@ class _Statement:
 
     def __init__(self, query: PageQuery) -> None:
         self._query = query
-        self.parameters: dict[str, Any] = {"project": query.project}
+        self.parameters: list[Any] = []
+        self._lists: list[str] = []
+        self._project = self._bind(query.project)
         # A filter with an index of its own finds few rows: keep the planner from walking a branch's index instead.
         self._selective = bool(query.properties or query.tags) or any(
             condition.column in _SELECTIVE or (condition.column == "status" and condition.value != "active")
@@ -123,14 +142,15 @@ class _Statement:
             f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail})"
             for source, conditions in self._branches()
         ]
-        if len(branches) == 1:
-            return branches[0]
-        return f"SELECT i.id FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
+        page = branches[0]
+        if len(branches) > 1:
+            page = f"SELECT i.id FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
+        return f"WITH {', '.join(self._lists)} {page}" if self._lists else page
 
     def _bind(self, value: Any) -> str:
-        name = f"p{len(self.parameters)}"
-        self.parameters[name] = value
-        return f":{name}"
+        # By number: SQLite compares each name with all before it, and a list may have a thousand.
+        self.parameters.append(value)
+        return f"?{len(self.parameters)}"
 
     def _column(self, name: str) -> str:
         """A column that a branch compares; hidden from the planner if a filter should lead."""
@@ -140,27 +160,29 @@ class _Statement:
         """The ways in which the caller comes to see images: where each begins, and what it asks for."""
         query = self._query
         wanted = None if query.visibility == "all" else query.visibility
-        only = [] if wanted is None else [f"i.visibility = {self._bind(wanted)}"]
         if query.admin:
             if query.visibility is None:
-                only = ["(i.visibility <> 'community' OR i.owner = :project)"]
-            return [("images i", only or ["1"])]
+                return [("images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"])]
+            return [("images i", self._only(wanted) or ["1"])]
         branches: list[tuple[str, list[str]]] = []
         if wanted in (None, "public"):
             branches.append(("images i", [f"{self._column('visibility')} = 'public'"]))
         if wanted == "community" or query.visibility == "all":
             branches.append(("images i", [f"{self._column('visibility')} = 'community'"]))
         if query.project is not None and wanted not in ("public", "community"):
-            branches.append(("images i", [f"{self._column('owner')} = :project", *only]))
+            branches.append(("images i", [f"{self._column('owner')} = {self._project}", *self._only(wanted)]))
             if wanted in (None, "shared"):
                 # A CROSS JOIN: the memberships lead, for they are few.
                 source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
                 branches.append((source, ["+i.visibility = 'shared'", *self._membership()]))
         return branches or [("images i", ["0"])]
 
+    def _only(self, visibility: str | None) -> list[str]:
+        return [] if visibility is None else [f"i.visibility = {self._bind(visibility)}"]
+
     def _membership(self) -> list[str]:
         status = self._query.member_status
-        return ["m.member_id = :project", *([] if status == "all" else [f"m.status = {self._bind(status)}"])]
+        return [f"m.member_id = {self._project}", *([] if status == "all" else [f"m.status = {self._bind(status)}"])]
 
     def _conditions(self) -> list[str]:
         query = self._query
@@ -184,8 +206,10 @@ class _Statement:
         if condition.operator == "in":
             if not condition.value:
                 return "1 = 0"
-            values = ", ".join(self._bind(value) for value in _filled_up(condition.value))
-            return f"i.{condition.column} IN ({values})"
+            values = ", ".join(f"({self._bind(value)})" for value in _filled_up(condition.value))
+            name = f"wanted_{len(self._lists)}"
+            self._lists.append(f"{name} (value) AS (VALUES {values})")
+            return f"i.{condition.column} IN (SELECT value FROM {name})"
         column = f"i.{condition.column}"
         if condition.column == "name" and condition.operator == "eq" and condition.value:
             column = "ifnull(i.name, '')"
