@@ -135,7 +135,10 @@ class Settings:
 
     # -- images
     image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
-    user_storage_quota: int = _setting(0, "bytes that one project may store; 0 is no limit")
+    user_storage_quota: int = _setting(0, "bytes that one project may store, metadata included; 0 is no limit")
+    image_metadata_quota: int = _setting(
+        1048576, "characters of properties, tags and location metadata of an image; negative is no limit"
+    )
     use_keystone_limits: bool = _setting(
         False, "enforce the limits that the identity service has for projects, in place of user_storage_quota"
     )

@@ -13,6 +13,9 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+TEXT_BYTES = 65_535
+"""The longest text of a client's, in UTF-8: what a TEXT column of MySQL holds for Glance and Keystone."""
+
 Micros = int
 """A point in time: microseconds since 1970-01-01 UTC. Every time in the database and in memory is one of these."""
 
@@ -68,6 +71,22 @@ def new_uuid() -> str:
 def new_hex_id() -> str:
     """An identity id: 32 hexadecimal characters without dashes."""
     return uuid.uuid4().hex
+
+
+def fits(text: str, limit: int = TEXT_BYTES) -> bool:
+    """Whether a text takes at most `limit` bytes."""
+    return len(text) <= limit and (len(text) <= limit // 4 or len(text.encode("utf-8", "surrogatepass")) <= limit)
+
+
+_DIGITS = 100
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a client's digits stand for; None for anything else, and for more digits than make sense.
+
+    Python itself refuses to convert a text of more than 4,300 digits.
+    """
+    return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
 
 
 def is_uuid(text: str) -> bool:

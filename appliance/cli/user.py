@@ -56,8 +56,9 @@ def _create(arguments: argparse.Namespace) -> int:
         fields["default_project_id"] = find_identity(session, "project", arguments.project, **domain)["id"]
         role = find_identity(session, "role", arguments.role or "member")["id"]
         grant = f"/projects/{fields['default_project_id']}/users/%s/roles/{role}"
-    fields["password"] = new_password(arguments, arguments.name)
-    user = session.call("POST", "identity", "/users", {"user": fields}).json()["user"]
+    with new_password(arguments, arguments.name) as password:
+        document = {"user": {**fields, "password": password}}
+        user = session.call("POST", "identity", "/users", document).json()["user"]
     if grant:
         session.call("PUT", "identity", grant % quote(user["id"], safe=""))
     show_one(arguments, _shown(user))
@@ -125,14 +126,16 @@ def _password(arguments: argparse.Namespace) -> int:
     session = session_of(arguments)
     if arguments.user:
         user = find_identity(session, "user", arguments.user, **domain_id(session, arguments.domain))
-        fields = {"password": new_password(arguments, user["name"])}
-        session.call("PATCH", "identity", f"/users/{quote(user['id'], safe='')}", {"user": fields})
+        with new_password(arguments, user["name"]) as password:
+            document = {"user": {"password": password}}
+            session.call("PATCH", "identity", f"/users/{quote(user['id'], safe='')}", document)
         return 0
     user = session.token()["user"]
     if not session.password:
         raise WrongUsage("one's own password can be changed only with the old one: sign in with a password")
-    fields = {"original_password": session.password, "password": new_password(arguments, user["name"])}
-    session.call("POST", "identity", f"/users/{quote(user['id'], safe='')}/password", {"user": fields})
+    with new_password(arguments, user["name"]) as password:
+        document = {"user": {"original_password": session.password, "password": password}}
+        session.call("POST", "identity", f"/users/{quote(user['id'], safe='')}/password", document)
     return 0
 
 

@@ -62,12 +62,18 @@ def load(name: str) -> Verb:
     return cast(Verb, importlib.import_module("appliance.cli." + name.replace("-", "_")))
 
 
+def is_group(name: str) -> bool:
+    """Whether a verb has others below it."""
+    return not hasattr(load(name), "run")
+
+
 def build_parser(names: Iterable[str] | None = None) -> argparse.ArgumentParser:
     """The parser of the whole command line; or one that knows every verb, but the arguments of `names` alone."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="An OpenStack image service with its identity service, in one process.",
-        epilog=f"`{PROGRAM} help first-steps` is a place to begin.",
+        epilog=f"`{PROGRAM} help first-steps` is a place to begin. --data-dir, --os-cloud and the other flags of the "
+        "cloud may also come before the verb.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

@@ -11,7 +11,7 @@ import sqlite_utils
 from sqlite_utils.db import Table
 
 from appliance.db.migrations import migrations, unknown_migrations
-from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, StorageFull, Unavailable
+from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
@@ -21,6 +21,9 @@ IntegrityError = sqlite3.IntegrityError
 
 _BUSY_SECONDS = 30.0
 _STREAM_ROWS = 100
+_CACHED_STATEMENTS = 128
+_LARGE_STATEMENT = 4096
+"""Characters; a statement of more is not kept compiled, for clients decide how many such there are."""
 
 
 class Tx:
@@ -59,7 +62,9 @@ class Database:
         self._writing_thread: int | None = None
         self._readers = threading.local()
         self._open: list[_Reader] = []
+        self._for_large: _Reader | None = None
         self._open_lock = threading.Lock()
+        self._large_lock = threading.Lock()
         self._closed = False
         with _faults():
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
@@ -69,10 +74,14 @@ class Database:
                 self._writer.conn.close()
                 raise
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cached_statements: int = _CACHED_STATEMENTS) -> sqlite3.Connection:
         # isolation_level None: no transaction is ever begun behind our back.
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+            self._path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=cached_statements,
         )
         connection.row_factory = sqlite3.Row
         for pragma in (
@@ -130,19 +139,31 @@ class Database:
             finally:
                 self._writing_thread = None
 
-    def _reader(self) -> "_Reader":
-        """The calling thread's own, to be entered while it is used."""
+    def _reader(self, sql: str = "") -> "_Reader":
+        """The calling thread's own, to be entered while it is used; for a large statement, one that all share."""
         reader: _Reader | None = getattr(self._readers, "reader", None)
+        if len(sql) > _LARGE_STATEMENT and not (reader is not None and reader.in_snapshot):
+            return self._reader_for_large()
         if reader is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only=ON")
-            reader = _Reader(connection)
-            with self._open_lock:
-                if self._closed:
-                    reader.close()
-                self._open.append(reader)
-                self._readers.reader = reader
-                self._readers.guard = _ThreadExit(self, reader)
+            reader = self._new_reader(_CACHED_STATEMENTS)
+            self._readers.reader = reader
+            self._readers.guard = _ThreadExit(self, reader)
+        return reader
+
+    def _reader_for_large(self) -> "_Reader":
+        with self._large_lock:
+            if self._for_large is None:
+                self._for_large = self._new_reader(cached_statements=0)
+            return self._for_large
+
+    def _new_reader(self, cached_statements: int) -> "_Reader":
+        connection = self._connect(cached_statements)
+        connection.execute("PRAGMA query_only=ON")
+        reader = _Reader(connection)
+        with self._open_lock:
+            if self._closed:
+                reader.close()
+            self._open.append(reader)
         return reader
 
     def forget(self, reader: "_Reader") -> None:
@@ -154,13 +175,18 @@ class Database:
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row, as the calling thread's read connection sees it."""
-        with _faults(), self._reader() as connection:
+        with _faults(), self._reader(sql) as connection:
             return cast(Row | None, connection.execute(sql, parameters).fetchone())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows, as the calling thread's read connection sees them."""
-        with _faults(), self._reader() as connection:
+        with _faults(), self._reader(sql) as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Rows one by one, each made when it is asked for: for the few rows that may be large."""
+        with _faults(), self._reader(sql) as connection:
+            yield from connection.execute(sql, parameters)
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
@@ -181,9 +207,11 @@ class Database:
         reader = self._reader()
         with _faults(), reader as connection:
             connection.execute("BEGIN")
+        reader.in_snapshot = True
         try:
             yield
         finally:
+            reader.in_snapshot = False
             with _faults(), reader as connection:
                 connection.execute("ROLLBACK")
 
@@ -219,6 +247,7 @@ class _Reader:
     """One thread's read connection. Entered for each statement: SQLite crashes if it is closed in the middle of one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.in_snapshot = False
         self._connection = connection
         self._lock = threading.RLock()
 
@@ -254,6 +283,8 @@ def _faults() -> Iterator[None]:
         raise
     except sqlite3.IntegrityError:
         raise
+    except OverflowError as error:
+        raise Invalid("A number is too large to be stored.") from error
     except sqlite3.ProgrammingError as error:
         if "closed database" in str(error):
             raise Unavailable("the service is shutting down") from error

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from appliance.db.database import Database, Tx
 from appliance.errors import LimitExceeded
-from appliance.values import Micros
+from appliance.values import MIB, Micros
 
 _MOST_OBITUARIES = 10_000
+_MOST_OBITUARY_TEXT = 16 * MIB
 """They are sorted and filtered in memory; whoever wants older ones asks for them by id."""
 
 
@@ -69,15 +70,16 @@ class OldRows:
 
     def obituaries(self, since: Micros = 0) -> list[tuple[str, Micros]]:
         """What is remembered of the images that were deleted last, and when that was."""
-        rows = self._db.rows(
+        rows = self._db.stream(
             "SELECT facts, deleted_at FROM image_tombstones WHERE facts IS NOT NULL AND deleted_at >= ? "
             "ORDER BY deleted_at DESC LIMIT ?",
             (since, _MOST_OBITUARIES),
         )
-        return [(row["facts"], row["deleted_at"]) for row in rows]
-
-    def obituary(self, image_id: str) -> tuple[str, Micros] | None:
-        row = self._db.row(
-            "SELECT facts, deleted_at FROM image_tombstones WHERE id = ? AND facts IS NOT NULL", (image_id,)
-        )
-        return (row["facts"], row["deleted_at"]) if row else None
+        found: list[tuple[str, Micros]] = []
+        room = _MOST_OBITUARY_TEXT
+        for row in rows:
+            room -= len(row["facts"])
+            if room < 0:
+                break
+            found.append((row["facts"], row["deleted_at"]))
+        return found

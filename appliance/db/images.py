@@ -103,6 +103,21 @@ class ImageRows:
         )
         return record(row) if row else None
 
+    def pending_delete(self, image_id: str) -> ImageRecord | None:
+        """The image if it waits for its end."""
+        row = self._db.row(
+            f"{SELECT} FROM images i WHERE i.id = :id AND i.status = 'pending_delete'",
+            {"id": image_id, "project": None},
+        )
+        return record(row) if row else None
+
+    def deleted(self, image_id: str) -> tuple[str, Micros] | None:
+        """What is kept of a deleted image, and when it was deleted."""
+        row = self._db.row(
+            "SELECT facts, deleted_at FROM image_tombstones WHERE id = ? AND facts IS NOT NULL", (image_id,)
+        )
+        return (row["facts"], row["deleted_at"]) if row else None
+
     def insert(self, tx: Tx, image: ImageRecord) -> None:
         """Store a new image. Raises `Conflict` if its id is or was in use."""
         values = {column: getattr(image, column) for column in COLUMNS}
@@ -140,10 +155,10 @@ class ImageRows:
             parameters.append(revision)
         return tx.execute(sql, parameters).rowcount == 1
 
-    def delete(self, tx: Tx, image: ImageRecord, at: Micros, facts: str | None = None) -> bool:
-        """Remove the image with all that hangs on it, unless it changed since it was read. Its id stays taken.
+    def delete(self, tx: Tx, image: ImageRecord, at: Micros, facts: str) -> bool:
+        """Remove the image with all that hangs on it, unless it changed since it was read.
 
-        `facts` are kept of it, for the API that still shows it then.
+        Its id stays taken, and `facts` are kept of it.
         """
         gone = tx.execute("DELETE FROM images WHERE id = ? AND revision = ?", (image.id, image.revision)).rowcount == 1
         if gone:
@@ -253,8 +268,13 @@ class ImageRows:
     def set_location_metadata(self, tx: Tx, location: LocationRecord) -> None:
         tx.execute("UPDATE image_locations SET metadata = ? WHERE id = ?", (json.dumps(location.metadata), location.id))
 
+    def metadata_of(self, tx: Tx, image_id: str) -> int:
+        """How many characters clients have written about an image, as it stands in this transaction."""
+        row = tx.row(f"SELECT {METADATA} FROM images i WHERE i.id = ?", (image_id,))
+        return int(row[0]) if row else 0
+
     def stored_by(self, owner: str | None, excluding: str) -> int:
-        """Bytes that an owner's images take up, each location counted, without the image `excluding`."""
+        """Bytes that an owner's images take up, each location counted, without the data of the image `excluding`."""
         row = self._db.row(STORED_BY, {"owner": owner, "excluding": excluding})
         return int(row[0]) if row else 0
 
@@ -293,8 +313,17 @@ class ImageRows:
         return [record(row) for row in rows]
 
 
-# An image counts once for each location, as Glance counts.
-STORED_BY = """
-SELECT coalesce(sum(i.size), 0) FROM images i JOIN image_locations l ON l.image_id = i.id
-WHERE i.owner IS :owner AND i.id <> :excluding AND i.status <> 'pending_delete'
+# What clients have written about the image `i`, in characters.
+METADATA = """
+(coalesce((SELECT sum(length(name) + coalesce(length(value), 0)) FROM image_properties WHERE image_id = i.id), 0)
+ + coalesce((SELECT sum(length(value)) FROM image_tags WHERE image_id = i.id), 0)
+ + coalesce((SELECT sum(length(metadata) - 2) FROM image_locations WHERE image_id = i.id), 0))
+"""
+
+# An image counts once for each location, as Glance counts; what is written about it counts too, and for the image
+# `excluding`, whose data is on its way in, that alone.
+STORED_BY = f"""
+SELECT coalesce(sum(CASE WHEN i.id = :excluding THEN 0 ELSE coalesce(i.size, 0) END
+                    * (SELECT count(*) FROM image_locations WHERE image_id = i.id) + {METADATA}), 0)
+FROM images i WHERE i.owner IS :owner AND i.status <> 'pending_delete'
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from appliance.db.database import Tx
 from appliance.db.records import Condition, Reader, Record, Shape, read
+from appliance.errors import Invalid
 
 PROJECTS = Shape(
     "projects",
@@ -77,12 +78,15 @@ def remove_tag(tx: Tx, project_id: str, name: str) -> bool:
     return tx.execute("DELETE FROM project_tags WHERE project_id = ? AND name = ?", (project_id, name)).rowcount > 0
 
 
+_MOST_TAGS = 80
 _HAS_TAGS = "(SELECT count(*) FROM project_tags WHERE project_id = projects.id AND name IN ({marks}))"
 
 
 def having_tags(names: Sequence[str], *, every: bool, negated: bool) -> Condition:
     """A condition: the project has every one, or any one, of the tags; or, negated, has not."""
     wanted = list(dict.fromkeys(names))
+    if len(wanted) > _MOST_TAGS:
+        raise Invalid(f"Too many tags: a filter takes at most {_MOST_TAGS}, as many as a project may have.")
     count = _HAS_TAGS.format(marks=", ".join("?" * len(wanted)))
     met = f"{count} = {len(wanted)}" if every else f"{count} > 0"
     return (f"NOT ({met})" if negated else met), wanted

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from appliance.db.database import Parameters, Row, Tx
+from appliance.errors import Invalid
+from appliance.values import TEXT_BYTES, fits
 
 Record = dict[str, Any]
 """One resource as the identity rooms handle it: column names and invented attributes side by side."""
@@ -34,6 +36,8 @@ class Shape:
     extra: bool = True
     """Whether the table has the column `extra` for attributes without a column."""
 
+
+MOST_FILTERS = 60
 
 Condition = tuple[str, Sequence[Any]]
 """An SQL condition and its parameters."""
@@ -75,11 +79,18 @@ class Page:
 ALL = Page()
 
 
+def check_number(filters: int) -> None:
+    """Raise `Invalid` for more filters than a statement should have."""
+    if filters > MOST_FILTERS:
+        raise Invalid(f"Too many filters: a list takes at most {MOST_FILTERS}.")
+
+
 def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], list[Any]]:
-    """SQL conditions and their parameters. Attributes must be columns."""
+    """SQL conditions and their parameters. Attributes must be columns. Raises `Invalid` for more than make sense."""
     clauses: list[str] = []
     parameters: list[Any] = []
     for item in filters:
+        check_number(len(clauses) + 1)
         column = f"{prefix}{item.attribute}"
         if item.value is None:
             clauses.append(f"{column} IS NULL")
@@ -163,7 +174,10 @@ def read(shape: Shape, row: Row) -> Record:
 
 
 def write(shape: Shape, record: Record) -> dict[str, Any]:
-    """The columns of a record; what has no column of its own goes into `extra`."""
+    """The columns of a record; what has no column of its own goes into `extra`.
+
+    Raises `Invalid` for a text that is longer than Keystone could store.
+    """
     row: dict[str, Any] = {}
     for column in shape.columns:
         value = record.get(column)
@@ -174,4 +188,8 @@ def write(shape: Shape, record: Record) -> dict[str, Any]:
         row[column] = value
     if shape.extra:
         row["extra"] = json.dumps({key: value for key, value in record.items() if key not in shape.columns})
+    for column, value in row.items():
+        if isinstance(value, str) and not fits(value):
+            what = "What the attributes without a column of their own say" if column == "extra" else column
+            raise Invalid(f"{what} is too long: it may have at most {TEXT_BYTES} bytes.")
     return row

@@ -49,6 +49,12 @@ class Difference:
     changed_locations: list[LocationRecord] = field(default_factory=list)
     removed_locations: list[LocationRecord] = field(default_factory=list)
 
+    @property
+    def writes_more(self) -> bool:
+        """Whether there may be more to store than before."""
+        more = (self.set_properties, self.added_tags, self.added_locations, self.changed_locations)
+        return any(more)
+
 
 def check_path(change: Change) -> None:
     """Refuse what no client may touch, whoever it is."""

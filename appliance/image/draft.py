@@ -7,7 +7,7 @@ from appliance.db.images import ImageRecord
 from appliance.errors import Forbidden, Invalid, LimitExceeded
 from appliance.image.model import INTEGER_LIMIT, INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE
 from appliance.settings import Settings
-from appliance.values import Caller, Micros, is_uuid, new_uuid
+from appliance.values import TEXT_BYTES, Caller, Micros, fits, is_uuid, new_uuid
 
 
 def draft(caller: Caller, body: Mapping[str, Any], settings: Settings, at: Micros) -> ImageRecord:
@@ -38,15 +38,22 @@ def check_names(body: Mapping[str, Any]) -> None:
         if name in RESERVED or name.startswith(INTERNAL):
             raise Forbidden(f"Attribute '{name}' is reserved.")
         if name == "locations":
-            raise Invalid("Locations can't be given to a new image; add them afterwards.")
+            raise Forbidden(f"Attribute '{name}' is reserved.")
 
 
 def check_property(name: str, value: Any) -> None:
-    """An extra property's name is at most 255 characters and its value a string, or null where the schema has it."""
+    """An extra property's name is at most 255 characters, its value a string of at most 64 KiB, or null."""
     if len(name) > NAME_LIMIT:
         raise Invalid("Custom property should not be greater than 255 characters.")
     if value is not None and not isinstance(value, str):
         raise Invalid(f"The value of property {name} has to be a string.")
+    check_text(f"The value of property {name}", value)
+
+
+def check_text(what: str, text: str | None) -> None:
+    """Raise `Invalid` for a text that is longer than the original could store."""
+    if text is not None and not fits(text):
+        raise Invalid(f"{what} is too long: it may have at most {TEXT_BYTES} bytes.")
 
 
 def check_value(name: str, value: Any) -> None:

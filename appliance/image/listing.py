@@ -7,7 +7,7 @@ from appliance.db.image_pages import FILTER_COLUMNS, SORT_KEYS, Condition, PageQ
 from appliance.errors import Invalid
 from appliance.image.model import VISIBILITIES
 from appliance.settings import Settings
-from appliance.values import Caller, parse_time
+from appliance.values import MIB, Caller, parse_time
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -17,8 +17,17 @@ _SET_OPERATORS = frozenset({"name", "id", "status", "container_format", "disk_fo
 _TIMES = frozenset({"created_at", "updated_at"})
 _NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 _TIME_OPERATORS = frozenset({"gt", "gte", "lt", "lte", "eq", "neq"})
-_NOT_FILTERS = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag", "visibility"})
+_NOT_FILTERS = frozenset(
+    {"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag", "visibility", "os_hidden", "deleted"}
+)
+"""Parameters with a meaning of their own; `deleted` is taken and ignored, as the original does."""
 _LARGEST = 2**63 - 1
+
+PAGE_BYTES = 4 * MIB
+"""A page ends early when its images would take more than this in an answer."""
+_MOST_FILTERS = 60
+"""As many as the joins that MySQL leaves the original."""
+_MOST_VALUES = 1000
 
 
 def page_query(caller: Caller, parameters: Parameters, settings: Settings) -> PageQuery:
@@ -28,18 +37,28 @@ def page_query(caller: Caller, parameters: Parameters, settings: Settings) -> Pa
         project=caller.project_id,
         admin=caller.is_admin,
         limit=_limit(last.get("limit"), settings),
-        visibility=_one_of(last.get("visibility") or None, (*VISIBILITIES, "all"), "visibility value"),
+        visibility=_one_of(last.get("visibility"), (*VISIBILITIES, "all", ""), "visibility value"),
         member_status=_one_of(last.get("member_status", "accepted"), MEMBER_STATUSES, "status") or "accepted",
         os_hidden=_truth(last.get("os_hidden", "false").lower(), "os_hidden"),
-        tags=[value.strip() for name, value in parameters if name == "tag"],
+        tags=list(dict.fromkeys(value.strip() for name, value in parameters if name == "tag")),
         sort=sort_of(parameters),
     )
     if last.get("changes-since"):
         raise Invalid('The "changes-since" filter is no longer available on v2.')
     for name, value in last.items():
-        if name not in _NOT_FILTERS and name != "os_hidden":
+        if name not in _NOT_FILTERS:
             _add_filter(query, name, value)
+    check_filters(query)
     return query
+
+
+def check_filters(query: PageQuery) -> None:
+    """Raise `Invalid` for more filters, or values of one, than a statement should have."""
+    if len(query.conditions) + len(query.properties) + len(query.tags) > _MOST_FILTERS:
+        raise Invalid(f"Too many filters: a list takes at most {_MOST_FILTERS}.")
+    for condition in query.conditions:
+        if condition.operator == "in" and len(condition.value) > _MOST_VALUES:
+            raise Invalid(f"Too many values for the filter {condition.column}: it takes at most {_MOST_VALUES}.")
 
 
 def _one_of(value: str | None, known: tuple[str, ...], what: str) -> str | None:
@@ -168,7 +187,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)|([^",]*)(?:,|$)', re.DOTALL)
 
 
 def split_quoted(text: str) -> list[str]:
-    """`a,"b,c",d` → a; b,c; d. Raises `Invalid` for a quotation mark in the wrong place."""
+    """`a,"b,c",,d` → a; b,c; nothing; d. Raises `Invalid` for a quotation mark in the wrong place."""
     found = []
     at = 0
     while at < len(text):
@@ -177,7 +196,7 @@ def split_quoted(text: str) -> list[str]:
             raise Invalid(f"Invalid filter value {text}. Its quotation marks do not pair up around whole values.")
         if match[1] is not None:
             found.append(re.sub(r"\\(.)", r"\1", match[1]))
-        elif match[2]:
+        else:
             found.append(match[2])
         at = match.end()
     return found

@@ -1,11 +1,13 @@
 """Locations as a client changes them with PATCH: an old way, behind the setting that also shows them."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.db.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded
+from appliance.image.draft import check_text
 from appliance.image.rules import enforce
 from appliance.image.stores import Stores
 from appliance.image.web_content import Web
@@ -189,4 +191,5 @@ def _metadata(value: Mapping[str, Any]) -> dict[str, Any]:
     for name, part in metadata.items():
         if not isinstance(part, str | list | dict):
             raise Invalid(f"The metadata key {name} of a location has to be a string, a list or an object.")
+    check_text("The metadata of a location", json.dumps(metadata))
     return metadata

@@ -40,7 +40,7 @@ class PendingDeletes:
             return False
         places = [(location.store, location.content_id) for location in image.locations]
         with self._db.write() as tx:
-            if self._rows.delete(tx, image, self._clock(), obituary(image) if self._legacy else None):
+            if self._rows.delete(tx, image, self._clock(), obituary(image, whole=self._legacy)):
                 release(tx, self._stores, places)
                 log.info("image %s is deleted for good", image.id)
         return True

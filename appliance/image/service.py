@@ -14,15 +14,15 @@ from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
 from appliance.image.draft import draft
 from appliance.image.imports import FindImageService, Imports
-from appliance.image.listing import Parameters, page_query
+from appliance.image.listing import PAGE_BYTES, Parameters, page_query
 from appliance.image.location_changes import LocationChanges
 from appliance.image.locations import Locations
 from appliance.image.members import Members
 from appliance.image.model import NAME_LIMIT, TRANSITIONS
-from appliance.image.obituary import obituary
+from appliance.image.obituary import as_it_was, obituary
 from appliance.image.pending import PendingDeletes
 from appliance.image.protections import Protections
-from appliance.image.quotas import FindLimits, Quotas
+from appliance.image.quotas import FindLimits, Quota, Quotas
 from appliance.image.recovery import recover
 from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
 from appliance.image.stores import Stores
@@ -99,14 +99,17 @@ class Images:
         enforce_list(caller)
         marker = dict(parameters).get("marker")
         if marker is not None:
-            query.marker = self._marker(caller, marker)
+            try:
+                query.marker = self.marker(caller, marker)
+            except NotFound as error:
+                raise Invalid(str(error)) from error
         if not self.protections.readable(caller, (name for name, _ in query.properties)):
             return [], False
-        found = page(self._db, query)
-        for image in found:
+        found = page(self._db, query, PAGE_BYTES)
+        for image in found.images:
             self.protections.hide(caller, image)
-        shown = [self._in_order(image) for image in found if allowed(caller, "get_image", image)]
-        return shown, bool(shown) and len(found) == query.limit
+        shown = [self._in_order(image) for image in found.images if allowed(caller, "get_image", image)]
+        return shown, bool(shown) and found.more
 
     def may_see_locations(self, caller: Caller, image: ImageRecord) -> bool:
         """Where the data lies is for the owner and admins, and for them alone while the image is deactivated."""
@@ -114,11 +117,17 @@ class Images:
             return caller.is_admin
         return allowed(caller, "get_image_location", image)
 
-    def _marker(self, caller: Caller, marker: str) -> ImageRecord:
+    def marker(self, caller: Caller, image_id: str) -> ImageRecord:
+        """Where a list goes on. For admins deleted images mark a place too. Raises `NotFound`."""
         try:
-            return self.look_up(caller, marker)
-        except NotFound as error:
-            raise Invalid(str(error)) from error
+            return self.look_up(caller, image_id)
+        except NotFound:
+            if not caller.is_admin:
+                raise
+            pending, kept = self._rows.pending_delete(image_id), self._rows.deleted(image_id)
+            if pending is None and kept is None:
+                raise
+            return pending or as_it_was(kept[0] if kept else "")
 
     def _in_order(self, image: ImageRecord) -> ImageRecord:
         """Locations as a reader should try them: the heaviest store first."""
@@ -137,6 +146,8 @@ class Images:
         with self._db.write() as tx:
             quota.check(tx, image_count_total=1)
             self._rows.insert(tx, image)
+            if image.properties or image.tags:
+                self._check_metadata(tx, image, quota)
         self.protections.hide(caller, image)
         return image
 
@@ -150,15 +161,28 @@ class Images:
             status = image.status
             difference = apply(caller, image, changes, self._settings, self._locating, self.protections)
             image.updated_at = self._clock()
+            quota = self.quotas.of(image.owner)
             with self._db.write() as tx:
                 columns = difference.columns | {"updated_at": image.updated_at}
                 if self._rows.change(tx, image_id, (status,), columns, revision=image.revision):
                     self._write(tx, image_id, difference)
-                    if difference.added_locations:
-                        self.data.check_stored(tx, image.owner)
+                    if difference.writes_more:
+                        self._check_metadata(tx, image, quota)
                     return image
             # Somebody else changed it since it was read: look again.
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def _check_metadata(self, tx: Tx, image: ImageRecord, quota: Quota) -> None:
+        """Raise `LimitExceeded` for more properties, tags and locations than the image, or its owner, may have."""
+        limit = self._settings.image_metadata_quota
+        written = self._rows.metadata_of(tx, image.id) if limit >= 0 else 0
+        if written > limit >= 0:
+            raise LimitExceeded(
+                "The limit has been exceeded on the size of an image's properties, tags and locations. "
+                f"Attempted: {written}, Maximum: {limit}"
+            )
+        quota.check(tx, image_size_total=0)
+        self.data.check_stored(tx, image.owner)
 
     def _write(self, tx: Tx, image_id: str, difference: Difference) -> None:
         self._rows.put_properties(tx, image_id, difference.set_properties)
@@ -193,7 +217,7 @@ class Images:
             if self.pending.takes(image):
                 values = {"status": "pending_delete", "updated_at": at}
                 return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
-            gone = self._rows.delete(tx, image, at, obituary(image) if self._settings.legacy else None)
+            gone = self._rows.delete(tx, image, at, obituary(image, whole=self._settings.legacy))
             if gone:
                 places = [(location.store, location.content_id) for location in image.locations]
                 release(tx, self.stores, [*places, (image.staged_store, image.staged_content)])
@@ -223,12 +247,13 @@ class Images:
         enforce(caller, "modify_image", image)
         if len(tag) > NAME_LIMIT:
             raise Invalid(f"A tag has at most {NAME_LIMIT} characters.")
-        quota = self._settings.image_tag_quota
+        quota, project_quota = self._settings.image_tag_quota, self.quotas.of(image.owner)
         with self._db.write() as tx:
             if not self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()}):
                 raise not_found(image_id)
             if not self._rows.add_tag_below(tx, image_id, tag, quota):
                 raise LimitExceeded(f"Image tag limit exceeded for image {image_id}: the maximum is {quota}.")
+            self._check_metadata(tx, image, project_quota)
 
     def remove_tag(self, caller: Caller, image_id: str, tag: str) -> None:
         image = self.look_up(caller, image_id)

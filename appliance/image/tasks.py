@@ -1,11 +1,13 @@
 """Tasks: a record of everything that happens to images in the background, for those who ask how it went."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from appliance.db.database import Database, Tx
 from appliance.db.tasks import SORT_KEYS, TaskRecord, TaskRows
 from appliance.errors import Invalid, NotFound
+from appliance.image.draft import check_text
 from appliance.image.listing import page_limit
 from appliance.image.rules import enforce_admin
 from appliance.settings import Settings
@@ -77,7 +79,8 @@ class Tasks:
         request_id: str | None = None,
         task_id: str | None = None,
     ) -> TaskRecord:
-        """A new task, pending."""
+        """A new task, pending. Raises `Invalid` if what is asked of it is more than the original could store."""
+        check_text("The input of a task", json.dumps(given))
         at = self._clock()
         self._rows.purge(tx, at)
         task = TaskRecord(

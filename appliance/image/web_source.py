@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from appliance.errors import Invalid, Unavailable
 from appliance.settings import Settings
+from appliance.values import whole_number
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -128,7 +129,7 @@ class WebSource:
         self._answer: http.client.HTTPResponse | None = None
         self._response = self._open(uri)
         length = self._response.getheader("Content-Length")
-        self.size = int(length) if length and length.isdigit() else None
+        self.size = whole_number(length) if length else None
         """What the server says that the size is."""
         self.content_range = self._response.getheader("Content-Range") if self._response.status == 206 else None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.db.database import Database, IntegrityError, copy_database
-from appliance.errors import Corrupt, Fatal, Unavailable
+from appliance.errors import Corrupt, Fatal, Invalid, Unavailable
 
 
 @pytest.fixture
@@ -146,3 +146,64 @@ def test_a_close_waits_for_readers_and_refuses_those_that_come_later(tmp_path: P
         assert len(refused) == 3
         with pytest.raises(Unavailable):
             db.row("SELECT 1")
+
+
+def large(condition: str) -> str:
+    """A statement of the kind that is not kept compiled."""
+    return f"SELECT value FROM notes WHERE {condition} OR " + " OR ".join(f"key = 'none-{n}'" for n in range(500))
+
+
+def test_a_large_statement_sees_what_a_small_one_sees(db: Database) -> None:
+    put(db, "a", "1")
+    for condition, found in (("key = 'a'", ["1"]), ("key = 'b'", [])):
+        assert [row["value"] for row in db.rows(large(condition))] == found
+    put(db, "b", "2")
+    row = db.row(large("key = 'b'"))
+    assert row is not None and row["value"] == "2"
+
+
+def test_a_large_statement_stays_in_the_snapshot(db: Database) -> None:
+    put(db, "a", "1")
+    with db.snapshot():
+        assert len(db.rows("SELECT * FROM notes")) == 1
+        put(db, "b", "2")
+        assert db.rows(large("key = 'b'")) == []
+    assert len(db.rows(large("key = 'b'"))) == 1
+
+
+def test_large_statements_of_many_threads_do_not_meet(db: Database) -> None:
+    for n in range(8):
+        put(db, f"k{n}", str(n))
+    found: dict[int, list[str]] = {}
+
+    def ask(n: int) -> None:
+        for _ in range(20):
+            found[n] = [row["value"] for row in db.rows(large(f"key = 'k{n}'"))]
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {n: [str(n)] for n in range(8)}
+
+
+def test_a_statement_of_a_client_does_not_stay_in_memory(db: Database) -> None:
+    """Five hundred different ones would take more than fifty MiB if they were kept compiled."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    db.rows(large("key = 'x'"))
+    before = resident()
+    for n in range(500):
+        db.rows(large(f"key = 'x{n}'"))
+    assert resident() - before < 16 << 20
+
+
+def test_a_number_that_no_column_holds_is_the_clients_mistake(db: Database) -> None:
+    with pytest.raises(Invalid, match="too large"):
+        db.row("SELECT * FROM notes WHERE value = ?", (2**64,))
+    with pytest.raises(Invalid, match="too large"):
+        with db.write() as tx:
+            tx.execute("INSERT INTO notes VALUES ('a', ?)", (2**64,))

@@ -29,4 +29,12 @@ assert out.getvalue() == data
 
 cloud.image.delete_image(image.id)
 assert cloud.image.find_image("sdk") is None
+
+# What an administrator does to clear out a cloud: the page goes on behind an image that was just deleted.
+mine = [cloud.image.create_image(f"page-{number}", tags=["paged"]).id for number in range(4)]
+gone = []
+for found in cloud.image.images(limit=1, tag="paged"):
+    cloud.image.delete_image(found)
+    gone.append(found.id)
+assert gone == mine[::-1], (gone, mine)
 print("toured")

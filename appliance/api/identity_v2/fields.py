@@ -6,6 +6,7 @@ from appliance.api.exchange import Request
 from appliance.api.identity_v3.bodies import json_object
 from appliance.db.records import Page, Record
 from appliance.errors import Invalid
+from appliance.values import whole_number
 
 
 def document(request: Request[Any], key: str) -> Record:
@@ -52,6 +53,7 @@ def page_of(request: Request[Any]) -> Page:
     limit = request.arg("limit")
     if limit is None:
         return Page(None, request.arg("marker") or None)
-    if not (limit.isascii() and limit.isdigit()):
+    number = whole_number(limit)
+    if number is None:
         raise Invalid("limit must be a whole number that is not negative.")
-    return Page(min(int(limit), 2**31), request.arg("marker") or None)
+    return Page(min(number, 2**31), request.arg("marker") or None)

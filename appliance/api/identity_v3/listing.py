@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.api.exchange import Request
-from appliance.db.records import COMPARATORS, Filter, Page
+from appliance.db.records import COMPARATORS, Filter, Page, check_number
 from appliance.errors import Invalid
 from appliance.settings import Settings
 
@@ -44,6 +44,7 @@ class Lists:
     def read(self, request: Request[Any], exact: Collection[str], switches: Collection[str] = ()) -> Listing:
         """The query's filters on the attributes `exact` (text) and `switches` (on or off). Others are ignored."""
         filters = [found for key, value in request.query if (found := _filter(key, value, exact, switches))]
+        check_number(len(filters))
         return Listing(tuple(filters), self._limit(request), request.arg("marker") or None)
 
     def _limit(self, request: Request[Any]) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 from appliance.api.exchange import Request
 from appliance.errors import Invalid
 from appliance.image.old_api.service import Wanted
-from appliance.values import Caller
+from appliance.values import Caller, whole_number
 
 _PREFIX = "HTTP_X_IMAGE_META_"
 _PROPERTY = "property_"
@@ -93,9 +93,10 @@ class Headers:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.strip().isdigit()) or int(text) > _LARGEST:
+    number = whole_number(text.strip())
+    if number is None or number > _LARGEST:
         raise Invalid(f"Cannot convert image {name} '{text}' to an integer that is not negative.")
-    return int(text)
+    return number
 
 
 def is_true(text: str) -> bool:

@@ -62,6 +62,7 @@ class ImageRoutes:
         if image.status not in ("active", "deactivated"):
             raise NotFound(f"Image {image_id} is not active")
         content = self._images.data.open(image)
+        self._images.protections.hide(request.caller, image)
         headers = [_OCTETS, *of_row(row(image))]
         if content is None:
             return Reply(200, b"", headers)
@@ -119,8 +120,10 @@ class ImageRoutes:
         return Reply(200, "", [_HTML])
 
     def _shown(self, caller: Caller, image: ImageRecord) -> Reply:
-        """The image as it is by now."""
-        shown = row(self._images.look_up(caller, image.id))
+        """The image as it is by now, without what the caller may not read."""
+        now = self._images.look_up(caller, image.id)
+        self._images.protections.hide(caller, now)
+        shown = row(now)
         etag = [("ETag", shown["checksum"])] if shown["checksum"] else []
         return Reply(200, {"image": shown}, etag)
 

@@ -3,7 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from appliance.cli.client.credentials import AUTH, OTHER, find
+from appliance.cli.client.credentials import find
+from appliance.cli.client.flags import AUTH, OTHER
 from appliance.cli.client.session import Session
 from appliance.errors import WrongUsage
 

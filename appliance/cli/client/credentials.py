@@ -9,37 +9,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from appliance.cli.client.flags import AUTH, OTHER
 from appliance.errors import Fatal, WrongUsage
-
-AUTH = {
-    "auth_url": "address of the identity service",
-    "username": "user's name",
-    "user_id": "user's id",
-    "password": "user's password",
-    "user_domain_name": "name of the user's domain",
-    "user_domain_id": "id of the user's domain [default]",
-    "project_name": "project to act in, by name",
-    "project_id": "project to act in, by id",
-    "project_domain_name": "name of the project's domain",
-    "project_domain_id": "id of the project's domain [default]",
-    "domain_name": "domain to act on, by name",
-    "domain_id": "domain to act on, by id",
-    "system_scope": "act on the whole system: all",
-    "trust_id": "trust to use",
-    "token": "token to use in place of a password",
-    "application_credential_id": "application credential, by id",
-    "application_credential_name": "application credential, by name",
-    "application_credential_secret": "application credential's secret",
-}
-"""What may stand in the `auth` part of a cloud. Each is also a flag `--os-…` and a variable `OS_…`."""
-
-OTHER = {
-    "auth_type": "password, token or v3applicationcredential [whatever the rest fits]",
-    "region_name": "region of the services",
-    "interface": "public, internal or admin [public]",
-    "cacert": "file of certificates to trust",
-    "image_endpoint_override": "address of the image service, in place of the catalog's",
-}
 
 _OF_OLD = {"tenant_name": "project_name", "tenant_id": "project_id", "default_domain": "user_domain_id"}
 _INSTALLED = Path("/var/lib/glance-appliance")
@@ -158,7 +129,7 @@ def _cloud(file: Path | None, name: str) -> tuple[dict[str, Any], str]:
 
 def _clouds(file: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(file.read_text())
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise Fatal(f"can't read {file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -49,7 +49,14 @@ def text(value: Any) -> str:
         value = ", ".join(value)
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    return shown if shown.isascii() else _encodable(shown)
+
+
+def _encodable(shown: str) -> str:
+    """The text with escapes for what the encoding of standard output lacks, so that columns stay aligned."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def size_text(size: float) -> str:
@@ -75,7 +82,12 @@ def _columns(arguments: argparse.Namespace, usual: Sequence[str], known: Mapping
 
 
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    plain = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        plain.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        plain = json.dumps(document, indent=2)
+    print(plain)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -4,7 +4,10 @@ import argparse
 import getpass
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from appliance.cli.client.calls import Unreachable
 from appliance.cli.client.lookup import find_identity
 from appliance.cli.client.output import say
 from appliance.cli.client.session import Session
@@ -31,7 +34,7 @@ def add_password(parser: argparse.ArgumentParser) -> None:
 def typed_password(arguments: argparse.Namespace) -> str | None:
     """The password that the flags lead to; None without any."""
     if arguments.password_stdin:
-        return _told(sys.stdin.readline().rstrip("\r\n"))
+        return _told(_line())
     if arguments.password_prompt:
         password = _told(getpass.getpass("New password: "))
         if getpass.getpass("Once more: ") != password:
@@ -40,13 +43,31 @@ def typed_password(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def new_password(arguments: argparse.Namespace, whose: str) -> str:
-    """The password that the flags lead to, or a random one, which is said once."""
+@contextmanager
+def new_password(arguments: argparse.Namespace, whose: str) -> Iterator[str]:
+    """The password that the flags lead to, or a random one, which is said once: when the block has set it."""
     password = typed_password(arguments)
-    if password is None:
-        password = secrets.token_urlsafe(16)
-        say(f"The password of {whose} is {password} (said this once).")
-    return password
+    if password is not None:
+        yield password
+        return
+    password = secrets.token_urlsafe(16)
+    try:
+        yield password
+    except Unreachable:
+        say(f"The password of {whose} may be {password} by now: the server did not answer (said this once).")
+        raise
+    say(f"The password of {whose} is {password} (said this once).")
+
+
+def _line() -> str:
+    """One line of standard input."""
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        # Bytes that are no text of the locale may have been let through as halves of surrogate pairs.
+        line.encode()
+    except UnicodeError as error:
+        raise Fatal("what came on standard input is not text; nothing has changed") from error
+    return line
 
 
 def _told(password: str) -> str:

@@ -3,6 +3,7 @@
 The schemas let through more than the original service can store; what it would stumble over is refused here.
 """
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from appliance.db.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
 from appliance.db.metadefs import AssociationRecord
 from appliance.errors import Forbidden, Invalid
+from appliance.image.draft import check_text
 from appliance.image.schemas import metadef_check
 from appliance.values import Micros
 
@@ -114,7 +116,9 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
 def definition(body: Json) -> Definition:
     """A property as it is stored and shown."""
     _known(body, tuple(_FIELDS), "property")
-    return {field: read(body[field]) for field, read in _FIELDS.items() if field in body}
+    found = {field: read(body[field]) for field, read in _FIELDS.items() if field in body}
+    check_text("The definition of a property", json.dumps(found))
+    return found
 
 
 def definitions(bodies: dict[str, Json]) -> dict[str, Definition]:
@@ -137,13 +141,16 @@ def read_property(body: Json, now: Micros) -> PropertyRecord:
 def object_record(body: Json, now: Micros) -> ObjectRecord:
     """An object, alone or within a namespace. What was not given stays None."""
     _known(body, ("name", "description", "required", "properties"), "object")
+    properties = definitions(body["properties"]) if "properties" in body else None
+    for part in (body.get("description"), body.get("required"), properties):
+        check_text("A part of an object", json.dumps(part))
     return ObjectRecord(
         name=name_of(body, "object"),
         created_at=now,
         updated_at=now,
         description=body.get("description"),
         required=body.get("required"),
-        properties=definitions(body["properties"]) if "properties" in body else None,
+        properties=properties,
     )
 
 

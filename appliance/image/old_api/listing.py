@@ -7,20 +7,22 @@ from typing import Any
 from appliance.db.database import Database
 from appliance.db.image_old import OldRows
 from appliance.db.image_pages import SORT_KEYS, Condition, PageQuery, complete_sort, page
-from appliance.db.images import ImageRecord
-from appliance.errors import Invalid, NotFound
-from appliance.image.listing import Parameters, page_limit
+from appliance.db.images import ImageRecord, ImageRows
+from appliance.errors import Invalid, LimitExceeded, NotFound
+from appliance.image.listing import PAGE_BYTES, Parameters, check_filters, page_limit
 from appliance.image.members import Lookup
 from appliance.image.obituary import remembered
+from appliance.image.protections import Protections
 from appliance.image.rules import allowed, enforce_list
 from appliance.settings import Settings
-from appliance.values import Caller, Micros, is_uuid, parse_time
+from appliance.values import Caller, Micros, is_uuid, parse_time, whole_number
 
 _TEXTS = ("name", "status", "container_format", "disk_format")
 _SIZES = {"size_min": "gte", "size_max": "lte"}
 _SORT_KEYS = tuple(key for key in SORT_KEYS if key != "virtual_size")
 _LARGEST = 2**63 - 1
 _PROPERTY = "property-"
+_LIST_BYTES = 4 * PAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ class _Wanted:
 class OldListing:
     """Pages of images."""
 
-    def __init__(self, db: Database, settings: Settings, look_up: Lookup) -> None:
+    def __init__(self, db: Database, settings: Settings, find_marker: Lookup, protections: Protections) -> None:
         self._db = db
+        self._protections = protections
         self._rows = OldRows(db)
+        self._images = ImageRows(db)
         self._settings = settings
-        self._look_up = look_up
+        self._find_marker = find_marker
 
     def page(self, caller: Caller, parameters: Parameters) -> list[Listed]:
         """A page of what the caller may see. Raises `Invalid` for a query that makes no sense."""
@@ -59,20 +63,29 @@ class OldListing:
         marker = dict(parameters).get("marker")
         if marker:
             wanted.query.marker = self._marker(caller, marker)
+        if not self._protections.readable(caller, (name for name, _ in wanted.query.properties)):
+            return []
         found: list[Listed] = []
         if wanted.live:
-            live = page(self._db, wanted.query)
-            found = [Listed(image) for image in live if allowed(caller, "get_image", image)]
+            live = page(self._db, wanted.query, _LIST_BYTES)
+            if live.cut:
+                # A page that ends early is the last one to clients of this API.
+                raise LimitExceeded("The images of this page are too large together; ask for fewer with limit.")
+            found = [Listed(image) for image in live.images if allowed(caller, "get_image", image)]
         if wanted.deleted:
             found = self._merged(found, self._deleted(caller, wanted), wanted)
+        for one in found:
+            self._protections.hide(caller, one.image)
         return found
 
     def deleted(self, caller: Caller, image_id: str) -> Listed:
         """A deleted image, for admins. Raises `NotFound`."""
-        known = self._rows.obituary(image_id) if caller.is_admin else None
+        known = self._images.deleted(image_id) if caller.is_admin else None
         if known is None:
             raise NotFound(f"Image {image_id} not found")
-        return Listed(remembered(*known), known[1])
+        gone = Listed(remembered(*known), known[1])
+        self._protections.hide(caller, gone.image)
+        return gone
 
     # -- the query -------------------------------------------------------------------------------------------------
 
@@ -94,6 +107,7 @@ class OldListing:
         query.properties = [
             (name.removeprefix(_PROPERTY), value) for name, value in given.items() if name.startswith(_PROPERTY)
         ]
+        check_filters(query)
         if caller.is_admin:
             _widen(query, given.get("is_public"))
         elif "is_public" in given:
@@ -113,11 +127,7 @@ class OldListing:
         if not is_uuid(image_id):
             raise Invalid("Invalid marker format")
         try:
-            return self._look_up(caller, image_id)
-        except NotFound:
-            pass
-        try:
-            return self.deleted(caller, image_id).image
+            return self._find_marker(caller, image_id)
         except NotFound as error:
             raise Invalid("Invalid marker. Image could not be found.") from error
 
@@ -197,9 +207,10 @@ def _conditions(given: dict[str, str]) -> list[Condition]:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(text)
+    if number is None:
         raise Invalid(f"Bad value passed to filter {name} got {text}")
-    return min(int(text), _LARGEST)
+    return min(number, _LARGEST)
 
 
 def _truth(name: str, text: str, *, none: bool = False) -> bool | None:

@@ -38,7 +38,7 @@ class OldImages:
         self.images = images
         self.filling = Filling(db, images, settings, clock)
         self.sharing = OldSharing(db, settings, clock, images.look_up)
-        self.listing = OldListing(db, settings, images.look_up)
+        self.listing = OldListing(db, settings, images.marker, images.protections)
         self._settings = settings
 
     def create(self, caller: Caller, wanted: Wanted) -> ImageRecord:
@@ -60,6 +60,8 @@ class OldImages:
                 raise Invalid(f"Invalid {name.replace('_', ' ')} '{fields[name]}' for image.")
         if len(fields.get("name") or "") > NAME_LIMIT:
             raise Invalid(f"Image name too long: {len(fields['name'])}")
+        if len(fields.get("owner") or "") > NAME_LIMIT:
+            raise Invalid(f"The owner has at most {NAME_LIMIT} characters.")
         return fields
 
     def update(self, caller: Caller, image: ImageRecord, wanted: Wanted, *, purge: bool) -> ImageRecord:
@@ -75,7 +77,12 @@ class OldImages:
         if purge:
             gone = image.properties.keys() - wanted.properties.keys()
             changes += [Change("remove", (name,)) for name in sorted(gone) if not name.startswith(INTERNAL)]
-        changes += [Change("add", (name,), value) for name, value in wanted.properties.items()]
+        # What is said again as it is, is no change: whoever may only read a protected property may send it back.
+        changes += [
+            Change("add", (name,), value)
+            for name, value in wanted.properties.items()
+            if name not in image.properties or image.properties[name] != value
+        ]
         # A change that changes nothing: whoever may not modify the image is refused all the same.
         changes.append(Change("replace", ("min_ram",), fields.get("min_ram", image.min_ram)))
         updated = self.images.update(caller, image.id, changes)

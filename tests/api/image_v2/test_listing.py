@@ -1,5 +1,6 @@
 """Lists: who sees what, filters with their operators, sort, pages and their links."""
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -235,3 +236,53 @@ def test_the_settings_bound_a_page(cloud: Cloud) -> None:
     assert len(cloud.names()) == 25
     assert len(cloud.names("limit=29")) == 29
     assert len(cloud.names("limit=5000")) == 30
+
+
+# -- deleted images as markers ---------------------------------------------------------------------------------
+
+
+def walk_and_delete(cloud: Cloud, token: str, query: str) -> list[str]:
+    """Delete each image of a list while walking through it; the names in the order in which they came."""
+    found: list[str] = []
+    path = f"/v2/images?limit=1&{query}"
+    while path:
+        answer = cloud.call("GET", path, token=token)
+        assert answer.status == 200, answer
+        for image in answer.json["images"]:
+            found.append(image["name"])
+            assert cloud.call("DELETE", f"/v2/images/{image['id']}", token=token).status == 204
+        path = answer.json.get("next", "")
+    return found
+
+
+@pytest.mark.parametrize("query", ["", "sort=name:asc", "sort=status:asc,updated_at:desc", "sort=size:desc"])
+def test_an_admin_deletes_while_paging(varied: Cloud, query: str) -> None:
+    protected = varied.call("GET", "/v2/images?name=in:%22a,b%22").json["images"][0]["id"]
+    varied.patch(protected, {"op": "replace", "path": "/protected", "value": False})
+    whole = varied.names(query, "admin")
+    assert walk_and_delete(varied, "admin", query) == whole and len(whole) == 4
+    assert varied.names("", "admin") == []
+
+
+def test_an_admin_deletes_while_paging_with_delayed_delete(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, delayed_delete=True)
+    for n in range(3):
+        cloud.active(b"data", name=f"i{n}")
+    assert walk_and_delete(cloud, "admin", "") == ["i2", "i1", "i0"]
+    cloud.close()
+
+
+def test_for_others_a_deleted_image_marks_no_place(cloud: Cloud) -> None:
+    image = cloud.new()["id"]
+    assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
+    answer = cloud.call("GET", f"/v2/images?marker={image}")
+    assert answer.status == 400 and image.encode() in answer.body
+
+
+# -- what the original takes for no filter, or for one that nothing fits ----------------------------------------
+
+
+@pytest.mark.parametrize(("query", "found"), [("deleted=true", 4), ("deleted=", 4), ("visibility=", 0), ("limit=0", 0)])
+def test_odd_filters(varied: Cloud, query: str, found: int) -> None:
+    for who in ("member", "admin"):
+        assert len(varied.names(query, who)) == found
