@@ -119,12 +119,18 @@ class Settings:
     import_allowed_schemes: tuple[str, ...] = _setting(("http", "https"), "URI schemes that may be imported from")
     import_disallowed_schemes: tuple[str, ...] = _setting((), "URI schemes refused, if none are named as allowed")
     import_allowed_hosts: tuple[str, ...] = _setting(
-        (), "hosts that may be imported from; only these may be loopback or link-local; none named is any other"
+        (),
+        "hosts that may be imported from; only these may be this host, link-local or a cloud's metadata service; none "
+        "named is any other",
     )
     import_disallowed_hosts: tuple[str, ...] = _setting((), "hosts refused, if none are named as allowed")
     import_allowed_ports: tuple[str, ...] = _setting(("80", "443"), "ports that may be imported from")
     import_disallowed_ports: tuple[str, ...] = _setting((), "ports refused, if none are named as allowed")
-    import_timeout: int = _setting(60, "seconds that a server imported from may stall")
+    import_timeout: int = _setting(60, "seconds that a server imported from may stall, or take to begin its answer")
+    import_minimum_rate: int = _setting(
+        16 * KIB, "bytes a second that it has to send on the average of import_timeout; 0 is no limit"
+    )
+    import_deadline: int = _setting(24 * 3600, "seconds that it may take in all; 0 is no limit")
     import_threads: int = _setting(4, "imports that run at once; more wait")
     image_import_plugins: tuple[str, ...] = _setting(
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"

@@ -1,7 +1,6 @@
 """One import, from its first byte to its last row, on a thread in the background."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from appliance.image.intake import take_in
 from appliance.image.model import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
-from appliance.image.web_source import UriFilter
+from appliance.image.web_source import Fetcher
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Micros
 
@@ -60,7 +59,7 @@ class ImportRun:
         clock: Clock,
         data: ImageData,
         tasks: Tasks,
-        uris: UriFilter,
+        fetcher: Fetcher,
     ) -> None:
         self._db = db
         self._rows = ImageRows(db)
@@ -69,9 +68,9 @@ class ImportRun:
         self._clock = clock
         self._data = data
         self._tasks = tasks
-        self._sources = SourceFinder(stores, settings, uris)
+        self._sources = SourceFinder(stores, fetcher)
         self._plugins = Plugins(settings)
-        self.stopping = threading.Event()
+        self.stopping = fetcher.patience.stopping
         """Set when the process ends: imports break off at the next chunk."""
 
     def __call__(self, job: ImportJob) -> None:

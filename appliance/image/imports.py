@@ -17,7 +17,7 @@ from appliance.image.quotas import Quota, Quotas
 from appliance.image.rules import enforce
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
-from appliance.image.web_source import UriFilter
+from appliance.image.web_source import Fetcher
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, is_uuid, new_uuid
 
@@ -50,7 +50,7 @@ def read_request(body: Mapping[str, Any], store_header: str | None, settings: Se
         if not isinstance(body.get(flag, False), bool):
             raise Invalid(f"'{flag}' must be boolean value only")
     stores = body.get("stores")
-    if stores is not None and not (isinstance(stores, list) and stores and all(isinstance(s, str) for s in stores)):
+    if stores is not None and not (isinstance(stores, list) and all(isinstance(s, str) for s in stores)):
         raise Invalid("'stores' must be a list of store identifiers")
     all_stores = body.get("all_stores", False)
     if all_stores and (stores is not None or store_header):
@@ -75,7 +75,7 @@ class Imports:
         look_up: Lookup,
         data: ImageData,
         tasks: Tasks,
-        uris: UriFilter,
+        fetcher: Fetcher,
         quotas: Quotas,
         find_image_service: FindImageService | None = None,
     ) -> None:
@@ -87,10 +87,10 @@ class Imports:
         self._look_up = look_up
         self._tasks = tasks
         self._lock = ImportLock(db, tasks, clock)
-        self._uris = uris
+        self._fetcher = fetcher
         self._quotas = quotas
         self._find_image_service = find_image_service
-        self.run = ImportRun(db, stores, settings, clock, data, tasks, self._uris)
+        self.run = ImportRun(db, stores, settings, clock, data, tasks, fetcher)
         self._pool = ThreadPoolExecutor(settings.import_threads, thread_name_prefix="import")
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Imports:
         if not stores:
             return
         if asked.method == "web-download":
-            self._uris.check(source)
+            self._fetcher.check(source)
         task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
         self.submit(lambda: self.run(job))

@@ -179,7 +179,7 @@ class Locations:
         checksum, value = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)
         looked = time.monotonic()
         done = 0
-        content = self._web.fetch(job.url, image, 0, image.size)
+        content = self._web.fetch(job.url, image, image.size)
         try:
             while part := content.read(MIB):
                 checksum.update(part)
