@@ -136,6 +136,10 @@ class Settings:
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
     )
     image_conversion_output_format: str = _setting("raw", "disk format that image_conversion makes: raw, qcow2 or vmdk")
+    image_conversion_timeout: int = _setting(3600, "seconds that a conversion may take")
+    import_workspace_size: int = _setting(
+        0, "bytes that the files of all imports under way may take; never more than half of the free space; 0 is that"
+    )
     inject_properties: tuple[str, ...] = _setting((), "properties that inject_image_metadata sets, as name:value")
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")

@@ -20,6 +20,7 @@ from appliance.image.model import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
 from appliance.image.web_source import Fetcher
+from appliance.image.workspace import Workspace
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Micros
 
@@ -69,9 +70,10 @@ class ImportRun:
         self._data = data
         self._tasks = tasks
         self._sources = SourceFinder(stores, fetcher)
-        self._plugins = Plugins(settings)
+        self.workspace = Workspace(settings)
         self.stopping = fetcher.patience.stopping
         """Set when the process ends: imports break off at the next chunk."""
+        self._plugins = Plugins(settings, self.workspace, self.check_stopping)
 
     def __call__(self, job: ImportJob) -> None:
         """Fill the image's stores one after the other, and tell the task how it went."""
@@ -114,7 +116,7 @@ class ImportRun:
 
     def _fill_first(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
         """The first store gets the bytes as the plugins make them of what is offered."""
-        with self._plugins.applied(offer, image.disk_format) as (made, disk_format):
+        with self._plugins.applied(offer, image.disk_format, self._data.limits(image, None)) as (made, disk_format):
             columns = {"disk_format": disk_format} if disk_format != image.disk_format else {}
             properties = self._plugins.injected(job.caller)
             if columns or properties:

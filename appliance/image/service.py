@@ -267,6 +267,7 @@ class Images:
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
         recover(self._db, self.stores, self.tasks, self._clock)
+        self.imports.run.workspace.clear()
         self.cache.recover()
 
     # -- stores --------------------------------------------------------------------------------------------------------

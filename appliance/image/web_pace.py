@@ -95,10 +95,8 @@ class Pace:
         poll = select.poll()
         poll.register(sock, events)
         began = time.monotonic()
-        while True:
+        while not poll.poll(_LOOK_AROUND * 1000):
             self.check()
-            if poll.poll(_LOOK_AROUND * 1000):
-                break
             if time.monotonic() - began >= self._patience.stall:
                 raise TooSlow(f"Nothing came for {self._patience.stall:g} seconds.")
         self._waited += time.monotonic() - began
