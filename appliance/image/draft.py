@@ -38,7 +38,7 @@ def check_names(body: Mapping[str, Any]) -> None:
         if name in RESERVED or name.startswith(INTERNAL):
             raise Forbidden(f"Attribute '{name}' is reserved.")
         if name == "locations":
-            raise Invalid("Locations can't be given to a new image; add them afterwards.")
+            raise Forbidden("Attribute 'locations' is reserved.")
 
 
 def check_property(name: str, value: Any) -> None:
@@ -51,6 +51,8 @@ def check_property(name: str, value: Any) -> None:
 
 def check_value(name: str, value: Any) -> None:
     """The bounds of the base properties that the schema does not know."""
+    if name == "name" and value is not None and any(ord(character) > 0xFFFF for character in value):
+        raise Invalid("Name can't contain 4 byte unicode characters.")
     if name in ("min_disk", "min_ram"):
         if value < 0:
             raise Invalid(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")

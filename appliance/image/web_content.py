@@ -19,7 +19,7 @@ from appliance.values import KIB, Content, Piece
 _PIECE = 256 * KIB
 # A server that is slow keeps a thread of ours waiting: more requests than this at a time are sent away.
 MOST_READERS = 4
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
 
 class Web:

@@ -93,9 +93,12 @@ class Headers:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.strip().isdigit()) or int(text) > _LARGEST:
-        raise Invalid(f"Cannot convert image {name} '{text}' to an integer that is not negative.")
-    return int(text)
+    digits = text.strip()
+    too_long = len(digits) > len(str(_LARGEST))
+    if too_long or not (digits.isascii() and digits.isdigit()) or int(digits) > _LARGEST:
+        shown = f"{digits[:20]}…" if too_long else digits
+        raise Invalid(f"Cannot convert image {name} '{shown}' to an integer that is not negative.")
+    return int(digits)
 
 
 def is_true(text: str) -> bool:

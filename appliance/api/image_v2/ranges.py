@@ -7,6 +7,7 @@ from appliance.errors import Invalid, RangeNotSatisfiable
 from appliance.values import Caller
 
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII)
+_BEYOND = 2**63
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*", re.ASCII)
 
 
@@ -28,13 +29,13 @@ def _range(text: str, size: int) -> tuple[int, int]:
     if match is None or not (match[1] or match[2]):
         raise RangeNotSatisfiable("Invalid Range header.")
     if not match[1]:
-        start = max(0, size - int(match[2]))
+        start = max(0, size - _whole(match[2]))
         end = size - 1
         if not size:
             raise _outside("Range", size)
     else:
-        start = int(match[1])
-        end = int(match[2]) if match[2] else size - 1
+        start = _whole(match[1])
+        end = _whole(match[2]) if match[2] else size - 1
         if match[2] and end < start:
             raise RangeNotSatisfiable("Invalid Range header.")
         if start >= size:
@@ -47,12 +48,17 @@ def _range(text: str, size: int) -> tuple[int, int]:
 
 def _content_range(text: str, size: int) -> tuple[int, int]:
     match = _CONTENT_RANGE.fullmatch(text)
-    if match is None or int(match[2]) < int(match[1]):
+    if match is None or _whole(match[2]) < _whole(match[1]):
         raise RangeNotSatisfiable("Invalid Content-Range header.")
-    start, end = int(match[1]), int(match[2])
+    start, end = _whole(match[1]), _whole(match[2])
     if end >= size:
         raise _outside("Content-Range", size)
     return start, end - start + 1
+
+
+def _whole(digits: str) -> int:
+    """A number of any length; beyond every size they are all alike."""
+    return int(digits) if len(digits) < len(str(_BEYOND)) else _BEYOND
 
 
 def _outside(header: str, size: int) -> RangeNotSatisfiable:

@@ -199,7 +199,7 @@ def _conditions(given: dict[str, str]) -> list[Condition]:
 def _number(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise Invalid(f"Bad value passed to filter {name} got {text}")
-    return min(int(text), _LARGEST)
+    return min(int(text), _LARGEST) if len(text) <= len(str(_LARGEST)) else _LARGEST
 
 
 def _truth(name: str, text: str, *, none: bool = False) -> bool | None:

@@ -78,7 +78,7 @@ def test_extra_properties_come_first_and_keep_dots_and_empty_values(cloud: Cloud
         ({LONG: "value"}, 400),
         ({"kernel_id": "not-a-uuid"}, 400),
         ({"half": "\ud800"}, 400),
-        ({"locations": []}, 400),
+        ({"locations": []}, 403),
         ({"size": "big"}, 400),
         ({"status": "active"}, 403),
         ({"size": 5}, 403),
