@@ -17,7 +17,9 @@ _SET_OPERATORS = frozenset({"name", "id", "status", "container_format", "disk_fo
 _TIMES = frozenset({"created_at", "updated_at"})
 _NUMBERS = frozenset({"size", "virtual_size", "min_disk", "min_ram"})
 _TIME_OPERATORS = frozenset({"gt", "gte", "lt", "lte", "eq", "neq"})
-_NOT_FILTERS = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag", "visibility"})
+_NOT_FILTERS = frozenset(
+    {"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag", "visibility", "deleted"}
+)
 _LARGEST = 2**63 - 1
 
 

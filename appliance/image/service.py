@@ -112,6 +112,9 @@ class Images:
         marker = dict(parameters).get("marker")
         if marker is not None:
             query.marker = self._marker(caller, marker)
+        if dict(parameters).get("visibility") == "":
+            # No image is without one.
+            return [], False
         if not self.protections.readable(caller, (name for name, _ in query.properties)):
             return [], False
         found = page(self._db, query)
