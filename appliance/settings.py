@@ -131,7 +131,7 @@ class Settings:
         16 * KIB, "bytes a second that it has to send on the average of import_timeout; 0 is no limit"
     )
     import_deadline: int = _setting(24 * 3600, "seconds that it may take in all; 0 is no limit")
-    import_threads: int = _setting(4, "imports that run at once; more wait")
+    import_threads: int = _setting(4, "imports that run at once, all but one of one project at the most; more wait")
     image_import_plugins: tuple[str, ...] = _setting(
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
     )

@@ -1,7 +1,6 @@
 """Interoperable import: what may be asked for, in which state, and the lock that lets one work on an image."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from appliance.errors import Conflict, Invalid
 from appliance.image.data import ImageData
 from appliance.image.import_lock import ImportLock
 from appliance.image.import_notes import announce
+from appliance.image.import_queue import ImportQueue
 from appliance.image.import_run import ImportJob, ImportRun
 from appliance.image.members import Lookup
 from appliance.image.quotas import Quota, Quotas
@@ -91,16 +91,16 @@ class Imports:
         self._quotas = quotas
         self._find_image_service = find_image_service
         self.run = ImportRun(db, stores, settings, clock, data, tasks, fetcher)
-        self._pool = ThreadPoolExecutor(settings.import_threads, thread_name_prefix="import")
+        self._queue = ImportQueue(settings.import_threads)
 
     def close(self) -> None:
         """Begin nothing more. What runs is told to stop, and recovered at the next start if it does not."""
         self.run.stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.close()
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Do something in the background, when a thread is free."""
-        self._pool.submit(work)
+    def submit(self, work: Callable[[], None], owner: str | None = None) -> None:
+        """Do something in the background when it is its owner's turn."""
+        self._queue.submit(owner or "", work)
 
     @property
     def default_store(self) -> str:
@@ -125,7 +125,7 @@ class Imports:
             self._fetcher.check(source)
         task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
-        self.submit(lambda: self.run(job))
+        self.submit(lambda: self.run(job), caller.project_id)
 
     def _source_address(self, asked: ImportRequest) -> str:
         if asked.method == "web-download":

@@ -94,7 +94,7 @@ class Locations:
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
-        self._imports.submit(lambda: self._run(job))
+        self._imports.submit(lambda: self._run(job), caller.project_id)
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
         value = digests.get("os_hash_value")

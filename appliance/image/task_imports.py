@@ -43,7 +43,7 @@ class TaskImports:
         self._fetcher.check(given["import_from"])
         with self._db.write() as tx:
             task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
-        self._imports.submit(lambda: self._run(caller, task.id, given))
+        self._imports.submit(lambda: self._run(caller, task.id, given), caller.project_id)
         return task
 
     def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ class Filling:
                 if not stopping.is_set() and not isinstance(error, _STANDING):
                     self.kill(image.id)
 
-        self._images.imports.submit(copy)
+        self._images.imports.submit(copy, caller.project_id)
 
     def register(self, caller: Caller, image: ImageRecord, url: str, size: int | None) -> None:
         """Let the data lie where it is. The image is active at once; a size that is given has to be the right one."""
