@@ -81,6 +81,6 @@ def _input(body: Mapping[str, Any]) -> dict[str, Any]:
             raise Invalid(f"Input does not contain '{name}' field")
     if not isinstance(given.get("image_properties"), dict):
         raise Invalid("Input does not contain 'image_properties' field")
-    if not given["import_from"].startswith(("http://", "https://")):
+    if not given["import_from"].strip().lower().startswith(("http://", "https://")):
         raise Invalid("Only http and https sources can be imported from.")
     return given

@@ -65,8 +65,11 @@ class Web:
                 continue
         raise Invalid("Invalid location")
 
-    def open(self, url: str, image: ImageRecord, start: int, length: int) -> Content:
-        """`length` bytes from `start` on, from the cache if it has them. Raises `Unavailable` if they can't be had."""
+    def open(self, url: str, image: ImageRecord, start: int, length: int, *, background: bool = False) -> Content:
+        """`length` bytes from `start` on, from the cache if it has them. Raises `Unavailable` if they can't be had.
+
+        In the background nobody waits for them, and they end with the service.
+        """
         if image.size is None:
             raise Unavailable(f"Nobody knows the size of image {image.id}.")
         cached = self._cache.open(image, start, length) if self._cache else None
@@ -74,7 +77,8 @@ class Web:
             return cached
         self._begin()
         try:
-            content = self._fetch(self._downloads, url, image, start, length, self._readers.release)
+            fetcher = self._fetcher if background else self._downloads
+            content = self._fetch(fetcher, url, image, start, length, self._readers.release)
         except BaseException:
             self._readers.release()
             raise

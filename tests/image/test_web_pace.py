@@ -194,6 +194,35 @@ def test_imports_from_servers_that_drip_end_with_the_service(tmp_path: Path) -> 
         assert time.monotonic() - began < 10
 
 
+def test_filling_the_cache_ends_with_the_service(tmp_path: Path) -> None:
+    def talk(connection: socket.socket) -> None:
+        asked = connection.recv(4096)
+        connection.sendall(HEAD)
+        while not asked.startswith(b"HEAD"):
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    cloud = Cloud(
+        tmp_path,
+        import_allowed_hosts=("127.0.0.1",),
+        import_allowed_ports=(),
+        image_cache_dir=str(tmp_path / "cache"),
+        do_secure_hash=False,
+    )
+    with server(talk) as uri:
+        image = cloud.new()["id"]
+        assert cloud.call("POST", f"/v2/images/{image}/locations", body={"url": uri}).status == 202
+        for _ in range(500):
+            if cloud.show(image)["status"] == "active":
+                break
+            time.sleep(0.01)
+        assert cloud.call("PUT", f"/v2/cache/{image}", token="admin").status == 202
+        time.sleep(0.3)
+        began = time.monotonic()
+        cloud.close()
+        assert time.monotonic() - began < 10
+
+
 # -- names ---------------------------------------------------------------------------------------------------------
 
 

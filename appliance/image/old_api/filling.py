@@ -94,7 +94,7 @@ class Filling:
         """Let the data lie where it is. The image is active at once; a size that is given has to be the right one."""
         enforce(caller, "set_image_location", image)
         check_formats(image)
-        found = self._images.web.size(url)
+        found = self._images.web.size_for_request(url)
         if size and size != found:
             raise Conflict(f"The data at the location has {found} bytes, and not {size}.")
         self._images.data.limits(image, None).check(found)

@@ -283,3 +283,11 @@ def test_v1_is_listed_and_chosen_by_accept(cloud: Clouds) -> None:
     cloud.make(name="one")
     headers = {"Accept": "application/vnd.openstack.images-v1"}
     assert [image["name"] for image in cloud.call("GET", "/images", headers=headers).json["images"]] == ["one"]
+
+
+@pytest.mark.parametrize("digits", [str(2**31), str(2**53), str(2**63), str(2**64), "9" * 5000], ids=len)
+def test_no_number_is_too_long_for_an_answer(cloud: Clouds, digits: str) -> None:
+    for name in ("size", "min_ram", "min_disk"):
+        assert cloud.v1("POST", "/images", **RAW, **{name: digits}).status in (201, 400)
+    for name in ("size_min", "size_max", "min_ram", "min_disk", "limit"):
+        assert cloud.v1("GET", f"/images/detail?{name}={digits}").status in (200, 400)
