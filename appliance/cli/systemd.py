@@ -135,6 +135,8 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# Conversions by qemu-img get limits of their own.
+SystemCallFilter=prlimit64
 SystemCallErrorNumber=EPERM
 
 [Install]
