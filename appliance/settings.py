@@ -158,17 +158,27 @@ class Settings:
     import_allowed_schemes: tuple[str, ...] = _setting(("http", "https"), "URI schemes that may be imported from")
     import_disallowed_schemes: tuple[str, ...] = _setting((), "URI schemes refused, if none are named as allowed")
     import_allowed_hosts: tuple[str, ...] = _setting(
-        (), "hosts that may be imported from; only these may be loopback or link-local; none named is any other"
+        (),
+        "hosts that may be imported from; only these may be this host, link-local or a cloud's metadata service; none "
+        "named is any other",
     )
     import_disallowed_hosts: tuple[str, ...] = _setting((), "hosts refused, if none are named as allowed")
     import_allowed_ports: tuple[str, ...] = _setting(("80", "443"), "ports that may be imported from")
     import_disallowed_ports: tuple[str, ...] = _setting((), "ports refused, if none are named as allowed")
-    import_timeout: int = _setting(60, "seconds that a server imported from may stall")
-    import_threads: int = _setting(4, "imports that run at once; more wait")
+    import_timeout: int = _setting(60, "seconds that a server imported from may stall, or take to begin its answer")
+    import_minimum_rate: int = _setting(
+        16 * KIB, "bytes a second that it has to send on the average of import_timeout; 0 is no limit"
+    )
+    import_deadline: int = _setting(24 * 3600, "seconds that it may take in all; 0 is no limit")
+    import_threads: int = _setting(4, "imports that run at once, all but one of one project at the most; more wait")
     image_import_plugins: tuple[str, ...] = _setting(
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
     )
     image_conversion_output_format: str = _setting("raw", "disk format that image_conversion makes: raw, qcow2 or vmdk")
+    image_conversion_timeout: int = _setting(3600, "seconds that a conversion may take")
+    import_workspace_size: int = _setting(
+        0, "bytes that the files of all imports under way may take; never more than half of the free space; 0 is that"
+    )
     inject_properties: tuple[str, ...] = _setting((), "properties that inject_image_metadata sets, as name:value")
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")

@@ -83,6 +83,8 @@ class Appliance:
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
+        # First of all, so that no job waits for another server's data any more.
+        opened.callback(self.images.imports.run.stopping.set)
         image = image_v2.build(
             self.images,
             believed.validate,

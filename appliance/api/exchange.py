@@ -119,13 +119,13 @@ class Request(Generic[C]):
             raise LimitExceeded("Request is too large.")
         return b"".join(parts)
 
-    def json(self) -> Any:
-        """The body as JSON. Raises `Invalid` if it is missing, not UTF-8 or malformed."""
+    def json(self, *, utf8_only: bool = False) -> Any:
+        """The body as JSON. Raises `Invalid` if it is missing, malformed, or not in an encoding that is taken."""
         raw = self.body()
         if not raw:
             raise Invalid("Body expected in request.")
         try:
-            return json.loads(raw, parse_constant=_refuse_constant)
+            return json.loads(raw.decode() if utf8_only else raw, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise Invalid("Malformed JSON in request body.") from error
 

@@ -135,8 +135,8 @@ RemoveIPC=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
-# Threads that check passwords lower their own priority.
-SystemCallFilter=setpriority
+# Threads that check passwords lower their own priority, and conversions by qemu-img get limits of their own.
+SystemCallFilter=setpriority prlimit64
 SystemCallErrorNumber=EPERM
 
 [Install]

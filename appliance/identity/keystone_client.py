@@ -3,15 +3,33 @@
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
+from http.client import HTTPMessage
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from appliance.errors import Fatal, Forbidden, NotFound, Unauthenticated, Unavailable
 from appliance.settings import Settings
+from appliance.values import MIB
 
 _PATIENCE = 10.0
+_LONGEST = 64 * MIB
+
+
+class _SameOrigin(HTTPRedirectHandler):
+    """Follows redirects within the same service only: a token is for the service that it was sent to."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_SameOrigin)
 
 
 class KeystoneClient:
@@ -65,8 +83,11 @@ class KeystoneClient:
 def _exchange(request: Request) -> tuple[dict[str, Any], str | None]:
     """The JSON object of an answer and the token in its header."""
     try:
-        with urlopen(request, timeout=_PATIENCE) as answer:
-            found = json.load(answer)
+        with _OPENER.open(request, timeout=_PATIENCE) as answer:
+            raw = answer.read(_LONGEST + 1)
+            if len(raw) > _LONGEST:
+                raise Unavailable("the identity service's answer is too long")
+            found = json.loads(raw)
             return found, answer.headers.get("X-Subject-Token")
     except HTTPError as error:
         with error:

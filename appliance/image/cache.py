@@ -169,7 +169,7 @@ class ImageCache:
             return
         if (image.size or 0) > self._settings.image_cache_max_size:
             raise StorageFault("it is larger than the whole cache")
-        content = self._data.open(image)
+        content = self._data.open(image, background=True)
         if content is None:
             return
         try:

@@ -245,12 +245,14 @@ class ImageData:
             if store_id not in self._stores:
                 raise Invalid(f"Store '{store_id}' is not configured.")
 
-    def open(self, image: ImageRecord, start: int = 0, length: int | None = None) -> Content | None:
+    def open(
+        self, image: ImageRecord, start: int = 0, length: int | None = None, *, background: bool = False
+    ) -> Content | None:
         """The data of an image from `for_download`; None if it has none. Tries one location after the other."""
         trouble: ApplianceError | None = None
         for location in image.locations:
             try:
-                return self._open_location(image, location, start, length)
+                return self._open_location(image, location, start, length, background)
             except ApplianceError as error:
                 log.warning("image %s can't be read from store %s: %s", image.id, location.store, error)
                 trouble = error
@@ -258,9 +260,12 @@ class ImageData:
             raise trouble
         return None
 
-    def _open_location(self, image: ImageRecord, location: LocationRecord, start: int, length: int | None) -> Content:
+    def _open_location(
+        self, image: ImageRecord, location: LocationRecord, start: int, length: int | None, background: bool
+    ) -> Content:
         if location.url is not None:
-            return self._web.open(location.url, image, start, (image.size or 0) - start if length is None else length)
+            wanted = (image.size or 0) - start if length is None else length
+            return self._web.open(location.url, image, start, wanted, background=background)
         store = self._stores.find(location.store)
         if location.content_id is None or store is None or store.read_only:
             raise Unavailable(f"Store {location.store} can't be read at present.")

@@ -58,6 +58,8 @@ def check_text(what: str, text: str | None) -> None:
 
 def check_value(name: str, value: Any) -> None:
     """The bounds of the base properties that the schema does not know."""
+    if name == "name" and value is not None and any(ord(character) > 0xFFFF for character in value):
+        raise Invalid("Name can't contain 4 byte unicode characters.")
     if name in ("min_disk", "min_ram"):
         if value < 0:
             raise Invalid(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")

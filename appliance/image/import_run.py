@@ -1,7 +1,6 @@
 """One import, from its first byte to its last row, on a thread in the background."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +19,8 @@ from appliance.image.intake import take_in
 from appliance.image.model import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
-from appliance.image.web_source import UriFilter
+from appliance.image.web_source import Fetcher
+from appliance.image.workspace import Workspace
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Micros
 
@@ -60,7 +60,7 @@ class ImportRun:
         clock: Clock,
         data: ImageData,
         tasks: Tasks,
-        uris: UriFilter,
+        fetcher: Fetcher,
     ) -> None:
         self._db = db
         self._rows = ImageRows(db)
@@ -69,10 +69,11 @@ class ImportRun:
         self._clock = clock
         self._data = data
         self._tasks = tasks
-        self._sources = SourceFinder(stores, settings, uris)
-        self._plugins = Plugins(settings)
-        self.stopping = threading.Event()
+        self._sources = SourceFinder(stores, fetcher)
+        self.workspace = Workspace(settings)
+        self.stopping = fetcher.patience.stopping
         """Set when the process ends: imports break off at the next chunk."""
+        self._plugins = Plugins(settings, self.workspace, self.check_stopping)
 
     def __call__(self, job: ImportJob) -> None:
         """Fill the image's stores one after the other, and tell the task how it went."""
@@ -115,7 +116,7 @@ class ImportRun:
 
     def _fill_first(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
         """The first store gets the bytes as the plugins make them of what is offered."""
-        with self._plugins.applied(offer, image.disk_format) as (made, disk_format):
+        with self._plugins.applied(offer, image.disk_format, self._data.limits(image, None)) as (made, disk_format):
             columns = {"disk_format": disk_format} if disk_format != image.disk_format else {}
             properties = self._plugins.injected(job.caller)
             if columns or properties:

@@ -9,9 +9,8 @@ from typing import Any
 from appliance.db.images import ImageRecord
 from appliance.errors import Conflict, Unavailable
 from appliance.image.stores import Stores
-from appliance.image.web_source import UriFilter, WebSource
-from appliance.settings import Settings
-from appliance.values import MIB, Source
+from appliance.image.web_source import Fetcher
+from appliance.values import Source
 
 # What is taken over of another Glance's image, besides its formats.
 _TAKEN_OVER = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
@@ -32,10 +31,9 @@ class Offer:
 class SourceFinder:
     """Opens the source of an import. Each is a context, closed when its bytes are in."""
 
-    def __init__(self, stores: Stores, settings: Settings, uris: UriFilter) -> None:
+    def __init__(self, stores: Stores, fetcher: Fetcher) -> None:
         self._stores = stores
-        self._uris = uris
-        self._timeout = settings.import_timeout
+        self._fetcher = fetcher
 
     @contextmanager
     def staged(self, image: ImageRecord) -> Iterator[Offer]:
@@ -74,7 +72,7 @@ class SourceFinder:
     @contextmanager
     def web(self, uri: str) -> Iterator[Offer]:
         """A resource of the web."""
-        with WebSource(self._uris, uri, self._timeout) as source:
+        with self._fetcher.get(uri) as source:
             yield Offer(source, source.size)
 
     @contextmanager
@@ -83,35 +81,20 @@ class SourceFinder:
         if not address:
             raise Unavailable("The catalog has no image service for that region and interface.")
         headers = {"X-Auth-Token": token}
-        # The operator's own catalog says where it is, so the filter for users' addresses does not apply.
-        anywhere = _Anywhere(self._uris)
-        with WebSource(anywhere, address, self._timeout, headers) as answer:
-            remote = _document(answer)
+        # The operator's own catalog says where it is, so the filter for users' addresses does not apply to it.
+        fetcher = self._fetcher.trusting(address)
+        with fetcher.get(address, headers) as answer:
+            remote = _document(answer.read_small())
         if remote.get("status") != "active":
             raise Conflict(f"The other image is {remote.get('status')}, not active.")
-        with WebSource(anywhere, f"{address}/file", self._timeout, headers) as source:
+        with fetcher.get(f"{address}/file", headers) as source:
             yield Offer(source, source.size, changes=_taken_over(remote))
 
 
-class _Anywhere(UriFilter):
-    """Lets every http and https address pass."""
-
-    def __init__(self, uris: UriFilter) -> None:
-        self._schemes = (("http", "https"), ())
-        self._hosts = ((), ())
-        self._ports = ((), ())
-
-    def check_address(self, target: object, address: object) -> None:
-        """Nothing is out of bounds."""
-
-
-def _document(answer: WebSource) -> Mapping[str, Any]:
-    raw = b""
-    while len(raw) <= MIB and (part := answer.read(MIB)):
-        raw += part
+def _document(raw: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unavailable("The other Glance gave an answer that is not JSON.") from error
     if not isinstance(document, dict):
         raise Unavailable("The other Glance gave an answer that is no image.")

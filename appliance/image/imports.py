@@ -1,7 +1,6 @@
 """Interoperable import: what may be asked for, in which state, and the lock that lets one work on an image."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +10,14 @@ from appliance.errors import Conflict, Invalid
 from appliance.image.data import ImageData
 from appliance.image.import_lock import ImportLock
 from appliance.image.import_notes import announce
+from appliance.image.import_queue import ImportQueue
 from appliance.image.import_run import ImportJob, ImportRun
 from appliance.image.members import Lookup
 from appliance.image.quotas import Quota, Quotas
 from appliance.image.rules import enforce
 from appliance.image.stores import Stores
 from appliance.image.tasks import Tasks
-from appliance.image.web_source import UriFilter
+from appliance.image.web_source import Fetcher
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, is_uuid, new_uuid
 
@@ -50,7 +50,7 @@ def read_request(body: Mapping[str, Any], store_header: str | None, settings: Se
         if not isinstance(body.get(flag, False), bool):
             raise Invalid(f"'{flag}' must be boolean value only")
     stores = body.get("stores")
-    if stores is not None and not (isinstance(stores, list) and stores and all(isinstance(s, str) for s in stores)):
+    if stores is not None and not (isinstance(stores, list) and all(isinstance(s, str) for s in stores)):
         raise Invalid("'stores' must be a list of store identifiers")
     all_stores = body.get("all_stores", False)
     if all_stores and (stores is not None or store_header):
@@ -75,7 +75,7 @@ class Imports:
         look_up: Lookup,
         data: ImageData,
         tasks: Tasks,
-        uris: UriFilter,
+        fetcher: Fetcher,
         quotas: Quotas,
         find_image_service: FindImageService | None = None,
     ) -> None:
@@ -87,20 +87,20 @@ class Imports:
         self._look_up = look_up
         self._tasks = tasks
         self._lock = ImportLock(db, tasks, clock)
-        self._uris = uris
+        self._fetcher = fetcher
         self._quotas = quotas
         self._find_image_service = find_image_service
-        self.run = ImportRun(db, stores, settings, clock, data, tasks, self._uris)
-        self._pool = ThreadPoolExecutor(settings.import_threads, thread_name_prefix="import")
+        self.run = ImportRun(db, stores, settings, clock, data, tasks, fetcher)
+        self._queue = ImportQueue(settings.import_threads)
 
     def close(self) -> None:
         """Begin nothing more. What runs is told to stop, and recovered at the next start if it does not."""
         self.run.stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._queue.close()
 
-    def submit(self, work: Callable[[], None]) -> None:
-        """Do something in the background, when a thread is free."""
-        self._pool.submit(work)
+    def submit(self, work: Callable[[], None], owner: str | None = None) -> None:
+        """Do something in the background when it is its owner's turn."""
+        self._queue.submit(owner or "", work)
 
     @property
     def default_store(self) -> str:
@@ -122,10 +122,10 @@ class Imports:
         if not stores:
             return
         if asked.method == "web-download":
-            self._uris.check(source)
+            self._fetcher.check(source)
         task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
-        self.submit(lambda: self.run(job))
+        self.submit(lambda: self.run(job), caller.project_id)
 
     def _source_address(self, asked: ImportRequest) -> str:
         if asked.method == "web-download":

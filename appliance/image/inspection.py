@@ -1,14 +1,28 @@
-"""Is the data what it was declared to be, and is it safe to hand on? The field's own inspector decides."""
+"""Is the data what it was declared to be, and is it safe to hand on? The field's own inspectors decide.
+
+They read what strangers send and may trip over it in any way. Whatever they raise, the verdict is one of three: the
+data is taken, refused with a sentence, or taken with an unknown virtual size.
+"""
 
 import logging
+import re
 from collections.abc import Collection
-from typing import IO, cast
 
 from oslo_utils.imageutils import format_inspector
 
 from appliance.errors import UnsupportedFormat
+from appliance.values import KIB, MIB
 
 log = logging.getLogger(__name__)
+
+_VERSION = re.compile(rb"^version=[123]\r?$", re.MULTILINE)
+_LARGEST = 2**63 - 1
+"""No disk is larger, and no column holds more."""
+_FIRST_CHUNK = MIB
+_STEPS = {"vhdx": 32 * KIB}
+"""This inspector finds one thing in each chunk, which says where the next one is: that has to be in a later chunk."""
+_NOT_GPT_AFTER_ALL = frozenset({"aki", "ari"})
+"""Kernels begin with what looks like a partition table, and only looks so."""
 
 
 class Inspection:
@@ -18,37 +32,71 @@ class Inspection:
         self._disk_format = disk_format
         self._must_match = must_match
         self._nonfatal = frozenset(nonfatal_gpt_checks)
-        self._feed = _Feed()
-        self._wrapper = format_inspector.InspectWrapper(cast(IO[bytes], self._feed))
+        if disk_format in _NOT_GPT_AFTER_ALL:
+            self._nonfatal |= {"mbr"}
+        self._raw = format_inspector.RawFileInspector()
+        self._inspectors = [make() for name, make in format_inspector.ALL_FORMATS.items() if name != "raw"]
+        self._reading = [self._raw, *self._inspectors]
         self._size = 0
+        self._head: bytes | None = b""
 
     def write(self, chunk: bytes) -> None:
         """The next bytes."""
         self._size += len(chunk)
-        self._feed.chunk = chunk
-        self._wrapper.read(len(chunk))
+        if self._head is not None:
+            # Some look only into the first chunk for what may come later, so that is a large one.
+            self._head += chunk
+            if len(self._head) < _FIRST_CHUNK:
+                return
+            chunk, self._head = self._head, None
+        self._show(chunk)
+
+    def _show(self, chunk: bytes) -> None:
+        for inspector in list(self._reading):
+            step = _STEPS.get(str(inspector), len(chunk))
+            try:
+                for start in range(0, len(chunk), step):
+                    inspector.eat_chunk(chunk[start : start + step])
+            except Exception as error:
+                # It may still be that format, and will have to say so, but makes no sense to its inspector.
+                log.debug("the %s inspector stopped reading: %s", inspector, error)
+                self._reading.remove(inspector)
 
     def verdict(self) -> int | None:
         """The virtual size, None if it is unknown. Raises `UnsupportedFormat` for data that must not be stored."""
-        self._wrapper.close()
         if not self._size:
             return None
+        if self._head is not None:
+            self._show(self._head)
+            self._head = None
         try:
+            for inspector in (self._raw, *self._inspectors):
+                inspector.finish()
             inspector = self._detected()
             virtual_size = self._virtual_size(inspector)
             self._check_safety(inspector)
         except format_inspector.ImageFormatError as error:
             raise UnsupportedFormat(f"Image format inspection failed: {error}") from error
+        except UnsupportedFormat:
+            raise
+        except Exception as error:
+            log.warning("an image's format could not be inspected: %r", error)
+            if self._must_match:
+                raise UnsupportedFormat("Image format inspection failed") from error
+            return None
+        if not 0 <= virtual_size <= _LARGEST:
+            raise UnsupportedFormat(f"Image format inspection failed: a disk of {virtual_size} bytes can't be")
         return virtual_size or None
 
     def _detected(self) -> format_inspector.FileInspector:
-        found = {str(match): match for match in self._wrapper.formats or ()}
+        """The one format that the data is in. Raises `ImageFormatError` if it is in several."""
+        found = {str(match): match for match in self._inspectors if _matches(match)}
         # An ISO image that also boots from a disk carries a partition table in front.
-        if found.keys() == {"iso", "gpt"}:
+        if found.keys() == {"iso", "gpt"} and self._disk_format == "iso":
             return found["iso"]
-        inspector = self._wrapper.format
-        assert inspector is not None, "the stream has ended, so the format is decided"
-        return inspector
+        if len(found) > 1:
+            raise format_inspector.ImageFormatError(f"Multiple formats detected: {', '.join(sorted(found))}")
+        return next(iter(found.values()), self._raw)
 
     def _virtual_size(self, inspector: format_inspector.FileInspector) -> int:
         detected = str(inspector)
@@ -75,14 +123,19 @@ class Inspection:
             raise UnsupportedFormat("Image failed safety checks") from error
 
 
-class _Feed:
-    """The source that the inspector reads: whatever chunk was put here last."""
+def _matches(inspector: format_inspector.FileInspector) -> bool:
+    """Whether the data is of the inspector's format. One that can't tell says no, unless qemu would say yes."""
+    try:
+        found = bool(inspector.format_match)
+    except Exception as error:
+        log.debug("the %s inspector can't tell whether it matches: %r", inspector, error)
+        found = False
+    if not found and str(inspector) == "vmdk" and _describes_a_disk(bytes(inspector.region("descriptor").data)):
+        raise format_inspector.ImageFormatError("a VMDK descriptor that can't be read")
+    return found
 
-    def __init__(self) -> None:
-        self.chunk = b""
 
-    def read(self, size: int) -> bytes:
-        return self.chunk
-
-    def close(self) -> None:
-        self.chunk = b""
+def _describes_a_disk(text: bytes) -> bool:
+    """Whether qemu takes it for a descriptor. The inspector does so only if every byte is ASCII."""
+    text = text.partition(b"\0")[0].lstrip().lower()
+    return text.startswith((b"#", b"version=")) and b'createtype="' in text and bool(_VERSION.search(text))

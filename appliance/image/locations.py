@@ -94,7 +94,7 @@ class Locations:
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
-        self._imports.submit(lambda: self._run(job))
+        self._imports.submit(lambda: self._run(job), caller.project_id)
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
         value = digests.get("os_hash_value")
@@ -179,7 +179,7 @@ class Locations:
         checksum, value = hashlib.md5(usedforsecurity=False), hashlib.new(algorithm, usedforsecurity=False)
         looked = time.monotonic()
         done = 0
-        content = self._web.fetch(job.url, image, 0, image.size)
+        content = self._web.fetch(job.url, image, image.size)
         try:
             while part := content.read(MIB):
                 checksum.update(part)

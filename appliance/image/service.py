@@ -1,5 +1,6 @@
 """Images: made, found, listed, changed, deleted. The one door through which every dialect comes to them."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ from appliance.image.task_imports import TaskImports
 from appliance.image.tasks import Tasks
 from appliance.image.web_cache import WebCache
 from appliance.image.web_content import Web
-from appliance.image.web_source import UriFilter
+from appliance.image.web_filter import UriFilter
+from appliance.image.web_pace import Patience
+from appliance.image.web_source import Fetcher
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Source
 
@@ -54,24 +57,33 @@ class Images:
         self._settings = settings
         self._clock = clock
         self.stores = stores
-        uris = UriFilter(settings)
+        self.fetcher = Fetcher(UriFilter(settings), Patience.for_import(settings, threading.Event()))
         files = CacheFiles(Path(settings.image_cache_dir)) if settings.image_cache_dir else None
-        web = Web(settings, uris, WebCache(db, files, settings, clock) if files else None)
-        self._locating = LocationChanges(stores, settings, web)
+        self.web = Web(self.fetcher, WebCache(db, files, settings, clock) if files else None)
+        self._locating = LocationChanges(stores, settings, self.web)
         self.pending = PendingDeletes(db, stores, settings, clock)
         self.protections = Protections(settings)
         self.quotas = Quotas(db, settings, find_limits)
-        self.data = ImageData(db, stores, settings, clock, self.look_up, web, self.quotas)
+        self.data = ImageData(db, stores, settings, clock, self.look_up, self.web, self.quotas)
         self.members = Members(db, settings, clock, self.look_up)
         self.tasks = Tasks(db, settings, clock)
         self.imports = Imports(
-            db, stores, settings, clock, self.look_up, self.data, self.tasks, uris, self.quotas, find_image_service
+            db,
+            stores,
+            settings,
+            clock,
+            self.look_up,
+            self.data,
+            self.tasks,
+            self.fetcher,
+            self.quotas,
+            find_image_service,
         )
         self.locations = Locations(
-            db, settings, clock, self.look_up, self.tasks, self.imports, self.data, self._locating, web
+            db, settings, clock, self.look_up, self.tasks, self.imports, self.data, self._locating, self.web
         )
         self.cache = ImageCache(db, settings, clock, self.look_up, self.data, files, self.imports.submit)
-        self.task_imports = TaskImports(db, settings, self.tasks, self.imports, self.create, self.delete)
+        self.task_imports = TaskImports(db, self.tasks, self.imports, self.fetcher, self.create, self.delete)
 
     def close(self) -> None:
         """End the work in the background; what can't be finished is put right at the next start."""
@@ -103,6 +115,9 @@ class Images:
                 query.marker = self.marker(caller, marker)
             except NotFound as error:
                 raise Invalid(str(error)) from error
+        if dict(parameters).get("visibility") == "":
+            # No image is without one.
+            return [], False
         if not self.protections.readable(caller, (name for name, _ in query.properties)):
             return [], False
         found = page(self._db, query, PAGE_BYTES)
@@ -280,6 +295,7 @@ class Images:
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
         recover(self._db, self.stores, self.tasks, self._clock)
+        self.imports.run.workspace.clear()
         self.cache.recover()
 
     # -- stores --------------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from appliance.image.imports import Imports
 from appliance.image.model import IMPORT_LOCK
 from appliance.image.rules import enforce_admin
 from appliance.image.tasks import Tasks
-from appliance.image.web_source import UriFilter
-from appliance.settings import Settings
+from appliance.image.web_source import Fetcher
 from appliance.values import Caller
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ class TaskImports:
     """Makes an image and fills it from the web, all in one task. For admins."""
 
     def __init__(
-        self, db: Database, settings: Settings, tasks: Tasks, imports: Imports, create: Create, delete: Delete
+        self, db: Database, tasks: Tasks, imports: Imports, fetcher: Fetcher, create: Create, delete: Delete
     ) -> None:
         self._db = db
         self._rows = ImageRows(db)
@@ -35,16 +34,16 @@ class TaskImports:
         self._imports = imports
         self._create = create
         self._delete = delete
-        self._uris = UriFilter(settings)
+        self._fetcher = fetcher
 
     def begin(self, caller: Caller, body: Mapping[str, Any], request_id: str) -> TaskRecord:
         """Check a task's body and set it going."""
         enforce_admin(caller, "tasks_api_access")
         given = _input(body)
-        self._uris.check(given["import_from"])
+        self._fetcher.check(given["import_from"])
         with self._db.write() as tx:
             task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
-        self._imports.submit(lambda: self._run(caller, task.id, given))
+        self._imports.submit(lambda: self._run(caller, task.id, given), caller.project_id)
         return task
 
     def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
@@ -82,6 +81,6 @@ def _input(body: Mapping[str, Any]) -> dict[str, Any]:
             raise Invalid(f"Input does not contain '{name}' field")
     if not isinstance(given.get("image_properties"), dict):
         raise Invalid("Input does not contain 'image_properties' field")
-    if not given["import_from"].startswith(("http://", "https://")):
+    if not given["import_from"].strip().lower().startswith(("http://", "https://")):
         raise Invalid("Only http and https sources can be imported from.")
     return given

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from appliance.db.database import Database, Tx
@@ -10,6 +11,7 @@ from appliance.errors import Invalid, NotFound
 from appliance.image.draft import check_text
 from appliance.image.listing import page_limit
 from appliance.image.rules import enforce_admin
+from appliance.image.web_address import without_secrets
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Micros, is_uuid, new_uuid
 
@@ -33,7 +35,7 @@ class Tasks:
         task = self.find(task_id)
         if task is None:
             raise NotFound(f"No task found with ID {task_id}")
-        return task
+        return _shown(caller, task)
 
     def page(self, caller: Caller, parameters: Mapping[str, str]) -> tuple[list[TaskRecord], bool]:
         """A page of tasks, and whether there may be more."""
@@ -59,9 +61,10 @@ class Tasks:
             raise Invalid(f"No task found with ID {task_id}")
         return marker
 
-    def of_image(self, image_id: str) -> list[TaskRecord]:
-        """The tasks of an image that the caller has been found to see."""
-        return self._rows.of_image(image_id, self._clock())
+    def of_image(self, caller: Caller, image_id: str) -> list[TaskRecord]:
+        """The caller's project's tasks of an image that the caller has been found to see; all of them for admins."""
+        found = self._rows.of_image(image_id, self._clock())
+        return [_shown(caller, task) for task in found if caller.is_admin or _is_own(caller, task)]
 
     # -- for the work ----------------------------------------------------------------------------------------------
 
@@ -128,6 +131,27 @@ class Tasks:
 
     def _expiry(self) -> Micros:
         return self._clock() + self._settings.task_time_to_live * _HOUR
+
+
+def _is_own(caller: Caller, task: TaskRecord) -> bool:
+    return task.owner is not None and task.owner == caller.project_id
+
+
+def _shown(caller: Caller, task: TaskRecord) -> TaskRecord:
+    """The task; for all but the user who began it, without what opens the addresses in its input."""
+    if task.user_id == caller.user_id:
+        return task
+    return replace(task, input=_opened_by_nobody(task.input))
+
+
+def _opened_by_nobody(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _opened_by_nobody(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_opened_by_nobody(part) for part in value]
+    if isinstance(value, str) and "://" in value:
+        return without_secrets(value)
+    return value
 
 
 def _one_of(value: str, known: tuple[str, ...], what: str) -> str:

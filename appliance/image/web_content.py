@@ -6,35 +6,40 @@ Every fetch goes through the same filter and the same pinned connection as an im
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from appliance.db.images import ImageRecord
 from appliance.errors import Corrupt, Invalid, Refusal, Unavailable
 from appliance.image.digest import ImageDigest
 from appliance.image.web_cache import WebCache
-from appliance.image.web_source import UriFilter, WebSource
-from appliance.settings import Settings
+from appliance.image.web_pace import Patience
+from appliance.image.web_source import Fetcher, WebSource
 from appliance.values import KIB, Content, Piece
 
 _PIECE = 256 * KIB
 # A server that is slow keeps a thread of ours waiting: more requests than this at a time are sent away.
 MOST_READERS = 4
-_RANGE = re.compile(r"bytes (\d{1,100})-(\d{1,100})/(\d{1,100}|\*)", re.ASCII)
+_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 
 
 class Web:
     """Opens URLs that images lie at."""
 
-    def __init__(self, settings: Settings, uris: UriFilter, cache: WebCache | None = None) -> None:
-        self._uris = uris
+    def __init__(self, fetcher: Fetcher, cache: WebCache | None = None) -> None:
         self._cache = cache
-        self._timeout = settings.import_timeout
+        self._fetcher = fetcher
+        patience = fetcher.patience
+        # A size comes with the answer's first bytes. A download takes as long as its client takes, and outlives the
+        # imports when the service ends.
+        self._sizes = Fetcher(fetcher.uris, replace(patience, total=patience.stall))
+        self._downloads = Fetcher(fetcher.uris, Patience(patience.stall, rate=patience.rate))
         self._readers = threading.BoundedSemaphore(MOST_READERS)
 
     def check(self, url: str) -> None:
         """Raise `Invalid` for a URL that no location may have."""
         if not url.startswith(("http://", "https://")):
             raise Invalid("Invalid location")
-        self._uris.check(url)
+        self._fetcher.check(url)
 
     def size_for_request(self, url: str) -> int:
         """The same as `size`, for somebody who waits for the answer: one of a few at a time."""
@@ -53,15 +58,18 @@ class Web:
         self.check(url)
         for method in ("HEAD", "GET"):
             try:
-                with WebSource(self._uris, url, self._timeout, method=method) as source:
+                with self._sizes.get(url, method=method) as source:
                     if source.size:
                         return source.size
             except Unavailable:
                 continue
         raise Invalid("Invalid location")
 
-    def open(self, url: str, image: ImageRecord, start: int, length: int) -> Content:
-        """`length` bytes from `start` on, from the cache if it has them. Raises `Unavailable` if they can't be had."""
+    def open(self, url: str, image: ImageRecord, start: int, length: int, *, background: bool = False) -> Content:
+        """`length` bytes from `start` on, from the cache if it has them. Raises `Unavailable` if they can't be had.
+
+        In the background nobody waits for them, and they end with the service.
+        """
         if image.size is None:
             raise Unavailable(f"Nobody knows the size of image {image.id}.")
         cached = self._cache.open(image, start, length) if self._cache else None
@@ -69,19 +77,23 @@ class Web:
             return cached
         self._begin()
         try:
-            content = self.fetch(url, image, start, length, self._readers.release)
+            fetcher = self._fetcher if background else self._downloads
+            content = self._fetch(fetcher, url, image, start, length, self._readers.release)
         except BaseException:
             self._readers.release()
             raise
         return self._cache.keep(content, image) if self._cache and length == image.size else content
 
-    def fetch(
-        self, url: str, image: ImageRecord, start: int, length: int, on_close: Callable[[], None] = lambda: None
+    def fetch(self, url: str, image: ImageRecord, length: int) -> "WebContent":
+        """For work in the background: from the URL itself, whatever is cached and however many others read."""
+        return self._fetch(self._fetcher, url, image, 0, length, lambda: None)
+
+    def _fetch(
+        self, fetcher: Fetcher, url: str, image: ImageRecord, start: int, length: int, on_close: Callable[[], None]
     ) -> "WebContent":
-        """The same from the URL itself, whatever is cached and however many others read."""
         headers = None if length == image.size else {"Range": f"bytes={start}-{start + length - 1}"}
         try:
-            source = WebSource(self._uris, url, self._timeout, headers)
+            source = fetcher.get(url, headers)
         except Refusal as error:
             raise Unavailable(f"The location may not be read any more: {error}") from error
         return WebContent(source, image, start, length, on_close)

@@ -93,9 +93,11 @@ class Headers:
 
 
 def _number(name: str, text: str) -> int:
-    number = whole_number(text.strip())
+    digits = text.strip()
+    number = whole_number(digits)
     if number is None or number > _LARGEST:
-        raise Invalid(f"Cannot convert image {name} '{text}' to an integer that is not negative.")
+        shown = f"{digits[:20]}…" if len(digits) > 20 else digits
+        raise Invalid(f"Cannot convert image {name} '{shown}' to an integer that is not negative.")
     return number
 
 

@@ -9,7 +9,7 @@ from appliance.values import Caller
 
 def document(request: Request[Caller]) -> Any:
     """The body: a JSON object or array. Raises `Invalid`."""
-    body = request.json()
+    body = request.json(utf8_only=True)
     if not isinstance(body, dict | list):
         raise Invalid("Request body must be a JSON array or a JSON object.")
     return body

@@ -29,7 +29,8 @@ class ImportRoutes:
 
     def tasks(self, request: Request[Caller], image_id: str) -> Reply:
         image = self._images.get(request.caller, image_id)
-        return Reply(200, {"tasks": [image_task(task) for task in self._images.tasks.of_image(image.id)]})
+        tasks = self._images.tasks.of_image(request.caller, image.id)
+        return Reply(200, {"tasks": [image_task(task) for task in tasks]})
 
     def delete_from_store(self, request: Request[Caller], store_id: str, image_id: str) -> Reply:
         self._images.delete_from_store(request.caller, store_id, image_id)

@@ -10,8 +10,6 @@ from appliance.image.data import check_formats
 from appliance.image.inspection import Inspection
 from appliance.image.rules import enforce
 from appliance.image.service import Images
-from appliance.image.web_content import Web
-from appliance.image.web_source import UriFilter, WebSource
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Source
 
@@ -30,8 +28,6 @@ class Filling:
         self._images = images
         self._settings = settings
         self._clock = clock
-        self._uris = UriFilter(settings)
-        self._web = Web(settings, self._uris)
 
     def upload(
         self,
@@ -62,7 +58,7 @@ class Filling:
 
     def check_uri(self, uri: str) -> None:
         """Raise `Invalid` for an address that may not be copied from."""
-        self._uris.check(uri)
+        self._images.fetcher.check(uri)
 
     def begin_copy(
         self,
@@ -80,7 +76,7 @@ class Filling:
 
         def copy() -> None:
             try:
-                with WebSource(self._uris, uri, self._settings.import_timeout) as web:
+                with self._images.fetcher.get(uri) as web:
                     source = _UntilStopped(web, stopping)
                     declared = size if size else web.size
                     self._images.data.upload(
@@ -92,13 +88,13 @@ class Filling:
                 if not stopping.is_set() and not isinstance(error, _STANDING):
                     self.kill(image.id)
 
-        self._images.imports.submit(copy)
+        self._images.imports.submit(copy, caller.project_id)
 
     def register(self, caller: Caller, image: ImageRecord, url: str, size: int | None) -> None:
         """Let the data lie where it is. The image is active at once; a size that is given has to be the right one."""
         enforce(caller, "set_image_location", image)
         check_formats(image)
-        found = self._web.size(url)
+        found = self._images.web.size_for_request(url)
         if size and size != found:
             raise Conflict(f"The data at the location has {found} bytes, and not {size}.")
         self._images.data.limits(image, None).check(found)

@@ -300,3 +300,11 @@ def test_headers_are_spelt_as_the_original_spelt_them(cloud: Clouds) -> None:
     cloud.app = listening  # type: ignore[assignment]
     cloud.v1("HEAD", f"/images/{image['id']}")
     assert {"X-Image-Meta-Name", "X-Image-Meta-Is_public", "X-Image-Meta-Property-Os_type"} <= set(spelt)
+
+
+@pytest.mark.parametrize("digits", [str(2**31), str(2**53), str(2**63), str(2**64), "9" * 5000], ids=len)
+def test_no_number_is_too_long_for_an_answer(cloud: Clouds, digits: str) -> None:
+    for name in ("size", "min_ram", "min_disk"):
+        assert cloud.v1("POST", "/images", **RAW, **{name: digits}).status in (201, 400)
+    for name in ("size_min", "size_max", "min_ram", "min_disk", "limit"):
+        assert cloud.v1("GET", f"/images/detail?{name}={digits}").status in (200, 400)

@@ -296,6 +296,7 @@ def test_an_upload_names_its_store(stores: Cloud) -> None:
     ("asked", "expected"),
     [
         ({}, {"cheap"}),
+        ({"stores": []}, {"cheap"}),
         ({"stores": ["fast"]}, {"fast"}),
         ({"stores": ["cheap", "fast"]}, {"cheap", "fast"}),
         ({"all_stores": True}, {"cheap", "fast"}),
@@ -319,7 +320,6 @@ def test_staged_data_goes_to_the_stores_asked_for(stores: Cloud, asked: dict[str
     [
         ({"stores": ["nowhere"]}, 409),
         ({"stores": ["web"]}, 409),
-        ({"stores": []}, 400),
         ({"stores": "fast"}, 400),
         ({"all_stores": True, "stores": ["fast"]}, 400),
         ({"all_stores": True, "headers": {"x-image-meta-store": "fast"}}, 400),
@@ -341,7 +341,7 @@ def test_a_copy_goes_to_the_stores_that_lack_it(stores: Cloud) -> None:
     shown = stores.show(image)
     assert shown["stores"] == "fast,cheap", "the heaviest store comes first"
     assert begin(stores, image, "copy-image", "admin", all_stores=True).status == 202, "nothing is left to do"
-    assert len(stores.call("GET", f"/v2/images/{image}/tasks").json["tasks"]) == 1
+    assert len(stores.call("GET", f"/v2/images/{image}/tasks", token="admin").json["tasks"]) == 1
 
 
 def test_a_store_is_emptied_but_never_the_last(stores: Cloud) -> None:
@@ -424,6 +424,37 @@ def test_tasks_are_for_admins(cloud: Cloud, web: Web) -> None:
     assert (gone.status, gone.headers["allow"]) == (405, "GET")
     for query in ("status=odd", "type=odd", "limit=-1", "marker=odd", "sort_key=odd", "sort_dir=odd"):
         assert cloud.call("GET", f"/v2/tasks?{query}", token="admin").status == 400
+
+
+@pytest.mark.parametrize("visibility", ["public", "community", "shared"])
+def test_tasks_of_an_image_are_for_its_project(cloud: Cloud, web: Web, visibility: str) -> None:
+    web.pages["/image?signature=abc"] = Page(DATA)
+    image = cloud.new()["id"]
+    secret = web.base.replace("//", "//user:password@")
+    begin(cloud, image, "web-download", details={"uri": f"{secret}/image?signature=abc"})
+    assert ended(cloud, image)["status"] == "success"
+    change = {"op": "replace", "path": "/visibility", "value": visibility}
+    assert cloud.patch(image, change, token="admin").status == 200
+    cloud.share(image, "p-consumer") if visibility == "shared" else None
+    path = f"/v2/images/{image}/tasks"
+    for stranger in ("consumer",) if visibility == "shared" else ("other", "consumer", "service"):
+        answer = cloud.call("GET", path, token=stranger)
+        if answer.status == 200:
+            assert answer.json == {"tasks": []}, stranger
+    mine = cloud.call("GET", path).json["tasks"][0]
+    assert mine["input"]["import_req"]["method"]["uri"] == f"{secret}/image?signature=abc"
+    for who in ("reader", "admin"):
+        shown = cloud.call("GET", path, token=who)
+        assert shown.json["tasks"][0]["input"]["import_req"]["method"]["uri"] == f"{web.base}/image"
+    one = cloud.call("GET", f"/v2/tasks/{mine['id']}", token="admin")
+    assert b"password" not in one.body and b"abc" not in one.body
+
+
+def test_a_failed_task_tells_no_secret(cloud: Cloud, web: Web) -> None:
+    web.pages["/moved"] = Page(status=302, headers={"Location": f"{web.base}/no?signature=abc"})
+    image = cloud.new()["id"]
+    begin(cloud, image, "web-download", details={"uri": f"{web.base}/moved?signature=abc"})
+    assert "abc" not in ended(cloud, image)["message"]
 
 
 def test_an_old_import_task_makes_its_image(cloud: Cloud, web: Web) -> None:

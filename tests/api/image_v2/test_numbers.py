@@ -23,14 +23,21 @@ def test_in_an_exact_filter_nothing_is_found(cloud: Cloud, name: str) -> None:
         assert cloud.names(f"{name}={number}") == []
 
 
-@pytest.mark.parametrize("header", ["Range", "Content-Range"])
 @pytest.mark.parametrize(
-    "value", ["bytes=0-{}", "bytes={}-", "bytes=-{}", "bytes 0-{}/9", "bytes 0-1/{}", "bytes {}-{}/{}"]
+    ("header", "value", "status"),
+    [
+        ("Range", "bytes=0-{}", 206),
+        ("Range", "bytes=-{}", 206),
+        ("Range", "bytes={}-", 416),
+        ("Range", "bytes={}-{}", 416),
+        ("Content-Range", "bytes 0-{}/9", 416),
+        ("Content-Range", "bytes {}-{}/{}", 416),
+    ],
 )
-def test_in_a_range(cloud: Cloud, header: str, value: str) -> None:
+def test_in_a_range(cloud: Cloud, header: str, value: str, status: int) -> None:
     image = cloud.active(b"some data")["id"]
     answer = cloud.call("GET", f"/v2/images/{image}/file", headers={header: value.replace("{}", DIGITS)})
-    assert answer.status == 416
+    assert answer.status == status
 
 
 @pytest.mark.parametrize("value", [DIGITS, str(2**64), "-1", "²"])
