@@ -48,6 +48,10 @@ class DataDir:
         except OSError as error:
             lock.close()
             raise Fatal(f"can't lock {self.path}: {error.strerror}") from error
+        if not _names(self.path / "lock", lock):
+            # A first start that failed has taken its file away between our open and our lock.
+            lock.close()
+            return self.acquire(purpose)
         try:
             lock.truncate(0)
             lock.write(f"process {os.getpid()} ({purpose})\n".encode())
@@ -106,3 +110,11 @@ class DataDir:
 
     def _segments_lock(self) -> BinaryIO:
         return open(self.path / "segments.lock", "a+b")
+
+
+def _names(path: Path, file: BinaryIO) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
