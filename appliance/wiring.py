@@ -118,7 +118,7 @@ class Appliance:
         if settings.single_port:
             mounted = {f"/{name}": app for name, app in served.items() if name != "admin"}
             apps = [Mount(mounted), *apps[len(mounted) :]]
-        sockets = self._sockets or [None] * len(apps)
+        sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
         return [
             Listener(BehindProxies(app, proxies), settings.host, port, sock)
             for app, port, sock in zip(apps, ports(settings).values(), sockets, strict=True)
@@ -167,6 +167,7 @@ class Appliance:
         self.server.start()
         bases = self._bases()
         report = self._make_missing(*self._urls(bases))
+        self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
         report.admin_url = bases[-1] if "legacy_admin_port" in ports(self.settings) else ""
         return report
 

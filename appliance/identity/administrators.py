@@ -5,9 +5,9 @@ from appliance.db import roles as role_rows
 from appliance.db import users as user_rows
 from appliance.db.database import Database
 from appliance.db.grants import Grant
-from appliance.db.records import Record, find, find_many
+from appliance.db.records import Reader, Record, find, find_many
 from appliance.identity.assignment_list import AssignmentList, Wanted
-from appliance.identity.bootstrap import ADMIN
+from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN
 from appliance.identity.ledger import Ledger
 from appliance.identity.passwords import Passwords
 from appliance.values import now
@@ -28,7 +28,12 @@ def administrators(db: Database) -> list[Record]:
     ]
 
 
-def has_password(db: Database, passwords: Passwords, name: str, domain_id: str, password: str) -> bool:
+def has_users(db: Database) -> bool:
+    """Whether the first rows were ever made; a database that was rebuilt has none until the next start."""
+    return find(db, project_rows.PROJECTS, DEFAULT_DOMAIN) is not None
+
+
+def has_password(db: Reader, passwords: Passwords, name: str, domain_id: str, password: str) -> bool:
     """Whether this is the user's password. Counts as no attempt to log in."""
     user = user_rows.by_name(db, name, domain_id)
     stored = user_rows.password(db, user["id"]) if user is not None else None

@@ -4,6 +4,7 @@ import argparse
 import getpass
 import secrets
 import sys
+from dataclasses import dataclass
 
 from appliance.cli.client.lookup import find_identity
 from appliance.cli.client.output import say
@@ -40,13 +41,23 @@ def typed_password(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def new_password(arguments: argparse.Namespace, whose: str) -> str:
-    """The password that the flags lead to, or a random one, which is said once."""
-    password = typed_password(arguments)
-    if password is None:
-        password = secrets.token_urlsafe(16)
-        say(f"The password of {whose} is {password} (said this once).")
-    return password
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password that is not in force yet."""
+
+    text: str
+    is_random: bool
+
+    def tell(self, whose: str) -> None:
+        """Say a random one, once: when it is in force and not before."""
+        if self.is_random:
+            say(f"The password of {whose} is {self.text} (said this once).")
+
+
+def new_password(arguments: argparse.Namespace) -> NewPassword:
+    """The password that the flags lead to, or a random one."""
+    typed = typed_password(arguments)
+    return NewPassword(typed or secrets.token_urlsafe(16), typed is None)
 
 
 def _told(password: str) -> str:
