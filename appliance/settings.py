@@ -185,10 +185,8 @@ class Settings:
 
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Settings)}
-SECRETS = tuple(
-    name.removesuffix("_file") for name in FIELDS if name.removesuffix("_file") in FIELDS and "_file" in name
-)
-"""The settings that nobody else may read. Each has a twin that names a file with it."""
+SECRETS = ("admin_password", "admin_token", "external_password")
+"""The settings that nobody else may read. For each there is another, `…_file`, that names a file with it."""
 _TYPES = get_type_hints(Settings)
 
 

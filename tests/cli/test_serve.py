@@ -112,3 +112,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("verb", ["serve", "init", "install"])
+def test_a_secret_in_the_command_line_is_warned_of(program: Program, tmp_path: Path, verb: str) -> None:
+    wrong = {"serve": ("--host", "192.0.2.1"), "init": ("--host", "127.0.0.1"), "install": ("--root", str(tmp_path))}
+    code = 1 if verb == "serve" else 0
+    flags = ("--data-dir", "/d") if verb == "install" else ("--data-dir", str(tmp_path / "d"))
+    ended = program(verb, *flags, *wrong[verb], "--admin-password", "s3cret", code=code)
+    assert "every user of this machine can read --admin-password" in ended.error
+    assert "--admin-password-file FILE" in ended.error and "s3cret" not in ended.error
+
+
+def test_a_secret_in_a_file_is_not_warned_of(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    ended = program("init", "--data-dir", tmp_path / "d", "--admin-password-file", tmp_path / "secret")
+    assert ended.error == "" and "s3cret" not in ended.text
+    assert 'password: "s3cret"' in (tmp_path / "d" / "clouds.yaml").read_text()
