@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from appliance.cli import preflight
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT, Appliance
+from tests.waiting import eventually
 
 NOW = 1_800_000_000.0
 
@@ -86,10 +86,10 @@ def test_sighup_takes_over_the_log_level_and_says_what_has_to_wait(tmp_path: Pat
     appliance = Appliance(tmp_path / "data")
     (appliance.directory / "appliance.toml").write_text('log_level = "WARNING"\nregion = "R"\n')
     appliance.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "the new region takes effect at the next start" in appliance.log())
+    eventually(lambda: "the new region takes effect at the next start" in appliance.log())
     (appliance.directory / "appliance.toml").write_text("nonsense = 1\n")
     appliance.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "settings not reloaded" in appliance.log())
+    eventually(lambda: "settings not reloaded" in appliance.log())
     assert appliance.stop() == 0
 
 
@@ -104,14 +104,7 @@ def test_the_working_half_ends_when_the_other_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", outer, mark], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         process.kill()
-    wait_for(mark.exists)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    eventually(mark.exists)
 
 
 @pytest.mark.parametrize("verb", ["serve", "init", "install"])
