@@ -105,6 +105,7 @@ def _next_steps(report: StartupReport, settings: Settings) -> list[str]:
             f"\nThere are no credentials in {settings.data_dir}: sign in with those that you have kept. Without any,",
             f"stop the appliance and run `glance-appliance identity bootstrap --data-dir {settings.data_dir}`.\n",
         ]
-    image = "image create --disk-format qcow2 --container-format bare --public --file disk.img my-image"
+    public = "" if user else "--public "
+    image = f"image create --disk-format qcow2 --container-format bare {public}--file disk.img my-image"
     commands = [*prepare, f"openstack {user}image list", f"openstack {user}{image}"]
     return [f"\n{told}\n", *(f"  {command}" for command in commands), ""]

@@ -21,6 +21,14 @@ IntegrityError = sqlite3.IntegrityError
 
 _BUSY_SECONDS = 30.0
 _STREAM_ROWS = 100
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8192",
+    "journal_size_limit=67108864",
+)
 
 
 class Tx:
@@ -75,15 +83,12 @@ class Database:
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.row_factory = sqlite3.Row
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "cache_size=-8192",
-            "journal_size_limit=67108864",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _migrate(self) -> None:
