@@ -1,4 +1,4 @@
-"""Run the tests under every Python that the appliance supports and this machine has: `pythons.py [ARGUMENTS OF PYTEST]`.
+"""Run the tests under every Python that the appliance supports and this machine has: `pythons.py [PYTEST ARGUMENTS]`.
 
 Each gets an environment of its own, `.venv-3.N`, from the same pins. Prints one line for each at the end.
 """
