@@ -62,7 +62,7 @@ def test_links_lead_to_sections_that_exist(document: Path) -> None:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 TEXTS = [*DOCUMENTS, ROOT / "CHANGELOG.md", *(ROOT / "appliance/cli/topics").glob("*.md")]
-NOT_OURS = {"failed to map segment from shared object"}
+NOT_OURS = {"failed to map segment"}
 """Messages of other programs that the documentation explains."""
 SHORTEST = 12
 """Letters that a text must have in common with a message of the program to be one."""
@@ -81,9 +81,8 @@ def literal(node: ast.expr) -> str:
 def messages() -> list[str]:
     """Every string of the program that could be said to somebody."""
     files = (ROOT / "appliance").rglob("*.py")
-    found = (
-        literal(node) for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.expr)
-    )
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.expr))
+    found = map(literal, nodes)
     return [text for text in found if len(text) >= SHORTEST]
 
 
@@ -105,10 +104,11 @@ def quoted_messages() -> list[tuple[str, str]]:
     found = []
     for document in TEXTS:
         text = document.read_text()
-        quotes = [" ".join(quote.split()) for quote in re.findall(r'\*\*[^*]*?"([^"]+)"[^*]*?\*\*', text)]
+        bold = re.findall(r"(?s)\*\*([^*]+)\*\*", text)
+        quotes = [" ".join(quote.split()) for span in bold for quote in re.findall(r'"([^"]+)"', span)]
         quotes += re.findall(r"(?m)^(?:glance-appliance: )(.+)$", text)
         quotes += re.findall(r"(?m)^((?:No enabled|Can't|The administrator is|There are no credentials).+)$", text)
-        found += [(document.name, quote) for quote in quotes if quote not in NOT_OURS]
+        found += [(document.name, quote) for quote in quotes if not any(other in quote for other in NOT_OURS)]
     return found
 
 
