@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
+.PHONY: help setup clients run test test-legacy test-pythons check sample-images boot-sample test-boot docs bench bench-peers faults clean \
 	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -42,6 +42,9 @@ test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
+
+test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
+	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup ## Lint, formatting, types, and the rules of the floors
 	@$(PY) -m ruff check .
@@ -100,7 +103,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

@@ -3,12 +3,15 @@
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from appliance.errors import Fatal
+
+_LONGEST = 2000
+"""Bytes that are read of a lock."""
 
 
 class DataDir:
@@ -42,12 +45,16 @@ class DataDir:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            holder = lock.read(200).decode("utf-8", "replace").strip() or "another process"
+            holder = lock.read(_LONGEST).decode("utf-8", "replace").partition("\n")[0].strip() or "another process"
             lock.close()
             raise Fatal(f"{self.path} is in use by {holder}") from None
         except OSError as error:
             lock.close()
             raise Fatal(f"can't lock {self.path}: {error.strerror}") from error
+        if not _names(self.path / "lock", lock):
+            # A first start that failed has taken its file away between our open and our lock.
+            lock.close()
+            return self.acquire(purpose)
         try:
             lock.truncate(0)
             lock.write(f"process {os.getpid()} ({purpose})\n".encode())
@@ -56,8 +63,24 @@ class DataDir:
             raise Fatal(f"can't write to {self.path}: {error.strerror}") from error
         self._lock = lock
 
+    def tell(self, facts: Mapping[str, str]) -> None:
+        """Let other processes know something for as long as we own the directory: `told` gives it to them."""
+        if self._lock is not None:
+            self._lock.write("".join(f"{name} {value}\n" for name, value in facts.items()).encode())
+            self._lock.flush()
+
+    def told(self) -> dict[str, str]:
+        """What the owner of the directory tells; nothing if nobody owns it."""
+        lines = (self._lock_text() or "").splitlines()[1:]
+        return {name: value for name, _, value in (line.partition(" ") for line in lines)}
+
     def holder(self) -> str | None:
         """Who owns the directory, in the words that the owner wrote into the lock; None if nobody does."""
+        text = self._lock_text()
+        return None if text is None else text.partition("\n")[0].strip() or "another process"
+
+    def _lock_text(self) -> str | None:
+        """What the lock says; None if nobody holds it."""
         try:
             with open(self.path / "lock", "rb") as file:
                 try:
@@ -65,7 +88,7 @@ class DataDir:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                     return None
                 except BlockingIOError:
-                    return file.read(200).decode("utf-8", "replace").strip() or "another process"
+                    return file.read(_LONGEST).decode("utf-8", "replace")
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -106,3 +129,11 @@ class DataDir:
 
     def _segments_lock(self) -> BinaryIO:
         return open(self.path / "segments.lock", "a+b")
+
+
+def _names(path: Path, file: BinaryIO) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -1,14 +1,15 @@
 """Every setting of the appliance: its name, type, default and meaning, and where its value comes from.
 
 Each is a flag (`--image-port`), an environment variable (`APPLIANCE_IMAGE_PORT`) and a key of `appliance.toml`
-(`image_port`). Flags win over the environment, which wins over the file, which wins over the default.
+(`image_port`). Flags win over the environment, which wins over systemd's credentials, which win over the file, which
+wins over the default. A secret can come from a file of its own (`admin_password_file`) at each of these levels.
 """
 
 import dataclasses
 import os
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -40,6 +41,7 @@ class Settings:
     admin_token: str = _setting(
         "", "bootstrap token: whoever has it is an admin for Identity API v2.0; none unless set"
     )
+    admin_token_file: str = _setting("", "file that holds the bootstrap token")
     admin_token_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
     )
@@ -49,6 +51,7 @@ class Settings:
 
     # -- first start
     admin_password: str = _setting("", "password of the first administrator; random, and printed once, unless set")
+    admin_password_file: str = _setting("", "file that holds that password")
     region: str = _setting("RegionOne", "region of the catalog made at the first start")
     sample_images: str = _setting(
         "",
@@ -123,6 +126,7 @@ class Settings:
     external_auth_url: str = _setting("", "address of that Keystone")
     external_username: str = _setting("", "service user that may validate tokens there, or read everything for edge")
     external_password: str = _setting("", "password of the service user")
+    external_password_file: str = _setting("", "file that holds the password of the service user")
     external_user_domain: str = _setting("Default", "name of the domain of the service user")
     external_project: str = _setting("service", "project of the service user; empty to act on the system")
     external_project_domain: str = _setting("Default", "name of the domain of that project")
@@ -225,8 +229,15 @@ class Settings:
     scrub_interval_days: int = _setting(30, "days within which every stored byte is read and checked; 0 is never")
     scrub_rate: int = _setting(16 * MIB, "bytes a second that the scrub reads at the most")
 
+    @property
+    def keystone_url(self) -> str:
+        """The address of the Keystone whose tokens are taken in the modes external and edge, without a version."""
+        return self.external_auth_url.rstrip("/").removesuffix("/v3")
+
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Settings)}
+SECRETS = ("admin_password", "admin_token", "external_password")
+"""The settings that nobody else may read. For each there is another, `…_file`, that names a file with it."""
 _TYPES = get_type_hints(Settings)
 
 
@@ -246,36 +257,80 @@ def is_switch(name: str) -> bool:
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that flags, environment and file give together.
+    """The settings that flags, environment, systemd's credentials and file give together, the first of them first.
 
     `flags` maps setting names to the text given, or to True for a switch; None means not given. The file is
     `appliance.toml` in the data directory, or the one that `config` in `flags` or `APPLIANCE_CONFIG` names.
     Raises `WrongUsage` for an unknown key or a value that does not fit.
     """
     environment = os.environ if environment is None else environment
-    given = _given(flags, environment)
-    data_dir = given.get("data_dir", FIELDS["data_dir"].default)
+    levels = _given(flags, environment)
+    data_dir = _merged(levels).get("data_dir", FIELDS["data_dir"].default)
     named = flags.get("config") or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     file = Path(named) if named else Path(data_dir) / "appliance.toml"
     if named and not file.is_file():
         raise WrongUsage(f"{file} is not a file")
-    from_file = {name: _convert(name, value, f"{name} in {file}") for name, value in _read(file).items()}
-    return Settings(**{**from_file, **given})
+    levels.append(_credentials(environment))
+    levels.append({name: _convert(name, value, f"{name} in {file}") for name, value in _read(file).items()})
+    return Settings(**_merged([_with_secrets(level) for level in levels]))
 
 
 def check(flags: Mapping[str, Any]) -> None:
     """Raise `WrongUsage` for a flag whose value does not fit. Looks at no file."""
-    Settings(**_given(flags, {}))
+    Settings(**_merged(_given(flags, {})))
 
 
-def _given(flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name in FIELDS:
-        if flags.get(name) is not None:
-            given[name] = _convert(name, flags[name], flag(name))
-        elif variable(name) in environment:
-            given[name] = _convert(name, environment[variable(name)], variable(name))
-    return given
+def _given(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the flags give, and what the environment does."""
+    return [
+        {name: _convert(name, flags[name], flag(name)) for name in FIELDS if flags.get(name) is not None},
+        {
+            name: _convert(name, environment[variable(name)], variable(name))
+            for name in FIELDS
+            if variable(name) in environment
+        },
+    ]
+
+
+def _merged(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Several levels as one; the first that gives a setting wins."""
+    found: dict[str, Any] = {}
+    for level in levels:
+        found = {**level, **found}
+    return found
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `LoadCredential=` in a unit gives: a file for a secret, under the name of its setting."""
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return {}
+    return {f"{name}_file": str(Path(directory) / name) for name in SECRETS if (Path(directory) / name).is_file()}
+
+
+def _with_secrets(level: Mapping[str, Any]) -> dict[str, Any]:
+    """One level with the secrets that its files hold."""
+    found = dict(level)
+    for name in SECRETS:
+        file = found.get(f"{name}_file")
+        if not file:
+            continue
+        if found.get(name):
+            raise WrongUsage(f"{name} and {name}_file can't both be given")
+        found[name] = read_secret(Path(file))
+    return found
+
+
+def read_secret(file: Path) -> str:
+    """The secret in a file: its first line. Raises `WrongUsage`."""
+    try:
+        secret = file.read_text().split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise WrongUsage(f"can't read the secret in {file}: {reason}") from error
+    if not secret:
+        raise WrongUsage(f"the first line of {file} is empty: it should be a secret")
+    return secret
 
 
 def _read(file: Path) -> dict[str, Any]:

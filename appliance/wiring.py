@@ -1,8 +1,8 @@
 """The composition root: settings in, the whole appliance out, on one screen."""
 
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from wsgiref.types import WSGIApplication
 
@@ -17,7 +17,6 @@ from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
 from appliance.api.uploaders import Uploaders
-from appliance.bootstrap import Welcome, new_password, preload, write_credentials
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
@@ -26,7 +25,6 @@ from appliance.identity.edge import Edge
 from appliance.identity.service import Identity
 from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
-from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.image.store_setup import open_stores
 from appliance.image.web_content import MOST_READERS
@@ -36,25 +34,30 @@ from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
+from appliance.startup import Startup, StartupReport, Trace, ports
 from appliance.values import Clock, now
-
-SEEDED = "metadefs:seeded"
-"""The note that the seed of metadata definitions is in: what an admin deletes of it stays deleted."""
 
 
 class Appliance:
-    """Everything that one data directory needs to be served. `with` opens it, `start` listens, `run` serves."""
+    """Everything that one data directory needs to be served. `with` opens it, `start` listens, `run` serves.
 
-    def __init__(self, settings: Settings, clock: Clock = now) -> None:
+    With `sockets`, one for each of `startup.ports`, it listens there.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = now, sockets: Sequence[socket.socket] = ()) -> None:
         self.settings = settings
         self.clock = clock
         self.directory = DataDir(settings.data_dir)
+        self._sockets = sockets
+        self._trace = Trace(self.directory)
 
     def __enter__(self) -> "Appliance":
         """Own the directory, open what is in it, and put right what a crash has left."""
         with ExitStack() as opened:
             self.directory.acquire("serve")
             opened.callback(self.directory.release)
+            self._trace.begin()
+            opened.callback(self._trace.undo)
             self._open(opened)
             self._opened = opened.pop_all()
         return self
@@ -74,7 +77,6 @@ class Appliance:
 
         legacy = Legacy(self.identity, settings, self._ports, self._admin_port) if settings.legacy else None
         addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
-        identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
         believed = verification(self.identity, Notes(self.db), settings, self.clock)
@@ -96,46 +98,56 @@ class Appliance:
                 *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
             ),
         )
-        self.routes: dict[str, Sequence[Route]] = {"image": image.routes, "identity": identity.routes}
+        self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
         self._authenticate = believed.validate
-        served: list[tuple[WSGIApplication, int]] = [(image, settings.image_port), (identity, settings.identity_port)]
+        served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
-            old_image = legacy.image(image, self.images, self.db, self.clock, believed.validate)
-            served = [(old_image, settings.image_port), (legacy.identity(identity), settings.identity_port)]
-            served.append((legacy.admin_identity(), settings.legacy_admin_port))
+            served["image"] = legacy.image(image, self.images, self.db, self.clock, believed.validate)
+        if settings.identity_mode != "external":
+            identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
+            self.routes["identity"] = identity.routes
+            served["identity"] = legacy.identity(identity) if legacy else identity
+            if legacy:
+                served["admin"] = legacy.admin_identity()
+        if legacy:
             self.routes |= legacy.routes
         self.server = Server(self._listeners(served), self._limits())
+        opened.callback(self.server.close)
 
-    def _listeners(self, served: list[tuple[WSGIApplication, int]]) -> list[Listener]:
-        """A listener for each service and port: the image's, the identity's, and the admin's of old if there is one."""
+    def _listeners(self, served: dict[str, WSGIApplication]) -> list[Listener]:
+        """A listener for each port: the image's, the identity's, and the admin's of v2.0 if there is one."""
         settings = self.settings
         proxies = TrustedProxies(settings.trusted_proxies)
+        apps = list(served.values())
         if settings.single_port:
-            (image, port), (identity, _), *others = served
-            served = [(Mount({"/image": image, "/identity": identity}), port), *others]
+            mounted = {f"/{name}": app for name, app in served.items() if name != "admin"}
+            apps = [Mount(mounted), *apps[len(mounted) :]]
+        sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
         uploaders = Uploaders(self._authenticate, proxies, "/image" if settings.single_port else "")
         return [
             Listener(
                 BehindProxies(app, proxies),
                 settings.host,
                 port,
+                sock=sock,
                 # Only images are large: at the other ports nobody gets a thread for a body.
                 identify=uploaders.identify if number == 0 else None,
                 is_proxy=proxies.trusts,
             )
-            for number, (app, port) in enumerate(served)
+            for number, (app, port, sock) in enumerate(zip(apps, ports(settings).values(), sockets, strict=True))
         ]
 
     def _ports(self) -> tuple[int, int]:
-        ports = [port for _, port in self.server.addresses]
-        return ports[0], ports[0 if self.settings.single_port else 1]
+        """The image's and the identity's; without an identity service of our own, nothing of its port is ever asked."""
+        numbers = [port for _, port in self.server.addresses]
+        return numbers[0], numbers[0 if self.settings.single_port or len(numbers) == 1 else 1]
 
     def _admin_port(self) -> int:
         return self.server.addresses[-1][1]
 
     def _find_image_service(self, region: str, interface: str) -> str | None:
         """The image service of a region by our catalog: what glance-download fetches from."""
-        image, identity = self._urls()
+        image, identity = self._urls(self._bases())
         for service in self.identity.catalog.rendered(Addresses(identity, image), None, ""):
             for endpoint in service["endpoints"] if service["type"] == "image" else ():
                 if (endpoint["region_id"], endpoint["interface"]) == (region, interface):
@@ -166,54 +178,34 @@ class Appliance:
             underscored_headers=UNDERSCORED if settings.legacy else (),
         )
 
-    def init(self) -> Welcome:
+    def init(self) -> StartupReport:
         """Do what the first start has to do, and leave the rest to it: nothing listens."""
-        password, said = self._prepare()
-        settings = self.settings
-        port = settings.image_port if settings.single_port else settings.identity_port
-        mount = "/identity" if settings.single_port else ""
-        image_url, identity_url = "", f"{_base(settings.host, port)}{mount}"
-        return self._welcome(image_url, identity_url, password, said)
+        bases = [_base(self.settings.host, port) for port in ports(self.settings).values()]
+        return self._make_missing(*self._urls(bases))
 
-    def start(self) -> Welcome:
-        """Do what the first start has to do, listen, and say where."""
-        password, said = self._prepare()
+    def start(self) -> StartupReport:
+        """Listen, do what the first start has to do, and say where."""
         self.server.start()
-        image_url, identity_url = self._urls()
-        welcome = self._welcome(image_url, identity_url, password, said)
-        welcome.admin_url = self._bases()[-1] if self.settings.legacy else ""
-        return welcome
-
-    def _prepare(self) -> tuple[str | None, list[str]]:
-        """Make what is not there yet: rows, definitions, samples. Gives a new admin's password, and what to say."""
-        settings = self.settings
-        password = None
-        notes = Notes(self.db)
-        # An edge site's users and projects are a copy of another's: it has no first ones of its own.
-        if settings.identity_mode != "edge" and not self.identity.bootstrapped():
-            password = settings.admin_password or new_password()
-            self.identity.bootstrap(password, settings.region)
-        if notes.get(SEEDED) is None:
-            load_seed(self.db, self.clock)
-            notes.set(SEEDED, "yes")
-        said = []
-        if settings.sample_images:
-            said = preload(self.images, self.identity.first_admin(), Path(settings.sample_images), notes)
-        return password, said
-
-    def _welcome(self, image_url: str, identity_url: str, password: str | None, said: list[str]) -> Welcome:
-        write_credentials(self.directory, identity_url, self.settings.region, password)
-        shown = password if password and not self.settings.admin_password else ""
-        return Welcome(image_url, identity_url, self.directory.clouds, self.directory.openrc, shown, said)
+        bases = self._bases()
+        report = self._make_missing(*self._urls(bases))
+        self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
+        report.admin_url = bases[-1] if "legacy_admin_port" in ports(self.settings) else ""
+        return report
 
     def _bases(self) -> list[str]:
         return [_base(host, port) for host, port in self.server.addresses]
 
-    def _urls(self) -> tuple[str, str]:
-        bases = self._bases()
-        if self.settings.single_port:
-            return f"{bases[0]}/image", f"{bases[0]}/identity"
-        return bases[0], bases[1]
+    def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
+        startup = Startup(self.settings, self.directory, self.db, self.identity, self.images, self.clock)
+        return startup.make_missing(self._trace, image_url, identity_url)
+
+    def _urls(self, bases: Sequence[str]) -> tuple[str, str]:
+        """Where the image and the identity service are, by the addresses that are listened on."""
+        settings = self.settings
+        image = f"{bases[0]}/image" if settings.single_port else bases[0]
+        if settings.identity_mode == "external":
+            return image, settings.keystone_url
+        return image, f"{bases[0]}/identity" if settings.single_port else bases[1]
 
     def run(self) -> None:
         """Serve until `stop`."""

@@ -25,8 +25,10 @@ FLOORS["image"] = (2, BASE | STORE, "images don't know identity: the caller arri
 FLOORS["identity"] = (2, BASE | STORE, "identity does not know images")
 FLOORS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
 FLOORS["server"] = (4, BASE, "the server knows HTTP, not Glance")
-for _room in ("jobs", "bootstrap", "backup", "doctor"):
+for _room in ("jobs", "backup", "doctor"):
     FLOORS[_room] = (4, BASE | STORE | DOMAIN, "background work stands beside the API, not on it")
+FLOORS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
+FLOORS["startup"] = (5, set(FLOORS), "what the first start does may touch all that it starts")
 FLOORS["wiring"] = (5, set(FLOORS), "the composition root sees all but the command line")
 FLOORS["cli"] = (5, set(FLOORS) | {"wiring"}, "the command line sees all")
 FLOORS["__main__"] = (5, {"cli"}, "the entry only calls the command line")

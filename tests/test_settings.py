@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import WrongUsage
-from appliance.settings import load
+from appliance.settings import FIELDS, SECRETS, load, variable
 
 
 def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:
@@ -51,3 +51,54 @@ def test_what_does_not_fit_is_wrong_usage(
     (tmp_path / "appliance.toml").write_text(file)
     with pytest.raises(WrongUsage, match=sentence):
         load({"data_dir": str(tmp_path), **flags}, environment)
+
+
+def secret_file(tmp_path: Path, text: str = "from a file\nnot this line\n") -> str:
+    (tmp_path / "secret").write_text(text)
+    return str(tmp_path / "secret")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_can_come_from_a_file_at_each_level(name: str, tmp_path: Path) -> None:
+    file = secret_file(tmp_path)
+    flags: dict[str, str] = {"data_dir": str(tmp_path)}
+    assert getattr(load({**flags, f"{name}_file": file}, {}), name) == "from a file"
+    assert getattr(load(flags, {variable(f"{name}_file"): file}), name) == "from a file"
+    (tmp_path / "appliance.toml").write_text(f'{name}_file = "{file}"\n')
+    assert getattr(load(flags, {}), name) == "from a file"
+
+
+def test_a_secret_and_a_file_of_it_win_by_their_levels(tmp_path: Path) -> None:
+    file = secret_file(tmp_path)
+    flags = {"data_dir": str(tmp_path)}
+    both = load({**flags, "admin_password_file": file}, {"APPLIANCE_ADMIN_PASSWORD": "environment"})
+    assert both.admin_password == "from a file"
+    both = load({**flags, "admin_password": "flag"}, {"APPLIANCE_ADMIN_PASSWORD_FILE": file})
+    assert both.admin_password == "flag"
+    with pytest.raises(WrongUsage, match="admin_password and admin_password_file can't both be given"):
+        load({**flags, "admin_password": "x", "admin_password_file": file}, {})
+
+
+def test_credentials_of_systemd_are_secrets(tmp_path: Path) -> None:
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    (directory / "admin_password").write_text("sealed\n")
+    (directory / "unrelated").write_text("x")
+    environment = {"CREDENTIALS_DIRECTORY": str(directory)}
+    (tmp_path / "appliance.toml").write_text('admin_password = "in the open"\n')
+    assert load({"data_dir": str(tmp_path)}, environment).admin_password == "sealed"
+    environment["APPLIANCE_ADMIN_PASSWORD"] = "by hand"
+    assert load({"data_dir": str(tmp_path)}, environment).admin_password == "by hand"
+
+
+@pytest.mark.parametrize(("text", "sentence"), [(None, "No such file"), ("", "is empty"), ("\nx", "is empty")])
+def test_a_file_without_a_secret_is_wrong_usage(text: str | None, sentence: str, tmp_path: Path) -> None:
+    if text is not None:
+        secret_file(tmp_path, text)
+    with pytest.raises(WrongUsage, match=sentence):
+        load({"data_dir": str(tmp_path), "admin_password_file": str(tmp_path / "secret")}, {})
+
+
+def test_what_looks_like_a_secret_is_listed_as_one() -> None:
+    assert set(SECRETS) == {name for name in FIELDS if name.endswith(("_password", "_token", "_secret"))}
+    assert all(f"{name}_file" in FIELDS for name in SECRETS)

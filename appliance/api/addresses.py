@@ -26,6 +26,8 @@ class AddressBook:
     ) -> None:
         """`admin_port` is where the admin's half of Identity API v2.0 is; `at_admin_port` says that this is there."""
         self._identity = settings.public_identity_url.rstrip("/").removesuffix("/v3")
+        # Whose tokens we take is whom a client without one is sent to.
+        self._tokens = settings.keystone_url if settings.identity_mode != "own" else self._identity
         self._image = settings.public_image_url.rstrip("/")
         self._single_port = settings.single_port
         self._ports: Ports = ports or (lambda: (settings.image_port, settings.identity_port))
@@ -52,8 +54,8 @@ class AddressBook:
         return Addresses(identity, image, admin)
 
     def identity_from_image(self, request: Request[Any]) -> str:
-        """The identity service's address, for a request that came to the image service."""
-        return self._identity or self._beside(request.base_url, "/image", "/identity", self._ports()[1])
+        """The address of the identity service that issues the tokens, for a request that came to the image service."""
+        return self._tokens or self._beside(request.base_url, "/image", "/identity", self._ports()[1])
 
     def _beside(self, base_url: str, ours: str, other: str, port: int) -> str:
         """The other service's address: its mount beside ours, or its port on the same host."""

@@ -15,7 +15,8 @@ from appliance.image.stores import Stores
 from appliance.settings import Settings
 from appliance.values import now
 
-_NAMES = ("data_dir", "enabled_backends", "default_backend", "log_level")
+DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "log_level")
+"""The settings that say which directory, and where its stores are."""
 
 
 @dataclass(slots=True)
@@ -29,8 +30,8 @@ class OpenDirectory:
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
-    """The flags that say which directory, and where its stores are."""
-    add_settings(parser, _NAMES)
+    """The flags of a verb that needs no other settings."""
+    add_settings(parser, DIRECTORY)
 
 
 def settings_for(arguments: argparse.Namespace) -> Settings:

@@ -3,14 +3,20 @@
 import argparse
 import os
 import time
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from appliance.blobs.durable import Disk
-from appliance.cli.directory import add_directory, owned, settings_for
+from appliance.blobs.verify import Finding
+from appliance.cli.directory import OpenDirectory, add_directory, owned, settings_for
+from appliance.cli.stale_password import stale_password
 from appliance.datadir import DataDir
 from appliance.doctor import Doctor
 from appliance.errors import Fatal
+from appliance.identity.administrators import administrators, has_users
 from appliance.settings import Settings
+from appliance.startup import no_administrator
 from appliance.values import now
 
 
@@ -33,11 +39,23 @@ def run(arguments: argparse.Namespace) -> int:
             for done in doctor.repair():
                 print(done)
         count = 0
-        for finding in doctor.examine(deep=arguments.deep):
+        findings = chain(doctor.examine(deep=arguments.deep), _access(settings, opened))
+        for finding in findings:
             print(f"{finding.kind}: {finding.text}")
             count += 1
     print(f"{count} findings" if count else "nothing is wrong")
     return 1 if count else 0
+
+
+def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
+    """Whether an administrator can get in, if there have been users here yet."""
+    if settings.identity_mode != "own" or not has_users(opened.db):
+        return
+    directory = opened.directory
+    if not administrators(opened.db):
+        yield Finding("no-administrator", no_administrator(directory))
+    elif stale := stale_password(directory):
+        yield Finding("stale-password", stale)
 
 
 def _rebuild(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from appliance.settings import FIELDS, Settings, flag, is_switch, load, variable
+from appliance.settings import FIELDS, SECRETS, Settings, flag, is_switch, load, variable
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
@@ -23,6 +23,16 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The settings that this command line, the environment and the file give."""
     return load(vars(arguments))
+
+
+def exposed_secrets(arguments: argparse.Namespace) -> list[str]:
+    """A warning for each secret that is in the command line, where every user of the machine can read it."""
+    given = [name for name in SECRETS if getattr(arguments, name, None) is not None]
+    return [
+        f"every user of this machine can read {flag(name)} in the list of processes: say {flag(f'{name}_file')} FILE, "
+        f"or set {variable(name)}"
+        for name in given
+    ]
 
 
 def describe(name: str) -> tuple[str, str, str, str]:

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from appliance.cli.flags import add_settings
+from appliance.cli.client.output import say
+from appliance.cli.flags import add_settings, exposed_secrets
 from appliance.cli.machine import Machine
 from appliance.cli.systemd import (
     DATA_DIR,
@@ -40,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     machine = Machine(root=Path(arguments.root).absolute() if arguments.root else None, dry=arguments.dry_run)
     if arguments.config:
         raise WrongUsage(f"the service's settings file is {SETTINGS}: copy yours there after install")
+    for warning in exposed_secrets(arguments):
+        say(warning)
     settings = _settings_file(arguments)
     machine.demand_root("install")
     service = _service(arguments)

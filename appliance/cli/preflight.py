@@ -24,6 +24,8 @@ def check(data_dir: Path, now: float) -> list[str]:
     if data_dir.exists() and not data_dir.is_dir():
         raise Fatal(f"{data_dir} can't be the data directory: it is a file")
     _check_owner(directory)
+    if holder := directory.holder():
+        raise Fatal(f"{directory.path} is in use by {holder}")
     return [warning for warning in (_check_clock(directory, now), _check_room(directory)) if warning]
 
 

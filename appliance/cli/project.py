@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 from urllib.parse import quote
 
+from appliance.cli.client.administrators import add_yes, check_remaining, on_projects
 from appliance.cli.client.arguments import add_cloud, add_output, session_of
 from appliance.cli.client.lookup import find_identity
 from appliance.cli.client.output import show_list, show_one
@@ -77,6 +78,7 @@ def _set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="its new name")
     parser.add_argument("--description", help="what it is for")
     parser.add_argument("--enabled", action=argparse.BooleanOptionalAction, default=None, help="whether it can be used")
+    add_yes(parser)
 
 
 def _set(arguments: argparse.Namespace) -> int:
@@ -86,6 +88,8 @@ def _set(arguments: argparse.Namespace) -> int:
         raise WrongUsage("say what to change")
     session = session_of(arguments)
     project = find_identity(session, "project", arguments.project, **domain_id(session, arguments.domain))
+    if fields.get("enabled") is False:
+        check_remaining(arguments, session, on_projects([project["id"]]))
     answer = session.call("PATCH", "identity", f"/projects/{quote(project['id'], safe='')}", {"project": fields})
     show_one(arguments, _shown(answer.json()["project"]))
     return 0
@@ -94,13 +98,16 @@ def _set(arguments: argparse.Namespace) -> int:
 def _delete_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("projects", metavar="PROJECT", nargs="+", help="id or name")
     add_domain(parser, "the projects")
+    add_yes(parser)
     add_cloud(parser)
 
 
 def _delete(arguments: argparse.Namespace) -> int:
     session = session_of(arguments)
     domain = domain_id(session, arguments.domain)
-    for project in [find_identity(session, "project", typed, **domain) for typed in arguments.projects]:
+    projects = [find_identity(session, "project", typed, **domain) for typed in arguments.projects]
+    check_remaining(arguments, session, on_projects(project["id"] for project in projects))
+    for project in projects:
         session.call("DELETE", "identity", f"/projects/{quote(project['id'], safe='')}")
     return 0
 

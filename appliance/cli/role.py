@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from appliance.cli.client.administrators import add_yes, by_grant, check_remaining
 from appliance.cli.client.arguments import add_cloud, add_output, session_of
 from appliance.cli.client.lookup import find_identity
 from appliance.cli.client.output import show_list
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "list": Member("list roles", _list_arguments, _list),
             "holders": Member("list who has which role where", _holders_arguments, _holders),
             "grant": Member("give a role to a user or group", _grant_arguments, _grant),
-            "revoke": Member("take a role from a user or group", _grant_arguments, _revoke),
+            "revoke": Member("take a role from a user or group", _revoke_arguments, _revoke),
         },
     )
 
@@ -79,6 +80,11 @@ def _grant_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud(parser)
 
 
+def _revoke_arguments(parser: argparse.ArgumentParser) -> None:
+    _grant_arguments(parser)
+    add_yes(parser)
+
+
 def _grant(arguments: argparse.Namespace) -> int:
     session = session_of(arguments)
     session.call("PUT", "identity", _grant_path(session, arguments))
@@ -87,7 +93,9 @@ def _grant(arguments: argparse.Namespace) -> int:
 
 def _revoke(arguments: argparse.Namespace) -> int:
     session = session_of(arguments)
-    session.call("DELETE", "identity", _grant_path(session, arguments))
+    path = _grant_path(session, arguments)
+    check_remaining(arguments, session, by_grant(path))
+    session.call("DELETE", "identity", path)
     return 0
 
 

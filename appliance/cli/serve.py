@@ -9,13 +9,13 @@ import time
 from types import FrameType
 
 from appliance import logs
-from appliance.bootstrap import Welcome
 from appliance.cli import parent, preflight
 from appliance.cli.bundled import with_bundled_samples
-from appliance.cli.flags import add_settings, settings_of
+from appliance.cli.flags import add_settings, exposed_secrets, settings_of
 from appliance.cli.systemd import is_one_file
 from appliance.errors import ApplianceError, WrongUsage
 from appliance.settings import FIELDS, Settings
+from appliance.startup import StartupReport, bound
 from appliance.wiring import Appliance
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = with_bundled_samples(settings_of(arguments))
     _start_log(settings.log_level)
-    for warning in preflight.check(settings.data_dir, time.time()):
+    for warning in (*exposed_secrets(arguments), *preflight.check(settings.data_dir, time.time())):
         log.warning(warning)
     started_by = os.getppid()
-    with Appliance(settings) as appliance:
-        welcome = appliance.start()
+    with bound(settings) as sockets, Appliance(settings, sockets=sockets) as appliance:
+        report = appliance.start()
 
         def stop(number: int, frame: FrameType | None) -> None:
             appliance.stop()
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, lambda number, frame: _reload(arguments, settings, appliance))
         if is_one_file():
             parent.follow()
-        _greet(welcome)
+        _print_report(report, settings)
         appliance.run()
     parent.clean_up(started_by)
     return 0
@@ -72,21 +72,40 @@ def _start_log(level: str) -> None:
         raise WrongUsage(f"log_level can't be {level!r}: say DEBUG, INFO, WARNING or ERROR") from None
 
 
-def _greet(welcome: Welcome) -> None:
+def _print_report(report: StartupReport, settings: Settings) -> None:
     """The ready lines, which scripts read, and then what a person types next."""
-    print(f"image {welcome.image_url}")
-    print(f"identity {welcome.identity_url}/v3")
-    if welcome.admin_url:
-        print(f"identity-admin {welcome.admin_url}/v2.0")
-    if welcome.new_password:
-        print(f"\nThe administrator is admin, with the password {welcome.new_password}")
-        print(f"(printed this once; {welcome.clouds} has it too)")
-    for sentence in welcome.notes:
-        print(sentence)
-    print(
-        "\nNow type in another terminal:\n\n"
-        f"  source {welcome.openrc}\n"
-        "  openstack image list\n"
-        "  openstack image create --disk-format qcow2 --container-format bare --public --file disk.img my-image\n"
-    )
+    print(f"image {report.image_url}")
+    print(f"identity {report.identity_url}/v3")
+    if report.admin_url:
+        print(f"identity-admin {report.admin_url}/v2.0")
+    if report.new_password:
+        print(f"\nThe administrator is admin, with the password {report.new_password}")
+        print(f"(printed this once; {report.files[0]} has it too)")
+    for message in report.messages:
+        print(message)
+    print("\n".join(_next_steps(report, settings)))
     sys.stdout.flush()
+
+
+def _next_steps(report: StartupReport, settings: Settings) -> list[str]:
+    """What to type in another terminal, with the files that are there."""
+    sourced = [path for path in report.files if path.name == "admin-openrc"]
+    if settings.identity_mode != "own":
+        prepare = [f"export OS_CLIENT_CONFIG_FILE={report.files[0]} OS_CLOUD=appliance"]
+        told = (
+            f"The tokens of {settings.keystone_url} are taken here. A user of that Keystone types in another terminal:"
+        )
+        user = "--os-username USER --os-project-name PROJECT "
+    elif report.files:
+        prepare = [f"source {sourced[0]}"] if sourced else [f"export OS_CLIENT_CONFIG_FILE={report.files[0]}"]
+        prepare = prepare if sourced else [f"{prepare[0]} OS_CLOUD=appliance"]
+        told, user = "Now type in another terminal:", ""
+    else:
+        return [
+            f"\nThere are no credentials in {settings.data_dir}: sign in with those that you have kept. Without any,",
+            f"stop the appliance and run `glance-appliance identity bootstrap --data-dir {settings.data_dir}`.\n",
+        ]
+    public = "" if user else "--public "
+    image = f"image create --disk-format qcow2 --container-format bare {public}--file disk.img my-image"
+    commands = [*prepare, f"openstack {user}image list", f"openstack {user}{image}"]
+    return [f"\n{told}\n", *(f"  {command}" for command in commands), ""]

@@ -4,12 +4,17 @@ import argparse
 from typing import Any
 from urllib.parse import quote
 
+from appliance import client_files
+from appliance.cli.client.administrators import add_yes, check_remaining, of_users
 from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.credentials import data_directories
 from appliance.cli.client.lookup import find_identity
-from appliance.cli.client.output import show_list, show_one
+from appliance.cli.client.output import say, show_list, show_one
 from appliance.cli.client.people import add_domain, add_password, domain_id, new_password
+from appliance.cli.client.session import Session, same_address
 from appliance.cli.verbs import Member, add_group
-from appliance.errors import WrongUsage
+from appliance.datadir import DataDir
+from appliance.errors import ApplianceError, WrongUsage
 
 _COLUMNS = ("id", "name", "enabled")
 _NOT_SHOWN = ("links", "password")
@@ -100,6 +105,7 @@ def _set_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="its new name")
     parser.add_argument("--email", help="its new address for mail")
     parser.add_argument("--enabled", action=argparse.BooleanOptionalAction, default=None, help="whether it may sign in")
+    add_yes(parser)
 
 
 def _set(arguments: argparse.Namespace) -> int:
@@ -108,6 +114,8 @@ def _set(arguments: argparse.Namespace) -> int:
     if not fields:
         raise WrongUsage("say what to change")
     session, user = _find(arguments)
+    if fields.get("enabled") is False:
+        check_remaining(arguments, session, of_users([user["id"]]))
     changed = session.call("PATCH", "identity", f"/users/{quote(user['id'], safe='')}", {"user": fields}).json()["user"]
     show_one(arguments, _shown(changed))
     return 0
@@ -127,28 +135,45 @@ def _password(arguments: argparse.Namespace) -> int:
     if arguments.user:
         user = find_identity(session, "user", arguments.user, **domain_id(session, arguments.domain))
         with new_password(arguments, user["name"]) as password:
-            document = {"user": {"password": password}}
-            session.call("PATCH", "identity", f"/users/{quote(user['id'], safe='')}", document)
-        return 0
-    user = session.token()["user"]
-    if not session.password:
-        raise WrongUsage("one's own password can be changed only with the old one: sign in with a password")
-    with new_password(arguments, user["name"]) as password:
-        document = {"user": {"original_password": session.password, "password": password}}
-        session.call("POST", "identity", f"/users/{quote(user['id'], safe='')}/password", document)
+            session.call("PATCH", "identity", f"/users/{quote(user['id'], safe='')}", {"user": {"password": password}})
+    else:
+        token = session.token()["user"]
+        user = {**token, "domain_id": token["domain"]["id"]}
+        if not session.password:
+            raise WrongUsage("one's own password can be changed only with the old one: sign in with a password")
+        with new_password(arguments, user["name"]) as password:
+            document = {"user": {"original_password": session.password, "password": password}}
+            session.call("POST", "identity", f"/users/{quote(user['id'], safe='')}/password", document)
+    if (user["name"], user["domain_id"]) == ("admin", "default"):
+        for directory in data_directories(arguments):
+            _update_files(DataDir(directory), session, password)
     return 0
+
+
+def _update_files(directory: DataDir, session: Session, password: str) -> None:
+    """Bring the files for clients of an appliance of this machine up to date, if they are of the one we changed."""
+    if not same_address(client_files.identity_url_of(directory) + "/v3", session.address("identity")):
+        return
+    try:
+        for path in client_files.change_password(directory, password):
+            say(f"{path} has it, too.")
+    except (OSError, ApplianceError) as error:
+        say(f"The files in {directory.path} still have the former password: {error}")
 
 
 def _delete_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("users", metavar="USER", nargs="+", help="id or name")
     add_domain(parser, "the users")
+    add_yes(parser)
     add_cloud(parser)
 
 
 def _delete(arguments: argparse.Namespace) -> int:
     session = session_of(arguments)
     domain = domain_id(session, arguments.domain)
-    for user in [find_identity(session, "user", typed, **domain) for typed in arguments.users]:
+    users = [find_identity(session, "user", typed, **domain) for typed in arguments.users]
+    check_remaining(arguments, session, of_users(user["id"] for user in users))
+    for user in users:
         session.call("DELETE", "identity", f"/users/{quote(user['id'], safe='')}")
     return 0
 

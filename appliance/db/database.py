@@ -24,6 +24,14 @@ _STREAM_ROWS = 100
 _CACHED_STATEMENTS = 128
 _LARGE_STATEMENT = 4096
 """Characters; a statement of more is not kept compiled, for clients decide how many such there are."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8192",
+    "journal_size_limit=67108864",
+)
 
 
 class Tx:
@@ -84,15 +92,12 @@ class Database:
             cached_statements=cached_statements,
         )
         connection.row_factory = sqlite3.Row
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "cache_size=-8192",
-            "journal_size_limit=67108864",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _migrate(self) -> None:

@@ -36,7 +36,7 @@ class KeystoneClient:
     """GETs on a Keystone, in the name of the service user that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = settings.external_auth_url.rstrip("/").removesuffix("/v3") + "/v3"
+        self._url = f"{settings.keystone_url}/v3"
         if not self._url.startswith(("http://", "https://")):
             raise Fatal("external_auth_url is not the http or https address of a Keystone")
         self._auth = _auth(settings)

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from appliance.db.database import Database
-from appliance.db.records import Filter
-from appliance.errors import Unauthenticated, WrongUsage
+from appliance.db.records import Filter, Record
+from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.access_rules import permit
+from appliance.identity.administrators import administrators, has_password
 from appliance.identity.application_credentials import ApplicationCredentials
 from appliance.identity.assignment_list import AssignmentList
 from appliance.identity.assignments import Assignments
 from appliance.identity.authentication import Authentication
-from appliance.identity.bootstrap import DEFAULT_DOMAIN, Bootstrap
+from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap
 from appliance.identity.catalog import Catalog
 from appliance.identity.claims import SECOND
 from appliance.identity.compliance import Compliance
@@ -183,6 +184,28 @@ class Identity:
         """Make the first rows: domain, admin with this password, roles, catalog. Does nothing where they are there."""
         if not self.bootstrapped():
             Bootstrap(self.ledger, self.passwords).run(password, region)
+
+    def restore_administrator(self, password: str | None, region: str) -> None:
+        """Make or enable whatever of the first rows is missing or disabled. With a password, the admin gets it.
+
+        Raises `Invalid` if there is no admin and no password.
+        """
+        first = Bootstrap(self.ledger, self.passwords)
+        found = first.admin()
+        if found is None and password is None:
+            raise Invalid("A new administrator needs a password.")
+        first.run(password or "", region)
+        if found is not None:
+            changes = {"enabled": True} | ({"password": password} if password is not None else {})
+            self.users.update(found["id"], changes)
+
+    def is_password_of_admin(self, password: str) -> bool:
+        """Whether it is; counts as no attempt to log in."""
+        return has_password(self.ledger.db, self.passwords, ADMIN, DEFAULT_DOMAIN, password)
+
+    def administrators(self) -> list[Record]:
+        """The users who could log in and manage everything."""
+        return administrators(self.ledger.db)
 
     def first_admin(self) -> Caller:
         """Whoever acts for the appliance itself: an admin on the project of the same name."""

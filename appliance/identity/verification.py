@@ -24,6 +24,8 @@ def verification(identity: Identity, notes: Notes, settings: Settings, clock: Cl
     """What `identity_mode` asks for. An `Edge` wants its `copy` called every `edge_sync_seconds`. Raises `Fatal`."""
     if settings.identity_mode == "own":
         return identity
+    if settings.use_keystone_limits:
+        raise Fatal("use_keystone_limits needs the limits of our own identity service; set user_storage_quota instead")
     if settings.identity_mode == "external":
         return ExternalIdentity(KeystoneClient(settings), settings, clock)
     if settings.identity_mode == "edge":

@@ -55,6 +55,12 @@ class Listener:
     """Asked before a body that streams gets a thread. None: nobody is known here, so that all bodies are small."""
     is_proxy: Callable[[str], bool] = lambda address: False
     """Whether connections from this address are those of many clients."""
+    sock: socket.socket | None = None
+    """What `bind` gave for that address, if it was called before."""
+
+
+class AddressInUse(Fatal):
+    """Another program listens there."""
 
 
 def adjustments(limits: Limits) -> Adjustments:
@@ -80,8 +86,8 @@ def adjustments(limits: Limits) -> Adjustments:
     return adj
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A bound socket at the first address that `host` has. Raises Fatal."""
+def bind(host: str, port: int, backlog: int = Limits().backlog) -> socket.socket:
+    """A socket that listens at the first address that `host` has. Raises Fatal."""
     if not 0 <= port <= 65535:
         raise Fatal(f"Can't listen on {shown(host, port)}: ports go from 0 to 65535.")
     try:
@@ -94,6 +100,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
+        # Linux tells a busy port apart only here if both sides allow reuse.
+        sock.listen(backlog)
     except OSError as error:
         sock.close()
         raise _cannot_listen(host, port, error) from error
@@ -107,7 +115,7 @@ def shown(host: str, port: int) -> str:
 
 def _cannot_listen(host: str, port: int, error: OSError) -> Fatal:
     if error.errno == errno.EADDRINUSE:
-        return Fatal(f"Can't listen on {shown(host, port)}: another program listens there already.")
+        return AddressInUse(f"Can't listen on {shown(host, port)}: another program listens there already.")
     if error.errno == errno.EACCES:
         return Fatal(f"Can't listen on {shown(host, port)}: this user may not use that port.")
     return Fatal(f"Can't listen on {shown(host, port)}: {error.strerror or error}.")
@@ -125,23 +133,18 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         self._pause_until = 0.0
         self._warn_at = 0.0
         self._more = False
-        sock = bind(listener.host, listener.port)
+        sock = listener.sock or bind(listener.host, listener.port, adj.backlog)
         info = (sock.family, sock.type, sock.proto, sock.getsockname())
-        try:
-            super().__init__(
-                listener.app,
-                hub.loop,
-                _sock=sock,
-                # Never asked for anything: add_task is ours.
-                dispatcher=hub.workers,
-                adj=adj,
-                sockinfo=info,
-                bind_socket=False,
-            )
-        except OSError as error:
-            # Linux tells a busy port apart only in listen() if both sides allow reuse.
-            self.close()
-            raise _cannot_listen(listener.host, listener.port, error) from error
+        super().__init__(
+            listener.app,
+            hub.loop,
+            _sock=sock,
+            # Never asked for anything: add_task is ours.
+            dispatcher=hub.workers,
+            adj=adj,
+            sockinfo=info,
+            bind_socket=False,
+        )
 
     @property
     def address(self) -> tuple[str, int]:

@@ -66,6 +66,13 @@ class Server:
         finally:
             self._close()
 
+    def close(self) -> None:
+        """Give up what `start` took, if `run` has not done so: for a start that fails later."""
+        if not self._closed:
+            for port in self._ports:
+                _stop_listening(port)
+            self._close()
+
     def stop(self, grace_seconds: float | None = None) -> None:
         """Ask `run` to end: accept nothing more, let running requests end within the grace, then cut them.
 

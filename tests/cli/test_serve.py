@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from appliance.cli import preflight
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT, Appliance
+from tests.waiting import eventually
 
 NOW = 1_800_000_000.0
 
@@ -86,10 +86,10 @@ def test_sighup_takes_over_the_log_level_and_says_what_has_to_wait(tmp_path: Pat
     appliance = Appliance(tmp_path / "data")
     (appliance.directory / "appliance.toml").write_text('log_level = "WARNING"\nregion = "R"\n')
     appliance.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "the new region takes effect at the next start" in appliance.log())
+    eventually(lambda: "the new region takes effect at the next start" in appliance.log())
     (appliance.directory / "appliance.toml").write_text("nonsense = 1\n")
     appliance.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "settings not reloaded" in appliance.log())
+    eventually(lambda: "settings not reloaded" in appliance.log())
     assert appliance.stop() == 0
 
 
@@ -104,11 +104,21 @@ def test_the_working_half_ends_when_the_other_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", outer, mark], cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
         process.kill()
-    wait_for(mark.exists)
+    eventually(mark.exists)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+@pytest.mark.parametrize("verb", ["serve", "init", "install"])
+def test_a_secret_in_the_command_line_is_warned_of(program: Program, tmp_path: Path, verb: str) -> None:
+    wrong = {"serve": ("--host", "192.0.2.1"), "init": ("--host", "127.0.0.1"), "install": ("--root", str(tmp_path))}
+    code = 1 if verb == "serve" else 0
+    flags = ("--data-dir", "/d") if verb == "install" else ("--data-dir", str(tmp_path / "d"))
+    ended = program(verb, *flags, *wrong[verb], "--admin-password", "s3cret", code=code)
+    assert "every user of this machine can read --admin-password" in ended.error
+    assert "--admin-password-file FILE" in ended.error and "s3cret" not in ended.error
+
+
+def test_a_secret_in_a_file_is_not_warned_of(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    ended = program("init", "--data-dir", tmp_path / "d", "--admin-password-file", tmp_path / "secret")
+    assert ended.error == "" and "s3cret" not in ended.text
+    assert 'password: "s3cret"' in (tmp_path / "d" / "clouds.yaml").read_text()

@@ -9,7 +9,6 @@ import http.client
 import json
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from appliance.logs import redact
 from appliance.settings import Settings
 from appliance.wiring import Appliance
+from tests.waiting import eventually
 
 PASSWORD = "secretadmin"
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -209,13 +209,6 @@ def test_member_create_with_a_body_and_delete_without(wire: Wire) -> None:
     assert [wire.glance("DELETE", path)[0] for _ in range(2)] == [204, 404]
 
 
-def await_record(caplog: pytest.LogCaptureFixture, words: str, seconds: float = 20.0) -> None:
-    """Wait for a message of the log with these words."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not any(words in record.getMessage() for record in caplog.records):
-        time.sleep(0.01)
-
-
 def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """`auth_host`, `admin_user` and so on: a service's own token, discovery, then the user's token in the address."""
     auth = {"tenantName": "admin", "passwordCredentials": {"username": "admin", "password": PASSWORD}}
@@ -225,15 +218,17 @@ def test_the_middleware_of_the_time_validates_users(wire: Wire, caplog: pytest.L
     assert status == 300 and set(versions) == {"v3.14", "v2.0"}
     assert versions["v2.0"]["links"][0]["href"] == f"http://127.0.0.1:{wire.admin}/v2.0/"
     service = Wire(wire.image, wire.identity, wire.admin, own["access"]["token"]["id"])
-    with caplog.at_level(logging.INFO, "appliance.server.access"):
-        status, shown = service.keystone("GET", f"/tokens/{wire.token}")
-        # A request is logged when it is over, which may be after the client has its answer.
-        await_record(caplog, "/v2.0/tokens/")
+    caplog.set_level(logging.INFO, "appliance.server.access")
+    status, shown = service.keystone("GET", f"/tokens/{wire.token}")
     assert status == 200 and shown["access"]["user"]["name"] == "admin" and shown["access"]["user"]["roles"]
     assert service.keystone("GET", "/tokens/nonsense")[0] == 404
-    # The address holds the token; the log's formatter takes it out.
-    written = "\n".join(redact(record.getMessage()) for record in caplog.records)
-    assert "/v2.0/tokens/***" in written and wire.token not in written
+
+    # The address holds the token; the log's formatter takes it out. A request is logged once its answer has been sent.
+    def written() -> str:
+        return "\n".join(redact(record.getMessage()) for record in list(caplog.records))
+
+    eventually(lambda: "/v2.0/tokens/***" in written())
+    assert wire.token not in written()
     headers = {"X-Auth-Token": service.token, "X-Subject-Token": wire.token}
     assert wire.send(wire.admin, "GET", "/v3/auth/tokens", headers)[0] == 200
 

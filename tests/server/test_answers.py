@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.server.channel import Channel
+from tests.waiting import eventually
 
 
 def test_answer_without_body_keeps_the_connection(serve):
@@ -95,7 +96,7 @@ def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
     assert answer.status == 500
     assert b"secret" not in answer.body
     assert b"Traceback" not in answer.body
-    assert "the secret reason" in caplog.text
+    eventually(lambda: "the secret reason" in caplog.text)
 
 
 def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
@@ -107,7 +108,7 @@ def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
     client = serve(app).client().request("GET", "/")
     answer = client.answer()
     assert (answer.status, answer.body) == (200, b"half")
-    assert "too late for a status" in caplog.text
+    eventually(lambda: "too late for a status" in caplog.text)
 
 
 def test_access_log_has_the_path_but_no_query_and_no_header(serve, reply, caplog):

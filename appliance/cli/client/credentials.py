@@ -89,6 +89,18 @@ def _chosen(
     )
 
 
+def data_directories(arguments: argparse.Namespace, environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Where the data directory of the appliance that is asked may be, if it is on this machine."""
+    environment = os.environ if environment is None else environment
+    named = getattr(arguments, "data_dir", None)
+    if named:
+        return [Path(named)]
+    file = environment.get("OS_CLIENT_CONFIG_FILE")
+    candidates = [Path(file).parent] if file else []
+    candidates += [Path(environment.get("APPLIANCE_DATA_DIR", "var")), _INSTALLED]
+    return [path for path in candidates if os.access(path / "clouds.yaml", os.R_OK)]
+
+
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     known = {
         name: environment[f"OS_{name.upper()}"] for name in (*AUTH, *OTHER) if environment.get(f"OS_{name.upper()}")

@@ -131,6 +131,16 @@ def identity_address(auth_url: str) -> str:
     return base if base.endswith("/v3") else base.removesuffix("/v2.0") + "/v3"
 
 
+_LOOPBACK = {"127.0.0.1": "localhost", "::1": "localhost"}
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses lead to the same service, whatever name of this machine they use."""
+    a, b = urlsplit(one), urlsplit(other)
+    hosts = [_LOOPBACK.get(parts.hostname or "", parts.hostname) for parts in (a, b)]
+    return hosts[0] == hosts[1] and (a.scheme, a.port, a.path) == (b.scheme, b.port, b.path)
+
+
 def _unversioned(url: str) -> str:
     base = url.rstrip("/")
     head, _, tail = base.rpartition("/")

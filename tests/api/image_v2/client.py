@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,15 @@ class Cloud:
     def __init__(self, directory: Path, disk: Disk | None = None, **settings: Any) -> None:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
-        self.db = Database(directory / "appliance.db")
-        self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock, disk=disk)
+        with ExitStack() as opened:
+            self.db = Database(directory / "appliance.db")
+            opened.callback(self.db.close)
+            self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock, disk=disk)
+            opened.callback(self.stores.close)
+            self._build()
+            opened.pop_all()
+
+    def _build(self) -> None:
         self.limits: dict[str, int] = {}
         self._elsewhere: dict[tuple[str, str], str] = {}
         self.images = Images(
