@@ -30,7 +30,7 @@ class ImportQueue:
                 return
             self._waiting.setdefault(owner, deque()).append(work)
             if len(self._threads) < self._count:
-                thread = threading.Thread(target=self._serve, name=f"import-{len(self._threads)}")
+                thread = threading.Thread(target=self._serve, name=f"import-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             self._changed.notify()
