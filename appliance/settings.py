@@ -166,6 +166,12 @@ class Settings:
     cors_allowed_origins: tuple[str, ...] = _setting((), "origins whose pages may call the image service; * is any")
 
     # -- store
+    dedup_scope: str = _setting(
+        "project",
+        "whose stored blocks an upload reuses at once: project, its own alone, or all, which tells by its speed "
+        "what other projects have stored",
+    )
+    fold_duplicates: bool = _setting(True, "store equal blocks of different projects once, in the background")
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")
     collect_interval: int = _setting(300, "seconds between two collections of unused blocks; 0 is never")
     recheck_seconds: int = _setting(

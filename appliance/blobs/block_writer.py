@@ -48,6 +48,7 @@ class BlockWriter:
         liveness: Liveness,
         limits: Limits,
         twins: Twins | None = None,
+        scope: str = "",
     ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
@@ -61,7 +62,8 @@ class BlockWriter:
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
-        self._stretch = Stretch(0, 0)
+        self._scope = scope
+        self._stretch = Stretch(0, 0, scope=scope)
         self._carry = b""
         self._trial: list[bool] | None = None
         self._seen = 0
@@ -108,7 +110,7 @@ class BlockWriter:
         stretch = self._publish(None)
         self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
         self._liveness.segment_known(stretch.segment)
-        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length)
+        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length, scope=self._scope)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
         steps: list[tuple[bytes, memoryview | None, int]] = []
@@ -123,7 +125,7 @@ class BlockWriter:
         if self._trial is not None:
             self._trial.extend(compresses(data) for data in blocks.values())
         missing = [digest for digest in blocks if digest not in self._stretch.new]
-        known = self._index.find(missing)
+        known = self._index.find(missing, self._scope)
         self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
         for digest, data, length in steps:
             found = known.get(digest)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from appliance.blobs.fold import Folder
 from appliance.blobs.index import BlockUpkeep, SegmentRow
 from appliance.blobs.rewrite import Rewriter
 from appliance.blobs.store import BlobStore
@@ -52,8 +53,11 @@ class Collector:
         live_percent: int = 50,
         pause: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
+        fold: bool = True,
     ) -> None:
+        """`fold` says whether equal blocks of different scopes are stored once in the end."""
         self._store = store
+        self._folder = Folder(store) if fold else None
         self._grace = grace
         self._live_percent = live_percent
         self._pause = pause
@@ -81,6 +85,7 @@ class Collector:
         with self._store.liveness.maintenance:
             yield from self._drop_contents()
             yield from self._delete_blocks()
+            yield from self._fold()
             yield from self._remove_segments()
             yield from self._rewrite_thin()
             yield from self._remove_segments()
@@ -117,6 +122,10 @@ class Collector:
             if not deleted and not pardoned:
                 return
             yield Step("blocks deleted", deleted)
+
+    def _fold(self) -> Iterator[Step]:
+        for count, length in self._folder.steps() if self._folder else ():
+            yield Step("blocks folded", count, length)
 
     def _remove_segments(self) -> Iterator[Step]:
         while rows := self._upkeep.empty_segments(_FILES):

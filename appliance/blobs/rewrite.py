@@ -67,16 +67,20 @@ class Rewriter:
 
     def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow) -> list[Move]:
         moves: list[Move] = []
+        places: dict[int, NewBlock] = {}
         after = 0
         while spans := self._store.index.upkeep.segment_blocks(row.id, after, _BATCH):
             after = spans[-1].block_id
-            stored = self._read(row, spans)
-            entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in spans]
-            offset = writer.add_blocks(entries, stored)
-            for span in spans:
-                place = NewBlock(offset, span.stored, span.length, span.codec)
-                moves.append(Move(span.block_id, row.id, place))
-                offset += span.stored
+            # Blocks that share a place go on doing so.
+            fresh = list({span.at: span for span in spans if span.at not in places}.values())
+            if fresh:
+                stored = self._read(row, fresh)
+                entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in fresh]
+                offset = writer.add_blocks(entries, stored)
+                for span in fresh:
+                    places[span.at] = NewBlock(offset, span.stored, span.length, span.codec)
+                    offset += span.stored
+            moves += [Move(span.block_id, row.id, places[span.at]) for span in spans]
         return moves
 
     def _read(self, row: SegmentRow, spans: Sequence[Span]) -> list[bytes]:

@@ -118,16 +118,23 @@ class BlobStore:
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def begin(
-        self, *, hash_algorithm: str = "sha512", may_know: MayKnow | None = None, expected_size: int | None = None
+        self,
+        *,
+        hash_algorithm: str = "sha512",
+        may_know: MayKnow | None = None,
+        expected_size: int | None = None,
+        scope: str = "",
     ) -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends.
+
+        It reuses blocks of its `scope` alone, so that its speed tells nothing of what others have stored.
 
         If it turns out to be a stored content that `may_know` allows, its hashes are not computed once more.
         """
         twins = None
         if may_know is not None:
             twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins)
+        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins, scope)
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest

@@ -153,6 +153,7 @@ class ImportRun:
             label=label(image),
             verifier=None if again else self._data.verifier(image),
             progress=self._progress(job),
+            scope=self._data.scope(image),
         ) as taken:
             if again and image.os_hash_value and taken.sealed.hash_value != image.os_hash_value:
                 raise Corrupt(f"The bytes read for image {image.id} are not those that were stored.")

@@ -58,6 +58,8 @@ def open_stores(
     disk: Disk | None = None,
 ) -> Stores:
     """Open every store. The caller closes them. `disk` is for tests of disks that fail."""
+    if settings.dedup_scope not in ("project", "all"):
+        raise WrongUsage(f"dedup_scope is project or all, not {settings.dedup_scope!r}")
     paths = store_paths(settings, directory)
     weights = _by_store("store_weights", settings.store_weights, paths)
     descriptions = _by_store("store_descriptions", settings.store_descriptions, paths)

@@ -37,7 +37,10 @@ class Passes:
 
 def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, Collector]:
     """A collector for each store."""
-    return {name: Collector(store, grace=settings.collect_grace * _SECOND) for name, store in stores.items()}
+    return {
+        name: Collector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
+        for name, store in stores.items()
+    }
 
 
 def upkeep_jobs(stores: Mapping[str, BlobStore], collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
