@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from appliance.api.addresses import AddressBook
 from appliance.api.appliance_v1.images import ImageUpkeepRoutes
 from appliance.api.appliance_v1.space import SpaceRoutes
+from appliance.api.full_disk import OnFullDisk
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadefs
 from appliance.api.image_v2 import routes as image_v2
@@ -16,6 +17,7 @@ from appliance.api.legacy import UNDERSCORED, Legacy
 from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
+from appliance.blobs.reserve import Reserve
 from appliance.bootstrap import Welcome, new_password, preload, write_credentials
 from appliance.datadir import DataDir
 from appliance.db.database import Database
@@ -54,15 +56,19 @@ class Appliance:
         with ExitStack() as opened:
             self.directory.acquire("serve")
             opened.callback(self.directory.release)
-            self._open(opened)
+            self.reserve = Reserve(self.directory.path, self.settings.disk_reserve)
+            # A full disk must not stand in the way of the start: it can be emptied only through the service.
+            with self.reserve.spending():
+                self._open(opened)
+            self.reserve.refill()
             self._opened = opened.pop_all()
         return self
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
-        self.db = Database(self.directory.database)
+        self.db = Database(self.directory.database, self.reserve)
         opened.callback(self.db.close)
-        self.stores = open_stores(settings, self.directory, self.db, self.clock)
+        self.stores = open_stores(settings, self.directory, self.db, self.clock, reserve=self.reserve)
         opened.callback(self.stores.close)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
         self.images = Images(
@@ -77,7 +83,7 @@ class Appliance:
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
         believed = verification(self.identity, Notes(self.db), settings, self.clock)
-        jobs = upkeep_jobs(blobs, collecting, settings)
+        jobs = upkeep_jobs(self.stores, collecting, settings)
         if isinstance(believed, Edge):
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
@@ -109,7 +115,9 @@ class Appliance:
         if settings.single_port:
             (image, port), (identity, _), *others = served
             served = [(Mount({"/image": image, "/identity": identity}), port), *others]
-        return [Listener(BehindProxies(app, proxies), settings.host, port) for app, port in served]
+        return [
+            Listener(BehindProxies(OnFullDisk(app, self.reserve), proxies), settings.host, port) for app, port in served
+        ]
 
     def _ports(self) -> tuple[int, int]:
         ports = [port for _, port in self.server.addresses]
@@ -163,6 +171,10 @@ class Appliance:
 
     def _prepare(self) -> tuple[str | None, list[str]]:
         """Make what is not there yet: rows, definitions, samples. Gives a new admin's password, and what to say."""
+        with self.reserve.spending():
+            return self._make_missing()
+
+    def _make_missing(self) -> tuple[str | None, list[str]]:
         settings = self.settings
         password = None
         notes = Notes(self.db)

@@ -1,6 +1,7 @@
 """Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit stretch by stretch."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
@@ -49,6 +50,7 @@ class BlockWriter:
         limits: Limits,
         twins: Twins | None = None,
         scope: str = "",
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
@@ -63,6 +65,7 @@ class BlockWriter:
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
         self._scope = scope
+        self._admit = admit
         self._stretch = Stretch(0, 0, scope=scope)
         self._carry = b""
         self._trial: list[bool] | None = None
@@ -153,6 +156,7 @@ class BlockWriter:
             codec, data = self._encoder.encode(block)
             entries.append(fmt.BlockEntry(digest, len(block), len(data), codec))
             payload.append(data)
+        self._admit()
         offset = self._open_segment().add_blocks(entries, payload)
         for entry in entries:
             self._stretch.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)

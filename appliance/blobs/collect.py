@@ -13,7 +13,7 @@ from appliance.blobs.fold import Folder
 from appliance.blobs.index import BlockUpkeep, SegmentRow
 from appliance.blobs.rewrite import Rewriter
 from appliance.blobs.store import BlobStore
-from appliance.values import Micros
+from appliance.values import MIB, Micros
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ HOUR: Micros = 3600 * 1_000_000
 _EXTENTS = 16
 _BLOCKS = 2000
 _FILES = 64
+_ROOM_LEFT = 2 * MIB
+"""A rewrite, which needs room before it frees some, leaves that much on the disk to deletions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ class Collector:
             if not rows:
                 return
             after = rows[-1].id
-            for group in self._rewriter.groups(rows):
+            room = max(0, self._store.reserve.free() - _ROOM_LEFT)
+            for group in self._rewriter.groups(rows, room):
                 moved = self._rewriter.rewrite(group)
                 yield Step("blocks moved", moved)
 

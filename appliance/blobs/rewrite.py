@@ -30,11 +30,13 @@ class Rewriter:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
 
-    def groups(self, rows: Sequence[SegmentRow]) -> Iterator[list[SegmentRow]]:
-        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger."""
+    def groups(self, rows: Sequence[SegmentRow], room: int) -> Iterator[list[SegmentRow]]:
+        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger; none without room."""
         group: list[SegmentRow] = []
         for row in rows:
-            if group and sum(each.live_stored for each in group) + row.live_stored > _GROUP_LENGTH:
+            if row.live_stored > room:
+                continue
+            if group and sum(each.live_stored for each in group) + row.live_stored > min(_GROUP_LENGTH, room):
                 yield group
                 group = []
             group.append(row)

@@ -19,6 +19,7 @@ from appliance.blobs.ingest import Ingest
 from appliance.blobs.liveness import Gate, Liveness, always_open
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.recent_checks import RecentChecks
+from appliance.blobs.reserve import Reserve
 from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
 from appliance.blobs.twins import MayKnow, Twins
@@ -52,6 +53,8 @@ class BlobStore:
         self.clock = clock
         self._limits = limits or Limits()
         self.checks = checks or RecentChecks(0)
+        self.reserve = Reserve(directory, 0)
+        """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
         self.liveness = Liveness(clock, gate)
         self.uuid = b""
@@ -134,7 +137,9 @@ class BlobStore:
         twins = None
         if may_know is not None:
             twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins, scope)
+        writer = BlockWriter(
+            self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins, scope, self.reserve.admit
+        )
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest

@@ -62,7 +62,7 @@ def _services(directory: Path) -> dict[str, str]:
         return {"identity": f"unknown: {error}"}
     found = {"identity": _asked(session.address("identity"), "")}
     try:
-        found["image"] = _asked(session.address("image"), "/healthcheck")
+        found["image"] = _asked(session.address("image"), "/healthcheck?write")
     except ApplianceError as error:
         found["image"] = f"unknown: {error}"
     return found

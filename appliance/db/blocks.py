@@ -169,7 +169,7 @@ class BlockIndex:
             raise NotFound(f"there is no stored content {content_id}")
 
     def discard(self, content_id: int) -> None:
-        with self._db.write() as tx:
+        with self._db.write(frees=True) as tx:
             tx.execute("UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING))
 
     # -- reading ---------------------------------------------------------------------------------------------------

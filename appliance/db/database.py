@@ -1,15 +1,17 @@
 """The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import sqlite_utils
 from sqlite_utils.db import Table
 
+from appliance.blobs.reserve import Reserve
 from appliance.db.migrations import migrations, unknown_migrations
 from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, StorageFull, Unavailable
 
@@ -53,8 +55,10 @@ class Database:
     under one lock, in short `BEGIN IMMEDIATE` transactions. Reads never wait for them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
+        """Only writes that free room may use the `reserve`."""
         self._path = path
+        self._reserve = reserve or Reserve(path.parent, 0)
         self._lock = threading.Lock()
         self._writing_thread: int | None = None
         self._readers = threading.local()
@@ -62,6 +66,7 @@ class Database:
         self._open_lock = threading.Lock()
         self._closed = False
         with _faults():
+            _make_private(path)
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
             try:
                 self._migrate()
@@ -106,14 +111,20 @@ class Database:
             ) from error
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, frees: bool = False) -> Iterator[Tx]:
         """A write transaction: committed when the block ends, rolled back when it raises.
 
+        One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
         Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other room inside.
         """
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write transaction is already open in this thread")
-        with self._lock:
+        with ExitStack() as held:
+            if frees:
+                held.enter_context(self._reserve.spending())
+            else:
+                self._reserve.admit()
+            held.enter_context(self._lock)
             self._writing_thread = threading.get_ident()
             try:
                 with _faults():
@@ -210,9 +221,18 @@ def copy_database(source: Path, target: Path) -> None:
     with _faults():
         connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         try:
+            _make_private(target)
             connection.execute("VACUUM INTO ?", (str(target),))
         finally:
             connection.close()
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that nobody else can read, unless there is one: SQLite gives what it adds the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StorageFault(f"the database can't be used: {path}: {error.strerror}") from error
 
 
 class _Reader:

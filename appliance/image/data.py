@@ -177,7 +177,7 @@ class ImageData:
 
     def _put_back(self, image_id: str, status: str) -> None:
         try:
-            with self._db.write() as tx:
+            with self._db.write(frees=True) as tx:
                 self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()})
         except ApplianceError as error:
             # The next start does it.

@@ -6,12 +6,14 @@ from typing import Any
 from appliance.blobs.collect import Collector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
-from appliance.jobs.scheduler import Job
+from appliance.image.stores import Stores
+from appliance.jobs.scheduler import Job, done
 from appliance.settings import Settings
 
 _SECOND = 1_000_000
 _SCRUB_LOOK = 600.0
 _PAUSE = 0.2
+_REFILL = 60.0
 
 
 class Passes:
@@ -43,18 +45,29 @@ def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str,
     }
 
 
-def upkeep_jobs(stores: Mapping[str, BlobStore], collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+def upkeep_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
     """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
-    jobs = []
+    jobs = [Job("reserve", done(stores.refill), _REFILL)]
     if settings.collect_interval:
         passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
-        jobs.append(Job("collect", passes.step, settings.collect_interval, pause=0.02))
+        jobs.append(Job("collect", spending(stores, passes.step), settings.collect_interval, pause=0.02))
     if settings.scrub_interval_days:
         interval = settings.scrub_interval_days * DAY
-        scrubbers = [Scrubber(store, interval=interval) for store in stores.values()]
+        blobs = [store.blobs for store in stores.every() if store.blobs is not None]
+        scrubbers = [Scrubber(store, interval=interval) for store in blobs]
         scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
-        jobs.append(Job("scrub", scrubbing.step, _SCRUB_LOOK, pause=_PAUSE))
+        jobs.append(Job("scrub", spending(stores, scrubbing.step), _SCRUB_LOOK, pause=_PAUSE))
     return jobs
+
+
+def spending(stores: Stores, step: Callable[[], bool]) -> Callable[[], bool]:
+    """A step that goes on when the disk is full but for the reserve."""
+
+    def spend() -> bool:
+        with stores.spending():
+            return step()
+
+    return spend
 
 
 def _chained(begins: list[Callable[[], Iterator[Any]]]) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Uploads reuse blocks of their own scope alone, at a cost that others have no part in; equal blocks are folded later."""
+"""Uploads reuse blocks of their own scope alone, and others have no part in what they cost; equal ones fold later."""
 
 import os
 from collections.abc import Sequence
