@@ -29,6 +29,7 @@ from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
+from appliance.image.store_record import write_record
 from appliance.image.store_setup import open_stores
 from appliance.image.web_content import MOST_READERS
 from appliance.jobs.images import image_jobs
@@ -70,6 +71,7 @@ class Appliance:
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, self.clock, reserve=self.reserve)
         opened.callback(self.stores.close)
+        write_record(settings, self.directory)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits

@@ -85,6 +85,8 @@ class BlobStore:
         if marked is None:
             if known is not None and next(self.shelf.names(), None) is not None:
                 raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
+            if known is not None and self.index.upkeep.segments(0, 1):
+                raise Fatal(f"{self.directory} has none of the data that the database names: is its disk mounted?")
             marked = known or os.urandom(16)
             body = _MARK.pack(_MARK_MAGIC, marked)
             replace_file(self.disk, self._mark_path, body + struct.pack("<I", zlib.crc32(body)))

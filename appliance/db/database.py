@@ -213,18 +213,26 @@ class Database:
             self._writer.conn.close()
 
 
+@contextmanager
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, to a database that any process may be using, or that is damaged."""
+    with _faults():
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
 def copy_database(source: Path, target: Path) -> None:
     """Write a consistent copy of a database, which any process may be using, to `target`, which must not exist.
 
     The copy is whole but not yet durable.
     """
-    with _faults():
-        connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-        try:
-            _make_private(target)
-            connection.execute("VACUUM INTO ?", (str(target),))
-        finally:
-            connection.close()
+    with open_read_only(source) as connection:
+        _make_private(target)
+        connection.execute("VACUUM INTO ?", (str(target),))
 
 
 def _make_private(path: Path) -> None:
