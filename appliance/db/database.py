@@ -57,7 +57,7 @@ class Database:
 
     def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
         """Only writes that free room may use the `reserve`."""
-        self._path = path
+        self.path = path
         self._reserve = reserve or Reserve(path.parent, 0)
         self._lock = threading.Lock()
         self._writing_thread: int | None = None
@@ -77,7 +77,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         # isolation_level None: no transaction is ever begun behind our back.
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
         )
         connection.row_factory = sqlite3.Row
         for pragma in (
@@ -95,7 +95,7 @@ class Database:
         newer = unknown_migrations(self._writer)
         if newer:
             raise Fatal(
-                f"{self._path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
+                f"{self.path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
                 "use that version, or restore a backup made with this one"
             )
         try:
@@ -106,7 +106,7 @@ class Database:
             raise
         except Exception as error:
             raise Fatal(
-                f"{self._path} could not be brought up to this version ({error}); it is as it was, "
+                f"{self.path} could not be brought up to this version ({error}); it is as it was, "
                 "for the version that used it last"
             ) from error
 
