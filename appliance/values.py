@@ -1,5 +1,6 @@
 """Plain values that every floor shares: ids, times, the caller, and how bytes leave the house."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def now() -> Micros:
     """The wall clock, as every room receives it through its constructor."""
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+class SteadyClock:
+    """Begins as the wall clock and goes on with the monotonic one: for durations that no setting of the clock changes.
+
+    After a restart it begins anew.
+    """
+
+    def __init__(self, wall: Clock = now, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._offset = wall() - monotonic_ns() // 1000
+
+    def __call__(self) -> Micros:
+        return self._offset + self._monotonic_ns() // 1000
 
 
 def seconds_text(at: Micros) -> str:

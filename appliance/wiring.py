@@ -38,7 +38,7 @@ from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
-from appliance.values import Clock, now
+from appliance.values import Clock, SteadyClock, now
 
 SEEDED = "metadefs:seeded"
 """The note that the seed of metadata definitions is in: what an admin deletes of it stays deleted."""
@@ -69,7 +69,7 @@ class Appliance:
         settings = self.settings
         self.db = Database(self.directory.database, self.reserve)
         opened.callback(self.db.close)
-        self.stores = open_stores(settings, self.directory, self.db, self.clock, reserve=self.reserve)
+        self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
         opened.callback(self.stores.close)
         write_record(settings, self.directory)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)

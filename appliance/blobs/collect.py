@@ -65,6 +65,8 @@ class Collector:
         self._pause = pause
         self._sleep = sleep
         self._rewriter = Rewriter(store)
+        self._orphans: dict[str, Micros] = {}
+        """When files that no row names were first seen."""
 
     @property
     def _upkeep(self) -> BlockUpkeep:
@@ -164,13 +166,16 @@ class Collector:
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
             if self._store.liveness.is_fresh(name) or self._upkeep.has_segment(name):
                 continue
-            if self._store.shelf.age(name, now) < self._grace:
+            # A file's own time may be wrong, when the clock was ahead.
+            seen = now - self._orphans.setdefault(name, now)
+            if max(self._store.shelf.age(name, now), seen) < self._grace:
                 continue
             length = self._store.shelf.size(name) or 0
             with self._store.liveness.removing() as allowed:
                 if not allowed:
                     return
                 self._remove_file(name)
+            del self._orphans[name]
             yield Step("orphans removed", 1, length)
 
     # -- dry run -------------------------------------------------------------------------------------------------------

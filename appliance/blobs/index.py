@@ -282,6 +282,10 @@ class BlockUpkeep(Protocol):
         """Rebuild: a content is whole if its stretches tile it. Its id, or None if something is missing."""
         ...
 
+    def bring_back(self, now: Micros) -> None:
+        """Times that are still to come, written by a clock that was ahead, become now."""
+        ...
+
     def discard_writing(self) -> int:
         """Release contents that were being written when the process died; says how many."""
         ...

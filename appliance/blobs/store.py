@@ -76,6 +76,8 @@ class BlobStore:
         self._join_index(lost_index)
         staged = self.shelf.clear_staging()
         released = self.index.upkeep.discard_writing()
+        # A clock that was ahead then must not keep space from coming back until it is that late.
+        self.index.upkeep.bring_back(self.clock())
         if staged or released:
             log.info("recovery removed %d staged files and released %d unfinished uploads", staged, released)
 

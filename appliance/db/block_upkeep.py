@@ -39,6 +39,21 @@ class BlockUpkeep:
                 "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
             ).rowcount
 
+    def bring_back(self, now: Micros) -> None:
+        if not self._db.row(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM blocks WHERE store = :store AND condemned_at > :now) "
+            "OR EXISTS (SELECT 1 FROM segments WHERE store = :store AND scrubbed_at > :now)",
+            {"store": self._store, "now": now},
+        ):
+            return
+        with self._db.write(frees=True) as tx:
+            tx.execute(
+                "UPDATE blocks SET condemned_at = ? WHERE store = ? AND condemned_at > ?", (now, self._store, now)
+            )
+            tx.execute(
+                "UPDATE segments SET scrubbed_at = ? WHERE store = ? AND scrubbed_at > ?", (now, self._store, now)
+            )
+
     def released(self, after: int, most: int) -> list[ContentRow]:
         rows = self._db.rows(
             "SELECT * FROM contents WHERE store = ? AND state = ? AND state <> 1 AND id > ? ORDER BY id LIMIT ?",
