@@ -60,13 +60,17 @@ class Collector:
         """`fold` says whether equal blocks of different scopes are stored once in the end."""
         self._store = store
         self._folder = Folder(store) if fold else None
-        self._grace = grace
+        self._usual_grace = grace
         self._live_percent = live_percent
         self._pause = pause
         self._sleep = sleep
         self._rewriter = Rewriter(store)
         self._orphans: dict[str, Micros] = {}
         """When files that no row names were first seen."""
+
+    def _grace(self) -> Micros:
+        """None while the disk is full: no upload or reader needs it, and whoever deletes then needs the room."""
+        return 0 if self._store.reserve.trouble() else self._usual_grace
 
     @property
     def _upkeep(self) -> BlockUpkeep:
@@ -117,7 +121,7 @@ class Collector:
                 yield Step("contents dropped", 1)
 
     def _deadline(self) -> Micros:
-        return min(self._store.liveness.deletable(), self._store.liveness.tick() - self._grace)
+        return min(self._store.liveness.deletable(), self._store.liveness.tick() - self._grace())
 
     def _delete_blocks(self) -> Iterator[Step]:
         deadline = self._deadline()
@@ -161,14 +165,14 @@ class Collector:
 
     def _remove_orphans(self) -> Iterator[Step]:
         """Files that no row names: left by a crash between a deleted row and its file, or by a commit that failed."""
-        now = self._store.clock()
+        now, grace = self._store.clock(), self._grace()
         for name in self._store.shelf.names():
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
             if self._store.liveness.is_fresh(name) or self._upkeep.has_segment(name):
                 continue
             # A file's own time may be wrong, when the clock was ahead.
             seen = now - self._orphans.setdefault(name, now)
-            if max(self._store.shelf.age(name, now), seen) < self._grace:
+            if max(self._store.shelf.age(name, now), seen) < grace:
                 continue
             length = self._store.shelf.size(name) or 0
             with self._store.liveness.removing() as allowed:
@@ -182,7 +186,7 @@ class Collector:
 
     def plan(self) -> list[Plan]:
         """What a pass would find, without doing any of it."""
-        hours = self._grace / HOUR
+        hours = self._grace() / HOUR
         upkeep = self._upkeep
         plans: list[Plan] = []
         released = upkeep.released(0, 1000)
@@ -221,5 +225,5 @@ class Collector:
         for name in self._store.shelf.names():
             if not self._store.liveness.is_fresh(name) and not self._upkeep.has_segment(name):
                 count, length = count + 1, length + (self._store.shelf.size(name) or 0)
-        why = f"no row names them; they go once they are {self._grace / HOUR:g} hours old"
+        why = f"no row names them; they go once they are {self._grace() / HOUR:g} hours old"
         return Plan("orphans to remove", why, count, length)

@@ -32,8 +32,8 @@ def salvage(path: Path) -> dict[str, ImageFacts]:
     found: dict[str, ImageFacts] = {}
     for query in _FACTS:
         for row in _readable(path, query):
-            image_id, *facts, protected, hidden = row
-            found[str(image_id)] = ImageFacts(*facts, bool(protected), bool(hidden))
+            image_id, name, owner, status, visibility, protected, hidden = row
+            found[image_id] = ImageFacts(name, owner, status, visibility, bool(protected), bool(hidden))
     return found
 
 

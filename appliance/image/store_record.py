@@ -36,12 +36,11 @@ def _item(name: str, path: Path, directory: DataDir) -> str:
 
 def with_recorded_stores(settings: Settings, directory: DataDir) -> Settings:
     """The settings, with the directory's own stores unless they name others. Raises `Fatal` if those don't fit."""
-    known = _recorded(directory) or _found(directory)
-    if not settings.enabled_backends:
-        settings = dataclasses.replace(settings, **known) if known["enabled_backends"] else settings
-    stores = store_directories(settings, directory)
-    names = {item.split(":")[0] for item in known["enabled_backends"] if not item.endswith(":http")}
-    if lacking := sorted((names | set(_in_use(directory))) - set(stores)):
+    items, default = _recorded(directory) or (_found(directory), "")
+    if items and not settings.enabled_backends:
+        settings = dataclasses.replace(settings, enabled_backends=items, default_backend=default)
+    names = {item.split(":")[0] for item in items if not item.endswith(":http")} | set(_in_use(directory))
+    if lacking := sorted(names - set(store_directories(settings, directory))):
         raise Fatal(
             f"{directory.path} has the store {', '.join(lacking)} too, and nothing says where: name every store with "
             "--enabled-backends, as it is for `serve`"
@@ -55,21 +54,22 @@ def inside(settings: Settings) -> Settings:
     return dataclasses.replace(settings, enabled_backends=items)
 
 
-def _recorded(directory: DataDir) -> dict[str, tuple[str, ...] | str] | None:
+def _recorded(directory: DataDir) -> tuple[tuple[str, ...], str] | None:
+    """The stores as items of `enabled_backends`, and the default one."""
     try:
         found = json.loads(directory.store_record.read_text())
-        return {"enabled_backends": tuple(found["enabled_backends"]), "default_backend": str(found["default_backend"])}
+        return tuple(str(item) for item in found["enabled_backends"]), str(found["default_backend"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Fatal(f"{directory.store_record} can't be read ({error}); the next `serve` writes it anew") from error
 
 
-def _found(directory: DataDir) -> dict[str, tuple[str, ...] | str]:
-    """What a directory of before there were records shows: the stores inside it."""
+def _found(directory: DataDir) -> tuple[str, ...]:
+    """What a directory of before there were records shows: the stores inside it, unless there is but the one."""
     inside = sorted(path.name for path in directory.stores.iterdir()) if directory.stores.is_dir() else []
     names = ([SINGLE] if directory.blobs.is_dir() else []) + inside
-    return {"enabled_backends": tuple(f"{name}:file" for name in names) if inside else (), "default_backend": ""}
+    return tuple(f"{name}:file" for name in names) if inside else ()
 
 
 def _in_use(directory: DataDir) -> list[str]:

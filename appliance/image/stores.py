@@ -105,6 +105,10 @@ class Stores:
                 spent.enter_context(reserve.spending())
             yield
 
+    def is_full(self) -> bool:
+        """Whether a disk has no room but what is kept for deleting."""
+        return any(reserve.trouble() for reserve in self._reserves())
+
     def refill(self) -> None:
         """Keep room free again on the disks that have it."""
         for reserve in self._reserves():

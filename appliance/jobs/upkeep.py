@@ -7,13 +7,13 @@ from appliance.blobs.collect import Collector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.image.stores import Stores
-from appliance.jobs.scheduler import Job, done
+from appliance.jobs.scheduler import Job
 from appliance.settings import Settings
 
 _SECOND = 1_000_000
 _SCRUB_LOOK = 600.0
 _PAUSE = 0.2
-_REFILL = 60.0
+_REFILL = 5.0
 
 
 class Passes:
@@ -47,10 +47,17 @@ def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str,
 
 def upkeep_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
     """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
-    jobs = [Job("reserve", done(stores.refill), _REFILL)]
+    passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
+    collect = spending(stores, passes.step)
+
+    def mind_reserve() -> bool:
+        """Keep room free again; while there is none, collect without waiting."""
+        stores.refill()
+        return bool(settings.collect_interval) and stores.is_full() and collect()
+
+    jobs = [Job("reserve", mind_reserve, _REFILL)]
     if settings.collect_interval:
-        passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
-        jobs.append(Job("collect", spending(stores, passes.step), settings.collect_interval, pause=0.02))
+        jobs.append(Job("collect", collect, settings.collect_interval, pause=0.02))
     if settings.scrub_interval_days:
         interval = settings.scrub_interval_days * DAY
         blobs = [store.blobs for store in stores.every() if store.blobs is not None]

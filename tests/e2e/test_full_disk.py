@@ -96,9 +96,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def service(small: Path) -> Iterator[Service]:
-    started = Service(
-        small / "data", "--disk-reserve", "4M", "--collect-grace", "0", "--collect-interval", "1", "--log-level", "INFO"
-    )
+    started = Service(small / "data", "--disk-reserve", "4M")
     assert started.log_in() == 201
     yield started
     if started.process.poll() is None:
