@@ -62,7 +62,7 @@ def _services(directory: Path) -> dict[str, str]:
         return {"identity": f"unknown: {error}"}
     found = {"identity": _asked(session.address("identity"), "")}
     try:
-        found["image"] = _asked(session.address("image"), "/healthcheck?write")
+        found["image"] = _asked(session.address("image"), "/healthcheck?detailed")
     except ApplianceError as error:
         found["image"] = f"unknown: {error}"
     return found
@@ -70,7 +70,9 @@ def _services(directory: Path) -> dict[str, str]:
 
 def _asked(address: str, path: str) -> str:
     try:
-        Http().call("GET", address + path, {"Accept": "application/json, text/plain"})
+        answer = Http().call("GET", address + path, {"Accept": "application/json"})
+        parts = (answer.json() or {}).get("parts", {})
     except ApplianceError as error:
         return f"{address}: {error}"
-    return f"{address} answers"
+    troubles = dict.fromkeys(trouble for trouble in parts.values() if trouble != "OK")
+    return f"{address}: {'; '.join(troubles)}" if troubles else f"{address} answers"

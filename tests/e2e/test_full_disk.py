@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.conftest import Program
 from tests.e2e.conftest import PASSWORD, Appliance
 
 MIB = 1 << 20
@@ -111,7 +112,7 @@ def until_uploads_work(service: Service) -> None:
     raise AssertionError(service.log())
 
 
-def test_a_full_disk_is_emptied_through_the_service(service: Service) -> None:
+def test_a_full_disk_is_emptied_through_the_service(service: Service, tmp_path: Path) -> None:
     service.fill()
     assert service.create()[0] == 413
     assert service.log_in() == 201
@@ -119,6 +120,8 @@ def test_a_full_disk_is_emptied_through_the_service(service: Service) -> None:
     status, told, _ = service.call("GET", f"{service.image}/healthcheck?write")
     assert (status, "the disk is full" in told) == (503, True)
     assert "the disk is full" in service.call("GET", f"{service.image}/healthcheck?detailed")[1]
+    told = Program(tmp_path)("status", "--data-dir", service.directory, code=1).text
+    assert "the disk is full" in told
     deleted = {service.call("DELETE", f"{service.image}/v2/images/{image}")[0] for image in service.images()}
     assert deleted == {204}
     until_uploads_work(service)
