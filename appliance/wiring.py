@@ -60,6 +60,7 @@ class Appliance:
             self.reserve = Reserve(self.directory.path, self.settings.disk_reserve)
             # A full disk must not stand in the way of the start: it can be emptied only through the service.
             with self.reserve.spending():
+                self.reserve.admit()
                 self._open(opened)
             self.reserve.refill()
             self._opened = opened.pop_all()

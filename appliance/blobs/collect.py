@@ -109,6 +109,7 @@ class Collector:
                 # A reader that pinned it while it was stored is seen here: its row was released before this look.
                 if self._store.liveness.is_read(row.id):
                     continue
+                self._store.reserve.admit()
                 self._store.tombstones.add(row.upload)
                 while True:
                     condemned_at = self._store.liveness.tick()
@@ -133,7 +134,7 @@ class Collector:
 
     def _fold(self) -> Iterator[Step]:
         for count, length in self._folder.steps() if self._folder else ():
-            yield Step("blocks folded", count, length)
+            yield Step("blocks folded", count, length) if count else Step("pages compared", 1)
 
     def _remove_segments(self) -> Iterator[Step]:
         while rows := self._upkeep.empty_segments(_FILES):

@@ -24,7 +24,10 @@ class Folder:
         self._store = store
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """Blocks and bytes folded, a few at a time. A crash between two steps leaves both as they were."""
+        """Blocks and bytes folded, a few at a time, or none of a page of the walk.
+
+        A crash between two steps leaves what was folded folded, and the rest as it was.
+        """
         upkeep = self._store.index.upkeep
         after = upkeep.folded_to()
         while True:
@@ -33,8 +36,8 @@ class Folder:
                 upkeep.fold((), after)
                 return
             after = last
-            if chosen := [pair for pair in map(self._chosen, pairs) if pair is not None]:
-                yield len(chosen), upkeep.fold(chosen, last)
+            chosen = [pair for pair in map(self._chosen, pairs) if pair is not None]
+            yield len(chosen), upkeep.fold(chosen, last) if chosen else 0
 
     def _chosen(self, pair: Duplicate) -> Duplicate | None:
         """The pair, its first block read and found sound; the other way round if only the second is."""

@@ -45,7 +45,7 @@ class Reserve:
             return self._asked
 
     def admit(self) -> None:
-        """Before something is added to the disk: raise `StorageFull` if there is no room but the reserve."""
+        """Before a write: raise `StorageFull` if there is no room but the reserve; spend it where that is allowed."""
         if not self._asked:
             return
         if getattr(self._spending, "depth", 0):
@@ -58,7 +58,6 @@ class Reserve:
         """What this thread writes in the block gives room back in the end, or must work on a full disk all the same."""
         self._spending.depth = getattr(self._spending, "depth", 0) + 1
         try:
-            self._give_way()
             yield
         finally:
             self._spending.depth -= 1

@@ -56,6 +56,7 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
         reserve = Reserve(directory.path, settings.disk_reserve)
         # These verbs give room back, or find out what is wrong, on a full disk too.
         with reserve.spending():
+            reserve.admit()
             db = Database(directory.database, reserve)
             try:
                 stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)

@@ -127,8 +127,19 @@ def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], scope
 
 def _heal_others(tx: Tx, store: int, ids: dict[bytes, int]) -> None:
     """Damaged blocks of other scopes take the place of the sound ones that have just come. There are few, if any."""
-    damaged = "SELECT id, key, rest, segment FROM blocks WHERE store = ? AND damaged_at IS NOT NULL"
-    for row in tx.rows(damaged, (store,)):
+    if not tx.row("SELECT 1 FROM blocks WHERE store = ? AND damaged_at IS NOT NULL", (store,)):
+        return
+    digests = list(ids)
+    for start in range(0, len(digests), LOOKUP):
+        _heal_those(tx, store, {digest: ids[digest] for digest in digests[start : start + LOOKUP]})
+
+
+def _heal_those(tx: Tx, store: int, ids: dict[bytes, int]) -> None:
+    marks = ",".join("?" * len(ids))
+    for row in tx.rows(
+        f"SELECT id, key, rest, segment FROM blocks WHERE key IN ({marks}) AND store = ? AND damaged_at IS NOT NULL",
+        (*map(key_of, ids), store),
+    ):
         sound = ids.get(digest_of(row))
         if sound is None or sound == row["id"]:
             continue

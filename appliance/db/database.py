@@ -122,8 +122,7 @@ class Database:
         with ExitStack() as held:
             if frees:
                 held.enter_context(self._reserve.spending())
-            else:
-                self._reserve.admit()
+            self._reserve.admit()
             held.enter_context(self._lock)
             self._writing_thread = threading.get_ident()
             try:
