@@ -15,8 +15,11 @@ from appliance.blobs.shelf_local import LocalShelf
 from appliance.datadir import DataDir
 from appliance.db.blocks import BlockIndex
 from appliance.db.database import Database, copy_database
+from appliance.db.store_names import stores_in_use
 from appliance.errors import Failure, Fatal
+from appliance.image.store_record import inside, write_record
 from appliance.image.store_setup import SINGLE
+from appliance.settings import Settings
 from appliance.values import MIB
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Copier:
         scratch.unlink(missing_ok=True)
         copy_database(self._source.database, scratch)
         try:
+            _check_stores(scratch, stores)
             named = _segments(scratch, stores)
             shelves = {name: self._shelves(*places) for name, places in stores.items()}
             for name, (source, target) in shelves.items():
@@ -137,10 +141,13 @@ class Copier:
                 self.report.removed += 1
 
 
-def back_up(source: DataDir, target_path: Path, stores: Mapping[str, Path]) -> CopyReport:
+def back_up(
+    source: DataDir, target_path: Path, stores: Mapping[str, Path], settings: Settings | None = None
+) -> CopyReport:
     """Copy the data directory `source`, which may be in use, to `target_path`.
 
-    `stores` gives each store's directory. Raises `Fatal` for a target that is something else than a backup.
+    `stores` gives each store's directory; the copy's record of its stores is made of `settings`.
+    Raises `Fatal` for a target that is something else than a backup.
     """
     if not source.database.is_file():
         raise Fatal(f"{source.path} is not a data directory: it has no database")
@@ -151,8 +158,12 @@ def back_up(source: DataDir, target_path: Path, stores: Mapping[str, Path]) -> C
         raise Fatal(f"{target.path} is neither empty nor a backup")
     target.acquire("backup")
     try:
+        places = {name: (path, _inside(target, name)) for name, path in stores.items()}
         with source.hold_segments():
-            return Copier(source, target).copy({name: (path, _inside(target, name)) for name, path in stores.items()})
+            report = Copier(source, target).copy(places)
+        if settings is not None:
+            write_record(inside(settings), target)
+        return report
     finally:
         target.release()
 
@@ -169,6 +180,15 @@ def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path]) -> C
         raise Fatal(f"{target.path} has a database already; restore to a new directory")
     with backup.hold_segments():
         return Copier(backup, target).copy({name: (_inside(backup, name), path) for name, path in stores.items()})
+
+
+def _check_stores(database: Path, stores: Mapping[str, tuple[Path, Path]]) -> None:
+    """A store that is not copied, or whose disk is not there, would make a backup without its images."""
+    for name in stores_in_use(database):
+        if name not in stores:
+            raise Fatal(f"the database names the store {name}, and nothing says where it is: see --enabled-backends")
+        if not stores[name][0].is_dir():
+            raise Fatal(f"{stores[name][0]}, the directory of the store {name}, is not there: is its disk mounted?")
 
 
 def _inside(directory: DataDir, store: str) -> Path:

@@ -5,7 +5,7 @@ The directory must be stopped: the doctor owns it while it works.
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,9 @@ from appliance.blobs.verify import Finding, verify
 from appliance.db.database import Database
 from appliance.db.image_contents import ImageContents
 from appliance.db.images import ImageRecord, ImageRows, LocationRecord
-from appliance.errors import Conflict
+from appliance.db.integrity import damage
+from appliance.db.salvage import ImageFacts
+from appliance.errors import Conflict, Corrupt
 from appliance.image.stores import Stores
 from appliance.values import Clock, new_uuid
 
@@ -31,6 +33,8 @@ class Recovery:
     """What a rebuild brought back."""
 
     images: list[str] = field(default_factory=list)
+    as_before: int = 0
+    """How many of them have the status, visibility, owner and protection that they had last."""
     incomplete: int = 0
     deleted: int = 0
     damage: list[str] = field(default_factory=list)
@@ -45,11 +49,24 @@ class Doctor:
         self._blobs = {store.id: store.blobs for store in stores.every() if store.blobs is not None}
         self._claims = ImageContents(db)
         self._rows = ImageRows(db)
+        self._former: Mapping[str, ImageFacts] = {}
 
     # -- examining -----------------------------------------------------------------------------------------------------
 
     def examine(self, *, deep: bool = False) -> Iterator[Finding]:
         """Everything that does not fit, one by one. `deep` reads every block, too. Nothing but marks is changed."""
+        sound = True
+        for text in damage(self._db.path):
+            sound = False
+            yield Finding("database-damaged", text)
+        try:
+            yield from self._examine(deep)
+        except Corrupt as error:
+            if sound:
+                raise
+            yield Finding("unfinished", f"what else there may be can't be told: {error}")
+
+    def _examine(self, deep: bool) -> Iterator[Finding]:
         if deep:
             for blobs in self._blobs.values():
                 _read_all(blobs)
@@ -115,12 +132,14 @@ class Doctor:
 
     # -- rebuilding ----------------------------------------------------------------------------------------------------
 
-    def rebuild(self) -> Recovery:
+    def rebuild(self, former: Mapping[str, ImageFacts] | None = None) -> Recovery:
         """Fill an empty database from the segments: blocks, contents, and images as they were when they were stored.
 
-        What was changed after an upload, and who might see the image, is not in the segments: every image comes back
-        as a private one, owned by the project it had, for an admin to hand out.
+        What was changed after an upload, and who might see the image, is not in the segments. What the `former`
+        database can still tell of it is taken over: an image that was deactivated stays so. Any other comes back as a
+        private one, active, owned by the project it had, for an admin to hand out.
         """
+        self._former = former or {}
         recovery = Recovery()
         for name, blobs in self._blobs.items():
             report = Rebuilder(blobs).run()
@@ -130,7 +149,9 @@ class Doctor:
             for content_id in sorted(report.contents):
                 content = blobs.index.content(content_id)
                 if content is not None:
-                    recovery.images.append(self._adopt(name, content))
+                    image_id = self._adopt(name, content)
+                    recovery.images.append(image_id)
+                    recovery.as_before += image_id in self._former
         return recovery
 
     def _adopt(self, store: str, content: ContentRow) -> str:
@@ -139,6 +160,7 @@ class Doctor:
         if claims:
             return claims[0].image_id
         facts = _label(content.label)
+        former = self._former.get(facts.get("id") or "")
         image = ImageRecord(
             id=facts.get("id") or new_uuid(),
             owner=facts.get("owner"),
@@ -160,6 +182,8 @@ class Doctor:
         )
         location = LocationRecord(store, content.id)
         try:
+            if former is not None:
+                _take_over(image, former)
             self._insert(image, location)
         except Conflict:
             existing = self._rows.get(image.id)
@@ -177,6 +201,13 @@ class Doctor:
         with self._db.write() as tx:
             self._rows.insert(tx, image)
             self._rows.add_location(tx, image.id, location)
+
+
+def _take_over(image: ImageRecord, former: ImageFacts) -> None:
+    image.name, image.owner, image.visibility = former.name, former.owner, former.visibility
+    image.protected, image.os_hidden = former.protected, former.os_hidden
+    if former.status == "deactivated":
+        image.status = former.status
 
 
 def _contents(blobs: BlobStore) -> Iterator[ContentRow]:

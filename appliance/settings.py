@@ -221,6 +221,16 @@ class Settings:
     )
 
     # -- store
+    dedup_scope: str = _setting(
+        "project",
+        "whose stored blocks an upload reuses at once: project, its own alone, or all, which tells by its speed "
+        "what other projects have stored",
+    )
+    fold_duplicates: bool = _setting(True, "store equal blocks of different projects once, in the background")
+    disk_reserve: int = _setting(
+        32 * MIB,
+        "bytes of the disk that only deleting, revoking, logging in and collecting may use; 0 keeps none",
+    )
     collect_grace: int = _setting(3600, "seconds between a block's last use and the return of its space")
     collect_interval: int = _setting(300, "seconds between two collections of unused blocks; 0 is never")
     recheck_seconds: int = _setting(

@@ -35,9 +35,12 @@ def elapsed() -> Micros:
 
 
 class SteadyClock:
-    """The wall clock as it was when this was made, plus what has passed since: setting the clock does not move it."""
+    """Begins as the wall clock and goes on with the monotonic one: for durations that no setting of the clock changes.
 
-    def __init__(self, clock: Clock, elapsed: Clock) -> None:
+    After a restart it begins anew.
+    """
+
+    def __init__(self, clock: Clock, elapsed: Clock = elapsed) -> None:
         self._elapsed = elapsed
         self._offset = clock() - elapsed()
 

@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from appliance.api.addresses import AddressBook
 from appliance.api.appliance_v1.images import ImageUpkeepRoutes
 from appliance.api.appliance_v1.space import SpaceRoutes
+from appliance.api.full_disk import OnFullDisk
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadefs
 from appliance.api.image_v2 import routes as image_v2
@@ -17,6 +18,7 @@ from appliance.api.mount import Mount
 from appliance.api.proxy import BehindProxies, TrustedProxies
 from appliance.api.service import Route
 from appliance.api.uploaders import Uploaders
+from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
@@ -26,6 +28,7 @@ from appliance.identity.service import Identity
 from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
+from appliance.image.store_record import write_record
 from appliance.image.store_setup import open_stores
 from appliance.image.web_content import MOST_READERS
 from appliance.jobs.images import image_jobs
@@ -35,7 +38,7 @@ from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.startup import Startup, StartupReport, Trace, ports
-from appliance.values import Clock, now
+from appliance.values import Clock, SteadyClock, now
 
 
 class Appliance:
@@ -58,16 +61,22 @@ class Appliance:
             opened.callback(self.directory.release)
             self._trace.begin()
             opened.callback(self._trace.undo)
-            self._open(opened)
+            self.reserve = Reserve(self.directory.path, self.settings.disk_reserve)
+            # A full disk must not stand in the way of the start: it can be emptied only through the service.
+            with self.reserve.spending():
+                self.reserve.admit()
+                self._open(opened)
+            self.reserve.refill()
             self._opened = opened.pop_all()
         return self
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
-        self.db = Database(self.directory.database)
+        self.db = Database(self.directory.database, self.reserve)
         opened.callback(self.db.close)
-        self.stores = open_stores(settings, self.directory, self.db, self.clock)
+        self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
         opened.callback(self.stores.close)
+        write_record(settings, self.directory)
         self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
@@ -80,7 +89,7 @@ class Appliance:
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
         believed = verification(self.identity, Notes(self.db), settings, self.clock)
-        jobs = upkeep_jobs(blobs, collecting, settings)
+        jobs = upkeep_jobs(self.stores, collecting, settings)
         if isinstance(believed, Edge):
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
@@ -126,7 +135,7 @@ class Appliance:
         uploaders = Uploaders(self._authenticate, proxies, "/image" if settings.single_port else "")
         return [
             Listener(
-                BehindProxies(app, proxies),
+                BehindProxies(OnFullDisk(app, self.reserve), proxies),
                 settings.host,
                 port,
                 sock=sock,
@@ -197,7 +206,8 @@ class Appliance:
 
     def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
         startup = Startup(self.settings, self.directory, self.db, self.identity, self.images, self.clock)
-        return startup.make_missing(self._trace, image_url, identity_url)
+        with self.reserve.spending():
+            return startup.make_missing(self._trace, image_url, identity_url)
 
     def _urls(self, bases: Sequence[str]) -> tuple[str, str]:
         """Where the image and the identity service are, by the addresses that are listened on."""

@@ -1,12 +1,14 @@
 """A data directory has one owner, and the next one is told who that is."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from appliance.cli import preflight
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
 
@@ -45,3 +47,55 @@ def test_a_path_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "f").write_text("")
     with pytest.raises(Fatal, match="can't use .* as the data directory"):
         DataDir(tmp_path / "f").acquire("serve")
+
+
+def test_a_second_owner_is_refused_after_the_lock_file_was_deleted(tmp_path: Path) -> None:
+    first = DataDir(tmp_path / "d")
+    first.acquire("serve")
+    (tmp_path / "d" / "lock").unlink()
+    with pytest.raises(Fatal, match="in use by another process"):
+        DataDir(tmp_path / "d").acquire("serve")
+    assert DataDir(tmp_path / "d").holder() == "another process"
+    first.release()
+
+
+def test_a_directory_that_others_can_read_is_narrowed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "d"
+    (path / "keys").mkdir(parents=True)
+    path.chmod(0o755)
+    for name in ("appliance.db", "appliance.db-wal", "clouds.yaml", "keys/one.pem"):
+        (path / name).touch(0o644)
+    directory = DataDir(path)
+    directory.acquire("serve")
+    directory.release()
+    assert modes(path) == {0o700, 0o600}
+    assert "for its owner alone now" in caplog.text
+
+
+def test_a_directory_that_everybody_writes_to_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    path.mkdir()
+    path.chmod(0o1777)
+    with pytest.raises(Fatal, match="choose a data directory of its own"):
+        DataDir(path).acquire("serve")
+
+
+def modes(path: Path) -> set[int]:
+    """The modes of a directory's files, and its own."""
+    return {stat.S_IMODE(each.stat().st_mode) for each in (path, *path.rglob("*")) if each == path or each.is_file()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_read_only_file_system_is_called_that(tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", mount], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("a file system can't be mounted here")
+    try:
+        with pytest.raises(Fatal, match="Read-only file system; mount it for writing"):
+            DataDir(mount).acquire("serve")
+        with pytest.raises(Fatal, match="is on a file system that is mounted read-only"):
+            preflight.check(mount, 0)
+    finally:
+        subprocess.run(["umount", mount], check=True)

@@ -1,12 +1,16 @@
 """The doctor finds what does not fit, gives back what nothing names, and brings images back without a database."""
 
+import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from appliance.blobs.collect import Collector
+from appliance.db.salvage import salvage
 from appliance.doctor import Doctor
 from appliance.errors import ApplianceError
+from appliance.image.changes import Change
 from appliance.values import now
 from tests.data_directory import ADMIN, Opened, data, opened
 
@@ -96,3 +100,45 @@ def test_a_rebuild_can_be_run_again(tmp_path: Path) -> None:
         doctor = Doctor(it.db, it.stores, now)
         assert doctor.rebuild().images == [one]
         assert doctor.rebuild().images == [one]
+
+
+def test_what_a_damaged_database_still_tells_of_images_is_taken_over(tmp_path: Path) -> None:
+    with opened(tmp_path) as it:
+        bad, kept, plain = it.add(data(), "bad"), it.add(data(), "kept"), it.add(data(), "plain", "private")
+        it.images.deactivate(ADMIN, bad)
+        it.images.update(ADMIN, kept, [Change("replace", ("protected",), True)])
+    aside = tmp_path / "aside"
+    (tmp_path / "appliance.db").rename(aside)
+    with open(aside, "r+b") as file:
+        file.seek(aside.stat().st_size - 4096)
+        file.write(os.urandom(4096))
+    with opened(tmp_path, lost_index=True) as it:
+        recovery = Doctor(it.db, it.stores, now).rebuild(salvage(aside))
+        assert (len(recovery.images), recovery.as_before) == (3, 3)
+        images = {image: it.images.get(ADMIN, image) for image in (bad, kept, plain)}
+        assert images[bad].status == "deactivated"
+        assert (images[kept].protected, images[kept].visibility) == (True, "public")
+        assert (images[plain].status, images[plain].visibility) == ("active", "private")
+
+
+def test_nothing_can_be_taken_over_from_what_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(os.urandom(9000))
+    assert salvage(tmp_path / "x") == {}
+    assert salvage(tmp_path / "nothing") == {}
+
+
+def test_damage_to_the_database_is_told(tmp_path: Path) -> None:
+    with opened(tmp_path) as it:
+        for number in range(9):
+            it.add(data(20_000), f"image {number}")
+    database = tmp_path / "appliance.db"
+    with sqlite3.connect(database) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'image_locations_by_image'"
+        ).fetchone()
+    connection.close()
+    with open(database, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(os.urandom(4096))
+    with opened(tmp_path) as it:
+        assert "database-damaged" in kinds(it)

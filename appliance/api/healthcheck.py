@@ -1,4 +1,4 @@
-"""`/healthcheck`: a word for load balancers, and with `?detailed` the reasons for people."""
+"""`/healthcheck`: a word for load balancers, with `?detailed` the reasons for people, with `?write` for who uploads."""
 
 from collections.abc import Callable
 from html import escape
@@ -15,7 +15,10 @@ Trouble = Callable[[], dict[str, str | None]]
 
 
 class Healthcheck:
-    """Says OK as long as requests can be served. A store that can't be written is told in detail, but serves reads."""
+    """Says OK as long as requests can be served. A store that can't be written still serves reads.
+
+    It shows in the details, and whoever asks with `?write` is told 503 then.
+    """
 
     def __init__(self, disable_file: str, trouble: Trouble) -> None:
         self._disable_file = Path(disable_file) if disable_file else None
@@ -25,8 +28,12 @@ class Healthcheck:
         disabled = self._disable_file is not None and self._disable_file.exists()
         status = 503 if disabled else 200
         reason = "DISABLED BY FILE" if disabled else "OK"
+        if not disabled and request.arg("write") is not None:
+            troubles = [f"{name}: {trouble}" for name, trouble in self._trouble().items() if trouble]
+            if troubles:
+                status, reason = 503, f"NO WRITES: {'; '.join(troubles)}"
         if request.method == "HEAD":
-            return Reply(503 if disabled else 204)
+            return Reply(204 if status == 200 else status)
         kind = preferred(request.header("accept"), ("text/plain", "text/html", "application/json"))
         detailed = request.arg("detailed") is not None
         parts = self._trouble() if detailed else {}

@@ -1,6 +1,7 @@
 """Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit stretch by stretch."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
@@ -48,6 +49,8 @@ class BlockWriter:
         liveness: Liveness,
         limits: Limits,
         twins: Twins | None = None,
+        scope: str = "",
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
@@ -61,7 +64,9 @@ class BlockWriter:
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
-        self._stretch = Stretch(0, 0)
+        self._scope = scope
+        self._admit = admit
+        self._stretch = Stretch(0, 0, scope=scope)
         self._carry = b""
         self._trial: list[bool] | None = None
         self._seen = 0
@@ -108,7 +113,7 @@ class BlockWriter:
         stretch = self._publish(None)
         self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
         self._liveness.segment_known(stretch.segment)
-        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length)
+        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length, scope=self._scope)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
         steps: list[tuple[bytes, memoryview | None, int]] = []
@@ -123,7 +128,7 @@ class BlockWriter:
         if self._trial is not None:
             self._trial.extend(compresses(data) for data in blocks.values())
         missing = [digest for digest in blocks if digest not in self._stretch.new]
-        known = self._index.find(missing)
+        known = self._index.find(missing, self._scope)
         self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
         for digest, data, length in steps:
             found = known.get(digest)
@@ -151,6 +156,7 @@ class BlockWriter:
             codec, data = self._encoder.encode(block)
             entries.append(fmt.BlockEntry(digest, len(block), len(data), codec))
             payload.append(data)
+        self._admit()
         offset = self._open_segment().add_blocks(entries, payload)
         for entry in entries:
             self._stretch.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from appliance.blobs.fold import Folder
 from appliance.blobs.index import BlockUpkeep, SegmentRow
 from appliance.blobs.rewrite import Rewriter
 from appliance.blobs.store import BlobStore
-from appliance.values import Micros
+from appliance.values import MIB, Micros
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ HOUR: Micros = 3600 * 1_000_000
 _EXTENTS = 16
 _BLOCKS = 2000
 _FILES = 64
+_ROOM_LEFT = 2 * MIB
+"""A rewrite, which needs room before it frees some, leaves that much on the disk to deletions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,22 @@ class Collector:
         live_percent: int = 50,
         pause: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
+        fold: bool = True,
     ) -> None:
+        """`fold` says whether equal blocks of different scopes are stored once in the end."""
         self._store = store
-        self._grace = grace
+        self._folder = Folder(store) if fold else None
+        self._usual_grace = grace
         self._live_percent = live_percent
         self._pause = pause
         self._sleep = sleep
         self._rewriter = Rewriter(store)
+        self._orphans: dict[str, Micros] = {}
+        """When files that no row names were first seen."""
+
+    def _grace(self) -> Micros:
+        """None while the disk is full: no upload or reader needs it, and whoever deletes then needs the room."""
+        return 0 if self._store.reserve.trouble() else self._usual_grace
 
     @property
     def _upkeep(self) -> BlockUpkeep:
@@ -81,6 +93,7 @@ class Collector:
         with self._store.liveness.maintenance:
             yield from self._drop_contents()
             yield from self._delete_blocks()
+            yield from self._fold()
             yield from self._remove_segments()
             yield from self._rewrite_thin()
             yield from self._remove_segments()
@@ -96,6 +109,7 @@ class Collector:
                 # A reader that pinned it while it was stored is seen here: its row was released before this look.
                 if self._store.liveness.is_read(row.id):
                     continue
+                self._store.reserve.admit()
                 self._store.tombstones.add(row.upload)
                 while True:
                     condemned_at = self._store.liveness.tick()
@@ -108,7 +122,7 @@ class Collector:
                 yield Step("contents dropped", 1)
 
     def _deadline(self) -> Micros:
-        return min(self._store.liveness.deletable(), self._store.liveness.tick() - self._grace)
+        return min(self._store.liveness.deletable(), self._store.liveness.tick() - self._grace())
 
     def _delete_blocks(self) -> Iterator[Step]:
         deadline = self._deadline()
@@ -117,6 +131,10 @@ class Collector:
             if not deleted and not pardoned:
                 return
             yield Step("blocks deleted", deleted)
+
+    def _fold(self) -> Iterator[Step]:
+        for count, length in self._folder.steps() if self._folder else ():
+            yield Step("blocks folded", count, length) if count else Step("pages compared", 1)
 
     def _remove_segments(self) -> Iterator[Step]:
         while rows := self._upkeep.empty_segments(_FILES):
@@ -141,31 +159,35 @@ class Collector:
             if not rows:
                 return
             after = rows[-1].id
-            for group in self._rewriter.groups(rows):
+            room = max(0, self._store.reserve.free() - _ROOM_LEFT)
+            for group in self._rewriter.groups(rows, room):
                 moved = self._rewriter.rewrite(group)
                 yield Step("blocks moved", moved)
 
     def _remove_orphans(self) -> Iterator[Step]:
         """Files that no row names: left by a crash between a deleted row and its file, or by a commit that failed."""
-        now = self._store.clock()
+        now, grace = self._store.clock(), self._grace()
         for name in self._store.shelf.names():
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
             if self._store.liveness.is_fresh(name) or self._upkeep.has_segment(name):
                 continue
-            if self._store.shelf.age(name, now) < self._grace:
+            # A file's own time may be wrong, when the clock was ahead.
+            seen = now - self._orphans.setdefault(name, now)
+            if max(self._store.shelf.age(name, now), seen) < grace:
                 continue
             length = self._store.shelf.size(name) or 0
             with self._store.liveness.removing() as allowed:
                 if not allowed:
                     return
                 self._remove_file(name)
+            del self._orphans[name]
             yield Step("orphans removed", 1, length)
 
     # -- dry run -------------------------------------------------------------------------------------------------------
 
     def plan(self) -> list[Plan]:
         """What a pass would find, without doing any of it."""
-        hours = self._grace / HOUR
+        hours = self._grace() / HOUR
         upkeep = self._upkeep
         plans: list[Plan] = []
         released = upkeep.released(0, 1000)
@@ -204,5 +226,5 @@ class Collector:
         for name in self._store.shelf.names():
             if not self._store.liveness.is_fresh(name) and not self._upkeep.has_segment(name):
                 count, length = count + 1, length + (self._store.shelf.size(name) or 0)
-        why = f"no row names them; they go once they are {self._grace / HOUR:g} hours old"
+        why = f"no row names them; they go once they are {self._grace() / HOUR:g} hours old"
         return Plan("orphans to remove", why, count, length)

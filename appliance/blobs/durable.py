@@ -71,6 +71,18 @@ class Disk:
     def read_into(self, fd: int, buffer: memoryview, offset: int) -> int:
         return os.preadv(fd, [buffer], offset)
 
+    def reserve(self, path: Path, length: int) -> None:
+        """Make a file that takes so much room; nothing of it is there if that fails."""
+        path.unlink(missing_ok=True)
+        fd = self.create(path)
+        try:
+            os.posix_fallocate(fd, 0, length)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(fd)
+
     def names(self, directory: Path) -> Iterator[str]:
         with os.scandir(directory) as entries:
             for entry in entries:

@@ -51,6 +51,8 @@ class Stretch:
     length: int = 0
     items: list[Item] = field(default_factory=list)
     new: dict[bytes, NewBlock] = field(default_factory=dict)
+    scope: str = ""
+    """Whose blocks these are: uploads find only those of their own scope. Empty for the scope of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,13 @@ class Move:
     block_id: int
     old_segment: int
     place: NewBlock
+
+
+class Duplicate(NamedTuple):
+    """Two blocks of the same bytes in different places: the first one's is to be that of both."""
+
+    kept: Span | None
+    moved: Span | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +248,18 @@ class BlockUpkeep(Protocol):
 
     def totals(self) -> Totals: ...
 
+    def folded_to(self) -> int:
+        """Up to which block id duplicates were looked for."""
+        ...
+
+    def duplicates(self, after: int, most: int) -> tuple[int, list[Duplicate]]:
+        """Where a page of the walk over all blocks ended, 0 at its end, and duplicates in it."""
+        ...
+
+    def fold(self, pairs: Sequence[Duplicate], to: int) -> int:
+        """Give each pair one place, and remember how far the walk is; the bytes that are free now."""
+        ...
+
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
         """Where a page of the walk over all blocks ended, and which of them nothing names though not condemned."""
         ...
@@ -261,6 +282,10 @@ class BlockUpkeep(Protocol):
         """Rebuild: a content is whole if its stretches tile it. Its id, or None if something is missing."""
         ...
 
+    def bring_back(self, now: Micros) -> None:
+        """Times that are still to come, written by a clock that was ahead, become now."""
+        ...
+
     def discard_writing(self) -> int:
         """Release contents that were being written when the process died; says how many."""
         ...
@@ -278,7 +303,9 @@ class BlockIndex(Protocol):
 
     def adopt_store(self, uuid: bytes) -> None: ...
 
-    def find(self, digests: Sequence[bytes]) -> dict[bytes, KnownBlock]: ...
+    def find(self, digests: Sequence[bytes], scope: str = "") -> dict[bytes, KnownBlock]:
+        """Those of the digests that an upload of this scope may reuse. What other scopes have costs it nothing."""
+        ...
 
     def beginning_with(self, offset: int, block_id: int, size: int | None, most: int) -> list[int]:
         """Stored contents, of that size if one is given, with a run of blocks at `offset` that this one begins.

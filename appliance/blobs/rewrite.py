@@ -30,11 +30,13 @@ class Rewriter:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
 
-    def groups(self, rows: Sequence[SegmentRow]) -> Iterator[list[SegmentRow]]:
-        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger."""
+    def groups(self, rows: Sequence[SegmentRow], room: int) -> Iterator[list[SegmentRow]]:
+        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger; none without room."""
         group: list[SegmentRow] = []
         for row in rows:
-            if group and sum(each.live_stored for each in group) + row.live_stored > _GROUP_LENGTH:
+            if row.live_stored > room:
+                continue
+            if group and sum(each.live_stored for each in group) + row.live_stored > min(_GROUP_LENGTH, room):
                 yield group
                 group = []
             group.append(row)
@@ -44,6 +46,7 @@ class Rewriter:
     def rewrite(self, group: Sequence[SegmentRow]) -> int:
         """Copy, make durable, then point the rows there; says how many blocks moved. The old files stay for now."""
         now = self._store.clock()
+        self._store.reserve.admit()
         writer = SegmentWriter(self._store.shelf, self._store.uuid, now)
         moves: list[Move] = []
         done: list[int] = []
@@ -67,16 +70,20 @@ class Rewriter:
 
     def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow) -> list[Move]:
         moves: list[Move] = []
+        places: dict[int, NewBlock] = {}
         after = 0
         while spans := self._store.index.upkeep.segment_blocks(row.id, after, _BATCH):
             after = spans[-1].block_id
-            stored = self._read(row, spans)
-            entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in spans]
-            offset = writer.add_blocks(entries, stored)
-            for span in spans:
-                place = NewBlock(offset, span.stored, span.length, span.codec)
-                moves.append(Move(span.block_id, row.id, place))
-                offset += span.stored
+            # Blocks that share a place go on doing so.
+            fresh = list({span.at: span for span in spans if span.at not in places}.values())
+            if fresh:
+                stored = self._read(row, fresh)
+                entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in fresh]
+                offset = writer.add_blocks(entries, stored)
+                for span in fresh:
+                    places[span.at] = NewBlock(offset, span.stored, span.length, span.codec)
+                    offset += span.stored
+            moves += [Move(span.block_id, row.id, places[span.at]) for span in spans]
         return moves
 
     def _read(self, row: SegmentRow, spans: Sequence[Span]) -> list[bytes]:

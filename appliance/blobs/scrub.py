@@ -99,7 +99,7 @@ class Scrubber:
             return
         try:
             for span in sorted(spans, key=lambda span: span.at):
-                if not _is_sound(handle, span) and self._still_there(segment, span):
+                if not is_sound(handle, span) and self._still_there(segment, span):
                     yield span
         finally:
             self._store.handles.release(segment.name)
@@ -143,7 +143,8 @@ class Scrubber:
         return length
 
 
-def _is_sound(handle: SegmentHandle, span: Span) -> bool:
+def is_sound(handle: SegmentHandle, span: Span) -> bool:
+    """Whether a block's bytes are what its digest says."""
     data = bytearray(span.stored)
     try:
         handle.read_into(memoryview(data), span.at)

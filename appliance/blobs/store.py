@@ -19,6 +19,7 @@ from appliance.blobs.ingest import Ingest
 from appliance.blobs.liveness import Gate, Liveness, always_open
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.recent_checks import RecentChecks
+from appliance.blobs.reserve import Reserve
 from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
 from appliance.blobs.twins import MayKnow, Twins
@@ -52,6 +53,8 @@ class BlobStore:
         self.clock = clock
         self._limits = limits or Limits()
         self.checks = checks or RecentChecks(0)
+        self.reserve = Reserve(directory, 0)
+        """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
         self.liveness = Liveness(clock, gate)
         self.uuid = b""
@@ -73,6 +76,8 @@ class BlobStore:
         self._join_index(lost_index)
         staged = self.shelf.clear_staging()
         released = self.index.upkeep.discard_writing()
+        # A clock that was ahead then must not keep space from coming back until it is that late.
+        self.index.upkeep.bring_back(self.clock())
         if staged or released:
             log.info("recovery removed %d staged files and released %d unfinished uploads", staged, released)
 
@@ -82,6 +87,8 @@ class BlobStore:
         if marked is None:
             if known is not None and next(self.shelf.names(), None) is not None:
                 raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
+            if known is not None and self.index.upkeep.segments(0, 1):
+                raise Fatal(f"{self.directory} has none of the data that the database names: is its disk mounted?")
             marked = known or os.urandom(16)
             body = _MARK.pack(_MARK_MAGIC, marked)
             replace_file(self.disk, self._mark_path, body + struct.pack("<I", zlib.crc32(body)))
@@ -118,16 +125,25 @@ class BlobStore:
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def begin(
-        self, *, hash_algorithm: str = "sha512", may_know: MayKnow | None = None, expected_size: int | None = None
+        self,
+        *,
+        hash_algorithm: str = "sha512",
+        may_know: MayKnow | None = None,
+        expected_size: int | None = None,
+        scope: str = "",
     ) -> Ingest:
         """Begin an upload. Commit what its `seal` returns before the `with` block ends.
+
+        It reuses blocks of its `scope` alone, so that its speed tells nothing of what others have stored.
 
         If it turns out to be a stored content that `may_know` allows, its hashes are not computed once more.
         """
         twins = None
         if may_know is not None:
             twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
-        writer = BlockWriter(self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins)
+        writer = BlockWriter(
+            self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins, scope, self.reserve.admit
+        )
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.liveness.ingest_began(ingest.upload)
         return ingest

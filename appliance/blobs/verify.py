@@ -47,10 +47,15 @@ def _segments(store: BlobStore) -> Iterator[Finding]:
 
 def _figures(store: BlobStore, row: SegmentRow) -> Iterator[Finding]:
     blocks = stored = length = after = 0
+    places: set[int] = set()
     while spans := store.index.upkeep.segment_blocks(row.id, after, _PAGE):
         after = spans[-1].block_id
         for span in spans:
-            blocks, stored, length = blocks + 1, stored + span.stored, length + span.length
+            blocks += 1
+            # Blocks of several scopes may share a place: its bytes count once.
+            if span.at not in places:
+                places.add(span.at)
+                stored, length = stored + span.stored, length + span.length
             if span.at + span.stored > row.size:
                 text = f"block {span.block_id} reaches beyond the end of segment {row.name}"
                 yield Finding("block-outside", text, segment=row.name, block_id=span.block_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 from appliance.backup import CopyReport, back_up
 from appliance.cli.directory import add_directory, settings_for
 from appliance.datadir import DataDir
+from appliance.image.store_record import with_recorded_stores
 from appliance.image.store_setup import store_directories
 
 
@@ -17,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     directory = DataDir(settings.data_dir)
-    report = back_up(directory, arguments.target, store_directories(settings, directory))
+    settings = with_recorded_stores(settings, directory)
+    report = back_up(directory, arguments.target, store_directories(settings, directory), settings)
     print(told(report))
     return 1 if report.missing else 0
 

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance import logs
+from appliance.blobs.reserve import Reserve
 from appliance.cli.flags import add_settings, settings_of
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.errors import Fatal
+from appliance.image.store_record import with_recorded_stores
 from appliance.image.store_setup import open_stores
 from appliance.image.stores import Stores
 from appliance.settings import Settings
@@ -51,14 +53,19 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
     try:
         if not directory.database.is_file() and not lost_index:
             raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
-        db = Database(directory.database)
-        try:
-            stores = open_stores(settings, directory, db, now, lost_index=lost_index)
+        settings = with_recorded_stores(settings, directory)
+        reserve = Reserve(directory.path, settings.disk_reserve)
+        # These verbs give room back, or find out what is wrong, on a full disk too.
+        with reserve.spending():
+            reserve.admit()
+            db = Database(directory.database, reserve)
             try:
-                yield OpenDirectory(settings, directory, db, stores)
+                stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
+                try:
+                    yield OpenDirectory(settings, directory, db, stores)
+                finally:
+                    stores.close()
             finally:
-                stores.close()
-        finally:
-            db.close()
+                db.close()
     finally:
         directory.release()

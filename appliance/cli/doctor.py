@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,12 +13,19 @@ from appliance.blobs.verify import Finding
 from appliance.cli.directory import OpenDirectory, add_directory, owned, settings_for
 from appliance.cli.stale_password import stale_password
 from appliance.datadir import DataDir
+from appliance.db.salvage import salvage
 from appliance.doctor import Doctor
-from appliance.errors import Fatal
+from appliance.errors import Corrupt, Fatal
 from appliance.identity.administrators import administrators, has_users
 from appliance.settings import Settings
 from appliance.startup import no_administrator
 from appliance.values import now
+
+_DAMAGED = "database-damaged"
+_WHAT_TO_DO = (
+    "restore a backup to a new directory, or run `doctor --rebuild`: it makes a new database from the stored data, and "
+    "keeps the damaged one beside it"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,18 +41,30 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     if arguments.rebuild:
         _rebuild(settings)
+    try:
+        kinds = _examine(arguments, settings)
+    except Corrupt as error:
+        print(f"database-damaged: {error}")
+        kinds = Counter({_DAMAGED: 1})
+    count = kinds.total()
+    print(f"{count} findings" if count else "nothing is wrong")
+    if kinds[_DAMAGED]:
+        print(_WHAT_TO_DO)
+    return 1 if count else 0
+
+
+def _examine(arguments: argparse.Namespace, settings: Settings) -> Counter[str]:
+    """Tell what does not fit; says how much there is of each kind."""
+    kinds: Counter[str] = Counter()
     with owned(settings, "doctor") as opened:
         doctor = Doctor(opened.db, opened.stores, now)
         if arguments.repair:
             for done in doctor.repair():
                 print(done)
-        count = 0
-        findings = chain(doctor.examine(deep=arguments.deep), _access(settings, opened))
-        for finding in findings:
+        for finding in chain(doctor.examine(deep=arguments.deep), _access(settings, opened)):
             print(f"{finding.kind}: {finding.text}")
-            count += 1
-    print(f"{count} findings" if count else "nothing is wrong")
-    return 1 if count else 0
+            kinds[finding.kind] += 1
+    return kinds
 
 
 def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
@@ -66,8 +86,18 @@ def _rebuild(settings: Settings) -> None:
     finally:
         directory.release()
     with owned(settings, "doctor", lost_index=True) as opened:
-        recovery = Doctor(opened.db, opened.stores, now).rebuild()
-    print(f"{len(recovery.images)} images are back; they are private, and an admin can hand them out")
+        former = salvage(aside) if aside else {}
+        recovery = Doctor(opened.db, opened.stores, now).rebuild(former)
+    print(f"{len(recovery.images)} images are back")
+    if recovery.as_before:
+        print(f"{recovery.as_before} of them as the former database still told: status, visibility, owner, protection")
+    if others := len(recovery.images) - recovery.as_before:
+        print(
+            f"{others} of them are private and active, whatever they were before: an admin can hand them out, and has "
+            "to deactivate again what was deactivated"
+        )
+    if recovery.images:
+        print("members of shared images are not in the stored data: share them again")
     if aside:
         print(f"the former database is kept as {aside}")
     if recovery.deleted:

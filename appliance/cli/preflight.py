@@ -5,6 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
+from appliance.blobs.reserve import NAME as reserve_name
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
 from appliance.values import MIB
@@ -33,6 +34,11 @@ def _check_owner(directory: DataDir) -> None:
     """A directory that another user has served from: some of its files can't be written."""
     for path in (directory.path, directory.database, directory.blobs, directory.keys):
         if path.exists() and not os.access(path, os.W_OK):
+            if os.statvfs(path).f_flag & os.ST_RDONLY:
+                raise Fatal(
+                    f"{path} is on a file system that is mounted read-only: mount it for writing (after an error the "
+                    "kernel may have made it read-only: see its log)"
+                )
             raise Fatal(
                 f"{path} can't be written by this user (id {os.geteuid()}); it belongs to the user with id "
                 f"{path.stat().st_uid}"
@@ -60,7 +66,8 @@ def _check_clock(directory: DataDir, now: float) -> str:
 
 def _check_room(directory: DataDir) -> str:
     there = next(path for path in (directory.path, *directory.path.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    reserve = directory.path / reserve_name
+    free = shutil.disk_usage(there).free + (reserve.stat().st_size if reserve.is_file() else 0)
     needed = ROOM_TO_START if directory.database.exists() else ROOM_TO_BEGIN
     if free < needed:
         raise Fatal(

@@ -8,6 +8,7 @@ from appliance.cli.backup import told
 from appliance.cli.directory import add_directory, owned, settings_for
 from appliance.datadir import DataDir
 from appliance.doctor import Doctor
+from appliance.image.store_record import with_recorded_stores, write_record
 from appliance.image.store_setup import store_directories
 from appliance.values import now
 
@@ -20,14 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     target = DataDir(settings.data_dir)
+    # What the backup has, each store inside the new directory unless the settings say where.
+    settings = with_recorded_stores(settings, DataDir(arguments.backup))
     target.acquire("restore")
     try:
         report = restore(arguments.backup, target, store_directories(settings, target))
+        write_record(settings, target)
     finally:
         target.release()
     print(told(report))
     with owned(settings, "restore") as opened:
         findings = list(Doctor(opened.db, opened.stores, now).examine(deep=True))
+    told_otherwise = settings_for(arguments)
+    if told_otherwise.enabled_backends and store_directories(told_otherwise, target) != store_directories(
+        settings, target
+    ):
+        print(f"the settings name other places for the stores than those they are in now: see {target.store_record}")
     for finding in findings:
         print(finding.text)
     if not findings and not report.missing:

@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = with_bundled_samples(settings_of(arguments))
     _start_log(settings.log_level)
+    # Whatever is made from here on, by libraries and helper programs too, is for this user alone.
+    os.umask(0o077)
     for warning in (*exposed_secrets(arguments), *preflight.check(settings.data_dir, time.time())):
         log.warning(warning)
     started_by = os.getppid()

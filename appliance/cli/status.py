@@ -62,7 +62,9 @@ def _directory(typed: str | None) -> Path:
 
 def _asked(address: str, path: str) -> str:
     try:
-        Http().call("GET", address + path, {"Accept": "application/json, text/plain"})
+        answer = Http().call("GET", address + path, {"Accept": "application/json"})
+        parts = (answer.json() or {}).get("parts", {})
     except ApplianceError as error:
         return f"{address}: {error}"
-    return f"{address} answers"
+    troubles = dict.fromkeys(trouble for trouble in parts.values() if trouble != "OK")
+    return f"{address}: {'; '.join(troubles)}" if troubles else f"{address} answers"

@@ -85,7 +85,7 @@ def _collect(arguments: argparse.Namespace) -> int:
         rows = [
             {"store": name, "what": step.what, "count": step.count, "bytes": step.length}
             for name, blobs in _blobs(opened).items()
-            for step in Collector(blobs, grace=0).run()
+            for step in Collector(blobs, grace=0, fold=settings.fold_duplicates).run()
         ]
     show_list(arguments, rows, ("store", "what", "count", "bytes"))
     return 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from appliance.blobs.index import NewBlock, Sealed, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.block_rows import STORED, WRITING, digest_of, key_of
-from appliance.db.block_sql import LOOKUP, add_blocks, add_segment
+from appliance.db.block_sql import EVERYBODY, LOOKUP, add_blocks, add_segment
 from appliance.db.database import Tx
 from appliance.values import Micros
 
@@ -18,7 +18,7 @@ def adopt_segment(
     if row is not None:
         return int(row["id"])
     segment = add_segment(tx, store, name, size, sum(block.stored for _, block in blocks), now)
-    add_blocks(tx, store, segment, dict(blocks))
+    add_blocks(tx, store, segment, dict(blocks), EVERYBODY)
     return segment
 
 

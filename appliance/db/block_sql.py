@@ -1,13 +1,18 @@
 """Statements that more than one part of the block index runs inside a write transaction."""
 
+from collections.abc import Sequence
+
 from appliance.blobs.index import NewBlock
 from appliance.db.block_rows import digest_of, key_of, rest_of
-from appliance.db.database import Row, Tx
+from appliance.db.database import Database, Row, Tx
 from appliance.errors import Unavailable
 from appliance.values import Micros
 
 LOOKUP = 400
 """How many digests one statement looks up."""
+
+EVERYBODY = 0
+"""The scope of blocks that every upload without a scope of its own may reuse."""
 
 IS_NAMED = (
     "EXISTS (SELECT 1 FROM extents e WHERE e.first_block BETWEEN b.id - 255 AND b.id "
@@ -51,9 +56,27 @@ def check_named(tx: Tx, store: int, first: int, blocks: int, length: int) -> Non
         )
 
 
-def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
-    """Insert the blocks of a segment that the index lacks, heal those it has damaged; the id of every digest."""
-    ids = _present(tx, store, segment, new)
+def scope_of(reader: Database | Tx, scope: str) -> int:
+    """The number of a scope; -1, which is no block's, for one that has none yet."""
+    if not scope:
+        return EVERYBODY
+    row = reader.row("SELECT id FROM block_scopes WHERE name = ?", (scope,))
+    return int(row["id"]) if row else -1
+
+
+def make_scope(tx: Tx, scope: str) -> int:
+    """The number of a scope, which it has from now on."""
+    number = scope_of(tx, scope)
+    return (
+        number
+        if number >= 0
+        else int(tx.execute("INSERT INTO block_scopes (name) VALUES (?)", (scope,)).lastrowid or 0)
+    )
+
+
+def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], scope: int) -> dict[bytes, int]:
+    """Insert the blocks of a segment that their scope lacks, heal those that are damaged; the id of every digest."""
+    ids = _present(tx, store, segment, new, scope)
     first = following = next_block(tx)
     rows = []
     for digest, block in new.items():
@@ -61,25 +84,26 @@ def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> 
             continue
         ids[digest] = following
         rows.append(
-            (following, store, key_of(digest), rest_of(digest), segment)
+            (following, store, scope, key_of(digest), rest_of(digest), segment)
             + (block.offset, block.stored, block.length, block.codec)
         )
         following += 1
     tx.executemany(
-        "INSERT INTO blocks (id, store, key, rest, segment, offset, stored, length, codec) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO blocks (id, store, scope, key, rest, segment, offset, stored, length, codec) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     tx.execute("UPDATE block_counter SET next_block = ?", (following,))
     tx.execute(
         "UPDATE segments SET first_block = ?, last_block = ?, live_blocks = live_blocks + ?, "
         "live_stored = live_stored + ?, live_length = live_length + ? WHERE id = ?",
-        (first, following - 1, len(rows), sum(row[6] for row in rows), sum(row[7] for row in rows), segment),
+        (first, following - 1, len(rows), sum(row[7] for row in rows), sum(row[8] for row in rows), segment),
     )
+    _heal_others(tx, store, ids)
     return ids
 
 
-def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> dict[bytes, int]:
+def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], scope: int) -> dict[bytes, int]:
     """Blocks that another upload committed first. A damaged one takes the fresh bytes as its own, which heals it."""
     ids: dict[bytes, int] = {}
     digests = list(new)
@@ -87,9 +111,8 @@ def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> di
         keys = [key_of(digest) for digest in digests[start : start + LOOKUP]]
         marks = ",".join("?" * len(keys))
         for row in tx.rows(
-            "SELECT id, key, rest, segment, stored, length, damaged_at FROM blocks "
-            f"WHERE key IN ({marks}) AND store = ?",
-            (*keys, store),
+            f"SELECT id, key, rest, segment, damaged_at FROM blocks WHERE key IN ({marks}) AND scope = ? AND store = ?",
+            (*keys, scope, store),
         ):
             digest = digest_of(row)
             block = new.get(digest)
@@ -102,25 +125,73 @@ def _present(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock]) -> di
     return ids
 
 
+def _heal_others(tx: Tx, store: int, ids: dict[bytes, int]) -> None:
+    """Damaged blocks of other scopes take the place of the sound ones that have just come. There are few, if any."""
+    if not tx.row("SELECT 1 FROM blocks WHERE store = ? AND damaged_at IS NOT NULL", (store,)):
+        return
+    digests = list(ids)
+    for start in range(0, len(digests), LOOKUP):
+        _heal_those(tx, store, {digest: ids[digest] for digest in digests[start : start + LOOKUP]})
+
+
+def _heal_those(tx: Tx, store: int, ids: dict[bytes, int]) -> None:
+    marks = ",".join("?" * len(ids))
+    for row in tx.rows(
+        f"SELECT id, key, rest, segment FROM blocks WHERE key IN ({marks}) AND store = ? AND damaged_at IS NOT NULL",
+        (*map(key_of, ids), store),
+    ):
+        sound = ids.get(digest_of(row))
+        if sound is None or sound == row["id"]:
+            continue
+        place = tx.row("SELECT segment, offset, stored, length, codec FROM blocks WHERE id = ?", (sound,))
+        assert place is not None
+        tx.execute("UPDATE blocks SET shared = 1, damaged_at = NULL WHERE id IN (?, ?)", (row["id"], sound))
+        move_block(tx, row["id"], row["segment"], place["segment"], NewBlock(*place[1:]))
+
+
 def move_block(tx: Tx, block_id: int, old_segment: int, segment: int, place: NewBlock) -> bool:
     """Give a block another place, if it is still where it was; both segments' figures follow."""
-    done = tx.execute(
-        "UPDATE blocks SET segment = ?, offset = ?, moved = 1 WHERE id = ? AND segment = ?",
-        (segment, place.offset, block_id, old_segment),
-    )
-    if done.rowcount != 1:
+    row = tx.row("SELECT id, segment, offset, stored, length, shared FROM blocks WHERE id = ?", (block_id,))
+    if row is None or row["segment"] != old_segment:
         return False
-    count_blocks(tx, old_segment, -1, tx.row("SELECT stored, length FROM blocks WHERE id = ?", (block_id,)))
-    tx.execute("UPDATE blocks SET stored = ?, codec = ? WHERE id = ?", (place.stored, place.codec, block_id))
-    count_blocks(tx, segment, 1, tx.row("SELECT stored, length FROM blocks WHERE id = ?", (block_id,)))
+    _count(tx, row, -1)
+    tx.execute(
+        "UPDATE blocks SET segment = ?, offset = ?, stored = ?, codec = ?, moved = 1 WHERE id = ?",
+        (segment, place.offset, place.stored, place.codec, block_id),
+    )
+    row = tx.row("SELECT id, segment, offset, stored, length, shared FROM blocks WHERE id = ?", (block_id,))
+    assert row is not None
+    _count(tx, row, 1)
     return True
 
 
-def count_blocks(tx: Tx, segment: int, blocks: int, row: Row | None) -> None:
-    """One block more or less in a segment's figures."""
-    assert row is not None
+def delete_blocks(tx: Tx, rows: Sequence[Row]) -> None:
+    """Delete blocks, given their places and `shared`; the figures of their segments follow."""
+    sums: dict[int, tuple[int, int, int]] = {}
+    for row in rows:
+        if row["shared"]:
+            _count(tx, row, -1)
+            tx.execute("DELETE FROM blocks WHERE id = ?", (row["id"],))
+        else:
+            blocks, stored, length = sums.get(row["segment"], (0, 0, 0))
+            sums[row["segment"]] = (blocks + 1, stored + row["stored"], length + row["length"])
+    tx.executemany("DELETE FROM blocks WHERE id = ?", [(row["id"],) for row in rows if not row["shared"]])
+    tx.executemany(
+        "UPDATE segments SET live_blocks = live_blocks - ?, live_stored = live_stored - ?, "
+        "live_length = live_length - ? WHERE id = ?",
+        [(*figures, segment) for segment, figures in sums.items()],
+    )
+
+
+def _count(tx: Tx, row: Row, blocks: int) -> None:
+    """One block more or less in its segment's figures; its bytes, if no other block has the same place."""
+    alone = not row["shared"] or not tx.row(
+        "SELECT 1 FROM blocks WHERE shared = 1 AND segment = ? AND offset = ? AND id <> ?",
+        (row["segment"], row["offset"], row["id"]),
+    )
+    length = blocks if alone else 0
     tx.execute(
         "UPDATE segments SET live_blocks = live_blocks + ?, live_stored = live_stored + ?, "
         "live_length = live_length + ? WHERE id = ?",
-        (blocks, blocks * row["stored"], blocks * row["length"], segment),
+        (blocks, length * row["stored"], length * row["length"], row["segment"]),
     )

@@ -1,9 +1,9 @@
 """Upkeep of the block index of one store: what collection, scrub, doctor and accounting ask of it."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-from appliance.blobs.index import ContentRow, Move, NewBlock, Sealed, SegmentRow, Span, StretchRow, Totals
+from appliance.blobs.index import ContentRow, Duplicate, Move, NewBlock, Sealed, SegmentRow, Span, StretchRow, Totals
+from appliance.db.block_fold import duplicates, fold, folded_to
 from appliance.db.block_rebuild import adopt_seal, adopt_segment, adopt_stretch
 from appliance.db.block_rows import (
     RELEASED,
@@ -14,8 +14,8 @@ from appliance.db.block_rows import (
     segment_from_row,
     span_from_row,
 )
-from appliance.db.block_sql import IS_NAMED, add_segment, move_block
-from appliance.db.database import Database
+from appliance.db.block_sql import IS_NAMED, add_segment, delete_blocks, move_block
+from appliance.db.database import Database, Row
 from appliance.values import Micros
 
 _HAS_NO_STRETCH = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
@@ -38,6 +38,21 @@ class BlockUpkeep:
             return tx.execute(
                 "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
             ).rowcount
+
+    def bring_back(self, now: Micros) -> None:
+        if not self._db.row(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM blocks WHERE store = :store AND condemned_at > :now) "
+            "OR EXISTS (SELECT 1 FROM segments WHERE store = :store AND scrubbed_at > :now)",
+            {"store": self._store, "now": now},
+        ):
+            return
+        with self._db.write(frees=True) as tx:
+            tx.execute(
+                "UPDATE blocks SET condemned_at = ? WHERE store = ? AND condemned_at > ?", (now, self._store, now)
+            )
+            tx.execute(
+                "UPDATE segments SET scrubbed_at = ? WHERE store = ? AND scrubbed_at > ?", (now, self._store, now)
+            )
 
     def released(self, after: int, most: int) -> list[ContentRow]:
         rows = self._db.rows(
@@ -71,27 +86,21 @@ class BlockUpkeep:
             tx.execute("DELETE FROM contents WHERE id = ? AND state = ?", (content_id, RELEASED))
 
     def delete_condemned(self, not_after: Micros, most: int) -> tuple[int, int]:
-        deleted: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        gone: list[Row] = []
         pardoned = []
         with self._db.write() as tx:
             for row in tx.rows(
-                f"SELECT b.id, b.segment, b.stored, b.length, {IS_NAMED} AS named FROM blocks b "
+                f"SELECT b.id, b.segment, b.offset, b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b "
                 "WHERE b.store = ? AND b.condemned_at IS NOT NULL AND b.condemned_at <= ? LIMIT ?",
                 (self._store, not_after, most),
             ):
                 if row["named"]:
                     pardoned.append((row["id"],))
                 else:
-                    deleted[row["segment"]].append((row["id"], row["stored"], row["length"]))
+                    gone.append(row)
             tx.executemany("UPDATE blocks SET condemned_at = NULL WHERE id = ?", pardoned)
-            for segment, blocks in deleted.items():
-                tx.executemany("DELETE FROM blocks WHERE id = ?", [(block[0],) for block in blocks])
-                tx.execute(
-                    "UPDATE segments SET live_blocks = live_blocks - ?, live_stored = live_stored - ?, "
-                    "live_length = live_length - ? WHERE id = ?",
-                    (len(blocks), sum(block[1] for block in blocks), sum(block[2] for block in blocks), segment),
-                )
-        return sum(len(blocks) for blocks in deleted.values()), len(pardoned)
+            delete_blocks(tx, gone)
+        return len(gone), len(pardoned)
 
     def condemned(self, not_after: Micros) -> tuple[int, int]:
         row = self._db.row(
@@ -164,7 +173,7 @@ class BlockUpkeep:
         # Several short transactions: between them some blocks lie in the new segment and some in the old ones,
         # which are there as long as they hold any.
         with self._db.write() as tx:
-            payload = sum(move.place.stored for move in moves)
+            payload = sum({move.place.offset: move.place.stored for move in moves}.values())
             segment = add_segment(tx, self._store, name, size, payload, now)
             tx.executemany("UPDATE stretches SET segment = ? WHERE segment = ?", [(segment, each) for each in old])
         moved = 0
@@ -261,6 +270,18 @@ class BlockUpkeep:
             damaged_blocks=row["damaged"],
             releasing=row["releasing"],
         )
+
+    def folded_to(self) -> int:
+        return folded_to(self._db, self._store)
+
+    def duplicates(self, after: int, most: int) -> tuple[int, list[Duplicate]]:
+        return duplicates(self._db, self._store, after, most)
+
+    def fold(self, pairs: Sequence[Duplicate], to: int) -> int:
+        if not pairs and to <= self.folded_to():
+            return 0
+        with self._db.write() as tx:
+            return fold(tx, self._store, pairs, to)
 
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
         rows = self._db.rows(

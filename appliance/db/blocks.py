@@ -14,7 +14,7 @@ from appliance.db.block_rows import (
     key_of,
     span_from_row,
 )
-from appliance.db.block_sql import LOOKUP, add_blocks, add_segment, check_named
+from appliance.db.block_sql import LOOKUP, add_blocks, add_segment, check_named, make_scope, scope_of
 from appliance.db.block_upkeep import BlockUpkeep
 from appliance.db.database import Database, Tx
 from appliance.errors import Corrupt, NotFound, Unavailable
@@ -54,17 +54,18 @@ class BlockIndex:
 
     # -- looking up ------------------------------------------------------------------------------------------------
 
-    def find(self, digests: Sequence[bytes]) -> dict[bytes, KnownBlock]:
-        """Those of the digests that may be reused: never a condemned block, never a damaged one."""
+    def find(self, digests: Sequence[bytes], scope: str = "") -> dict[bytes, KnownBlock]:
+        """Those of the digests that may be reused in this scope: never a condemned block, never a damaged one."""
+        number = scope_of(self._db, scope)
         found: dict[bytes, KnownBlock] = {}
         wanted = set(digests)
         for start in range(0, len(digests), LOOKUP):
             keys = [key_of(digest) for digest in digests[start : start + LOOKUP]]
             marks = ",".join("?" * len(keys))
             rows = self._db.rows(
-                f"SELECT id, key, rest, length FROM blocks WHERE key IN ({marks}) AND store = ? "
+                f"SELECT id, key, rest, length FROM blocks WHERE key IN ({marks}) AND scope = ? AND store = ? "
                 "AND condemned_at IS NULL AND damaged_at IS NULL",
-                (*keys, self._store_id),
+                (*keys, number, self._store_id),
             )
             for row in rows:
                 digest = digest_of(row)
@@ -124,8 +125,8 @@ class BlockIndex:
     def _write_stretch(self, tx: Tx, content_id: int, stretch: Stretch, now: Micros) -> None:
         payload = sum(block.stored for block in stretch.new.values())
         segment = add_segment(tx, self._store_id, stretch.segment, stretch.segment_size, payload, now)
-        # Whoever brought a block first, its digest has one id.
-        ids = add_blocks(tx, self._store_id, segment, stretch.new)
+        # Whoever brought a block first, its digest has one id in its scope.
+        ids = add_blocks(tx, self._store_id, segment, stretch.new, make_scope(tx, stretch.scope))
         offset = stretch.offset
         rows: list[tuple[int, int, int | None, int, int]] = []
         for first, blocks, length in extents_of(_refs(stretch.items, ids)):
@@ -168,7 +169,7 @@ class BlockIndex:
             raise NotFound(f"there is no stored content {content_id}")
 
     def discard(self, content_id: int) -> None:
-        with self._db.write() as tx:
+        with self._db.write(frees=True) as tx:
             tx.execute("UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING))
 
     # -- reading ---------------------------------------------------------------------------------------------------

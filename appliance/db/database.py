@@ -1,15 +1,17 @@
 """The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import sqlite_utils
 from sqlite_utils.db import Table
 
+from appliance.blobs.reserve import Reserve
 from appliance.db.migrations import migrations, unknown_migrations
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 
@@ -64,8 +66,10 @@ class Database:
     under one lock, in short `BEGIN IMMEDIATE` transactions. Reads never wait for them.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
+        """Only writes that free room may use the `reserve`."""
+        self.path = path
+        self._reserve = reserve or Reserve(path.parent, 0)
         self._lock = threading.Lock()
         self._writing_thread: int | None = None
         self._readers = threading.local()
@@ -75,6 +79,7 @@ class Database:
         self._large_lock = threading.Lock()
         self._closed = False
         with _faults():
+            _make_private(path)
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
             try:
                 self._migrate()
@@ -85,7 +90,7 @@ class Database:
     def _connect(self, cached_statements: int = _CACHED_STATEMENTS) -> sqlite3.Connection:
         # isolation_level None: no transaction is ever begun behind our back.
         connection = sqlite3.connect(
-            self._path,
+            self.path,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
@@ -104,7 +109,7 @@ class Database:
         newer = unknown_migrations(self._writer)
         if newer:
             raise Fatal(
-                f"{self._path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
+                f"{self.path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
                 "use that version, or restore a backup made with this one"
             )
         try:
@@ -115,19 +120,24 @@ class Database:
             raise
         except Exception as error:
             raise Fatal(
-                f"{self._path} could not be brought up to this version ({error}); it is as it was, "
+                f"{self.path} could not be brought up to this version ({error}); it is as it was, "
                 "for the version that used it last"
             ) from error
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, frees: bool = False) -> Iterator[Tx]:
         """A write transaction: committed when the block ends, rolled back when it raises.
 
+        One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
         Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other room inside.
         """
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write transaction is already open in this thread")
-        with self._lock:
+        with ExitStack() as held:
+            if frees:
+                held.enter_context(self._reserve.spending())
+            self._reserve.admit()
+            held.enter_context(self._lock)
             self._writing_thread = threading.get_ident()
             try:
                 with _faults():
@@ -235,17 +245,34 @@ class Database:
             self._writer.conn.close()
 
 
+@contextmanager
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, to a database that any process may be using, or that is damaged."""
+    with _faults():
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
 def copy_database(source: Path, target: Path) -> None:
     """Write a consistent copy of a database, which any process may be using, to `target`, which must not exist.
 
     The copy is whole but not yet durable.
     """
-    with _faults():
-        connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("VACUUM INTO ?", (str(target),))
-        finally:
-            connection.close()
+    with open_read_only(source) as connection:
+        _make_private(target)
+        connection.execute("VACUUM INTO ?", (str(target),))
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that nobody else can read, unless there is one: SQLite gives what it adds the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StorageFault(f"the database can't be used: {path}: {error.strerror}") from error
 
 
 class _Reader:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
+from appliance.db.schema_block_scopes import create_block_scopes
 from appliance.db.schema_blocks import create_blocks
 from appliance.db.schema_catalog import create_catalog
 from appliance.db.schema_identity import create_identity
@@ -29,6 +30,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0007_legacy", create_legacy),
     ("0008_image_cache", create_image_cache),
     ("0009_proofs", create_proofs),
+    ("0010_block_scopes", create_block_scopes),
 )
 
 migrations = Migrations("appliance")

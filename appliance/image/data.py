@@ -94,6 +94,7 @@ class ImageData:
                 label=label(image),
                 verifier=verifier,
                 may_know=self._readable_by(caller, store),
+                scope=self.scope(image),
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
                     raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
@@ -119,6 +120,7 @@ class ImageData:
                 inspection=None,
                 label=label(image),
                 may_know=self._readable_by(caller, store),
+                scope=self.scope(image),
             ) as taken:
                 with self._db.write() as tx:
                     content_id = store.writer.index.commit(tx, taken.sealed)
@@ -130,6 +132,10 @@ class ImageData:
                     }
                     if not self._rows.change(tx, image.id, ("uploading",), staged):
                         raise gone(image.id)
+
+    def scope(self, image: ImageRecord) -> str:
+        """Whose blocks an upload to the image may reuse at once: its owner's, unless the settings say everybody's."""
+        return "" if self._settings.dedup_scope == "all" else f"project {image.owner or 'none'}"
 
     def _readable_by(self, caller: Caller, store: Store) -> MayKnow:
         """Of a store's contents, those that the caller could download."""
@@ -171,7 +177,7 @@ class ImageData:
 
     def _put_back(self, image_id: str, status: str) -> None:
         try:
-            with self._db.write() as tx:
+            with self._db.write(frees=True) as tx:
                 self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()})
         except ApplianceError as error:
             # The next start does it.

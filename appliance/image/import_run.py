@@ -98,7 +98,7 @@ class ImportRun:
                 job.trouble.append(str(error))
                 if job.all_must_succeed or isinstance(error, Gone) or self.stopping.is_set():
                     return
-                with self._db.write() as tx:
+                with self._db.write(frees=True) as tx:
                     cross_off(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
 
     # -- one store ---------------------------------------------------------------------------------------------------
@@ -154,6 +154,7 @@ class ImportRun:
             label=label(image),
             verifier=None if again else self._data.verifier(image),
             progress=self._progress(job),
+            scope=self._data.scope(image),
         ) as taken:
             if again and image.os_hash_value and taken.sealed.hash_value != image.os_hash_value:
                 raise Corrupt(f"The bytes read for image {image.id} are not those that were stored.")
@@ -231,7 +232,7 @@ class ImportRun:
     def _end(self, job: ImportJob) -> None:
         failed = bool(job.trouble) and (job.all_must_succeed or not job.filled)
         try:
-            with self._db.write() as tx:
+            with self._db.write(frees=True) as tx:
                 if failed:
                     revert(
                         tx, self._rows, self._stores, job.image_id, job.filled if job.is_copy else None, self._clock()

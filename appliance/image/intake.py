@@ -64,13 +64,16 @@ def take_in(
     verifier: Verifier | None = None,
     progress: Callable[[int], None] | None = None,
     may_know: MayKnow | None = None,
+    scope: str,
 ) -> Iterator[Taken]:
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed.
 
-    `may_know` says which stored contents the bytes may be recognized as.
+    `may_know` says which stored contents the bytes may be recognized as, and `scope` whose blocks they may reuse.
     """
     watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
-    with store.writer.begin(hash_algorithm=hash_algorithm, may_know=may_know, expected_size=limits.declared) as ingest:
+    with store.writer.begin(
+        hash_algorithm=hash_algorithm, may_know=may_know, expected_size=limits.declared, scope=scope
+    ) as ingest:
         size = 0
         read = _reader(source)
         while count := _fill(read, room := ingest.room()[:_CHUNK]):

@@ -197,7 +197,7 @@ class Locations:
 
     def _end(self, job: LocationJob, trouble: str | None, message: str = "") -> None:
         try:
-            with self._db.write() as tx:
+            with self._db.write(frees=True) as tx:
                 if trouble is not None:
                     # The location stays in sight, as it does in the original, but a queued image has no data.
                     self._rows.change(tx, job.image_id, ("importing",), EMPTY | {"updated_at": self._clock()})

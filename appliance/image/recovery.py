@@ -26,7 +26,7 @@ def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
     pending = tasks.unfinished()
     if not (unfinished or copying or pending):
         return
-    with db.write() as tx:
+    with db.write(frees=True) as tx:
         for image in unfinished:
             if image.status == "uploading" and image.staged_content is not None:
                 continue

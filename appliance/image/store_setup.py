@@ -6,6 +6,7 @@ from pathlib import Path
 
 from appliance.blobs.durable import Disk
 from appliance.blobs.recent_checks import RecentChecks
+from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks import BlockIndex
@@ -56,8 +57,14 @@ def open_stores(
     *,
     lost_index: bool = False,
     disk: Disk | None = None,
+    reserve: Reserve | None = None,
 ) -> Stores:
-    """Open every store. The caller closes them. `disk` is for tests of disks that fail."""
+    """Open every store. The caller closes them. `reserve` is that of the data directory's disk.
+
+    `disk` is for tests of disks that fail.
+    """
+    if settings.dedup_scope not in ("project", "all"):
+        raise WrongUsage(f"dedup_scope is project or all, not {settings.dedup_scope!r}")
     paths = store_paths(settings, directory)
     weights = _by_store("store_weights", settings.store_weights, paths)
     descriptions = _by_store("store_descriptions", settings.store_descriptions, paths)
@@ -77,6 +84,8 @@ def open_stores(
         gate = directory.removing_segments
         store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=gate, checks=checks)
         store.open(lost_index=lost_index)
+        if reserve is not None:
+            store.reserve = _reserve_of(path, settings, directory, reserve)
         return store
 
     stores: list[Store] = []
@@ -92,7 +101,16 @@ def open_stores(
             if store.blobs is not None:
                 store.blobs.close()
         raise
-    return Stores(stores, default, several=bool(settings.enabled_backends), retired=former)
+    return Stores(stores, default, several=bool(settings.enabled_backends), retired=former, reserve=reserve)
+
+
+def _reserve_of(path: Path, settings: Settings, directory: DataDir, reserve: Reserve) -> Reserve:
+    """The reserve of a store: the data directory's, or one of its own if it is on another file system."""
+    if path.stat().st_dev == directory.path.stat().st_dev:
+        return reserve
+    own = Reserve(path, settings.disk_reserve)
+    own.refill()
+    return own
 
 
 def _by_store(setting: str, items: Iterable[str], known: Iterable[str]) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.errors import Invalid, StorageFault
 
@@ -44,11 +46,19 @@ class Stores:
     """
 
     def __init__(
-        self, stores: Iterable[Store], default: str, *, several: bool = False, retired: Iterable[Store] = ()
+        self,
+        stores: Iterable[Store],
+        default: str,
+        *,
+        several: bool = False,
+        retired: Iterable[Store] = (),
+        reserve: Reserve | None = None,
     ) -> None:
         self._offered = {store.id: store for store in stores}
         self._by_id = {store.id: store for store in retired} | self._offered
         self.default = self._offered[default]
+        self._reserve = reserve
+        """That of the database."""
         self.several = several
         """Whether clients are told of stores at all."""
 
@@ -80,7 +90,33 @@ class Stores:
 
     def trouble(self) -> dict[str, str | None]:
         """What keeps each writable store from taking data, or None."""
-        return {store.id: store.blobs.write_trouble() for store in self.every() if store.blobs is not None}
+        database = self._reserve.trouble() if self._reserve else None
+        return ({"database": database} if database else {}) | {
+            store.id: store.blobs.reserve.trouble() or store.blobs.write_trouble()
+            for store in self.every()
+            if store.blobs is not None
+        }
+
+    @contextmanager
+    def spending(self) -> Iterator[None]:
+        """What this thread does in the block may use what is kept free on the stores' disks."""
+        with ExitStack() as spent:
+            for reserve in self._reserves():
+                spent.enter_context(reserve.spending())
+            yield
+
+    def is_full(self) -> bool:
+        """Whether a disk has no room but what is kept for deleting."""
+        return any(reserve.trouble() for reserve in self._reserves())
+
+    def refill(self) -> None:
+        """Keep room free again on the disks that have it."""
+        for reserve in self._reserves():
+            reserve.refill()
+
+    def _reserves(self) -> set[Reserve]:
+        of_stores = {store.blobs.reserve for store in self.every() if store.blobs is not None}
+        return of_stores | ({self._reserve} if self._reserve else set())
 
     def close(self) -> None:
         """Close every store's files."""

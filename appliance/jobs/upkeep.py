@@ -6,12 +6,14 @@ from typing import Any
 from appliance.blobs.collect import Collector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
+from appliance.image.stores import Stores
 from appliance.jobs.scheduler import Job
 from appliance.settings import Settings
 
 _SECOND = 1_000_000
 _SCRUB_LOOK = 600.0
 _PAUSE = 0.2
+_REFILL = 5.0
 
 
 class Passes:
@@ -37,21 +39,42 @@ class Passes:
 
 def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, Collector]:
     """A collector for each store."""
-    return {name: Collector(store, grace=settings.collect_grace * _SECOND) for name, store in stores.items()}
+    return {
+        name: Collector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
+        for name, store in stores.items()
+    }
 
 
-def upkeep_jobs(stores: Mapping[str, BlobStore], collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+def upkeep_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
     """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
-    jobs = []
+    passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
+    collect = spending(stores, passes.step)
+
+    def mind_reserve() -> bool:
+        """Keep room free again; while there is none, collect without waiting."""
+        stores.refill()
+        return bool(settings.collect_interval) and stores.is_full() and collect()
+
+    jobs = [Job("reserve", mind_reserve, _REFILL)]
     if settings.collect_interval:
-        passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
-        jobs.append(Job("collect", passes.step, settings.collect_interval, pause=0.02))
+        jobs.append(Job("collect", collect, settings.collect_interval, pause=0.02))
     if settings.scrub_interval_days:
         interval = settings.scrub_interval_days * DAY
-        scrubbers = [Scrubber(store, interval=interval) for store in stores.values()]
+        blobs = [store.blobs for store in stores.every() if store.blobs is not None]
+        scrubbers = [Scrubber(store, interval=interval) for store in blobs]
         scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
-        jobs.append(Job("scrub", scrubbing.step, _SCRUB_LOOK, pause=_PAUSE))
+        jobs.append(Job("scrub", spending(stores, scrubbing.step), _SCRUB_LOOK, pause=_PAUSE))
     return jobs
+
+
+def spending(stores: Stores, step: Callable[[], bool]) -> Callable[[], bool]:
+    """A step that goes on when the disk is full but for the reserve."""
+
+    def spend() -> bool:
+        with stores.spending():
+            return step()
+
+    return spend
 
 
 def _chained(begins: list[Callable[[], Iterator[Any]]]) -> Iterator[Any]:

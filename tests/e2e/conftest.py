@@ -24,7 +24,11 @@ class Appliance:
     def __init__(self, directory: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
         self.directory = directory
         self._flags = flags
-        self._environment = {"APPLIANCE_ADMIN_PASSWORD": PASSWORD, **(environment or {})}
+        self._environment = {
+            "APPLIANCE_ADMIN_PASSWORD": PASSWORD,
+            "APPLIANCE_DISK_RESERVE": "1M",
+            **(environment or {}),
+        }
         self.output: list[str] = []
         self.start()
 
