@@ -63,7 +63,7 @@ def test_a_first_start_that_fails_leaves_the_directory_as_it_was(
 ) -> None:
     directory = tmp_path / "new" / "data"
     if existing:
-        directory.mkdir(parents=True)
+        directory.mkdir(mode=0o700, parents=True)
         (directory / "appliance.toml").write_text('region = "R"\n')
     with socket.create_server(("127.0.0.1", 0)) as probe:
         free = probe.getsockname()[1]
