@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy test-pythons check sample-images boot-sample test-boot docs bench bench-peers faults clean \
+.PHONY: help setup clients run test test-legacy test-pythons check sample-images boot-sample test-boot docs attack bench bench-peers faults clean \
 	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -71,6 +71,9 @@ bench: setup ## Measure what docs/performance.md states
 
 bench-peers: setup ## Set real Glance and Keystone up from packages and measure them and us in one run
 	@$(PY) -m bench.peers $(ARGS)
+
+attack: setup ## Let hostile clients loose on a real process, and print what another tenant feels
+	@$(PY) -m bench.attack $(ARGS)
 
 faults: setup ## The long forms of the fault tests
 	@$(PY) -m pytest -m slow $(ARGS)
