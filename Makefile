@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
+.PHONY: help setup clients pins run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
 	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -18,21 +18,25 @@ help: ## This list
 setup: .venv/.complete ## Make .venv/ with everything the appliance and its tests need
 clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack clients
 
-.venv/.complete: pyproject.toml packaging/constraints.txt packaging/environment.py
+.venv/.complete: packaging/constraints.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
-	@$(PYTHON) packaging/environment.py .venv --pins packaging/constraints.txt --project pyproject.toml
+	@$(PYTHON) packaging/environment.py .venv --pins packaging/constraints.txt
 
-.venv-clients/.complete: packaging/clients.txt packaging/environment.py
+.venv-clients/.complete: packaging/clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
 
-.venv-legacy/.complete: packaging/legacy-clients.txt packaging/environment.py
+.venv-legacy/.complete: packaging/legacy-clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
 
-.venv-tempest/.complete: packaging/tempest.txt packaging/environment.py
+.venv-tempest/.complete: packaging/tempest.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
+
+pins: ## List the hashes of the pinned releases anew, after a version in packaging/*.txt was changed
+	@$(need-python)
+	@$(PYTHON) packaging/pins.py $(wildcard packaging/*.txt)
 
 run: setup sample-images ## Serve from this checkout, with a sample image, data in var/ (DATA_DIR=..., ARGS='--image-port 0')
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
