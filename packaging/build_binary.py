@@ -134,7 +134,7 @@ def _install(place: Place, target: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile"]
     only = ["--only-binary=:all:", "--implementation", "cp", "--python-version", place.version]
     only += [argument for name in place.platforms for argument in ("--platform", name)]
-    pins = ["--constraint", str(ROOT / "packaging" / "constraints.txt")]
+    pins = ["--require-hashes", "--constraint", str(ROOT / "packaging" / "constraints.txt")]
     _run([*pip, *only, *pins, "--target", str(target), *table["dependencies"], *freezer])
 
 
