@@ -13,10 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # room → (floor, what it may import beside itself, why). A room that is a folder stands for all of its files.
 FLOORS: dict[str, tuple[int, set[str], str]] = {}
-BASE = {"errors", "values", "settings", "logs", ""}
+BASE = {"errors", "lazy", "values", "settings", "logs", ""}
 STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity"}
-for _room in ("errors", "values", "settings", "logs", ""):
+for _room in ("errors", "lazy", "values", "settings", "logs", ""):
     FLOORS[_room] = (0, {"errors", "values"}, "floor 0 stands on the standard library alone")
 FLOORS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 FLOORS["db"] = (1, BASE | {"blobs"}, "rows know only floor 0 and the Protocols that blobs/ defines for its index")
