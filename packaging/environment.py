@@ -1,8 +1,8 @@
 """Make a virtual environment from pinned releases: `environment.py DIRECTORY --pins FILE`.
 
-Runs under any Python 3.11 or later with nothing installed. Everything that the pins name is installed, and nothing is
-whose hash they do not list: pip itself first, from `build-tools.txt`, which also says what builds the releases that come
-as sources. The directory is complete when its stamp exists, and a second run with the same pins does nothing.
+Runs under any Python 3.11 or later with nothing installed. All that the pins name is installed, and nothing whose hash
+they do not list: pip itself first, from `build-tools.txt`, which also says what builds the releases that come as
+sources. The directory is complete when its stamp exists, and a second run with the same pins does nothing.
 """
 
 import argparse
@@ -45,7 +45,15 @@ def pip_for(directory: Path) -> list[str]:
 
 def install(pip: list[str], pins: Path, *options: str) -> None:
     """Install what a file of pins names, if it has the hashes that are listed there."""
-    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", str(pins)]
+    command = [
+        *pip,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--requirement",
+        str(pins),
+    ]
     if subprocess.run([*command, *options], stdin=subprocess.DEVNULL).returncode != 0:
         raise CannotMake(f"pip could not install what {pins} names (its message is above); run make again to retry.")
 

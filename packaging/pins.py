@@ -57,7 +57,9 @@ class Index:
         host = parts.netloc.rpartition("@")[2]
         page = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/{canonicalize_name(name)}/"
         context = ssl.create_default_context(cafile=self.certificates) if parts.scheme == "https" else None
-        with urllib.request.urlopen(urllib.request.Request(page, headers=headers), timeout=60, context=context) as found:
+        with urllib.request.urlopen(
+            urllib.request.Request(page, headers=headers), timeout=60, context=context
+        ) as found:
             listed: str = found.read().decode()
         return {unquote(unescape(file)): digest for file, digest in LINK.findall(listed)}
 

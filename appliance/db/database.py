@@ -16,6 +16,7 @@ from appliance.errors import ApplianceError, Corrupt, Fatal, StorageFault, Stora
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
 
+SQLITE_VERSION = sqlite3.sqlite_version
 IntegrityError = sqlite3.IntegrityError
 """A constraint said no. Aggregates catch it and say which rule of the domain it was."""
 
