@@ -33,14 +33,20 @@ LICENCES = {
     "libffi": "MIT",
     "libmpdec": "BSD-2-Clause",
     "libyaml": "MIT",
+    "lz4": "BSD-3-Clause",
     "lz4-library": "BSD-2-Clause",
     "openssl": "Apache-2.0",
+    "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
+    # Of it nothing but what runs in the executable is packed.
+    "pyinstaller-hooks-contrib": "Apache-2.0",
+    "sqlite-fts4": "Apache-2.0",
     "sqlite3": "blessing",
     "util-linux": "BSD-3-Clause",
+    "waitress": "ZPL-2.1",
     "xz-utils": "0BSD",
     "zlib": "Zlib",
 }
-"""Of libraries that are no Python packages, by the name of Debian's source package."""
+"""SPDX identifiers: of libraries by the name of Debian's source package, and of packages that say it otherwise."""
 COMPILING_ONLY = frozenset((
     "asn1_derive", "cc", "find-msvc-tools", "heck", "openssl-macros", "pkg-config", "proc-macro2", "pyo3-build-config",
     "pyo3-macros", "pyo3-macros-backend", "quote", "shlex", "syn", "target-lexicon", "unicode-ident", "vcpkg",
@@ -118,7 +124,8 @@ class Inventory:
         purl = f"pkg:pypi/{re.sub('[-_.]+', '-', name).lower()}@{found.version}"
         if purl in self._found:
             return self._found[purl]
-        component = self._once(Component(name, found.version, purl, licence_of(found), list(texts_of(found))))
+        licence = LICENCES.get(name) or licence_of(found)
+        component = self._once(Component(name, found.version, purl, licence, list(texts_of(found))))
         for library in BUNDLED.get(name, ()):
             self._library(library, "")
         for crate in crates_of(found):

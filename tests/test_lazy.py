@@ -12,7 +12,9 @@ def loaded(statements: str) -> set[str]:
     """The modules of a fresh process that ran these."""
     # A deferred module counts as loaded when its loader has run, which makes it an ordinary module again.
     listing = "import sys, types; print(*(n for n, m in sys.modules.items() if type(m) is types.ModuleType))"
-    done = subprocess.run([sys.executable, "-c", f"{statements}\n{listing}"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{statements}\n{listing}"], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 

@@ -27,7 +27,7 @@ def licences() -> str:
     """The licences of all that the executable is made of."""
     if not getattr(sys, "frozen", False):
         raise Fatal(
-            "the licences of all parts are gathered when the executable is built; here each package has its own, in the "
-            "folder where pip installed it"
+            "the licences of all parts are gathered when the executable is built; here each package has its own, "
+            "in the folder where pip installed it"
         )
     return (Path(getattr(sys, "_MEIPASS", "")) / LICENCES).read_text(encoding="utf-8")

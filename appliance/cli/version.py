@@ -16,6 +16,7 @@ _PARTS = (
     "lz4",
     "oslo.utils",
     "pyjwt",
+    "pyyaml",
     "sqlite-utils",
     "waitress",
 )
