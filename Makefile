@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy check sample-images boot-sample test-boot docs bench bench-peers faults clean \
+.PHONY: help setup clients pins run test test-legacy coverage check sample-images boot-sample test-boot docs bench bench-peers faults clean \
 	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -46,6 +46,13 @@ test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
+
+coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
+	@mkdir -p build/coverage
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy' $(ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report --skip-covered --sort=cover
 
 check: setup ## Lint, formatting, types, and the rules of the floors
 	@$(PY) -m ruff check .
