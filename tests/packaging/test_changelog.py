@@ -8,7 +8,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "packaging"))
 
 import changelog
-
 from appliance import __version__
 
 BEFORE = """\
