@@ -127,7 +127,7 @@ class Inventory:
         licence = LICENCES.get(name) or licence_of(found)
         component = self._once(Component(name, found.version, purl, licence, list(texts_of(found))))
         for library in BUNDLED.get(name, ()):
-            self._library(library, "")
+            self._library(library)
         for crate in crates_of(found):
             self._crate(crate)
         return component
@@ -145,7 +145,7 @@ class Inventory:
     def _library_of(self, path: Path) -> Component | None:
         """The library that a file of the system belongs to, as dpkg knows, or as it was compiled here."""
         if path.is_relative_to("/opt/python/lib") and path.name.startswith(("libssl", "libcrypto")):
-            return self._library("openssl", "")
+            return self._compiled_here("openssl")
         # The system's own folders may be links into /usr, and dpkg knows a file by one of its names alone.
         owners = (_output("dpkg-query", "-S", name) for name in (str(path), str(path).removeprefix("/usr")))
         package = next((re.split("[:,] ", owner)[0] for owner in owners if owner), None)
@@ -156,14 +156,17 @@ class Inventory:
         name = re.sub(r"^gcc-\d+$", "gcc", source)
         return self._library(name, version, text.read_text(errors="replace") if text.exists() else "")
 
-    def _library(self, name: str, version: str, text: str = "") -> Component:
-        own, built = HERE / "licenses" / f"{TEXT_OF.get(name, name)}.txt", BUILT / name
-        if (built / "version").exists() and not version:
-            version = (built / "version").read_text().strip()
+    def _compiled_here(self, name: str) -> Component:
+        """A library of the older root; or, in this machine's Python, one of which only the name is known."""
+        version, text = BUILT / name / "version", BUILT / name / "copyright"
+        if not version.exists():
+            return self._library(name)
+        return self._library(name, version.read_text().strip(), text.read_text(errors="replace"))
+
+    def _library(self, name: str, version: str = "", text: str = "") -> Component:
+        own = HERE / "licenses" / f"{TEXT_OF.get(name, name)}.txt"
         if own.exists():
             text = own.read_text()
-        elif not text and (built / "copyright").exists():
-            text = (built / "copyright").read_text(errors="replace")
         purl = f"pkg:generic/{name}" + (f"@{version}" if version else "")
         texts = [text, *_common(text)] if text else []
         return self._once(Component(name, version, purl, LICENCES.get(name, "see its text"), texts))
@@ -183,7 +186,7 @@ class Inventory:
         modules = {Path(file).name.partition(".")[0] for found in self._found.values() for file in found.files}
         for module, library in BUILT_INTO.items():
             if module in modules and library not in named:
-                self._library(library, "")
+                self._compiled_here(library)
 
 
 def licence_of(found: Distribution) -> str:

@@ -13,8 +13,8 @@ cp LICENSE Doc/license.rst /opt/licenses/python3.11/
     ZLIB_CFLAGS=-I/opt/python/include ZLIB_LIBS='-L/opt/python/lib -lz' CFLAGS=-g0
 # What the appliance is busy with, from the tests that Python itself is usually profiled with.
 tests='-m test --pgo'
-for name in array base64 binascii bisect bytes codecs collections dataclasses datetime float fstring functools generators \
-    hashlib heapq int itertools json long memoryview operator ordered_dict re set sqlite3 struct time unicode; do
+for name in bisect bytes collections dataclasses fstring functools generators hashlib heapq int json memoryview operator \
+    ordered_dict re set sqlite3 struct; do
     tests="$tests test_$name"
 done
 make -s -j"$(nproc)" PROFILE_TASK="$tests"
