@@ -5,6 +5,7 @@ owner without a licence text, fail the build. Texts come with the packages thems
 those of libraries that are compiled into something else, and come without.
 """
 
+import importlib
 import json
 import re
 import subprocess
@@ -26,6 +27,13 @@ BUILT_INTO = {"_sqlite3": "sqlite3", "zlib": "zlib", "_lzma": "xz-utils", "pyexp
 BUNDLED = {"cffi": ("libffi",), "lz4": ("lz4-library",), "PyYAML": ("libyaml",)}
 """Packages whose compiled modules have a library inside."""
 TEXT_OF = {"lz4-library": "lz4"}
+ASKED = {
+    "expat": ("pyexpat", "EXPAT_VERSION"),
+    "libmpdec": ("decimal", "__libmpdec_version__"),
+    "libyaml": ("yaml._yaml", "get_version_string"),
+    "lz4-library": ("lz4", "library_version_string"),
+}
+"""Where the modules that have a library inside say its version."""
 LICENCES = {
     "bzip2": "bzip2-1.0.6",
     "expat": "MIT",
@@ -167,6 +175,10 @@ class Inventory:
         own = HERE / "licenses" / f"{TEXT_OF.get(name, name)}.txt"
         if own.exists():
             text = own.read_text()
+        if name in ASKED and not version:
+            module, attribute = ASKED[name]
+            told = getattr(importlib.import_module(module), attribute)
+            version = str(told() if callable(told) else told).removeprefix("expat_")
         purl = f"pkg:generic/{name}" + (f"@{version}" if version else "")
         texts = [text, *_common(text)] if text else []
         return self._once(Component(name, version, purl, LICENCES.get(name, "see its text"), texts))
