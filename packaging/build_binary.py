@@ -165,8 +165,8 @@ def build(route: str) -> None:
     # Written last, by a build that came this far, for whoever packs the folder.
     (BUILD / "glibc").write_text(f"{needed[0]}.{needed[1]}\n")
     (ROOT / "dist").mkdir(exist_ok=True)
-    for place in (BUILD, ROOT / "dist"):
-        shutil.copyfile(out / BILL, place / BILL)
+    for folder in (BUILD, ROOT / "dist"):
+        shutil.copyfile(out / BILL, folder / BILL)
     for name in (NAME, WITH_SAMPLE):
         target = ROOT / "dist" / name
         if not (out / name).exists():
