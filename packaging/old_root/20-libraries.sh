@@ -17,8 +17,3 @@ rm -rf /src/zlib /src/xz-utils
 
 # These two are Debian 11's own: bzip2 is the newest there is, and libffi is not shown what comes from outside.
 apt-get -q install -y --no-install-recommends libbz2-dev libffi-dev
-for name in bz2 ffi; do
-    mkdir -p /opt/licenses/lib$name
-    cp /usr/share/doc/lib$name-dev/copyright /opt/licenses/lib$name/copyright
-    dpkg-query -W -f '${source:Upstream-Version}\n' lib$name-dev >/opt/licenses/lib$name/version
-done
