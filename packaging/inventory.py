@@ -143,7 +143,7 @@ class Inventory:
     def _python_itself(self) -> Component:
         purl = f"pkg:generic/python@{python_version()}"
         if purl not in self._found:
-            built = sorted((BUILT / f"python{python_version().rpartition('.')[0]}").glob("*[!n]"))
+            built = sorted((BUILT / f"python{python_version().rpartition('.')[0]}").glob("*"))
             files = [file for file in built if file.name != "version"]
             files += [file for place in self._python for file in place.glob("LICENSE*")]
             texts = [file.read_text(errors="replace") for file in files]
