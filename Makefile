@@ -9,8 +9,8 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients run test test-legacy test-pythons check sample-images boot-sample test-boot docs attack bench bench-peers faults clean \
-	binary binary-host test-binary deb test-deb demo conformance conformance-server
+.PHONY: help setup clients pins run test test-legacy test-pythons coverage check sample-images boot-sample test-boot docs attack \
+	bench bench-peers faults clean 	binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,21 +18,25 @@ help: ## This list
 setup: .venv/.complete ## Make .venv/ with everything the appliance and its tests need
 clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack clients
 
-.venv/.complete: pyproject.toml packaging/constraints.txt packaging/environment.py
+.venv/.complete: packaging/constraints.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
-	@$(PYTHON) packaging/environment.py .venv --pins packaging/constraints.txt --project pyproject.toml
+	@$(PYTHON) packaging/environment.py .venv --pins packaging/constraints.txt
 
-.venv-clients/.complete: packaging/clients.txt packaging/environment.py
+.venv-clients/.complete: packaging/clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
 
-.venv-legacy/.complete: packaging/legacy-clients.txt packaging/environment.py
+.venv-legacy/.complete: packaging/legacy-clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
 
-.venv-tempest/.complete: packaging/tempest.txt packaging/environment.py
+.venv-tempest/.complete: packaging/tempest.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
+
+pins: ## List the hashes of the pinned releases anew, after a version in packaging/*.txt was changed
+	@$(need-python)
+	@$(PYTHON) packaging/pins.py $(wildcard packaging/*.txt)
 
 run: setup sample-images ## Serve from this checkout, with a sample image, data in var/ (DATA_DIR=..., ARGS='--image-port 0')
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
@@ -45,6 +49,13 @@ test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real
 
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
 	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
+	@mkdir -p build/coverage
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy' $(ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report --skip-covered --sort=cover
 
 check: setup ## Lint, formatting, types, and the rules of the floors
 	@$(PY) -m ruff check .

@@ -27,6 +27,7 @@ BUILD = ROOT / "build" / "binary"
 OLD_ROOT = ROOT / "build" / "old-root"
 SAMPLES = ROOT / "sample-images" / "cache"
 NAME = "glance-appliance"
+BILL = f"{NAME}.cdx.json"
 WITH_SAMPLE = f"{NAME}-with-sample"
 FOLDER = "folder"
 GLIBC_FLOOR = (2, 31)
@@ -108,7 +109,7 @@ def freeze(place: Place) -> Path:
         shutil.rmtree(work / part, ignore_errors=True)
     for part in ("appliance", "packaging"):
         shutil.copytree(ROOT / part, work / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("appliance.py", "pyproject.toml"):
+    for file in ("appliance.py", "pyproject.toml", "LICENSE"):
         shutil.copy2(ROOT / file, work)
     _lay_out_samples(work / "sample-images")
     _install(place, work / "site")
@@ -134,7 +135,7 @@ def _install(place: Place, target: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-compile"]
     only = ["--only-binary=:all:", "--implementation", "cp", "--python-version", place.version]
     only += [argument for name in place.platforms for argument in ("--platform", name)]
-    pins = ["--constraint", str(ROOT / "packaging" / "constraints.txt")]
+    pins = ["--require-hashes", "--constraint", str(ROOT / "packaging" / "constraints.txt")]
     _run([*pip, *only, *pins, "--target", str(target), *table["dependencies"], *freezer])
 
 
@@ -163,13 +164,15 @@ def build(route: str) -> None:
     shutil.copytree(out / FOLDER, BUILD / FOLDER, symlinks=True)
     # Written last, by a build that came this far, for whoever packs the folder.
     (BUILD / "glibc").write_text(f"{needed[0]}.{needed[1]}\n")
+    (ROOT / "dist").mkdir(exist_ok=True)
+    for folder in (BUILD, ROOT / "dist"):
+        shutil.copyfile(out / BILL, folder / BILL)
     for name in (NAME, WITH_SAMPLE):
         target = ROOT / "dist" / name
         if not (out / name).exists():
             target.unlink(missing_ok=True)
             print(f"{target.relative_to(ROOT)} is not built: there is no sample image (`make sample-images` says why)")
             continue
-        target.parent.mkdir(exist_ok=True)
         shutil.copy2(out / name, target.with_suffix(".part"))
         target.with_suffix(".part").replace(target)
         size = target.stat().st_size

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_binary import BUILD, FIXED, FOLDER, NAME, ROOT
+from build_binary import BILL, BUILD, FIXED, FOLDER, NAME, ROOT
 
 sys.path.insert(0, str(ROOT))
 
@@ -61,19 +61,15 @@ def lay_out(root: Path) -> None:
     documents = root / "usr/share/doc" / NAME
     _put(documents / "changelog.gz", gzip.compress((ROOT / "CHANGELOG.md").read_bytes(), mtime=0))
     _put(documents / "copyright", _copyright(place))
+    _put(documents / f"{BILL}.gz", gzip.compress((BUILD / BILL).read_bytes(), mtime=0))
     for shell, path in COMPLETIONS.items():
         _put(root / path, _output(place / NAME, "completion", shell))
 
 
 def _copyright(place: Path) -> bytes:
-    """Our licence, and where those of the libraries inside are."""
-    inside = _output(place / NAME, "version").decode()
-    found = sorted(
-        str(path.relative_to(place)) for path in (place / "_internal").rglob("licenses/**/*") if path.is_file()
-    )
-    lines = [f"{NAME} comes under the licence below. Inside are:", "", inside]
-    lines += [f"Their licences are in /usr/lib/{NAME}:", "", *found, "", (ROOT / "LICENSE").read_text()]
-    return "\n".join(lines).encode()
+    """Our licence, and those of all that is inside."""
+    ours = [f"{NAME} comes under the licence below; after it are those of what it is made of.", ""]
+    return "\n".join([*ours, (ROOT / "LICENSE").read_text(), ""]).encode() + _output(place / NAME, "licenses")
 
 
 def _output(*command: str | Path) -> bytes:

@@ -1,8 +1,8 @@
-"""Make a virtual environment from pinned releases: `environment.py DIRECTORY --pins FILE [--project PYPROJECT]`.
+"""Make a virtual environment from pinned releases: `environment.py DIRECTORY --pins FILE`.
 
-Runs under any Python 3.11 or later with nothing installed. With `--project`, what `pyproject.toml` asks for (and its
-`dev` extra) is installed at the versions that the pins give; without it, everything that the pins name. The directory
-is complete when its stamp exists, and a second run with the same pins does nothing.
+Runs under any Python 3.11 or later with nothing installed. All that the pins name is installed, and nothing whose hash
+they do not list: pip itself first, from `build-tools.txt`, which also says what builds the releases that come as
+sources. The directory is complete when its stamp exists, and a second run with the same pins does nothing.
 """
 
 import argparse
@@ -11,29 +11,20 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
 from pathlib import Path
 
 STAMP = ".complete"
+BUILD_TOOLS = Path(__file__).with_name("build-tools.txt")
 
 
 class CannotMake(Exception):
     """Why there is no environment, in a sentence."""
 
 
-def wanted(pins: Path, project: Path | None) -> list[str]:
-    """The arguments that tell pip what to install."""
-    if project is None:
-        return ["--requirement", str(pins)]
-    table = tomllib.loads(project.read_text())["project"]
-    names: list[str] = table["dependencies"] + table["optional-dependencies"]["dev"]
-    return ["--constraint", str(pins), *names]
-
-
-def fingerprint(pins: Path, project: Path | None) -> str:
-    """What the stamp must say: this Python and these requirements."""
-    told = [sys.version, pins.read_text(), *wanted(pins, project)]
+def fingerprint(pins: Path) -> str:
+    """What the stamp must say: this Python and these releases."""
+    told = [sys.version, BUILD_TOOLS.read_text(), pins.read_text()]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
@@ -52,14 +43,29 @@ def pip_for(directory: Path) -> list[str]:
     )
 
 
-def make(directory: Path, pins: Path, project: Path | None) -> None:
+def install(pip: list[str], pins: Path, *options: str) -> None:
+    """Install what a file of pins names, if it has the hashes that are listed there."""
+    command = [
+        *pip,
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--requirement",
+        str(pins),
+    ]
+    if subprocess.run([*command, *options], stdin=subprocess.DEVNULL).returncode != 0:
+        raise CannotMake(f"pip could not install what {pins} names (its message is above); run make again to retry.")
+
+
+def make(directory: Path, pins: Path) -> None:
     """Build the environment anew, stamp last."""
     shutil.rmtree(directory, ignore_errors=True)
     venv.EnvBuilder(symlinks=True).create(directory)
-    command = [*pip_for(directory), "install", "--quiet", "--disable-pip-version-check", *wanted(pins, project)]
-    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
-        raise CannotMake(f"pip could not install what {pins} names (its message is above); run make again to retry.")
-    (directory / STAMP).write_text(fingerprint(pins, project))
+    install(pip_for(directory), BUILD_TOOLS)
+    pinned_pip = [str(directory / "bin" / "python"), "-m", "pip"]
+    install(pinned_pip, pins, "--build-constraint", str(BUILD_TOOLS))
+    (directory / STAMP).write_text(fingerprint(pins))
 
 
 def main() -> int:
@@ -67,15 +73,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--pins", type=Path, required=True)
-    parser.add_argument("--project", type=Path)
     options = parser.parse_args()
     stamp = options.directory / STAMP
-    if stamp.exists() and stamp.read_text() == fingerprint(options.pins, options.project):
+    if stamp.exists() and stamp.read_text() == fingerprint(options.pins):
         stamp.touch()
         return 0
     print(f"making {options.directory} with {sys.executable} (Python {sys.version.split()[0]})", flush=True)
     try:
-        make(options.directory, options.pins, options.project)
+        make(options.directory, options.pins)
     except CannotMake as problem:
         print(f"no {options.directory}: {problem}", file=sys.stderr)
         return 1

@@ -38,7 +38,7 @@ def pythons() -> dict[tuple[int, int], str]:
 def run(version: tuple[int, int], python: str, arguments: list[str]) -> str:
     """Make the environment, run the tests in it, and say how that went."""
     directory = ROOT / f".venv-{version[0]}.{version[1]}"
-    pins = ["--pins", "packaging/constraints.txt", "--project", "pyproject.toml"]
+    pins = ["--pins", "packaging/constraints.txt"]
     made = subprocess.run([python, "packaging/environment.py", directory.name, *pins], cwd=ROOT, check=False)
     if made.returncode:
         return "no environment could be made"

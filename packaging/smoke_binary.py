@@ -19,7 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from build_binary import BILL
 from smoke_client import Client
+from smoke_contents import faults, native_files, outdated
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE_ROOT = ROOT / "build" / "bare-root"
@@ -58,29 +60,40 @@ def bare_root() -> Path | None:
     return BARE_ROOT
 
 
+def command_in(root: Path | None, executable: Path, data: Path, arguments: list[str]) -> list[str]:
+    """The command that runs the executable in the bare root, with `data` at /srv; or here, if there is no root."""
+    environment = ["env", "-i", f"APPLIANCE_ADMIN_PASSWORD={PASSWORD}"]
+    if root is None:
+        return [*environment, str(executable), *arguments]
+    places = [str(root), str(data), str(executable.parent)]
+    entered = [*environment, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "unshare", "--mount", "sh", "-c", ENTER, "sh"]
+    return [*entered, *places, str(root), f"/mnt/{executable.name}", *arguments]
+
+
+def contents(executable: Path, data: Path, root: Path | None) -> list[str]:
+    """Look into it; each thing that held, as a line."""
+
+    def printed(*arguments: str) -> str:
+        command = command_in(root, executable, data, [*arguments])
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+
+    versions = printed("version", "--verbose")
+    native = native_files(executable)
+    bill = executable.with_name(BILL).read_text()
+    wrong = [*faults(native, bill, printed("licenses")), *outdated(versions)]
+    check(not wrong, "; ".join(wrong))
+    libraries = ", ".join(line for line in versions.splitlines() if line.startswith(("openssl", "sqlite", "zlib")))
+    return [f"{len(native)} compiled files, each with its owner and licence", libraries]
+
+
 class Server:
     """The executable, serving."""
 
     def __init__(self, executable: Path, data: Path, root: Path | None) -> None:
         self._log = data.with_name("log").open("ab")
-        environment = ["env", "-i", f"APPLIANCE_ADMIN_PASSWORD={PASSWORD}"]
         flags = ["--host", "127.0.0.1", "--image-port", "0", "--identity-port", "0"]
-        if root is None:
-            command = [*environment, str(executable), "serve", "--data-dir", str(data), *flags]
-        else:
-            within = [str(root), f"/mnt/{executable.name}", "serve", "--data-dir", "/srv", *flags]
-            places = [str(root), str(data), str(executable.parent)]
-            command = [
-                *environment,
-                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                "unshare",
-                "--mount",
-                "sh",
-                "-c",
-                ENTER,
-                "sh",
-            ]
-            command += [*places, *within]
+        where = str(data) if root is None else "/srv"
+        command = command_in(root, executable, data, ["serve", "--data-dir", where, *flags])
         started = time.monotonic()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
@@ -192,11 +205,12 @@ def main() -> int:
             return running[-1]
 
         try:
-            for line in story(start, data):
+            for line in (*contents(executable, data, root), *story(start, data)):
                 print(line)
-        except (Failure, OSError, KeyError) as problem:
+        except (Failure, OSError, KeyError, subprocess.CalledProcessError) as problem:
             print(f"FAILED {type(problem).__name__}: {problem}")
-            print(data.with_name("log").read_text()[-1500:])
+            if data.with_name("log").exists():
+                print(data.with_name("log").read_text()[-1500:])
             print("0 passed, 1 failed")
             return 1
         finally:

@@ -14,7 +14,8 @@ _spec = importlib.util.spec_from_file_location("docs_generator", ROOT / "packagi
 assert _spec is not None and _spec.loader is not None
 docs = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(docs)
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 
 
 @pytest.mark.parametrize("file", sorted(docs.PARTS))
@@ -39,6 +40,18 @@ def test_every_document_can_be_reached(document: Path) -> None:
         for other in DOCUMENTS
         if other != document
     ), f"nothing links to {name}"
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_its_number_a_status_and_a_date(decision: Path) -> None:
+    number = int(decision.name.partition("-")[0])
+    beginning = rf"# {number}\. .+\n\n\*\*Status\.\*\* (Accepted|Superseded by \d+), \d{{4}}-\d\d-\d\d"
+    assert re.match(beginning, decision.read_text()), f"{decision.name} begins otherwise than {beginning}"
+
+
+def test_no_two_decisions_have_one_number() -> None:
+    numbers = [decision.name.partition("-")[0] for decision in DECISIONS]
+    assert len(set(numbers)) == len(numbers)
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -13,10 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # room → (floor, what it may import beside itself, why). A room that is a folder stands for all of its files.
 FLOORS: dict[str, tuple[int, set[str], str]] = {}
-BASE = {"errors", "values", "settings", "logs", "patterns", ""}
+BASE = {"errors", "lazy", "values", "settings", "logs", "patterns", ""}
 STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity"}
-for _room in ("errors", "values", "settings", "logs", "patterns", ""):
+for _room in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
     FLOORS[_room] = (0, {"errors", "values"}, "floor 0 stands on the standard library alone")
 FLOORS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 FLOORS["db"] = (1, BASE | {"blobs"}, "rows know only floor 0 and the Protocols that blobs/ defines for its index")

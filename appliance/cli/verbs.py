@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "completion": "print the completion for a shell: bash, zsh or fish",
     "help": "explain a topic or a verb",
     "version": "print the version of the appliance and of its parts",
+    "licenses": "print the licences of all that the executable is made of",
 }
 """Each verb with its one line of help, in the order in which they are shown."""
 

@@ -1,1 +1,6 @@
 """Floor 1: rows. The only floor that knows SQLite; one file per aggregate."""
+
+from appliance.lazy import defer
+
+# sqlite-utils reads dates in every spelling for its own command line, which nothing here uses.
+defer("dateutil", "parser")

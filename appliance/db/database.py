@@ -18,6 +18,7 @@ from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFau
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
 
+SQLITE_VERSION = sqlite3.sqlite_version
 IntegrityError = sqlite3.IntegrityError
 """A constraint said no. Aggregates catch it and say which rule of the domain it was."""
 

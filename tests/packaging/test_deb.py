@@ -26,6 +26,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]
     program.write_text("#!/bin/sh\necho $1\n")
     program.chmod(0o755)
     (tmp_path / "build/glibc").write_text("2.30\n")
+    (tmp_path / "build/glance-appliance.cdx.json").write_text("{}\n")
     (tmp_path / "dist").mkdir()
     for name, place in (("BUILD", "build"), ("STAGE", "stage"), ("OUT", "dist")):
         monkeypatch.setattr(build_deb, name, tmp_path / place)
