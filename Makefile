@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup clients pins run test test-legacy test-pythons coverage check sample-images boot-sample test-boot docs attack \
-	bench bench-peers faults clean 	binary binary-host test-binary deb test-deb demo conformance conformance-server
+	bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
