@@ -57,13 +57,13 @@ coverage: setup clients ## Run the tests and say which lines they reach; fails b
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report --skip-covered --sort=cover
 
-check: setup ## Lint, formatting, types, and the rules of the floors
+check: setup ## Lint, formatting, types, and the rules of the layers
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@MYPYPATH=sample-images $(PY) -m mypy -p samples
 	@MYPYPATH=packaging:packaging/conformance $(PY) -m mypy $(wildcard packaging/*.py packaging/conformance/*.py)
-	@$(PY) -m pytest tests/test_floors.py
+	@$(PY) -m pytest tests/test_layers.py
 
 sample-images: setup ## Fetch CirrOS, or build a bootable stand-in, into sample-images/cache/ (SAMPLE=cirros-0.5.2, tiny-linux)
 	@PYTHONPATH=sample-images $(PY) -m samples --sample $(SAMPLE)

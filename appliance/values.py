@@ -1,4 +1,4 @@
-"""Plain values that every floor shares: ids, times, the caller, and how bytes leave the house."""
+"""Plain values that every layer shares: ids, times, the caller, and how bytes leave the process."""
 
 import time
 import uuid
@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> Micros:
-    """The wall clock, as every room receives it through its constructor."""
+    """The wall clock, as every module receives it through its constructor."""
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -113,7 +113,7 @@ class Uploader:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as the image rooms need to know it. Made from a validated token; never from a client's headers.
+    """Who asks, as the image package needs to know it. Made from a validated token; never from a client's headers.
 
     `roles` are lower-case role names, implied ones included, on the scope that the token has.
     """

@@ -20,6 +20,9 @@ from typing import Any
 
 Address = tuple[str, int]
 
+_SOURCES = itertools.cycle(f"127.0.0.{number}" for number in range(2, 10))
+"""Where the connections come from in turn: eight addresses, none of them the other tenant's."""
+
 
 class Target:
     """Both services as an attacker sees them."""
@@ -62,7 +65,7 @@ async def hold(address: Address, first: bytes, drip: bytes = b"", every: float =
     """Open a connection, send `first`, then `drip` again and again; connect anew whenever the server ends it."""
     while True:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            reader, writer = await asyncio.open_connection(*address)
+            reader, writer = await asyncio.open_connection(*address, local_addr=(next(_SOURCES), 0))
             try:
                 writer.write(first)
                 while not (read and reader.at_eof()):
@@ -81,7 +84,7 @@ async def repeat(address: Address, requests: Callable[[], bytes]) -> None:
     """Send one request after the other, each when the one before is answered; connect anew when the server closes."""
     while True:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
-            reader, writer = await asyncio.open_connection(*address, limit=2**24)
+            reader, writer = await asyncio.open_connection(*address, limit=2**24, local_addr=(next(_SOURCES), 0))
             try:
                 while True:
                     writer.write(requests())
@@ -102,6 +105,7 @@ def never_read(address: Address) -> None:
     """Pipeline requests until the connection takes no more, and keep it open without reading an answer."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.bind((next(_SOURCES), 0))
     sock.connect(address)
     sock.settimeout(1)
     _KEPT.append(sock)

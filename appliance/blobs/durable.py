@@ -20,7 +20,7 @@ _PARTS_AT_ONCE = 512
 
 
 def disk_failure(error: OSError, doing: str) -> Failure:
-    """What the operating system said, in the house's words."""
+    """What the operating system said, in our own terms."""
     if error.errno in _NO_ROOM:
         return StorageFull(f"the disk is full: {doing} failed")
     reason = os.strerror(error.errno) if error.errno else str(error)

@@ -1,1 +1,1 @@
-"""Floor 5: the command line, one file per verb."""
+"""Layer 5: the command line, one file per verb."""

@@ -309,7 +309,7 @@ class _ThreadExit:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Turn what SQLite says of the disk into the house's words. Constraint errors pass."""
+    """Turn what SQLite says of the disk into our own errors. Constraint errors pass."""
     try:
         yield
     except ApplianceError:

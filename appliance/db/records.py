@@ -13,7 +13,7 @@ from appliance.errors import Invalid
 from appliance.values import TEXT_BYTES, fits
 
 Record = dict[str, Any]
-"""One resource as the identity rooms handle it: column names and invented attributes side by side."""
+"""One resource as the identity package handles it: column names and invented attributes side by side."""
 
 
 class Reader(Protocol):

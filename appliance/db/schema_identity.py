@@ -1,4 +1,4 @@
-"""The tables of the identity rooms: who there is, where they may act, and what was handed out in their names.
+"""The tables of the identity package: who there is, where they may act, and what was handed out in their names.
 
 A domain is a project whose `is_domain` is 1, as in Keystone; so a domain's `domain_id` and `parent_id` are NULL.
 `extra` holds the attributes that clients invent, `options` the resource options, both as JSON. Times are microseconds.
@@ -136,6 +136,6 @@ _TABLES = (
 
 
 def create_identity(db: Database) -> None:
-    """Make every table of the identity rooms."""
+    """Make every table of the identity package."""
     for statement in _TABLES:
         db.execute(statement)

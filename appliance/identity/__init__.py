@@ -1,1 +1,1 @@
-"""Floor 2: users, projects, roles, tokens and the catalog: Keystone's domain."""
+"""Layer 2: users, projects, roles, tokens and the catalog: Keystone's domain."""

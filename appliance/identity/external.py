@@ -33,7 +33,7 @@ class _Answer:
 
 
 class ExternalIdentity:
-    """Validates tokens for the image rooms by asking a Keystone."""
+    """Validates tokens for the image package by asking a Keystone."""
 
     def __init__(self, client: KeystoneClient, settings: Settings, clock: Clock, elapsed: Clock = elapsed) -> None:
         self._elapsed = elapsed

@@ -1,4 +1,4 @@
-"""The identity rooms' way to their rows: reads as they are, writes that tell every cache that something changed."""
+"""The identity package's way to its rows: reads as they are, writes that tell every cache that something changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from appliance.values import Clock
 
 
 class Ledger:
-    """The database as the identity rooms use it.
+    """The database as the identity package uses it.
 
     `generation` grows with every write, before the writer's request is answered. What was derived from rows is valid
     for as long as the generation that was read *before* them is still the current one.

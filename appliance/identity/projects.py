@@ -165,7 +165,7 @@ class Projects:
 
 
 def remove_project(tx: Tx, project_id: str, now: int) -> None:
-    """Remove one project and all that refers to it. Tables of other rooms cascade by their foreign keys."""
+    """Remove one project and all that refers to it. Tables of other modules cascade by their foreign keys."""
     grant_rows.remove_of_target(tx, "project", project_id)
     trust_rows.end_of_project(tx, project_id, now)
     delete(tx, rows.PROJECTS, project_id)

@@ -1,4 +1,4 @@
-"""The identity rooms put together: what the APIs and the composition root see of them."""
+"""The identity package put together: what the APIs and the composition root see of them."""
 
 from pathlib import Path
 
@@ -214,7 +214,7 @@ class Identity:
         return Caller(user_id="appliance", project_id=project_id, roles=frozenset(("admin", "member", "reader")))
 
     def validate(self, text: str, method: str = "", path: str = "") -> Caller:
-        """Who a token stands for, as the image rooms need to know it. Raises `Unauthenticated`.
+        """Who a token stands for, as the image package needs to know it. Raises `Unauthenticated`.
 
         `method` and `path` are what the token is used for: one whose application credential has access rules is only
         valid for what they permit on the image service.

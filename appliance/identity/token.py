@@ -97,7 +97,7 @@ class Token:
         return any(role.name.lower() == name for role in self.roles)
 
     def caller(self) -> Caller:
-        """The same, as the image rooms need to know it."""
+        """The same, as the image package needs to know it."""
         project = self.project
         return Caller(
             user_id=self.user.id,

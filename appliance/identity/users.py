@@ -162,7 +162,7 @@ def _store(tx: Tx, user_id: str, new: NewPassword) -> None:
 
 
 def remove_user(tx: Tx, user_id: str, now: Micros) -> None:
-    """Remove one user and all that refers to them. Tables of other rooms cascade by their foreign keys."""
+    """Remove one user and all that refers to them. Tables of other modules cascade by their foreign keys."""
     grant_rows.remove_of_actor(tx, "user", user_id)
     trust_rows.end_of_user(tx, user_id, now)
     delete(tx, rows.USERS, user_id)

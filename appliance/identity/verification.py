@@ -1,4 +1,4 @@
-"""Whose tokens the image rooms believe: our own, another Keystone's, or a central one's by a copy of its state."""
+"""Whose tokens the image package accepts: our own, another Keystone's, or a central one's by a copy of its state."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Floor 2: what an image is, and who may do what to it."""
+"""Layer 2: what an image is, and who may do what to it."""
 
 from appliance.lazy import defer
 

@@ -14,7 +14,7 @@ STATUSES = ("pending", "accepted", "rejected")
 
 
 class Lookup(Protocol):
-    """How this room finds an image."""
+    """How this module finds an image."""
 
     def __call__(self, caller: Caller, image_id: str) -> ImageRecord:
         """The image, if the caller may see it. Raises `NotFound`."""

@@ -9,7 +9,7 @@ from appliance.values import Caller
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The role that an operation asks of each kind of caller; None shuts that door. An admin passes every one."""
+    """The role that an operation asks of each kind of caller; None allows nobody. An admin passes every one."""
 
     owner: str | None = None
     """Somebody of the project that owns the image."""
@@ -66,14 +66,14 @@ def allowed(caller: Caller, operation: str, image: ImageRecord) -> bool:
     rule = RULES[operation]
     if rule.service and caller.has_role("service"):
         return True
-    doors = []
+    roles = []
     if caller.project_id is not None and caller.project_id == image.owner:
-        doors.append(rule.owner)
+        roles.append(rule.owner)
     if image.visibility == "shared" and image.shared_with_caller:
-        doors.append(rule.consumer)
+        roles.append(rule.consumer)
     if image.visibility in ("public", "community") or (image.owner is None and image.visibility == "shared"):
-        doors.append(rule.anyone)
-    return any(role is not None and caller.has_role(role) for role in doors)
+        roles.append(rule.anyone)
+    return any(role is not None and caller.has_role(role) for role in roles)
 
 
 def not_found(image_id: str) -> NotFound:

@@ -1,4 +1,4 @@
-"""Images: made, found, listed, changed, deleted. The one door through which every dialect comes to them."""
+"""Images: made, found, listed, changed, deleted. The one entry point for every dialect."""
 
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Floor 4: background work."""
+"""Layer 4: background work."""

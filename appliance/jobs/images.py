@@ -7,7 +7,7 @@ from appliance.settings import Settings
 
 
 def image_jobs(images: Images, settings: Settings) -> list[Job]:
-    """The jobs of the image rooms."""
+    """The jobs of the image package."""
     # With the setting off there may still be images from when it was on.
     jobs = [Job("scrub-images", spending(images.stores, images.pending.scrub), settings.wakeup_time)]
     if settings.image_cache_dir:

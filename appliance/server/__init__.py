@@ -1,1 +1,1 @@
-"""Floor 4: waitress made to stream. Knows HTTP, not Glance."""
+"""Layer 4: waitress made to stream. Knows HTTP, not Glance."""

@@ -180,7 +180,7 @@ class Download:
             making = self._making
         if self.sock is not None:
             self.sock.close()
-        # Closing may touch files and locks of other rooms: not on a thread that serves many clients.
+        # Closing may touch files and locks of other packages: not on a thread that serves many clients.
         if not making and not self._later(self._close_content):
             self._close_content()
 

@@ -1,4 +1,4 @@
-"""The small parts of the identity rooms on their own: one-time passwords, secrets at rest, keys."""
+"""The small parts of the identity package on their own: one-time passwords, secrets at rest, keys."""
 
 import base64
 from pathlib import Path

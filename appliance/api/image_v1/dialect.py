@@ -42,7 +42,7 @@ class ImageV1Dialect:
         return None
 
     def admit(self, request: Request[Caller], route: Route) -> None:
-        """Everybody with a token may come in; what they may do there is the image room's business."""
+        """Everybody with a token may come in; what they may do there is for the image package to decide."""
 
     def fault(self, request: Request[Caller], error: Exception) -> Reply:
         status = 400 if isinstance(error, UnsupportedFormat) else codes_of(error).image

@@ -1,1 +1,1 @@
-"""Moving house: images and metadata definitions of another Glance, brought into a running appliance."""
+"""Migration: images and metadata definitions of another Glance, brought into a running appliance."""

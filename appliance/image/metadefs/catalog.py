@@ -12,7 +12,7 @@ from appliance.values import Clock
 
 
 class Metadefs:
-    """The rooms of the five kinds of definitions, side by side."""
+    """The five kinds of definitions, side by side."""
 
     def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
         access = Access(db, clock)

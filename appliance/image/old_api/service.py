@@ -32,7 +32,7 @@ class Wanted:
 
 
 class OldImages:
-    """The door to images for Image API v1; `filling`, `sharing` and `listing` are parts of it."""
+    """The entry point to images for Image API v1; `filling`, `sharing` and `listing` are parts of it."""
 
     def __init__(self, db: Database, images: Images, settings: Settings, clock: Clock) -> None:
         self.images = images

@@ -1,4 +1,4 @@
-"""The house's floors: which room may import which, enforced by reading the imports. Each failure says why."""
+"""The layers: which module may import which, enforced by reading the imports. Each failure says why."""
 
 import ast
 import re
@@ -11,27 +11,27 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "appliance"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# room → (floor, what it may import beside itself, why). A room that is a folder stands for all of its files.
-FLOORS: dict[str, tuple[int, set[str], str]] = {}
+# name → (layer, what it may import beside itself, why). A package stands for all of its modules.
+LAYERS: dict[str, tuple[int, set[str], str]] = {}
 BASE = {"errors", "lazy", "values", "settings", "logs", "patterns", ""}
 STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity"}
-for _room in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
-    FLOORS[_room] = (0, {"errors", "values"}, "floor 0 stands on the standard library alone")
-FLOORS["datadir"] = (1, BASE, "the directory and its lock are plain files")
-FLOORS["db"] = (1, BASE | {"blobs"}, "rows know only floor 0 and the Protocols that blobs/ defines for its index")
-FLOORS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
-FLOORS["image"] = (2, BASE | STORE, "images don't know identity: the caller arrives as a plain value")
-FLOORS["identity"] = (2, BASE | STORE, "identity does not know images")
-FLOORS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
-FLOORS["server"] = (4, BASE, "the server knows HTTP, not Glance")
-for _room in ("jobs", "backup", "doctor"):
-    FLOORS[_room] = (4, BASE | STORE | DOMAIN, "background work stands beside the API, not on it")
-FLOORS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
-FLOORS["startup"] = (5, set(FLOORS), "what the first start does may touch all that it starts")
-FLOORS["wiring"] = (5, set(FLOORS), "the composition root sees all but the command line")
-FLOORS["cli"] = (5, set(FLOORS) | {"wiring"}, "the command line sees all")
-FLOORS["__main__"] = (5, {"cli"}, "the entry only calls the command line")
+for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
+    LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
+LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
+LAYERS["db"] = (1, BASE | {"blobs"}, "rows know only layer 0 and the Protocols that blobs/ defines for its index")
+LAYERS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
+LAYERS["image"] = (2, BASE | STORE, "images don't know identity: the caller arrives as a plain value")
+LAYERS["identity"] = (2, BASE | STORE, "identity does not know images")
+LAYERS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
+LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
+for _name in ("jobs", "backup", "doctor"):
+    LAYERS[_name] = (4, BASE | STORE | DOMAIN, "background work is beside the API, not on top of it")
+LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
+LAYERS["startup"] = (5, set(LAYERS), "what the first start does may touch all that it starts")
+LAYERS["wiring"] = (5, set(LAYERS), "the composition root sees all but the command line")
+LAYERS["cli"] = (5, set(LAYERS) | {"wiring"}, "the command line sees all")
+LAYERS["__main__"] = (5, {"cli"}, "the entry only calls the command line")
 
 ONLY_UNDER = {
     "sqlite3": ("db/",),
@@ -43,7 +43,7 @@ ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/", "jwt": "identity/"}
 DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")
 
 
-def room_of(module: Path) -> str:
+def package_of(module: Path) -> str:
     relative = module.relative_to(PACKAGE)
     if len(relative.parts) > 1:
         return relative.parts[0]
@@ -66,7 +66,7 @@ def imports_of(module: Path) -> list[tuple[str, int, bool]]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the room in full"
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the module in full"
             base = node.module or ""
             names = [f"{base}.{alias.name}" if base == "appliance" else base for alias in node.names]
         found += [(name, node.lineno, id(node) in top) for name in names]
@@ -87,23 +87,23 @@ def name_of(module: Path) -> str:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_a_room_imports_only_what_its_floor_allows(module: Path) -> None:
-    room = room_of(module)
-    assert room in FLOORS, f"{name_of(module)} belongs to no floor; add its room to the table with a reason"
-    floor, allowed, reason = FLOORS[room]
+def test_a_module_imports_only_what_its_layer_allows(module: Path) -> None:
+    package = package_of(module)
+    assert package in LAYERS, f"{name_of(module)} belongs to no layer; add it to the table with a reason"
+    layer, allowed, reason = LAYERS[package]
     for name, line, top in imports_of(module):
         assert top, f"{name_of(module)}:{line} hides the import of {name} in a block; cycles are solved, not hidden"
         if name.split(".")[0] != "appliance":
             continue
         target = (name.split(".") + [""])[1]
         target = "" if target == "__version__" else target
-        assert target == room or target in allowed, (
-            f"{name_of(module)}:{line} (floor {floor}) imports {target}: {reason}"
+        assert target == package or target in allowed, (
+            f"{name_of(module)}:{line} (layer {layer}) imports {target}: {reason}"
         )
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_each_library_stays_behind_its_one_door(module: Path) -> None:
+def test_each_library_is_imported_in_one_place(module: Path) -> None:
     relative = module.relative_to(PACKAGE).as_posix()
     for name, line, _ in imports_of(module):
         top = name.split(".")[0]
@@ -127,10 +127,10 @@ def test_only_durable_makes_things_durable(module: Path) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_every_room_has_a_sign_and_stays_small(module: Path) -> None:
+def test_every_module_has_a_docstring_and_stays_small(module: Path) -> None:
     text = module.read_text()
     assert ast.get_docstring(tree_of(module)), f"{name_of(module)} does not say what it is for"
-    assert len(text.splitlines()) <= 500, f"{name_of(module)} has over 500 lines: it is two rooms"
+    assert len(text.splitlines()) <= 500, f"{name_of(module)} has over 500 lines: it is two modules"
 
 
 def test_modules_form_no_cycle() -> None:
