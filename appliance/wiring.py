@@ -22,8 +22,9 @@ from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.database import Database
 from appliance.db.notes import Notes
-from appliance.identity.catalog import Addresses
+from appliance.identity.catalog import Addresses, image_endpoint
 from appliance.identity.edge import Edge
+from appliance.identity.external import ExternalIdentity
 from appliance.identity.service import Identity
 from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
@@ -38,7 +39,7 @@ from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.startup import Startup, StartupReport, Trace, ports
-from appliance.values import Clock, SteadyClock, now
+from appliance.values import Caller, Clock, SteadyClock, now
 
 
 class Appliance:
@@ -108,7 +109,7 @@ class Appliance:
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
-        self._authenticate = believed.validate
+        self._validator = believed
         served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
             served["image"] = legacy.image(image, self.images, self.db, self.clock, believed.validate)
@@ -132,7 +133,7 @@ class Appliance:
             mounted = {f"/{name}": app for name, app in served.items() if name != "admin"}
             apps = [Mount(mounted), *apps[len(mounted) :]]
         sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
-        uploaders = Uploaders(self._authenticate, proxies, "/image" if settings.single_port else "")
+        uploaders = Uploaders(self._validator.validate, proxies, "/image" if settings.single_port else "")
         return [
             Listener(
                 BehindProxies(OnFullDisk(app, self.reserve), proxies),
@@ -154,14 +155,12 @@ class Appliance:
     def _admin_port(self) -> int:
         return self.server.addresses[-1][1]
 
-    def _find_image_service(self, region: str, interface: str) -> str | None:
-        """The image service of a region by our catalog: what glance-download fetches from."""
+    def _find_image_service(self, caller: Caller, region: str, interface: str) -> str | None:
+        """The image service of a region, which glance-download fetches from: by the catalog of who issues tokens."""
+        if isinstance(self._validator, ExternalIdentity):
+            return image_endpoint(self._validator.catalog(caller.token), region, interface)
         image, identity = self._urls(self._bases())
-        for service in self.identity.catalog.rendered(Addresses(identity, image), None, ""):
-            for endpoint in service["endpoints"] if service["type"] == "image" else ():
-                if (endpoint["region_id"], endpoint["interface"]) == (region, interface):
-                    return str(endpoint["url"])
-        return None
+        return image_endpoint(self.identity.catalog.rendered(Addresses(identity, image), None, ""), region, interface)
 
     def _find_image_limits(self, project_id: str) -> Mapping[str, int]:
         """A project's limits of the image service."""

@@ -1,6 +1,7 @@
 """The catalog as it is shown to one token at one address."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.db import catalog as rows
@@ -85,3 +86,12 @@ def filled_in(url: str, values: dict[str, str]) -> str | None:
     if any(match[1] not in values for match in _SUBSTITUTION.finditer(url)):
         return None
     return _SUBSTITUTION.sub(lambda match: values[match[1]], url)
+
+
+def image_endpoint(services: Iterable[Record], region: str, interface: str) -> str | None:
+    """The address of a region's image service in a catalog, ours or another Keystone's; None if it is not there."""
+    for service in services:
+        for endpoint in service.get("endpoints", ()) if service.get("type") == "image" else ():
+            if (endpoint.get("region_id"), endpoint.get("interface")) == (region, interface):
+                return str(endpoint["url"])
+    return None

@@ -58,6 +58,16 @@ class ExternalIdentity:
             raise Unauthenticated("The application credential's access rules do not permit this.")
         return answer.caller
 
+    def catalog(self, text: str) -> list[dict[str, Any]]:
+        """The services that the token's catalog has: none if it has no catalog. Asked anew each time."""
+        try:
+            services = self._client.get("auth/tokens", {}, {**_HEADERS, "X-Subject-Token": text})["token"].get("catalog")
+        except NotFound:
+            raise Unauthenticated("The identity service does not know the token.") from None
+        except (KeyError, AttributeError, Unauthenticated, Forbidden) as error:
+            raise Unavailable("The identity service can't be asked.") from error
+        return services if isinstance(services, list) else []
+
     def _answer(self, text: str) -> _Answer:
         # Tokens are not kept: whoever reads our memory finds digests.
         key = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

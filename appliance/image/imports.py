@@ -21,7 +21,7 @@ from appliance.image.web_source import Fetcher
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, is_uuid, new_uuid
 
-FindImageService = Callable[[str, str], str | None]
+FindImageService = Callable[[Caller, str, str], str | None]
 """Region and interface in, address of the image service there out, None if the catalog has none."""
 
 
@@ -115,7 +115,7 @@ class Imports:
         quota = self._quotas.of(image.owner)
         quota.check(self._db, image_size_total=0)
         check_state(image, asked.method)
-        source = self._source_address(asked)
+        source = self._source_address(caller, asked)
         enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
         self._lock.check(image)
         stores = self._targets(image, asked)
@@ -127,17 +127,17 @@ class Imports:
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
         self.submit(lambda: self.run(job), caller.project_id)
 
-    def _source_address(self, asked: ImportRequest) -> str:
+    def _source_address(self, caller: Caller, asked: ImportRequest) -> str:
         if asked.method == "web-download":
             uri = asked.details.get("uri")
             if not isinstance(uri, str) or not uri:
                 raise Invalid("'uri' needs to be set for web-download import method")
             return uri
         if asked.method == "glance-download":
-            return self._remote_image(asked.details)
+            return self._remote_image(caller, asked.details)
         return ""
 
-    def _remote_image(self, details: Mapping[str, Any]) -> str:
+    def _remote_image(self, caller: Caller, details: Mapping[str, Any]) -> str:
         for name in ("glance_region", "glance_image_id"):
             if not isinstance(details.get(name), str):
                 raise Invalid(f"'{name}' needs to be set for glance-download import method")
@@ -145,7 +145,7 @@ class Imports:
             raise Invalid(f"Remote image id does not look like a UUID: {details['glance_image_id']}")
         interface = details.get("glance_service_interface", "public")
         find = self._find_image_service
-        base = find(details["glance_region"], interface) if find and isinstance(interface, str) else None
+        base = find(caller, details["glance_region"], interface) if find and isinstance(interface, str) else None
         # A region that is not in the catalog fails the task, not the request.
         return f"{base.rstrip('/')}/v2/images/{details['glance_image_id']}" if base else ""
 

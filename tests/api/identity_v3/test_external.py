@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from appliance.errors import Fatal, Unauthenticated, Unavailable
+from appliance.identity.catalog import image_endpoint
 from appliance.identity.external import ExternalIdentity
 from appliance.identity.keystone_client import KeystoneClient
 from appliance.settings import Settings
@@ -63,6 +64,34 @@ def test_a_token_is_validated_there_and_remembered(
     client.time.pass_seconds(301)
     with pytest.raises(Unauthenticated):
         external.validate(token)
+
+
+def test_the_catalog_of_a_token_is_that_of_the_keystone(client: Client, external: ExternalIdentity) -> None:
+    client.create("region", {"id": "north"})
+    images = client.call("GET", "/v3/services?type=image").json["services"][0]["id"]
+    form = {"service_id": images, "interface": "public", "region_id": "north", "url": "http://north.example"}
+    client.create("endpoint", form)
+    catalog = external.catalog(client.log_in(scope="project:admin"))
+    assert image_endpoint(catalog, "north", "public") == "http://north.example"
+    assert image_endpoint(catalog, "south", "public") is None
+
+
+def test_a_token_without_a_scope_has_no_catalog(client: Client, external: ExternalIdentity) -> None:
+    assert external.catalog(client.log_in(scope="unscoped")) == []
+
+
+def test_the_catalog_of_no_token_is_refused(external: ExternalIdentity) -> None:
+    with pytest.raises(Unauthenticated):
+        external.catalog("junk")
+
+
+def test_the_catalog_of_a_keystone_that_is_away_is_not_known(
+    client: Client, keystone: Outage, external: ExternalIdentity
+) -> None:
+    token = client.log_in(scope="project:admin")
+    keystone.down = True
+    with pytest.raises(Unavailable):
+        external.catalog(token)
 
 
 @pytest.mark.parametrize("token", ["junk", "", "\u00e9", "a\r\nX-Evil: 1"])

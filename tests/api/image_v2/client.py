@@ -105,7 +105,7 @@ class Cloud:
             self.stores,
             self.settings,
             self.clock,
-            lambda *where: self._elsewhere.get(where),
+            lambda caller, *where: self._elsewhere.get(where),
             lambda project: self.limits,
         )
         self.app = build(self.images, self.authenticate, self.settings, identity_url=lambda _: "http://id.test/v3")
