@@ -81,6 +81,11 @@ def fits(text: str, limit: int = TEXT_BYTES) -> bool:
     return len(text) <= limit and (len(text) <= limit // 4 or len(text.encode("utf-8", "surrogatepass")) <= limit)
 
 
+def beyond_bmp(text: str) -> bool:
+    """Whether some character takes four bytes in UTF-8: the original image service stores none of those."""
+    return max(text, default="") > "\uffff"
+
+
 _DIGITS = 100
 
 

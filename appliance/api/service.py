@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import bottle
 
 from appliance.api.exchange import Reply, Request
+from appliance.api.slashes import merged
 from appliance.errors import ApplianceError
 from appliance.logs import request_id
 from appliance.values import NOBODY, Client, current_client
@@ -52,7 +53,7 @@ class Dialect(Protocol[C]):
         ...
 
     def unrouted(self, request: Request[C]) -> Reply:
-        """The answer to a path that no route has."""
+        """The answer to a path that no route has. One with doubled slashes has a route without them."""
         ...
 
     def wrong_method(self, request: Request[C], allowed: str) -> Reply:
@@ -98,18 +99,34 @@ class Service(Generic[C]):
             return self._dialect.fault(request, error)
 
     def _route(self, request: Request[C]) -> Reply:
-        environ = request.environ
-        if request.method == "HEAD" and not self._head_is_get:
-            environ = {**environ, "REQUEST_METHOD": "APPLIANCE-NONE"}
         try:
-            route, parts = self._app.router.match({**environ, "PATH_INFO": request.path})
+            route, parts = self._match(request, request.path)
         except bottle.HTTPError as error:
+            if error.status_code == 404 and "//" in request.path:
+                return self._doubled(request)
             if error.status_code == 405:
                 return self._dialect.wrong_method(request, ", ".join(error.get_header("Allow").split(",")))
             return self._dialect.unrouted(request)
         reply = route.callback(request, **parts)
         assert isinstance(reply, Reply)
         return reply
+
+    def _match(self, request: Request[C], path: str) -> tuple[Any, dict[str, str]]:
+        """The route of a path and its parts. Raises bottle's 404 and 405."""
+        environ = {**request.environ, "PATH_INFO": path}
+        if request.method == "HEAD" and not self._head_is_get:
+            environ["REQUEST_METHOD"] = "APPLIANCE-NONE"
+        found: tuple[Any, dict[str, str]] = self._app.router.match(environ)
+        return found
+
+    def _doubled(self, request: Request[C]) -> Reply:
+        """The answer to a path that has no route as it is, with the slashes doubled that are."""
+        try:
+            self._match(request, merged(request.path))
+        except bottle.HTTPError:
+            request.path = merged(request.path)
+            return self._route(request)
+        return self._dialect.unrouted(request)
 
     def _handler(self, route: Route) -> Callable[..., Reply]:
         def call(request: Request[C], **parts: Any) -> Reply:

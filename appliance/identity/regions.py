@@ -49,7 +49,10 @@ class Regions:
 
     def update(self, region_id: str, changes: Record) -> Record:
         """Change the region. Unlike other resources it has no room for attributes that clients invent."""
-        changed = merged(self.get(region_id), {key: changes[key] for key in _ATTRIBUTES if key in changes})
+        known = {key: changes[key] for key in _ATTRIBUTES if key in changes}
+        if known.get("id", region_id) is None:
+            del known["id"]
+        changed = merged(self.get(region_id), known)
         changed["description"] = changed["description"] or ""
         self._check_parent(changed)
         if changed["parent_region_id"] in rows.tree(self._ledger.db, region_id):

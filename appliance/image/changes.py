@@ -7,6 +7,7 @@ from typing import Any
 from appliance.db.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden
 from appliance.image.draft import (
+    check_characters,
     check_property,
     check_property_quota,
     check_tag_quota,
@@ -158,6 +159,8 @@ def _set(caller: Caller, image: ImageRecord, change: Change, settings: Settings)
     if change.add_must_be_new and exists and change.op == "add":
         raise Conflict(f"Property {name} already present.")
     if name == "tags":
+        # A tag that an earlier version stored may stay.
+        check_characters(*(tag for tag in value if tag not in image.tags))
         image.tags = unique_tags(value)
         check_tag_quota(image.tags, settings)
     elif name in SETTABLE:

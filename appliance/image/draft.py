@@ -7,15 +7,19 @@ from appliance.db.images import ImageRecord
 from appliance.errors import Forbidden, Invalid, LimitExceeded
 from appliance.image.model import INTEGER_LIMIT, INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE
 from appliance.settings import Settings
-from appliance.values import TEXT_BYTES, Caller, Micros, fits, is_uuid, new_uuid
+from appliance.values import TEXT_BYTES, Caller, Micros, beyond_bmp, fits, is_uuid, new_uuid
+
+IGNORED = frozenset({"os_hash_algo", "os_hash_value"})
+"""Read-only attributes that a client may name when it makes an image; they are set by the data all the same."""
 
 
 def draft(caller: Caller, body: Mapping[str, Any], settings: Settings, at: Micros) -> ImageRecord:
     """The record of a new image. The body's types have been checked against the schema, or are our own."""
     check_names(body)
     tags = unique_tags(body.get("tags", []))
+    check_characters(*tags)
     check_tag_quota(tags, settings)
-    properties = {name: value for name, value in body.items() if name not in SETTABLE and name not in ("id", "tags")}
+    properties = {name: value for name, value in body.items() if name not in (*SETTABLE, *IGNORED, "id", "tags")}
     for name, value in properties.items():
         check_property(name, value)
     check_property_quota(properties, settings)
@@ -33,7 +37,7 @@ def draft(caller: Caller, body: Mapping[str, Any], settings: Settings, at: Micro
 def check_names(body: Mapping[str, Any]) -> None:
     """Refuse names that only the service sets."""
     for name in body:
-        if name in LINKS or (name in READ_ONLY and name != "id"):
+        if name in LINKS or (name in READ_ONLY and name not in IGNORED and name != "id"):
             raise Forbidden(f"Attribute '{name}' is read-only.")
         if name in RESERVED or name.startswith(INTERNAL):
             raise Forbidden(f"Attribute '{name}' is reserved.")
@@ -47,6 +51,10 @@ def check_property(name: str, value: Any) -> None:
         raise Invalid("Custom property should not be greater than 255 characters.")
     if value is not None and not isinstance(value, str):
         raise Invalid(f"The value of property {name} has to be a string.")
+    if beyond_bmp(name):
+        raise Invalid("Property names can't contain 4 byte unicode.")
+    if value is not None and beyond_bmp(value):
+        raise Invalid(f"{name.title()} can't contain 4 byte unicode characters.")
     check_text(f"The value of property {name}", value)
 
 
@@ -58,8 +66,8 @@ def check_text(what: str, text: str | None) -> None:
 
 def check_value(name: str, value: Any) -> None:
     """The bounds of the base properties that the schema does not know."""
-    if name == "name" and value is not None and any(ord(character) > 0xFFFF for character in value):
-        raise Invalid("Name can't contain 4 byte unicode characters.")
+    if isinstance(value, str) and beyond_bmp(value):
+        raise Invalid(f"{name.title()} can't contain 4 byte unicode characters.")
     if name in ("min_disk", "min_ram"):
         if value < 0:
             raise Invalid(f"Invalid value '{value}' for parameter '{name}': Cannot be a negative value")
@@ -70,6 +78,12 @@ def check_value(name: str, value: Any) -> None:
 def unique_tags(tags: Iterable[str]) -> list[str]:
     """Tags are a set; the first of equal ones stays."""
     return list(dict.fromkeys(tags))
+
+
+def check_characters(*texts: str) -> None:
+    """Raise `Invalid` for tags, members and the like with a character that takes four bytes."""
+    if any(map(beyond_bmp, texts)):
+        raise Invalid("Param values can't contain 4 byte unicode.")
 
 
 def check_tag_quota(tags: list[str], settings: Settings) -> None:

@@ -1,11 +1,12 @@
 """The projects that a shared image is shared with: added and removed by the owner, answered by themselves."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from appliance.db.database import Database
 from appliance.db.image_members import MemberRecord, MemberRows
 from appliance.db.images import ImageRecord
 from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.image.draft import check_characters
 from appliance.image.rules import enforce
 from appliance.settings import Settings
 from appliance.values import Caller, Clock
@@ -36,6 +37,7 @@ class Members:
         enforce(caller, "add_member", image)
         if not member_id or len(member_id) > 255:
             raise Invalid("A member's id has between 1 and 255 characters.")
+        check_characters(member_id)
         at = self._clock()
         member = MemberRecord(image.id, member_id, "pending", at, at)
         with self._db.write() as tx:
@@ -57,7 +59,7 @@ class Members:
             raise NotFound(str(error)) from error
         return self._member(caller, image, member_id)
 
-    def answer(self, caller: Caller, image_id: str, member_id: str, status: str) -> MemberRecord:
+    def answer(self, caller: Caller, image_id: str, member_id: str, status: Any) -> MemberRecord:
         """The member's own answer. The owner can't give it in its stead."""
         image = self._shared(caller, image_id)
         self._member(caller, image, member_id)

@@ -13,7 +13,7 @@ from appliance.image.cache import ImageCache
 from appliance.image.cache_files import CacheFiles
 from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
-from appliance.image.draft import draft
+from appliance.image.draft import check_characters, draft
 from appliance.image.imports import FindImageService, Imports
 from appliance.image.listing import PAGE_BYTES, Parameters, page_query
 from appliance.image.location_changes import LocationChanges
@@ -262,6 +262,7 @@ class Images:
         enforce(caller, "modify_image", image)
         if len(tag) > NAME_LIMIT:
             raise Invalid(f"A tag has at most {NAME_LIMIT} characters.")
+        check_characters(tag)
         quota, project_quota = self._settings.image_tag_quota, self.quotas.of(image.owner)
         with self._db.write() as tx:
             if not self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()}):

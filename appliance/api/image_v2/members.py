@@ -26,7 +26,10 @@ class MemberRoutes:
         ]
 
     def create(self, request: Request[Caller], image_id: str) -> Reply:
-        member_id = _field(request, "member", 'Expected a member in the form: {"member": "image_id"}')
+        form = 'Expected a member in the form: {"member": "image_id"}'
+        member_id = json_object(request, form).get("member")
+        if not isinstance(member_id, str) or not member_id:
+            raise Invalid(form)
         return Reply(200, member(self._members.add(request.caller, image_id, member_id)))
 
     def list(self, request: Request[Caller], image_id: str) -> Reply:
@@ -37,16 +40,15 @@ class MemberRoutes:
         return Reply(200, member(self._members.get(request.caller, image_id, member_id)))
 
     def update(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
-        status = _field(request, "status", 'Expected a status in the form: {"status": "status"}')
+        form = 'Expected a status in the form: {"status": "status"}'
+        body = json_object(request, form)
+        if "status" not in body:
+            raise Invalid(form)
+        # What the status may be is asked only once the member is known, as in Glance.
+        status = body["status"]
         return Reply(200, member(self._members.answer(request.caller, image_id, member_id, status)))
 
     def delete(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
         self._members.remove(request.caller, image_id, member_id)
         return Reply(204)
 
-
-def _field(request: Request[Caller], name: str, form: str) -> str:
-    value = json_object(request, form).get(name)
-    if not isinstance(value, str) or not value:
-        raise Invalid(form)
-    return value

@@ -61,11 +61,11 @@ def _old_form(raw: dict[str, Any]) -> tuple[str, Any]:
 
 
 def parse_pointer(pointer: Any) -> tuple[str, ...]:
-    """`/a~1b/c` → a/b, c. Empty tokens and unknown escapes are refused."""
+    """`/a~1b/c` → a/b, c. Unknown escapes are refused, and empty tokens, unless one is all there is."""
     if not isinstance(pointer, str) or not pointer.startswith("/"):
         raise Invalid(f'Pointer `{pointer}` does not start with "/".')
     parts = [part.strip() for part in pointer[1:].split("/")]
-    if not all(parts):
+    if len(parts) > 1 and not all(parts):
         raise Invalid(f"Pointer `{pointer}` contains an empty token.")
     if re.search(r"~(?![01])", pointer):
         raise Invalid(f'Pointer `{pointer}` contains "~" not part of a recognized escape sequence.')

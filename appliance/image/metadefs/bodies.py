@@ -5,14 +5,14 @@ The schemas let through more than the original service can store; what it would 
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.db.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
 from appliance.db.metadefs import AssociationRecord
 from appliance.errors import Forbidden, Invalid
-from appliance.image.draft import check_text
+from appliance.image.draft import check_characters, check_text
 from appliance.image.schemas import metadef_check
 from appliance.values import Micros
 
@@ -32,7 +32,21 @@ def checked(kind: str, body: Json) -> Json:
         if key in body:
             raise Forbidden(f"Attribute '{key}' is read-only.")
     metadef_check(kind)(body)
+    check_characters(*_texts(body))
     return body
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a body, names of attributes included."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
 
 
 def name_of(body: Json, what: str) -> str:
@@ -47,6 +61,7 @@ def usable(name: str, what: str) -> str:
     """The name, if something can be found by it."""
     if not 0 < len(name) <= _NAME_LENGTH:
         raise Invalid(f"The name of a {what} has 1 to {_NAME_LENGTH} characters.")
+    check_characters(name)
     return name
 
 

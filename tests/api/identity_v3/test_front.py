@@ -77,7 +77,7 @@ def test_page_of_another_origin_is_told_nothing(client: Client) -> None:
         ("/v3//auth/tokens", "/v3/auth/tokens"),
         ("/v3///auth//tokens", "/v3/auth/tokens"),
         ("/v3//users?name=a%20b&x=1", "/v3/users?name=a%20b&x=1"),
-        ("/v3//projects/a%20b", "/v3/projects/a%20b"),
+        ("/v3//users/a%20b/application_credentials", "/v3/users/a%20b/application_credentials"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -86,6 +86,22 @@ def test_doubled_slashes_are_redirected_with_method_and_query(
 ) -> None:
     answer = client.call(method, path, {} if method == "POST" else None, token="")
     assert (answer.status, answer.headers["location"]) == (308, f"http://cloud.example:5000{clean}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v3//nope", 404),
+        ("GET", "//nope", 404),
+        ("GET", "/v3//users//x//y//z", 404),
+        ("PUT", "/v3//users", 405),
+        ("GET", "//v3/users", 308),
+    ],
+)
+def test_doubled_slashes_of_what_is_not_there_are_not_redirected(
+    client: Client, method: str, path: str, status: int
+) -> None:
+    assert client.call(method, path, token="").status == status
 
 
 def test_address_with_a_slash_at_its_end_works(client: Client) -> None:

@@ -29,8 +29,47 @@ CREATED: list[tuple[str, list[Any], int]] = [
     ("deleted", ["x"], 403),
     ("deleted", [None, True], 400),
     ("os_glance_x", ["x"], 403),
+    ("owner", [None, "", "x" * 255], 201),
+    ("owner", ["\U0001f600", "x" * 256, 1], 400),
+    ("tags", [["\U0001f600"]], 400),
+    ("os_hash_algo", [None, "sha512", "x"], 201),
+    ("os_hash_algo", [1, "x" * 65], 400),
+    ("os_hash_value", [None, "x" * 128], 201),
+    ("os_hash_value", [1, "x" * 129], 400),
+    ("checksum", [None, "x"], 403),
     ("k", ["", "é"], 201),
-    ("k", [None, 1, True, [], {}], 400),
+    ("k", [None, 1, True, [], {}, "\U0001f600"], 400),
+    ("", ["v"], 201),
+    (" ", ["v"], 201),
+    ("x" * 255, ["v"], 201),
+    ("x" * 256, ["v"], 400),
+    ("\U0001f600", ["v"], 400),
+]
+
+PATCHED: list[tuple[str, Any, int]] = [
+    ("/name", "\U0001f600", 400),
+    ("/k", "\U0001f600", 400),
+    ("/\U0001f600", "v", 400),
+    ("/tags", ["\U0001f600"], 400),
+    ("/os_hash_algo", "sha512", 403),
+    ("/os_hash_value", "x", 403),
+    ("/", "v", 200),
+    ("/ ", "v", 200),
+    ("//", "v", 400),
+    ("/k/", "v", 400),
+    ("", "v", 400),
+]
+
+MEMBERS = [
+    ("a", {"status": "accepted"}, 200),
+    ("a", {"status": "x"}, 400),
+    ("a", {"status": None}, 400),
+    ("a", {"status": []}, 400),
+    ("a", {}, 400),
+    ("b", {"status": "x"}, 404),
+    ("b", {"status": None}, 404),
+    ("b", {"status": []}, 404),
+    ("b", {}, 400),
 ]
 
 LISTED = [
@@ -57,6 +96,50 @@ def test_a_value_of_a_new_image(cloud: Cloud, name: str, values: list[Any], stat
         json.dumps(value): cloud.call("POST", "/v2/images", token="admin", body={name: value}) for value in values
     }
     assert {value: answer.status for value, answer in answers.items()} == dict.fromkeys(answers, status)
+
+
+@pytest.mark.parametrize(("path", "value", "status"), PATCHED)
+def test_a_value_that_is_added(cloud: Cloud, path: str, value: Any, status: int) -> None:
+    image = cloud.new()["id"]
+    assert cloud.patch(image, {"op": "add", "path": path, "value": value}).status == status
+
+
+def test_a_digest_that_comes_with_a_new_image_is_not_kept(cloud: Cloud) -> None:
+    image = cloud.new(os_hash_algo="md5", os_hash_value="x")
+    assert (image["os_hash_algo"], image["os_hash_value"]) == (None, None)
+
+
+def test_a_property_with_an_empty_name_is_shown_and_removed(cloud: Cloud) -> None:
+    image = cloud.new()["id"]
+    cloud.patch(image, {"op": "add", "path": "/", "value": "v"})
+    assert cloud.show(image)[""] == "v"
+    assert cloud.patch(image, {"op": "remove", "path": "/"}).status == 200
+    assert "" not in cloud.show(image)
+
+
+@pytest.mark.parametrize("member", ["", None, [], {}, "x" * 256, "\U0001f600"])
+def test_a_member_that_can_not_be_one(cloud: Cloud, member: Any) -> None:
+    image = cloud.new()["id"]
+    assert cloud.call("POST", f"/v2/images/{image}/members", body={"member": member}).status == 400
+
+
+@pytest.mark.parametrize(("member", "body", "status"), MEMBERS)
+def test_a_members_answer(cloud: Cloud, member: str, body: Any, status: int) -> None:
+    image = cloud.new()["id"]
+    assert cloud.call("POST", f"/v2/images/{image}/members", body={"member": "a"}).status == 200
+    assert cloud.call("PUT", f"/v2/images/{image}/members/{member}", token="admin", body=body).status == status
+
+
+@pytest.mark.parametrize("status", ["accepted", "x", None])
+def test_an_answer_to_an_image_that_is_not_shared(cloud: Cloud, status: Any) -> None:
+    image = cloud.new(visibility="private")["id"]
+    answer = cloud.call("PUT", f"/v2/images/{image}/members/a", token="admin", body={"status": status})
+    assert answer.status == 403
+
+
+def test_a_tag_with_characters_of_four_bytes_is_refused(cloud: Cloud) -> None:
+    image = cloud.new()["id"]
+    assert cloud.call("PUT", f"/v2/images/{image}/tags/%F0%9F%98%80").status == 400
 
 
 @pytest.mark.parametrize(("query", "count"), LISTED)
