@@ -61,7 +61,8 @@ class ExternalIdentity:
     def catalog(self, text: str) -> list[dict[str, Any]]:
         """The services that the token's catalog has: none if it has no catalog. Asked anew each time."""
         try:
-            services = self._client.get("auth/tokens", {}, {**_HEADERS, "X-Subject-Token": text})["token"].get("catalog")
+            body = self._client.get("auth/tokens", {}, {**_HEADERS, "X-Subject-Token": text})
+            services = body["token"].get("catalog")
         except NotFound:
             raise Unauthenticated("The identity service does not know the token.") from None
         except (KeyError, AttributeError, Unauthenticated, Forbidden) as error:

@@ -51,4 +51,3 @@ class MemberRoutes:
     def delete(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
         self._members.remove(request.caller, image_id, member_id)
         return Reply(204)
-

@@ -55,6 +55,13 @@ def test_a_limit_that_is_no_number_is_refused(client: Client, limit: str) -> Non
     assert client.call("GET", f"/v3/users?limit={limit}").status == 400
 
 
-def test_a_limit_of_nothing_shows_nothing_of_what_is_there(client: Client) -> None:
-    answer = client.call("GET", "/v3/users?limit=0")
-    assert (answer.status, answer.json["users"], answer.json["truncated"]) == (200, [], True)
+@pytest.mark.parametrize("kind", ["users", "roles", "services", "endpoints", "projects", "domains"])
+def test_a_limit_of_nothing_shows_nothing_of_what_is_there(client: Client, kind: str) -> None:
+    answer = client.call("GET", f"/v3/{kind}?limit=0")
+    assert (answer.status, answer.json[kind], answer.json["truncated"]) == (200, [], True)
+
+
+def test_a_region_keeps_its_id_when_none_is_given(client: Client) -> None:
+    client.create("region", {"id": "north"})
+    answer = client.call("PATCH", "/v3/regions/north", {"region": {"id": None}})
+    assert (answer.status, answer.json["region"]["id"]) == (200, "north")

@@ -311,3 +311,20 @@ def test_a_kind_can_be_emptied_and_leaves_the_others(catalog: Catalog, kind: str
     assert catalog.admin("DELETE", f"/n/{kind}").status == 204
     after = catalog.good("GET", "/n")
     assert {key: value for key, value in before.items() if key != kind} == after
+
+
+# -- characters ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"namespace": "\U0001f600"}),
+        ("", {"namespace": "m", "description": "\U0001f600"}),
+        ("/n/objects", {"name": "o", "description": "\U0001f600"}),
+        ("/n/properties", {**PROPERTY, "name": "p", "title": "\U0001f600"}),
+        ("/n/tags/%F0%9F%98%80", None),
+    ],
+)
+def test_characters_of_four_bytes_are_refused(shared: Catalog, path: str, body: Any) -> None:
+    assert shared.call("POST", f"{NAMESPACES}{path}", token="admin", body=body).status == 400
