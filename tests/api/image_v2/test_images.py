@@ -187,7 +187,7 @@ def op(name: str, path: str, *value: object) -> dict[str, object]:
         ([op("move", "/k", "v")], 400, {}),
         ([op("add", "/k")], 400, {}),
         ([op("add", "k", "v")], 400, {}),
-        ([op("add", "/", "v")], 400, {}),
+        ([op("add", "/", "v")], 200, {"": "v"}),
         ([op("add", "/a//b", "v")], 400, {}),
         ([op("add", "/a/", "v")], 400, {}),
         ([op("add", "/a/b", "v")], 400, {}),
