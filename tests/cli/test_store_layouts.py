@@ -133,3 +133,17 @@ def test_a_store_in_a_place_that_is_not_there_is_told_by_its_path(tmp_path: Path
     said = Program(tmp_path)("serve", "--data-dir", tmp_path / "data", *flags, code=1).sentence()
     assert said == f"{tmp_path}/disk, where the store far is to be, is not there: make it first, or mount its disk"
     assert not (tmp_path / "data").exists()
+
+
+def test_a_rebuild_counts_an_image_in_two_stores_once(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    served = Appliance(tmp_path / "data", "--enabled-backends", "main:file,slow:file")
+    try:
+        image = create(program, tmp_path / "data", os.urandom(300_000))
+        program("image", "import", image, "--data-dir", tmp_path / "data", "--copy", "--store", "slow", "--wait")
+    finally:
+        assert served.stop() == 0
+    for path in (tmp_path / "data").glob("appliance.db*"):
+        path.unlink()
+    told = program("doctor", "--rebuild", "--data-dir", tmp_path / "data").text
+    assert told.startswith("1 images are back\n1 of them are private and active")
