@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-pythons coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-legacy test-clients test-pythons coverage check sample-images boot-sample test-boot docs attack \
 	bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -42,10 +42,14 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy' $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
+
+test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go) and an asyncio client, as far as this machine has them
+	@$(PY) packaging/other_clients.py
+	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
 
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
 	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
@@ -53,7 +57,7 @@ test-pythons: setup clients ## Run the tests under every Python from 3.11 on tha
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
 	@mkdir -p build/coverage
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy' $(ARGS)
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report --skip-covered --sort=cover
 
@@ -117,7 +121,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-asyncio .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

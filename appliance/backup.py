@@ -174,12 +174,17 @@ def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path]) -> C
     Raises `Fatal` if the target has a database already, or the backup none.
     """
     backup = DataDir(backup_path)
-    if not backup.database.is_file():
-        raise Fatal(f"{backup.path} is not a backup: it has no database")
+    check_backup(backup)
     if target.database.exists():
         raise Fatal(f"{target.path} has a database already; restore to a new directory")
     with backup.hold_segments():
         return Copier(backup, target).copy({name: (_inside(backup, name), path) for name, path in stores.items()})
+
+
+def check_backup(backup: DataDir) -> None:
+    """Raise `Fatal` for a directory that can't be restored from."""
+    if not backup.database.is_file():
+        raise Fatal(f"{backup.path} is not a backup: it has no database")
 
 
 def _check_stores(database: Path, stores: Mapping[str, tuple[Path, Path]]) -> None:

@@ -141,6 +141,7 @@ class Doctor:
         """
         self._former = former or {}
         recovery = Recovery()
+        images: dict[str, None] = {}  # an image in several stores has a content in each
         for name, blobs in self._blobs.items():
             report = Rebuilder(blobs).run()
             recovery.incomplete += report.incomplete
@@ -149,9 +150,9 @@ class Doctor:
             for content_id in sorted(report.contents):
                 content = blobs.index.content(content_id)
                 if content is not None:
-                    image_id = self._adopt(name, content)
-                    recovery.images.append(image_id)
-                    recovery.as_before += image_id in self._former
+                    images[self._adopt(name, content)] = None
+        recovery.images = list(images)
+        recovery.as_before = sum(image_id in self._former for image_id in images)
         return recovery
 
     def _adopt(self, store: str, content: ContentRow) -> str:

@@ -17,6 +17,8 @@ from appliance.db.salvage import salvage
 from appliance.doctor import Doctor
 from appliance.errors import Corrupt, Fatal
 from appliance.identity.administrators import administrators, has_users
+from appliance.image.store_record import with_recorded_stores
+from appliance.image.store_setup import store_directories
 from appliance.settings import Settings
 from appliance.startup import no_administrator
 from appliance.values import now
@@ -80,6 +82,7 @@ def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
 
 def _rebuild(settings: Settings) -> None:
     directory = DataDir(settings.data_dir)
+    _check_stores(settings, directory)
     directory.acquire("doctor")
     try:
         aside = _put_aside(directory)
@@ -107,6 +110,19 @@ def _rebuild(settings: Settings) -> None:
     for damage in recovery.damage:
         print(damage)
     print("users, projects and passwords are not in the stored data: the next start makes a new administrator")
+
+
+def _check_stores(settings: Settings, directory: DataDir) -> None:
+    """Raise `Fatal` unless every store is there: a rebuild without one would let its images go in silence."""
+    stores = store_directories(with_recorded_stores(settings, directory), directory)
+    missing = [name for name, path in stores.items() if not path.is_dir()]
+    if missing == list(stores):
+        raise Fatal(f"{directory.path} has no stored data to make a database from: is it the right directory?")
+    for name in missing:
+        raise Fatal(
+            f"{stores[name]}, the directory of the store {name}, is not there: mount its disk, or make an empty "
+            "directory in its place if its data is lost"
+        )
 
 
 def _put_aside(directory: DataDir) -> Path | None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from appliance.backup import restore
+from appliance.backup import check_backup, restore
 from appliance.cli.backup import told
 from appliance.cli.directory import add_directory, owned, settings_for
 from appliance.datadir import DataDir
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
+    check_backup(DataDir(arguments.backup))  # before anything is made
     target = DataDir(settings.data_dir)
     # What the backup has, each store inside the new directory unless the settings say where.
     settings = with_recorded_stores(settings, DataDir(arguments.backup))

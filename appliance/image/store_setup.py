@@ -11,7 +11,7 @@ from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks import BlockIndex
 from appliance.db.database import Database
-from appliance.errors import WrongUsage
+from appliance.errors import Fatal, WrongUsage
 from appliance.image.stores import Store, Stores
 from appliance.settings import Settings
 from appliance.values import Clock
@@ -80,6 +80,10 @@ def open_stores(
     def opened(name: str, path: Path) -> BlobStore:
         if path.parent == directory.stores:
             directory.stores.mkdir(mode=0o700, exist_ok=True)
+        elif not path.parent.is_dir():
+            raise Fatal(
+                f"{path.parent}, where the store {name} is to be, is not there: make it first, or mount its disk"
+            )
         checks = RecentChecks(settings.recheck_seconds)
         gate = directory.removing_segments
         store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=gate, checks=checks)

@@ -118,6 +118,8 @@ def _cannot_listen(host: str, port: int, error: OSError) -> Fatal:
         return AddressInUse(f"Can't listen on {shown(host, port)}: another program listens there already.")
     if error.errno == errno.EACCES:
         return Fatal(f"Can't listen on {shown(host, port)}: this user may not use that port.")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return Fatal(f"Can't listen on {shown(host, port)}: this machine has no such address.")
     return Fatal(f"Can't listen on {shown(host, port)}: {error.strerror or error}.")
 
 

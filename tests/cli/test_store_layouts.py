@@ -99,3 +99,51 @@ def test_a_store_whose_disk_is_not_there_is_told_and_not_made_anew(tmp_path: Pat
     assert "is its disk mounted?" in said
     said = program("doctor", "--data-dir", tmp_path / "data", code=1).sentence()
     assert "is its disk mounted?" in said
+
+
+def test_a_rebuild_without_one_of_the_stores_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "outside"
+    served = Appliance(tmp_path / "data", "--enabled-backends", f"main:file,far:file:{place}")
+    assert served.stop() == 0
+    shutil.move(place, tmp_path / "moved")
+    for path in (tmp_path / "data").glob("appliance.db*"):
+        path.unlink()
+    program = Program(tmp_path)
+    said = program("doctor", "--rebuild", "--data-dir", tmp_path / "data", code=1).sentence()
+    assert said.startswith(f"{place}, the directory of the store far, is not there: mount its disk")
+    place.mkdir()
+    program("doctor", "--rebuild", "--data-dir", tmp_path / "data")
+
+
+def test_a_rebuild_of_a_directory_without_stored_data_is_refused_and_makes_nothing(tmp_path: Path) -> None:
+    said = Program(tmp_path)("doctor", "--rebuild", "--data-dir", tmp_path / "mistyped", code=1).sentence()
+    assert "has no stored data to make a database from" in said
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_restore_of_what_is_no_backup_makes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    said = Program(tmp_path)("restore", "--data-dir", tmp_path / "new", tmp_path / "other", code=1).sentence()
+    assert said.endswith("is not a backup: it has no database")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_store_in_a_place_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+    flags = ("--image-port", "0", "--identity-port", "0", "--enabled-backends", f"far:file:{tmp_path}/disk/far")
+    said = Program(tmp_path)("serve", "--data-dir", tmp_path / "data", *flags, code=1).sentence()
+    assert said == f"{tmp_path}/disk, where the store far is to be, is not there: make it first, or mount its disk"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_rebuild_counts_an_image_in_two_stores_once(tmp_path: Path) -> None:
+    program = Program(tmp_path)
+    served = Appliance(tmp_path / "data", "--enabled-backends", "main:file,slow:file")
+    try:
+        image = create(program, tmp_path / "data", os.urandom(300_000))
+        program("image", "import", image, "--data-dir", tmp_path / "data", "--copy", "--store", "slow", "--wait")
+    finally:
+        assert served.stop() == 0
+    for path in (tmp_path / "data").glob("appliance.db*"):
+        path.unlink()
+    told = program("doctor", "--rebuild", "--data-dir", tmp_path / "data").text
+    assert told.startswith("1 images are back\n1 of them are private and active")

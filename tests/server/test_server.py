@@ -99,6 +99,11 @@ def test_impossible_address_is_fatal(reply, host, port):
         Server([Listener(reply, host, port)]).start()
 
 
+def test_an_address_of_another_machine_is_called_so(reply):
+    with pytest.raises(Fatal, match=r"Can't listen on 203\.0\.113\.1:0: this machine has no such address\."):
+        Server([Listener(reply, "203.0.113.1", 0)]).start()
+
+
 def test_ipv6_address_is_served(serve, reply):
     server = Server([Listener(lambda environ, start: reply(start), "::1", 0)])
     try:
