@@ -27,9 +27,12 @@ class Request(Generic[C]):
     """
 
     caller: C
+    loaded: Any
+    """What the target resolver of the route has loaded, where the handler needs it, too."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self.environ = environ
+        self._json: list[Any] = []
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace") or "/"
         self.id = self._request_id()
@@ -120,12 +123,15 @@ class Request(Generic[C]):
         return b"".join(parts)
 
     def json(self, *, utf8_only: bool = False) -> Any:
-        """The body as JSON. Raises `Invalid` if it is missing, malformed, or not in an encoding that is taken."""
+        """The body as JSON, read once. Raises `Invalid` if it is missing, malformed, or in an encoding not taken."""
+        if self._json:
+            return self._json[0]
         raw = self.body()
         if not raw:
             raise Invalid("Body expected in request.")
         try:
-            return json.loads(raw.decode() if utf8_only else raw, parse_constant=_refuse_constant)
+            self._json.append(json.loads(raw.decode() if utf8_only else raw, parse_constant=_refuse_constant))
+            return self._json[0]
         except (ValueError, RecursionError) as error:
             raise Invalid("Malformed JSON in request body.") from error
 

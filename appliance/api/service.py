@@ -5,7 +5,7 @@ pass and what an error looks like; nothing here knows Glance or Keystone.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -20,6 +20,9 @@ from appliance.values import NOBODY, Client, current_client
 
 log = logging.getLogger(__name__)
 
+ANY_TOKEN = "any token"
+"""The policy of a route that everybody may call who has a valid token."""
+
 C = TypeVar("C")
 Handler = Callable[..., Reply]
 
@@ -31,10 +34,24 @@ class Route:
     method: str
     path: str
     handler: Handler
+    policy: str | tuple[str, ...] = ()
+    """Who may call it: an upstream name (`identity:get_user`, `get_image`). Several where the target tells which."""
+    target: Callable[..., Any] | None = None
+    """What the policy is asked about: made of the request and the path's parts, as the dialect calls it."""
+    check: Callable[[Request[Any]], object] | None = None
+    """What is checked of the request before the policy has its say, mostly its body; raises `Invalid`."""
     public: bool = False
     """Answered without a token."""
     bodiless: bool = False
     """A request body is refused (Glance's rule for most reads and deletes)."""
+
+    def __post_init__(self) -> None:
+        if bool(self.policy) == self.public:
+            raise ValueError(f"{self.method} {self.path} must either name its policy or be public")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return (self.policy,) if isinstance(self.policy, str) else self.policy
 
 
 class Dialect(Protocol[C]):
@@ -46,6 +63,10 @@ class Dialect(Protocol[C]):
 
     def admit(self, request: Request[C], route: Route) -> None:
         """Set `request.caller`, or raise `Unauthenticated`; check what the route demands of the request's form."""
+        ...
+
+    def authorize(self, request: Request[C], route: Route, parts: Mapping[str, str]) -> None:
+        """Raise what the API says to a caller whom the route's policy does not let in. Not asked for public routes."""
         ...
 
     def fault(self, request: Request[C], error: Exception) -> Reply:
@@ -131,6 +152,10 @@ class Service(Generic[C]):
     def _handler(self, route: Route) -> Callable[..., Reply]:
         def call(request: Request[C], **parts: Any) -> Reply:
             self._dialect.admit(request, route)
+            if route.check is not None:
+                route.check(request)
+            if not route.public:
+                self._dialect.authorize(request, route, parts)
             return route.handler(request, **parts)
 
         return call

@@ -1,7 +1,7 @@
 """How rules are written and applied: small checks on a token and a target, joined by `any_of` and `all_of`.
 
 A target is what is known of the thing acted upon, under names such as `user.id` or `project.domain_id`. A name that is
-missing from it never matches.
+missing from it never matches. Rules have the names that Keystone's policy has for them: `identity:get_user`.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,6 +81,11 @@ def project_in_domain(name: str) -> Check:
     return lambda token, target: token.project is not None and target.get(name) == token.project.domain.id
 
 
+def outside_domains(token: Token, target: Target) -> bool:
+    """The token's scope is no domain."""
+    return token.domain is None
+
+
 def scope_of(token: Token) -> str:
     """An unscoped token counts as one of a project, as oslo.policy has it."""
     if token.system:
@@ -96,4 +101,4 @@ def allowed(rules: Mapping[str, Rule], token: Token, action: str, target: Target
 def enforce(rules: Mapping[str, Rule], token: Token, action: str, target: Target = NOTHING) -> None:
     """Raise `Forbidden` unless the rule of `action` lets the token do it to the target."""
     if not allowed(rules, token, action, target):
-        raise Forbidden(f"You are not authorized to perform the requested action: identity:{action}.")
+        raise Forbidden(f"You are not authorized to perform the requested action: {action}.")

@@ -35,130 +35,128 @@ def _manages(*actions: str) -> dict[str, Rule]:
 
 
 REGIONS = {
-    "get_region": Rule(anyone, ANY_SCOPE),
-    "list_regions": Rule(anyone, ANY_SCOPE),
-    "create_region": Rule(admin, SYSTEM_OR_PROJECT),
-    "update_region": Rule(admin, SYSTEM_OR_PROJECT),
-    "delete_region": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:get_region": Rule(anyone, ANY_SCOPE),
+    "identity:list_regions": Rule(anyone, ANY_SCOPE),
+    "identity:create_region": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:update_region": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:delete_region": Rule(admin, SYSTEM_OR_PROJECT),
 }
 
 SERVICES = {
-    "get_service": Rule(_READ, SYSTEM_OR_PROJECT),
-    "list_services": Rule(_READ, SYSTEM_OR_PROJECT),
-    "create_service": Rule(admin, SYSTEM_OR_PROJECT),
-    "update_service": Rule(admin, SYSTEM_OR_PROJECT),
-    "delete_service": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:get_service": Rule(_READ, SYSTEM_OR_PROJECT),
+    "identity:list_services": Rule(_READ, SYSTEM_OR_PROJECT),
+    "identity:create_service": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:update_service": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:delete_service": Rule(admin, SYSTEM_OR_PROJECT),
 }
 
 ENDPOINTS = {
-    "get_endpoint": Rule(_READ, SYSTEM_OR_PROJECT),
-    "list_endpoints": Rule(_READ, SYSTEM_OR_PROJECT),
-    "create_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
-    "update_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
-    "delete_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:get_endpoint": Rule(_READ, SYSTEM_OR_PROJECT),
+    "identity:list_endpoints": Rule(_READ, SYSTEM_OR_PROJECT),
+    "identity:create_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:update_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:delete_endpoint": Rule(admin, SYSTEM_OR_PROJECT),
 }
 
 ENDPOINT_GROUPS = {
     **_sees(
-        "get_endpoint_group",
-        "list_endpoint_groups",
-        "list_projects_associated_with_endpoint_group",
-        "list_endpoints_associated_with_endpoint_group",
-        "get_endpoint_group_in_project",
-        "list_endpoint_groups_for_project",
+        "identity:get_endpoint_group",
+        "identity:list_endpoint_groups",
+        "identity:list_projects_associated_with_endpoint_group",
+        "identity:list_endpoints_associated_with_endpoint_group",
+        "identity:get_endpoint_group_in_project",
+        "identity:list_endpoint_groups_for_project",
     ),
     **_manages(
-        "create_endpoint_group",
-        "update_endpoint_group",
-        "delete_endpoint_group",
-        "add_endpoint_group_to_project",
-        "remove_endpoint_group_from_project",
+        "identity:create_endpoint_group",
+        "identity:update_endpoint_group",
+        "identity:delete_endpoint_group",
+        "identity:add_endpoint_group_to_project",
+        "identity:remove_endpoint_group_from_project",
     ),
 }
 
 PROJECT_ENDPOINTS = {
-    **_sees("list_projects_for_endpoint", "check_endpoint_in_project", "list_endpoints_for_project"),
-    **_manages("add_endpoint_to_project", "remove_endpoint_from_project"),
+    **_sees(
+        "identity:list_projects_for_endpoint",
+        "identity:check_endpoint_in_project",
+        "identity:list_endpoints_for_project",
+    ),
+    **_manages("identity:add_endpoint_to_project", "identity:remove_endpoint_from_project"),
 }
 
 POLICIES = {
-    **_sees("get_policy", "list_policies"),
-    **_manages("create_policy", "update_policy", "delete_policy"),
+    **_sees("identity:get_policy", "identity:list_policies"),
+    **_manages("identity:create_policy", "identity:update_policy", "identity:delete_policy"),
 }
 
 POLICY_ASSOCIATIONS = {
     **_sees(
-        "check_policy_association_for_endpoint",
-        "check_policy_association_for_service",
-        "check_policy_association_for_region_and_service",
-        "get_policy_for_endpoint",
-        "list_endpoints_for_policy",
+        "identity:check_policy_association_for_endpoint",
+        "identity:check_policy_association_for_service",
+        "identity:check_policy_association_for_region_and_service",
+        "identity:get_policy_for_endpoint",
+        "identity:list_endpoints_for_policy",
     ),
     **_manages(
-        "create_policy_association_for_endpoint",
-        "delete_policy_association_for_endpoint",
-        "create_policy_association_for_service",
-        "delete_policy_association_for_service",
-        "create_policy_association_for_region_and_service",
-        "delete_policy_association_for_region_and_service",
+        "identity:create_policy_association_for_endpoint",
+        "identity:delete_policy_association_for_endpoint",
+        "identity:create_policy_association_for_service",
+        "identity:delete_policy_association_for_service",
+        "identity:create_policy_association_for_region_and_service",
+        "identity:delete_policy_association_for_region_and_service",
     ),
 }
 
 CREDENTIALS = {
-    "get_credential": Rule(any_of(_READ, _OWN_CREDENTIAL), ANY_SCOPE),
-    "list_credentials": Rule(any_of(_READ, _OWN_CREDENTIAL), ANY_SCOPE),
-    "create_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
-    "update_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
-    "delete_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
+    "identity:get_credential": Rule(any_of(_READ, _OWN_CREDENTIAL), ANY_SCOPE),
+    "identity:list_credentials": Rule(any_of(_READ, _OWN_CREDENTIAL), ANY_SCOPE),
+    "identity:create_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
+    "identity:update_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
+    "identity:delete_credential": Rule(any_of(admin, _OWN_CREDENTIAL), ANY_SCOPE),
 }
 
 EC2_CREDENTIALS = {
-    "ec2_get_credential": Rule(any_of(_READ, _OWN_CREDENTIAL), SYSTEM_OR_PROJECT),
-    "ec2_list_credentials": Rule(any_of(_READ, user_is("user_id")), SYSTEM_OR_PROJECT),
-    "ec2_create_credential": Rule(_MANAGES_EC2, SYSTEM_OR_PROJECT),
-    "ec2_delete_credential": Rule(_MANAGES_EC2, SYSTEM_OR_PROJECT),
-    "ec2tokens_validate": Rule(any_of(admin, service), ANY_SCOPE),
-    "s3tokens_validate": Rule(any_of(admin, service), ANY_SCOPE),
+    "identity:ec2_get_credential": Rule(any_of(_READ, _OWN_CREDENTIAL), SYSTEM_OR_PROJECT),
+    "identity:ec2_list_credentials": Rule(any_of(_READ, user_is("user_id")), SYSTEM_OR_PROJECT),
+    "identity:ec2_create_credential": Rule(_MANAGES_EC2, SYSTEM_OR_PROJECT),
+    "identity:ec2_delete_credential": Rule(_MANAGES_EC2, SYSTEM_OR_PROJECT),
+    "identity:ec2tokens_validate": Rule(any_of(admin, service), ANY_SCOPE),
+    "identity:s3tokens_validate": Rule(any_of(admin, service), ANY_SCOPE),
 }
 
 REGISTERED_LIMITS = {
-    "get_registered_limit": Rule(anyone, ANY_SCOPE),
-    "list_registered_limits": Rule(anyone, ANY_SCOPE),
-    **_manages("create_registered_limits", "update_registered_limit", "delete_registered_limit"),
+    "identity:get_registered_limit": Rule(anyone, ANY_SCOPE),
+    "identity:list_registered_limits": Rule(anyone, ANY_SCOPE),
+    **_manages(
+        "identity:create_registered_limits", "identity:update_registered_limit", "identity:delete_registered_limit"
+    ),
 }
 
 LIMITS = {
-    "get_limit_model": Rule(anyone, ANY_SCOPE),
-    "get_limit": Rule(_SEES_LIMIT, ANY_SCOPE),
-    "list_limits": Rule(anyone, ANY_SCOPE),
-    **_manages("create_limits", "update_limit", "delete_limit"),
+    "identity:get_limit_model": Rule(anyone, ANY_SCOPE),
+    "identity:get_limit": Rule(_SEES_LIMIT, ANY_SCOPE),
+    "identity:list_limits": Rule(anyone, ANY_SCOPE),
+    **_manages("identity:create_limits", "identity:update_limit", "identity:delete_limit"),
 }
 
 CONSUMERS = {
-    **_sees("get_consumer", "list_consumers"),
-    **_manages("create_consumer", "update_consumer", "delete_consumer"),
-    "list_access_tokens": Rule(admin, SYSTEM_OR_PROJECT),
-    "get_access_token": Rule(admin, SYSTEM_OR_PROJECT),
+    **_sees("identity:get_consumer", "identity:list_consumers"),
+    **_manages("identity:create_consumer", "identity:update_consumer", "identity:delete_consumer"),
+    "identity:list_access_tokens": Rule(admin, SYSTEM_OR_PROJECT),
+    "identity:get_access_token": Rule(admin, SYSTEM_OR_PROJECT),
 }
 
 DOMAIN_CONFIGS = {
-    **_sees("get_domain_config", "get_domain_config_default"),
-    **_manages("create_domain_config", "update_domain_config", "delete_domain_config"),
-    "get_security_compliance_domain_config": Rule(anyone, ANY_SCOPE),
+    **_sees("identity:get_domain_config", "identity:get_domain_config_default"),
+    **_manages("identity:create_domain_config", "identity:update_domain_config", "identity:delete_domain_config"),
+    "identity:get_security_compliance_domain_config": Rule(anyone, ANY_SCOPE),
 }
 
+_FEDERATED = ("identity_provider", "mapping", "protocol", "service_provider")
 FEDERATION = {
-    **_sees(
-        "get_identity_provider",
-        "list_identity_providers",
-        "get_mapping",
-        "list_mappings",
-        "get_protocol",
-        "list_protocols",
-        "get_service_provider",
-        "list_service_providers",
-    ),
-    **_manages("manage_federation"),
+    **_sees(*(f"identity:{doing}" for kind in _FEDERATED for doing in (f"get_{kind}", f"list_{kind}s"))),
+    **_manages(*(f"identity:{doing}_{kind}" for kind in _FEDERATED for doing in ("create", "update", "delete"))),
 }
 
 CATALOG_RULES: dict[str, Rule] = {

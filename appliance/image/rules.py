@@ -47,6 +47,26 @@ RULES: dict[str, Rule] = {
     "fetch_image_location": Rule(service=True),
 }
 
+POLICIES: dict[str, Rule] = {
+    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_admin`.
+    "add_image": Rule(owner="member"),
+    "get_images": Rule(owner="reader"),
+    "tasks_api_access": ADMIN_ONLY,
+    "stores_info_detail": Rule(service=True),
+    "cache_list": ADMIN_ONLY,
+    "cache_image": ADMIN_ONLY,
+    "cache_delete": ADMIN_ONLY,
+    "cache_clean": ADMIN_ONLY,
+    "cache_prune": ADMIN_ONLY,
+    "list_cached_nodes": ADMIN_ONLY,
+    "manage_image_cache": ADMIN_ONLY,
+    # The appliance's own.
+    "restore": ADMIN_ONLY,
+    "manage_stores": ADMIN_ONLY,
+    **RULES,
+}
+"""Every policy of the image API, for its documentation and for the walk through all routes."""
+
 
 def visible(caller: Caller, image: ImageRecord) -> bool:
     """Whether the image exists for the caller, before any role is asked for."""

@@ -1,14 +1,14 @@
 """Requests in, replies out: what every dialect leans on, driven as a WSGI application."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from appliance.api.exchange import JSON_LIMIT, Reply, Request
-from appliance.api.service import Route, Service
-from appliance.errors import ApplianceError, Invalid, LimitExceeded, Unauthenticated
+from appliance.api.service import ANY_TOKEN, Route, Service
+from appliance.errors import ApplianceError, Forbidden, Invalid, LimitExceeded, Unauthenticated
 
 
 class Plain:
@@ -23,6 +23,11 @@ class Plain:
             if token is None:
                 raise Unauthenticated("who?")
             request.caller = token
+
+    def authorize(self, request: Request[str], route: Route, parts: Mapping[str, str]) -> None:
+        target = route.target(request, **parts) if route.target else None
+        if target == "precious":
+            raise Forbidden(f"{route.policy} is not for {request.caller}")
 
     def fault(self, request: Request[str], error: Exception) -> Reply:
         return Reply(400 if isinstance(error, ApplianceError) else 500, str(error))
@@ -62,13 +67,26 @@ def boom(request: Request[str]) -> Reply:
     raise ZeroDivisionError("secret detail")
 
 
+def show(request: Request[str], thing: str) -> Reply:
+    return Reply(200, {"thing": thing, "q": request.query})
+
+
+def create(request: Request[str]) -> Reply:
+    return Reply(201, request.json(), [("Location", "/things/ü\r\nX: y")])
+
+
+def named(request: Request[str], thing: str) -> str:
+    return thing
+
+
 SERVICE = Service(
     Plain(),
     [
-        Route("GET", "/whoami", lambda request: Reply(200, {"name": request.caller})),
-        Route("GET", "/things/<thing>", lambda request, thing: Reply(200, {"thing": thing, "q": request.query})),
-        Route("POST", "/things", lambda request: Reply(201, request.json(), [("Location", "/things/ü\r\nX: y")])),
-        Route("DELETE", "/things/<thing>", lambda request, thing: Reply(204)),
+        Route("GET", "/whoami", lambda request: Reply(200, {"name": request.caller}), ANY_TOKEN),
+        Route("GET", "/things/<thing>", show, "get_thing"),
+        Route("POST", "/things", create, "add_thing"),
+        Route("DELETE", "/things/<thing>", lambda request, thing: Reply(204), "delete_thing"),
+        Route("PUT", "/guarded/<thing>", show, "modify_thing", named, Request.json),
         Route("GET", "/open", lambda request: Reply(200, "hello"), public=True),
         Route("GET", "/content", lambda request: Reply(200, CONTENT), public=True),
         Route("GET", "/boom", boom, public=True),
@@ -179,3 +197,21 @@ def test_a_query_that_is_not_utf8_is_invalid() -> None:
     request: Request[str] = Request({"REQUEST_METHOD": "GET", "QUERY_STRING": "a=%ff"})
     with pytest.raises(Invalid):
         assert request.query
+
+
+@pytest.mark.parametrize(
+    ("thing", "body", "answer"),
+    [
+        ("plain", b"{}", b'{"thing": "plain", "q": []}'),
+        ("precious", b"{}", b"modify_thing is not for me"),
+        ("precious", b"{", b"Malformed JSON in request body."),
+    ],
+)
+def test_a_request_is_checked_then_authorized_then_handled(thing: str, body: bytes, answer: bytes) -> None:
+    assert call("PUT", f"/guarded/{thing}", body)[2] == answer
+
+
+@pytest.mark.parametrize(("policy", "public"), [((), False), ("get_thing", True)])
+def test_a_route_names_its_policy_or_is_public(policy: str, public: bool) -> None:
+    with pytest.raises(ValueError, match="GET /things must either name its policy or be public"):
+        Route("GET", "/things", create, policy, public=public)

@@ -13,7 +13,7 @@ class ImageUpkeepRoutes:
         self._images = images
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, bodiless=True)]
+        return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
 
     def restore(self, request: Request[Caller], image_id: str) -> Reply:
         self._images.pending.restore(request.caller, image_id)

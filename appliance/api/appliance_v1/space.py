@@ -26,10 +26,10 @@ class SpaceRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/appliance/v1/store", self.stores, bodiless=True),
-            Route("GET", "/appliance/v1/store/plan", self.plan, bodiless=True),
-            Route("POST", "/appliance/v1/store/<job>", self.run),
-            Route("GET", "/appliance/v1/images/<image_id>/space", self.image, bodiless=True),
+            Route("GET", "/appliance/v1/store", self.stores, "manage_stores", bodiless=True),
+            Route("GET", "/appliance/v1/store/plan", self.plan, "manage_stores", bodiless=True),
+            Route("POST", "/appliance/v1/store/<job>", self.run, "manage_stores"),
+            Route("GET", "/appliance/v1/images/<image_id>/space", self.image, "manage_stores", bodiless=True),
         ]
 
     def stores(self, request: Request[Caller]) -> Reply:

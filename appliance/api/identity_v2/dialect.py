@@ -1,5 +1,7 @@
 """What makes an API sound like Keystone's v2.0: its errors, and what every answer carries."""
 
+from collections.abc import Mapping
+
 from appliance.api.addresses import AddressBook
 from appliance.api.cors import Cors
 from appliance.api.exchange import Reply, Request
@@ -7,6 +9,7 @@ from appliance.api.faults import identity_error, identity_fault
 from appliance.api.identity_v2.gate import Gate, Visitor
 from appliance.api.service import Route
 from appliance.api.slashes import merged
+from appliance.identity.policy import NOTHING
 
 _NOWHERE = "The resource could not be found."
 
@@ -26,6 +29,10 @@ class IdentityV2Dialect:
     def admit(self, request: Request[Visitor], route: Route) -> None:
         if not route.public:
             request.caller = self._gate.visitor(request)
+
+    def authorize(self, request: Request[Visitor], route: Route, parts: Mapping[str, str]) -> None:
+        target = NOTHING if route.target is None else route.target(None, request, **parts)
+        self._gate.authorize(request.caller, route.policies[0], target)
 
     def fault(self, request: Request[Visitor], error: Exception) -> Reply:
         return self._challenged(request, identity_fault(error, ""))

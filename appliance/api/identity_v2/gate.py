@@ -5,10 +5,11 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.service import Handler
+from appliance.api.exchange import Request
+from appliance.api.service import ANY_TOKEN
 from appliance.errors import Forbidden, Unauthenticated, WrongUsage
-from appliance.identity.policy import SYSTEM_OR_PROJECT, scope_of
+from appliance.identity.policy import SYSTEM_OR_PROJECT, Target, scope_of
+from appliance.identity.rules import LEGACY
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 from appliance.settings import Settings
@@ -58,6 +59,13 @@ class Gate:
         self._identity.check_access(token, "identity", request.method, request.path)
         return Visitor(token)
 
+    def authorize(self, visitor: Visitor, policy: str, target: Target) -> None:
+        """Raise `Forbidden` unless the policy lets the visitor in. The bootstrap token may do everything."""
+        if visitor.token is None or policy == ANY_TOKEN or self._identity.allows(visitor.token, policy, target):
+            return
+        named = "admin_required" if policy in LEGACY else policy
+        raise Forbidden(f"You are not authorized to perform the requested action: {named}.")
+
     def _check_place(self, request: Request[Any]) -> None:
         """The bootstrap token is good from some addresses alone; what a proxy passes on comes from elsewhere."""
         try:
@@ -67,14 +75,3 @@ class Gate:
         passed_on = any(request.header(name) for name in _THROUGH_A_PROXY)
         if (passed_on and address.is_loopback) or not any(address in network for network in self._networks):
             raise Unauthenticated("The bootstrap token is not good from this address.")
-
-
-def for_admin(handler: Handler) -> Handler:
-    """The handler, for admins alone."""
-
-    def call(request: Request[Visitor], **parts: Any) -> Reply:
-        if not request.caller.is_admin:
-            raise Forbidden("You are not authorized to perform the requested action: admin_required.")
-        return handler(request, **parts)
-
-    return call

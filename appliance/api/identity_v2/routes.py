@@ -5,14 +5,15 @@ from appliance.api.identity_cors import identity_cors
 from appliance.api.identity_v2.access import Access
 from appliance.api.identity_v2.dialect import IdentityV2Dialect
 from appliance.api.identity_v2.ec2 import Ec2
-from appliance.api.identity_v2.gate import Gate, Visitor, for_admin
+from appliance.api.identity_v2.gate import Gate, Visitor
 from appliance.api.identity_v2.roles import Roles
 from appliance.api.identity_v2.services import Endpoints, Services
 from appliance.api.identity_v2.tenants import Tenants
 from appliance.api.identity_v2.tokens import Tokens
 from appliance.api.identity_v2.users import Users
 from appliance.api.identity_v2.versions import Versions
-from appliance.api.service import Handler, Route, Service
+from appliance.api.identity_v3.targets import ec2_credentials
+from appliance.api.service import ANY_TOKEN, Handler, Route, Service
 from appliance.identity.service import Identity
 from appliance.settings import Settings
 
@@ -33,8 +34,8 @@ def public_routes(identity: Identity, addresses: AddressBook) -> list[Route]:
     users = Users(identity, Access(identity, addresses))
     return [
         *_common(identity, addresses, for_admins=False),
-        Route("GET", "/v2.0/tenants", Tenants(identity).own),
-        Route("PATCH", "/v2.0/OS-KSCRUD/users/<user_id>", users.change_own_password),
+        Route("GET", "/v2.0/tenants", Tenants(identity).own, ANY_TOKEN),
+        Route("PATCH", "/v2.0/OS-KSCRUD/users/<user_id>", users.change_own_password, ANY_TOKEN),
     ]
 
 
@@ -62,21 +63,21 @@ def _common(identity: Identity, addresses: AddressBook, *, for_admins: bool) -> 
         Route("POST", "/v2.0/tokens", tokens.issue, public=True),
         Route("GET", "/v2.0/certificates/ca", tokens.gone, public=True),
         Route("GET", "/v2.0/certificates/signing", tokens.gone, public=True),
-        Route("POST", "/v2.0/ec2tokens", ec2.tokens),
-        Route("GET", credentials, ec2.list),
-        Route("POST", credentials, ec2.create),
-        Route("GET", f"{credentials}/<access>", ec2.show),
-        Route("DELETE", f"{credentials}/<access>", ec2.delete),
+        Route("POST", "/v2.0/ec2tokens", ec2.tokens, "service_or_admin"),
+        Route("GET", credentials, ec2.list, "identity:ec2_list_credentials", ec2_credentials),
+        Route("POST", credentials, ec2.create, "identity:ec2_create_credential", ec2_credentials),
+        Route("GET", f"{credentials}/<access>", ec2.show, "identity:ec2_get_credential", ec2_credentials),
+        Route("DELETE", f"{credentials}/<access>", ec2.delete, "identity:ec2_delete_credential", ec2_credentials),
     ]
 
 
 def _tokens(identity: Identity, addresses: AddressBook) -> list[Route]:
     tokens = Tokens(identity, Access(identity, addresses))
     return [
-        Route("GET", "/v2.0/tokens/revoked", for_admin(tokens.gone)),
-        Route("GET", "/v2.0/tokens/<token_id>", tokens.show),
-        Route("DELETE", "/v2.0/tokens/<token_id>", tokens.revoke),
-        Route("GET", "/v2.0/tokens/<token_id>/endpoints", tokens.endpoints),
+        _admin("GET", "/v2.0/tokens/revoked", tokens.gone),
+        Route("GET", "/v2.0/tokens/<token_id>", tokens.show, "service_or_admin"),
+        _admin("DELETE", "/v2.0/tokens/<token_id>", tokens.revoke),
+        Route("GET", "/v2.0/tokens/<token_id>/endpoints", tokens.endpoints, "service_or_admin"),
     ]
 
 
@@ -138,4 +139,4 @@ def _catalog(identity: Identity, addresses: AddressBook) -> list[Route]:
 
 
 def _admin(method: str, path: str, handler: Handler) -> Route:
-    return Route(method, path, for_admin(handler))
+    return Route(method, path, handler, "admin_required")

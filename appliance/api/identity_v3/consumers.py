@@ -22,19 +22,16 @@ class Consumers:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/OS-OAUTH1/consumers"""
-        self._identity.enforce(request.caller, "list_consumers")
         listing = self._lists.read(request, ())
         found = self._identity.consumers.search(listing.filters, listing.page)
         return self._answers.collection(request, "consumers", found, listing, _PATH)
 
     def show(self, request: Request[Token], consumer_id: str) -> Reply:
         """GET /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        self._identity.enforce(request.caller, "get_consumer")
         return self._answers.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/OS-OAUTH1/consumers — the one answer that shows the secret."""
-        self._identity.enforce(request.caller, "create_consumer")
         consumer: Any = json_object(request).get("consumer", {})
         CONSUMER_CREATE.check(consumer)
         created = self._identity.consumers.create(consumer.get("description"))
@@ -42,23 +39,19 @@ class Consumers:
 
     def update(self, request: Request[Token], consumer_id: str) -> Reply:
         """PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        self._identity.enforce(request.caller, "update_consumer")
         changes: Any = json_object(request).get("consumer", {})
         CONSUMER_UPDATE.check(changes)
         return self._answers.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
 
     def delete(self, request: Request[Token], consumer_id: str) -> Reply:
         """DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        self._identity.enforce(request.caller, "delete_consumer")
         self._identity.consumers.delete(consumer_id)
         return done()
 
     def access_tokens(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
-        self._identity.enforce(request.caller, "list_access_tokens")
         return self._answers.collection(request, "access_tokens", [])
 
     def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Reply:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""
-        self._identity.enforce(request.caller, "get_access_token")
         raise NotFound("Access token not found")

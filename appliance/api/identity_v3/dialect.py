@@ -1,5 +1,6 @@
 """What makes an API sound like Keystone: who is let in, what errors look like, what every answer carries."""
 
+from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote
 
@@ -9,9 +10,11 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.faults import identity_fault
 from appliance.api.healthcheck import PATH, Healthcheck
 from appliance.api.identity_v3.receipts import receipt_reply
+from appliance.api.identity_v3.targets import Chosen
 from appliance.api.service import Route
 from appliance.api.slashes import merged
 from appliance.errors import Unauthenticated
+from appliance.identity.policy import NOTHING
 from appliance.identity.receipts import MethodsMissing
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
@@ -47,6 +50,11 @@ class IdentityDialect:
         if token.application_credential is not None:
             self._identity.check_access(token, "identity", request.method, request.path)
         request.caller = token
+
+    def authorize(self, request: Request[Token], route: Route, parts: Mapping[str, str]) -> None:
+        found = NOTHING if route.target is None else route.target(self._identity, request, **parts)
+        policy, target = found if isinstance(found, Chosen) else (route.policies[0], found)
+        self._identity.enforce(request.caller, policy, target)
 
     def fault(self, request: Request[Token], error: Exception) -> Reply:
         if isinstance(error, MethodsMissing):

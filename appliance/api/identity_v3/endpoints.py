@@ -22,10 +22,7 @@ class Endpoints:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/endpoints"""
-        asked = request.arg("interface")
-        if asked is not None and asked not in _INTERFACES:
-            raise Invalid(f"An interface is one of {', '.join(_INTERFACES)}.")
-        self._identity.enforce(request.caller, "list_endpoints")
+        known_interface(request)
         listing = self._lists.read(request, ("interface", "service_id", "region_id"))
         found = self._identity.endpoints.search(listing.filters, listing.page)
         addresses = self._answers.addresses(request)
@@ -34,27 +31,30 @@ class Endpoints:
 
     def show(self, request: Request[Token], endpoint_id: str) -> Reply:
         """GET /v3/endpoints/{endpoint_id}"""
-        self._identity.enforce(request.caller, "get_endpoint")
         return self._member(request, self._identity.endpoints.get(endpoint_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/endpoints"""
         endpoint = member(request, "endpoint", ENDPOINT_CREATE)
-        self._identity.enforce(request.caller, "create_endpoint")
         return self._member(request, self._identity.endpoints.create(endpoint), 201)
 
     def update(self, request: Request[Token], endpoint_id: str) -> Reply:
         """PATCH /v3/endpoints/{endpoint_id}"""
         changes = member(request, "endpoint", ENDPOINT_UPDATE)
-        self._identity.enforce(request.caller, "update_endpoint")
         return self._member(request, self._identity.endpoints.update(endpoint_id, changes))
 
     def delete(self, request: Request[Token], endpoint_id: str) -> Reply:
         """DELETE /v3/endpoints/{endpoint_id}"""
-        self._identity.enforce(request.caller, "delete_endpoint")
         self._identity.endpoints.delete(endpoint_id)
         return done()
 
     def _member(self, request: Request[Token], endpoint: Record, status: int = 200) -> Reply:
         shown = shown_endpoint(endpoint, self._answers.addresses(request))
         return self._answers.member(request, "endpoint", "endpoints", shown, status)
+
+
+def known_interface(request: Request[Token]) -> None:
+    """Raise `Invalid` if the query asks for an interface that is none."""
+    asked = request.arg("interface")
+    if asked is not None and asked not in _INTERFACES:
+        raise Invalid(f"An interface is one of {', '.join(_INTERFACES)}.")

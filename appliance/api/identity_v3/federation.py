@@ -4,7 +4,6 @@ from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers
 from appliance.api.service import Route
 from appliance.errors import NotFound, NotSupported
-from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
 _BASE = "/v3/OS-FEDERATION"
@@ -25,38 +24,33 @@ _WORDS = {
 class Federation:
     """One kind of resource of which there is none."""
 
-    def __init__(self, identity: Identity, answers: Answers, kind: str) -> None:
-        self._identity = identity
+    def __init__(self, answers: Answers, kind: str) -> None:
         self._answers = answers
         self._kind = kind
 
     def list(self, request: Request[Token], **above: str) -> Reply:
-        self._identity.enforce(request.caller, f"list_{self._kind}s")
         return self._answers.collection(request, f"{self._kind}s", [])
 
     def show(self, request: Request[Token], record_id: str, **above: str) -> Reply:
-        self._identity.enforce(request.caller, f"get_{self._kind}")
         raise NotFound(f"Could not find {_WORDS[self._kind]}: {record_id}.")
 
     def change(self, request: Request[Token], record_id: str, **above: str) -> Reply:
-        self._identity.enforce(request.caller, "manage_federation")
         raise NotFound(f"Could not find {_WORDS[self._kind]}: {record_id}.")
 
     def create(self, request: Request[Token], record_id: str, **above: str) -> Reply:
-        self._identity.enforce(request.caller, "manage_federation")
         raise NotSupported("Federation is not among what this service does.")
 
 
-def federation_routes(identity: Identity, answers: Answers) -> list[Route]:
+def federation_routes(answers: Answers) -> list[Route]:
     found = []
     for kind, path in _KINDS.items():
-        resource = Federation(identity, answers, kind)
+        resource = Federation(answers, kind)
         one = f"{_BASE}/{path}/<record_id>"
         found += [
-            Route("GET", f"{_BASE}/{path}", resource.list),
-            Route("GET", one, resource.show),
-            Route("PUT", one, resource.create),
-            Route("PATCH", one, resource.change),
-            Route("DELETE", one, resource.change),
+            Route("GET", f"{_BASE}/{path}", resource.list, f"identity:list_{kind}s"),
+            Route("GET", one, resource.show, f"identity:get_{kind}"),
+            Route("PUT", one, resource.create, f"identity:create_{kind}"),
+            Route("PATCH", one, resource.change, f"identity:update_{kind}"),
+            Route("DELETE", one, resource.change, f"identity:delete_{kind}"),
         ]
     return found

@@ -8,6 +8,7 @@ from appliance.api.identity_v3.answers import Answers, done
 from appliance.api.service import Route
 from appliance.db.grants import SYSTEM, Grant
 from appliance.errors import NotFound
+from appliance.identity.policy import NOTHING, Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
@@ -34,63 +35,70 @@ class GrantsOf:
         if self._inherited:
             roles, one = (path.replace("/v3", "/v3/OS-INHERIT", 1) + _INHERITED for path in (roles, one))
         return [
-            Route("GET", roles, self.list),
-            Route("GET", one, self.check),
-            Route("PUT", one, self.add),
-            Route("DELETE", one, self.remove),
+            Route("GET", roles, self.list, self._policy("list"), self._target),
+            Route("GET", one, self.check, self._policy("check"), self._target),
+            Route("PUT", one, self.add, self._policy("create"), self._target),
+            Route("DELETE", one, self.remove, self._policy("revoke"), self._target_of_revoked),
         ]
+
+    def _policy(self, doing: str) -> str:
+        plural = "s" if doing == "list" else ""
+        if self._target_type == "system":
+            return f"identity:{doing}_system_grant{plural}_for_{self._actor_type}"
+        return f"identity:{doing}_grant{plural}"
 
     def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Reply:
         grant = self._grant(actor_id, target_id, "")
-        self._enforce(request, grant, "list")
         return self._answers.collection(request, "roles", self._identity.grants.roles(grant))
 
     def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
         grant = self._grant(actor_id, target_id, role_id)
-        self._enforce(request, grant, "check")
         self._identity.grants.check(grant)
         return done()
 
     def add(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
         grant = self._grant(actor_id, target_id, role_id)
-        self._enforce(request, grant, "create")
         self._identity.grants.add(grant)
         return done()
 
     def remove(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
         grant = self._grant(actor_id, target_id, role_id)
-        self._enforce(request, grant, "revoke")
         self._identity.grants.remove(grant)
         return done()
 
     def _grant(self, actor_id: str, target_id: str, role_id: str) -> Grant:
         return Grant(self._actor_type, actor_id, self._target_type, target_id, role_id, self._inherited)
 
-    def _enforce(self, request: Request[Token], grant: Grant, doing: str) -> None:
-        if self._target_type == "system":
-            plural = "s" if doing == "list" else ""
-            self._identity.enforce(request.caller, f"{doing}_system_grant{plural}_for_{self._actor_type}")
-            return
-        action = "list_grants" if doing == "list" else f"{doing}_grant"
-        self._identity.enforce(request.caller, action, self._target(grant, missing_actor=doing == "revoke"))
+    def _target_of_revoked(self, identity: Identity, request: Request[Token], **parts: str) -> Target:
+        """A grant can outlive its actor."""
+        return self._target(identity, request, missing_actor=True, **parts)
 
-    def _target(self, grant: Grant, missing_actor: bool) -> dict[str, str | None]:
-        """What the rules look at. Raises `NotFound` for what does not exist, as Keystone does here before any rule."""
-        identity = self._identity
+    def _target(
+        self,
+        identity: Identity,
+        request: Request[Token],
+        actor_id: str,
+        target_id: str = SYSTEM,
+        role_id: str = "",
+        missing_actor: bool = False,
+    ) -> Target:
+        """What the policies look at. Raises `NotFound` for what does not exist, as Keystone does here before them."""
+        if self._target_type == "system":
+            return NOTHING
         target: dict[str, str | None] = {}
-        if grant.role_id:
-            role = identity.roles.get(grant.role_id)
+        if role_id:
+            role = identity.roles.get(role_id)
             target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
         try:
-            actor = identity.users if grant.actor_type == "user" else identity.groups
-            target[f"{grant.actor_type}.domain_id"] = actor.get(grant.actor_id)["domain_id"]
+            actor = identity.users if self._actor_type == "user" else identity.groups
+            target[f"{self._actor_type}.domain_id"] = actor.get(actor_id)["domain_id"]
         except NotFound:
             if not missing_actor:
                 raise
-        if grant.target_type == "domain":
-            target["domain.id"] = identity.domains.get(grant.target_id)["id"]
+        if self._target_type == "domain":
+            target["domain.id"] = identity.domains.get(target_id)["id"]
         else:
-            target["project.domain_id"] = identity.projects.get(grant.target_id)["domain_id"]
+            target["project.domain_id"] = identity.projects.get(target_id)["domain_id"]
         return target
 
 

@@ -6,9 +6,7 @@ from appliance.api.identity_v3.bodies import member, members
 from appliance.api.identity_v3.listing import Lists
 from appliance.api.identity_v3.schemas_catalog import LIMIT_UPDATE, LIMITS_CREATE
 from appliance.db.records import Record
-from appliance.errors import NotFound
 from appliance.identity.limits import MODEL
-from appliance.identity.policy import NOTHING, Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
@@ -24,7 +22,6 @@ class Limits:
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/limits — those of the caller's own project or domain, unless it may see all."""
         token = request.caller
-        self._identity.enforce(token, "list_limits")
         listing = self._lists.read(request, _FILTERS)
         sees_all = token.system or token.has_role("admin") or token.has_role("service")
         if not sees_all and token.project_id is not None:
@@ -36,33 +33,26 @@ class Limits:
 
     def show(self, request: Request[Token], limit_id: str) -> Reply:
         """GET /v3/limits/{limit_id}"""
-        self._identity.enforce(request.caller, "get_limit", self._target(limit_id))
         return self._answers.member(request, "limit", "limits", self._identity.limits.get(limit_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/limits — several at once."""
         limits = members(request, "limits", LIMITS_CREATE)
-        self._identity.enforce(request.caller, "create_limits")
         created = self._identity.limits.create(limits)
         return Reply(201, {"limits": [self._answers.linked(request, "limits", limit) for limit in created]})
 
     def update(self, request: Request[Token], limit_id: str) -> Reply:
         """PATCH /v3/limits/{limit_id}"""
         changes = member(request, "limit", LIMIT_UPDATE)
-        self._identity.limits.get(limit_id)
-        self._identity.enforce(request.caller, "update_limit")
         return self._answers.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
 
     def delete(self, request: Request[Token], limit_id: str) -> Reply:
         """DELETE /v3/limits/{limit_id}"""
-        self._identity.limits.get(limit_id)
-        self._identity.enforce(request.caller, "delete_limit")
         self._identity.limits.delete(limit_id)
         return done()
 
     def model(self, request: Request[Token]) -> Reply:
         """GET /v3/limits/model"""
-        self._identity.enforce(request.caller, "get_limit_model")
         return Reply(200, {"model": MODEL})
 
     def _concerns(self, token: Token, limit: Record) -> bool:
@@ -74,14 +64,3 @@ class Limits:
     def _domain_of(self, project_id: str | None) -> str | None:
         domain_id: str | None = self._identity.projects.get(project_id)["domain_id"] if project_id else None
         return domain_id
-
-    def _target(self, limit_id: str) -> Target:
-        try:
-            limit = self._identity.limits.get(limit_id)
-        except NotFound:
-            return NOTHING
-        return {
-            "limit.project_id": limit["project_id"],
-            "limit.domain.id": limit["domain_id"],
-            "limit.project.domain_id": self._domain_of(limit["project_id"]),
-        }

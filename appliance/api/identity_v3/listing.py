@@ -65,6 +65,12 @@ def switch(text: str) -> bool:
     return text.strip().lower() not in _FALSE
 
 
+def asked(request: Request[Any], name: str) -> bool:
+    """Whether the query asks for something: a bare parameter is a yes; so is every value but a clear no."""
+    value = request.arg(name)
+    return value is not None and switch(value)
+
+
 def _filter(key: str, value: str, exact: Collection[str], switches: Collection[str]) -> Filter | None:
     if key in switches:
         return Filter(key, int(switch(value)))

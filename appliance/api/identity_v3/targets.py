@@ -1,35 +1,229 @@
-"""What the rules are told of the thing that a path names. A thing that does not exist is an almost empty target."""
+"""What the policies are told of the thing that a request is about: the target resolvers of the routes.
 
+Each takes the identity service, the request and the parts of the path. A thing that does not exist is an almost empty
+target, so that whoever may not see it learns nothing; where Keystone says first that it does not exist, so do these.
+A resolver of a route with several policies says which of them counts.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from appliance.api.exchange import Request
+from appliance.api.identity_v3.bodies import json_object
+from appliance.api.identity_v3.listing import asked
+from appliance.db.records import Record
 from appliance.errors import NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
-from appliance.identity.policy import Target
+from appliance.identity.policy import NOTHING, Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Token
 
 
-def user_target(identity: Identity, user_id: str) -> Target:
-    try:
-        user = identity.users.get(user_id)
-    except NotFound:
-        return {"user_id": user_id}
-    return {"user_id": user_id, "user.id": user["id"], "user.domain_id": user["domain_id"]}
+class Chosen(NamedTuple):
+    """One of a route's policies, and its target."""
+
+    policy: str
+    target: Target = NOTHING
 
 
-def group_target(identity: Identity, group_id: str) -> Target:
-    try:
-        return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
-    except NotFound:
-        return {}
-
-
-def project_target(identity: Identity, project_id: str) -> Target:
-    try:
-        project = identity.projects.get(project_id)
-    except NotFound:
-        return {}
-    return {"project.id": project["id"], "project.domain_id": project["domain_id"]}
+Resolver = Callable[..., Target | Chosen]
 
 
 def home_domain(token: Token) -> str:
     """Where something new belongs that does not say: the token's domain, else the default one."""
     return token.domain_id or DEFAULT_DOMAIN
+
+
+def _sent(request: Request[Token], key: str) -> Record:
+    """What the body has under `key`, where the route's check has seen to it that it is an object."""
+    found: Record = json_object(request)[key]
+    return found
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+def own_domain(name: str) -> Resolver:
+    """The domain of the token's scope, under this name: a list is narrowed to it."""
+    return lambda identity, request: {name: request.caller.domain_id}
+
+
+def own_user(name: str) -> Resolver:
+    """The caller, under this name: a list is narrowed to what is theirs."""
+    return lambda identity, request: {name: request.caller.user.id}
+
+
+def listed_roles(identity: Identity, request: Request[Token]) -> Chosen:
+    domain_ids = request.args("domain_id")
+    return Chosen("identity:list_domain_roles" if domain_ids and domain_ids[0] else "identity:list_roles")
+
+
+def listed_assignments(identity: Identity, request: Request[Token]) -> Chosen:
+    if not asked(request, "include_subtree"):
+        return Chosen("identity:list_role_assignments", {"domain_id": request.caller.domain_id})
+    project_id = request.arg("scope.project.id")
+    target = {"domain_id": identity.projects.get(project_id)["domain_id"]} if project_id else NOTHING
+    return Chosen("identity:list_role_assignments_for_tree", target)
+
+
+def listed_trusts(identity: Identity, request: Request[Token]) -> Chosen:
+    """Who asks for both parties needs to be the trustor: that narrows what they may see already."""
+    for party in ("trustor", "trustee"):
+        if user_id := request.arg(f"{party}_user_id"):
+            return Chosen(f"identity:list_trusts_for_{party}", {f"trust.{party}_user_id": user_id})
+    return Chosen("identity:list_trusts")
+
+
+# -- what the path names -----------------------------------------------------------------------------------------------
+
+
+def user(identity: Identity, request: Request[Token], user_id: str) -> Target:
+    try:
+        found = identity.users.get(user_id)
+    except NotFound:
+        return {"user_id": user_id}
+    return {"user_id": user_id, "user.id": found["id"], "user.domain_id": found["domain_id"]}
+
+
+def group(identity: Identity, request: Request[Token], group_id: str) -> Target:
+    try:
+        return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
+    except NotFound:
+        return NOTHING
+
+
+def membership(identity: Identity, request: Request[Token], group_id: str, user_id: str) -> Target:
+    return {**user(identity, request, user_id), **group(identity, request, group_id)}
+
+
+def domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
+    return {"domain.id": domain_id}
+
+
+def project(identity: Identity, request: Request[Token], project_id: str, **tag: str) -> Target:
+    try:
+        found = identity.projects.get(project_id)
+    except NotFound:
+        return NOTHING
+    return {"project.id": found["id"], "project.domain_id": found["domain_id"]}
+
+
+def role(doing: str) -> Resolver:
+    """The role, whose policy depends on whether it is one of a domain."""
+
+    def resolve(identity: Identity, request: Request[Token], role_id: str) -> Chosen:
+        try:
+            found = identity.roles.get(role_id)
+        except NotFound:
+            return Chosen(f"identity:{doing}_role")
+        policy = f"identity:{doing}_domain_role" if found["domain_id"] else f"identity:{doing}_role"
+        return Chosen(policy, {"role.id": found["id"], "role.name": found["name"]})
+
+    return resolve
+
+
+def implied_role(identity: Identity, request: Request[Token], **roles: str) -> Chosen:
+    return Chosen("identity:check_implied_role" if request.method == "HEAD" else "identity:get_implied_role")
+
+
+def limit(identity: Identity, request: Request[Token], limit_id: str) -> Target:
+    try:
+        found = identity.limits.get(limit_id)
+    except NotFound:
+        return NOTHING
+    project_id = found["project_id"]
+    return {
+        "limit.project_id": project_id,
+        "limit.domain.id": found["domain_id"],
+        "limit.project.domain_id": identity.projects.get(project_id)["domain_id"] if project_id else None,
+    }
+
+
+def known_limit(identity: Identity, request: Request[Token], limit_id: str) -> Target:
+    """Nothing of the limit, but raises `NotFound` if there is none."""
+    identity.limits.get(limit_id)
+    return NOTHING
+
+
+def config_group(
+    identity: Identity, request: Request[Token], domain_id: str, group: str = "", option: str = ""
+) -> Chosen:
+    """Everybody may see what their password has to be like."""
+    if group == "security_compliance":
+        return Chosen("identity:get_security_compliance_domain_config")
+    return Chosen("identity:get_domain_config")
+
+
+# -- secrets and delegations -------------------------------------------------------------------------------------------
+
+
+def credential(identity: Identity, request: Request[Token], credential_id: str) -> Target:
+    try:
+        return credential_target(identity.credentials.get(credential_id))
+    except NotFound:
+        return NOTHING
+
+
+def credential_target(found: Record) -> Target:
+    return {"credential.user_id": found.get("user_id")}
+
+
+def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **access: str) -> Target:
+    return {"user_id": user_id, "credential.user_id": user_id}
+
+
+def ec2_credential(identity: Identity, request: Request[Token], user_id: str, access: str) -> Target:
+    """Raises `NotFound`: that there is no such credential is told to anyone, as Keystone does."""
+    own = identity.ec2_credentials.get(access)["user_id"] == user_id
+    return {"credential.user_id": user_id} if own else NOTHING
+
+
+def owner(identity: Identity, request: Request[Token], user_id: str, **record: str) -> Target:
+    """The user of the path, whether they exist or not."""
+    return {"user_id": user_id, "user.id": user_id}
+
+
+def application_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
+    """Whose it is counts, not whose the path says it is."""
+    try:
+        user_id = identity.application_credentials.get(credential_id)["user_id"]
+    except NotFound:
+        pass
+    return owner(identity, request, user_id)
+
+
+def trust(identity: Identity, request: Request[Token], trust_id: str, **role: str) -> Target:
+    """Raises `NotFound`: a trust that does not exist is a 404 for everyone; so Keystone's clients expect it."""
+    found = identity.trusts.get(trust_id)
+    return {f"trust.{party}": found[party] for party in ("trustor_user_id", "trustee_user_id")}
+
+
+# -- what is made ------------------------------------------------------------------------------------------------------
+
+
+def new_user(identity: Identity, request: Request[Token]) -> Target:
+    return {"user.domain_id": _sent(request, "user").get("domain_id", home_domain(request.caller))}
+
+
+def new_group(identity: Identity, request: Request[Token]) -> Target:
+    return {"group.domain_id": _sent(request, "group").get("domain_id", home_domain(request.caller))}
+
+
+def new_project(identity: Identity, request: Request[Token]) -> Target:
+    """One that is to be a domain is in none."""
+    sent = _sent(request, "project")
+    domain_id = sent.get("domain_id")
+    return {"project.domain_id": domain_id if sent.get("is_domain") else domain_id or home_domain(request.caller)}
+
+
+def new_role(identity: Identity, request: Request[Token]) -> Chosen:
+    of_domain = _sent(request, "role").get("domain_id")
+    return Chosen("identity:create_domain_role" if of_domain else "identity:create_role")
+
+
+def new_credential(identity: Identity, request: Request[Token]) -> Target:
+    return credential_target(_sent(request, "credential"))
+
+
+def new_trust(identity: Identity, request: Request[Token]) -> Target:
+    return {"trust.trustor_user_id": _sent(request, "trust")["trustor_user_id"]}

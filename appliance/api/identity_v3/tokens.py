@@ -8,7 +8,9 @@ from appliance.api.identity_v3.bodies import json_object
 from appliance.api.identity_v3.listing import switch
 from appliance.api.identity_v3.receipts import HEADER
 from appliance.api.identity_v3.schemas_auth import AUTH
+from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from appliance.identity.policy import Target
 from appliance.identity.service import Identity
 from appliance.identity.token import Named, Token
 from appliance.values import micros_text
@@ -32,19 +34,11 @@ class Tokens:
 
     def show(self, request: Request[Token]) -> Reply:
         """GET and HEAD /v3/auth/tokens"""
-        subject = self._subject(request, switch(request.arg("allow_expired") or "no"))
-        credential = subject.application_credential
-        if credential is not None and credential.access_rules and not _knows_access_rules(request):
-            raise NotFound("The asking service does not know access rules.")
-        action = "check_token" if request.method == "HEAD" else "validate_token"
-        self._identity.enforce(request.caller, action, {"token.user_id": subject.user.id})
-        return self._shown(request, subject, 200)
+        return self._shown(request, request.loaded, 200)
 
     def revoke(self, request: Request[Token]) -> Reply:
         """DELETE /v3/auth/tokens"""
-        subject = self._subject(request)
-        self._identity.enforce(request.caller, "revoke_token", {"token.user_id": subject.user.id})
-        self._identity.tokens.revoke(subject, cascade=switch(request.arg("cascade") or "yes"))
+        self._identity.tokens.revoke(request.loaded, cascade=switch(request.arg("cascade") or "yes"))
         return done()
 
     def revoked_by_id(self, request: Request[Token]) -> Reply:
@@ -55,15 +49,6 @@ class Tokens:
         """GET /v3/OS-SIMPLE-CERT/ca and /certificates, gone with PKI tokens."""
         raise Gone("PKI tokens are no more.")
 
-    def _subject(self, request: Request[Token], allow_expired: bool = False) -> Token:
-        text = request.header("x-subject-token")
-        if not text:
-            raise NotFound("There is no token in X-Subject-Token.")
-        try:
-            return self._identity.tokens.validate(text, allow_expired=allow_expired)
-        except Unauthenticated as error:
-            raise NotFound("Could not find token.") from error
-
     def _shown(self, request: Request[Token], token: Token, status: int) -> Reply:
         body = token_body(token)
         if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
@@ -71,6 +56,34 @@ class Tokens:
                 self._answers.addresses(request), token.project_id, token.user.id
             )
         return Reply(status, {"token": body}, [("X-Subject-Token", token.text)])
+
+
+def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
+    """The token of `X-Subject-Token`, if the asking service knows how to treat it. Raises `NotFound`."""
+    subject = _subject(identity, request, switch(request.arg("allow_expired") or "no"))
+    credential = subject.application_credential
+    if credential is not None and credential.access_rules and not _knows_access_rules(request):
+        raise NotFound("The asking service does not know access rules.")
+    policy = "identity:check_token" if request.method == "HEAD" else "identity:validate_token"
+    return Chosen(policy, {"token.user_id": subject.user.id})
+
+
+def revoked_subject(identity: Identity, request: Request[Token]) -> Target:
+    """The token of `X-Subject-Token`. Raises `NotFound`."""
+    return {"token.user_id": _subject(identity, request).user.id}
+
+
+def _subject(identity: Identity, request: Request[Token], allow_expired: bool = False) -> Token:
+    """Validated once: the handler finds it in `request.loaded`."""
+    text = request.header("x-subject-token")
+    if not text:
+        raise NotFound("There is no token in X-Subject-Token.")
+    try:
+        token = identity.tokens.validate(text, allow_expired=allow_expired)
+    except Unauthenticated as error:
+        raise NotFound("Could not find token.") from error
+    request.loaded = token
+    return token
 
 
 def _knows_access_rules(request: Request[Token]) -> bool:

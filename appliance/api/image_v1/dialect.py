@@ -1,6 +1,6 @@
 """What makes an API sound like Glance's v1: plain text errors, and a token for everything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from appliance.api.exchange import Reply, Request
@@ -43,6 +43,9 @@ class ImageV1Dialect:
 
     def admit(self, request: Request[Caller], route: Route) -> None:
         """Everybody with a token may come in; what they may do there is for the image package to decide."""
+
+    def authorize(self, request: Request[Caller], route: Route, parts: Mapping[str, str]) -> None:
+        """Nothing, as in Image API v2."""
 
     def fault(self, request: Request[Caller], error: Exception) -> Reply:
         status = 400 if isinstance(error, UnsupportedFormat) else codes_of(error).image

@@ -5,7 +5,7 @@ from appliance.api.faults import image_error
 from appliance.api.image_v1.data import DataReader
 from appliance.api.image_v1.headers import Headers, is_true, of_row
 from appliance.api.image_v1.views import brief, row
-from appliance.api.service import Route
+from appliance.api.service import ANY_TOKEN, Route
 from appliance.db.images import ImageRecord
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.image.old_api.listing import Listed
@@ -27,15 +27,15 @@ class ImageRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/v1", self.index),
-            Route("GET", "/v1/images", self.index),
-            Route("POST", "/v1/images", self.create),
-            Route("GET", "/v1/images/detail", self.detail),
-            Route("HEAD", "/v1/images/detail", self.no_head),
-            Route("GET", "/v1/images/<image_id>", self.download),
-            Route("HEAD", "/v1/images/<image_id>", self.show),
-            Route("PUT", "/v1/images/<image_id>", self.update),
-            Route("DELETE", "/v1/images/<image_id>", self.delete),
+            Route("GET", "/v1", self.index, "get_images"),
+            Route("GET", "/v1/images", self.index, "get_images"),
+            Route("POST", "/v1/images", self.create, "add_image"),
+            Route("GET", "/v1/images/detail", self.detail, "get_images"),
+            Route("HEAD", "/v1/images/detail", self.no_head, ANY_TOKEN),
+            Route("GET", "/v1/images/<image_id>", self.download, "download_image"),
+            Route("HEAD", "/v1/images/<image_id>", self.show, "get_image"),
+            Route("PUT", "/v1/images/<image_id>", self.update, "modify_image"),
+            Route("DELETE", "/v1/images/<image_id>", self.delete, "delete_image"),
         ]
 
     # -- reading -----------------------------------------------------------------------------------------------------

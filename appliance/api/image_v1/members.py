@@ -3,7 +3,7 @@
 from typing import Any
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.service import Route
+from appliance.api.service import ANY_TOKEN, Route
 from appliance.errors import Invalid
 from appliance.image.old_api.service import OldImages
 from appliance.values import Caller
@@ -18,11 +18,11 @@ class MemberRoutes:
     def routes(self) -> list[Route]:
         path = "/v1/images/<image_id>/members"
         return [
-            Route("GET", path, self.list),
-            Route("PUT", path, self.replace),
-            Route("PUT", f"{path}/<member_id>", self.share),
-            Route("DELETE", f"{path}/<member_id>", self.unshare),
-            Route("GET", "/v1/shared-images/<member_id>", self.images_of),
+            Route("GET", path, self.list, "get_members"),
+            Route("PUT", path, self.replace, ("modify_member", "add_member", "delete_member")),
+            Route("PUT", f"{path}/<member_id>", self.share, "add_member"),
+            Route("DELETE", f"{path}/<member_id>", self.unshare, "delete_member"),
+            Route("GET", "/v1/shared-images/<member_id>", self.images_of, ANY_TOKEN),
         ]
 
     def list(self, request: Request[Caller], image_id: str) -> Reply:

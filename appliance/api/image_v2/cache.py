@@ -23,22 +23,22 @@ class CacheRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/v2/cache", self.show),
-            Route("GET", "/v2/cache/", self.show),
-            Route("DELETE", "/v2/cache", self.clear),
-            Route("DELETE", "/v2/cache/", self.clear),
-            Route("POST", "/v2/cache/clean", self.clean),
-            Route("POST", "/v2/cache/prune", self.prune),
-            Route("GET", "/v2/cache/nodes/<image_id>", self.nodes),
-            Route("PUT", "/v2/cache/<image_id>", self.queue),
-            Route("DELETE", "/v2/cache/<image_id>", self.remove),
-            Route("GET", "/v2/cached_images", self.old_cached),
-            Route("DELETE", "/v2/cached_images", self.old_clear_cached),
-            Route("DELETE", "/v2/cached_images/<image_id>", self.old_remove_cached),
-            Route("GET", "/v2/queued_images", self.old_queued),
-            Route("DELETE", "/v2/queued_images", self.old_clear_queued),
-            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue),
-            Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued),
+            Route("GET", "/v2/cache", self.show, "cache_list"),
+            Route("GET", "/v2/cache/", self.show, "cache_list"),
+            Route("DELETE", "/v2/cache", self.clear, "cache_delete"),
+            Route("DELETE", "/v2/cache/", self.clear, "cache_delete"),
+            Route("POST", "/v2/cache/clean", self.clean, "cache_clean"),
+            Route("POST", "/v2/cache/prune", self.prune, "cache_prune"),
+            Route("GET", "/v2/cache/nodes/<image_id>", self.nodes, "list_cached_nodes"),
+            Route("PUT", "/v2/cache/<image_id>", self.queue, "cache_image"),
+            Route("DELETE", "/v2/cache/<image_id>", self.remove, "cache_delete"),
+            Route("GET", "/v2/cached_images", self.old_cached, "manage_image_cache"),
+            Route("DELETE", "/v2/cached_images", self.old_clear_cached, "manage_image_cache"),
+            Route("DELETE", "/v2/cached_images/<image_id>", self.old_remove_cached, "manage_image_cache"),
+            Route("GET", "/v2/queued_images", self.old_queued, "manage_image_cache"),
+            Route("DELETE", "/v2/queued_images", self.old_clear_queued, "manage_image_cache"),
+            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue, "cache_image"),
+            Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued, "manage_image_cache"),
         ]
 
     def show(self, request: Request[Caller]) -> Reply:

@@ -1,7 +1,7 @@
 """What makes the image API sound like Glance: versions, tokens, bodies of errors, and the odd corners of its routes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +91,13 @@ class ImageDialect:
     def admit(self, request: Request[Caller], route: Route) -> None:
         if route.bodiless and request.has_body and (request.content_length or request.method != "GET"):
             raise Invalid("A body is not expected with this request.")
+
+    def authorize(self, request: Request[Caller], route: Route, parts: Mapping[str, str]) -> None:
+        """Nothing: the image service enforces the policies that the routes name, in `image/rules.py` and beside it.
+
+        Whom an image exists for, its status and its properties decide with the policy between 403, 404 and 409, and the
+        row that was checked must be the row that is changed.
+        """
 
     def fault(self, request: Request[Caller], error: Exception) -> Reply:
         reply = image_fault(error, request.header("accept"))

@@ -21,9 +21,9 @@ class ImageDataRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/v2/images/<image_id>/file", self.download, bodiless=True),
-            Route("PUT", "/v2/images/<image_id>/file", self.upload),
-            Route("PUT", "/v2/images/<image_id>/stage", self.stage),
+            Route("GET", "/v2/images/<image_id>/file", self.download, "download_image", bodiless=True),
+            Route("PUT", "/v2/images/<image_id>/file", self.upload, "upload_image"),
+            Route("PUT", "/v2/images/<image_id>/stage", self.stage, "modify_image"),
         ]
 
     def upload(self, request: Request[Caller], image_id: str) -> Reply:

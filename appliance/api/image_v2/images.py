@@ -26,11 +26,11 @@ class ImageRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/v2/images", self.create),
-            Route("GET", "/v2/images", self.list, bodiless=True),
-            Route("GET", "/v2/images/<image_id>", self.show, bodiless=True),
-            Route("PATCH", "/v2/images/<image_id>", self.update),
-            Route("DELETE", "/v2/images/<image_id>", self.delete, bodiless=True),
+            Route("POST", "/v2/images", self.create, "add_image"),
+            Route("GET", "/v2/images", self.list, "get_images", bodiless=True),
+            Route("GET", "/v2/images/<image_id>", self.show, "get_image", bodiless=True),
+            Route("PATCH", "/v2/images/<image_id>", self.update, "modify_image"),
+            Route("DELETE", "/v2/images/<image_id>", self.delete, "delete_image", bodiless=True),
         ]
 
     def create(self, request: Request[Caller]) -> Reply:

@@ -16,9 +16,15 @@ class ImportRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/v2/images/<image_id>/import", self.begin),
-            Route("GET", "/v2/images/<image_id>/tasks", self.tasks, bodiless=True),
-            Route("DELETE", "/v2/stores/<store_id>/<image_id>", self.delete_from_store, bodiless=True),
+            Route("POST", "/v2/images/<image_id>/import", self.begin, ("modify_image", "copy_image")),
+            Route("GET", "/v2/images/<image_id>/tasks", self.tasks, "get_image", bodiless=True),
+            Route(
+                "DELETE",
+                "/v2/stores/<store_id>/<image_id>",
+                self.delete_from_store,
+                ("get_image_location", "delete_image_location"),
+                bodiless=True,
+            ),
         ]
 
     def begin(self, request: Request[Caller], image_id: str) -> Reply:

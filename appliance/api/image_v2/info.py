@@ -3,7 +3,7 @@
 from typing import Any
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.service import Route
+from appliance.api.service import ANY_TOKEN, Route
 from appliance.errors import Forbidden, NotFound
 from appliance.image.service import Images
 from appliance.image.stores import Store
@@ -21,10 +21,10 @@ class InfoRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/v2/info/import", self.import_methods, bodiless=True),
-            Route("GET", "/v2/info/usage", self.usage),
-            Route("GET", "/v2/info/stores", self.stores, bodiless=True),
-            Route("GET", "/v2/info/stores/detail", self.stores_in_detail, bodiless=True),
+            Route("GET", "/v2/info/import", self.import_methods, ANY_TOKEN, bodiless=True),
+            Route("GET", "/v2/info/usage", self.usage, ANY_TOKEN),
+            Route("GET", "/v2/info/stores", self.stores, ANY_TOKEN, bodiless=True),
+            Route("GET", "/v2/info/stores/detail", self.stores_in_detail, "stores_info_detail", bodiless=True),
         ]
 
     def import_methods(self, request: Request[Caller]) -> Reply:

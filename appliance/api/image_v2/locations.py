@@ -18,7 +18,10 @@ class LocationRoutes:
 
     def routes(self) -> list[Route]:
         path = "/v2/images/<image_id>/locations"
-        return [Route("POST", path, self.add), Route("GET", path, self.list)]
+        return [
+            Route("POST", path, self.add, "add_image_location"),
+            Route("GET", path, self.list, "fetch_image_location"),
+        ]
 
     def add(self, request: Request[Caller], image_id: str) -> Reply:
         body = json_object(request)

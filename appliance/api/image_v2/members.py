@@ -18,11 +18,11 @@ class MemberRoutes:
     def routes(self) -> list[Route]:
         collection = "/v2/images/<image_id>/members"
         return [
-            Route("GET", collection, self.list, bodiless=True),
-            Route("POST", collection, self.create),
-            Route("GET", f"{collection}/<member_id>", self.show, bodiless=True),
-            Route("PUT", f"{collection}/<member_id>", self.update),
-            Route("DELETE", f"{collection}/<member_id>", self.delete, bodiless=True),
+            Route("GET", collection, self.list, "get_members", bodiless=True),
+            Route("POST", collection, self.create, "add_member"),
+            Route("GET", f"{collection}/<member_id>", self.show, "get_member", bodiless=True),
+            Route("PUT", f"{collection}/<member_id>", self.update, "modify_member"),
+            Route("DELETE", f"{collection}/<member_id>", self.delete, "delete_member", bodiless=True),
         ]
 
     def create(self, request: Request[Caller], image_id: str) -> Reply:

@@ -18,11 +18,11 @@ def routes(namespaces: Namespaces, settings: Settings) -> list[Route]:
     handlers = _Handlers(namespaces, settings)
     one = "/v2/metadefs/namespaces/<namespace>"
     return [
-        Route("GET", "/v2/metadefs/namespaces", handlers.index),
-        Route("POST", "/v2/metadefs/namespaces", handlers.create),
-        Route("GET", one, handlers.show, bodiless=True),
-        Route("PUT", one, handlers.update),
-        Route("DELETE", one, handlers.delete, bodiless=True),
+        Route("GET", "/v2/metadefs/namespaces", handlers.index, "get_metadef_namespaces"),
+        Route("POST", "/v2/metadefs/namespaces", handlers.create, "add_metadef_namespace"),
+        Route("GET", one, handlers.show, "get_metadef_namespace", bodiless=True),
+        Route("PUT", one, handlers.update, "modify_metadef_namespace"),
+        Route("DELETE", one, handlers.delete, "delete_metadef_namespace", bodiless=True),
     ]
 
 

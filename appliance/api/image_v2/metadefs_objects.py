@@ -18,12 +18,12 @@ def routes(objects: Objects, namespaces: Namespaces) -> list[Route]:
     every = "/v2/metadefs/namespaces/<namespace>/objects"
     one = f"{every}/<name>"
     return [
-        Route("GET", every, handlers.index),
-        Route("POST", every, handlers.create),
-        Route("DELETE", every, handlers.clear),
-        Route("GET", one, handlers.show, bodiless=True),
-        Route("PUT", one, handlers.update),
-        Route("DELETE", one, handlers.delete, bodiless=True),
+        Route("GET", every, handlers.index, "get_metadef_objects"),
+        Route("POST", every, handlers.create, "add_metadef_object"),
+        Route("DELETE", every, handlers.clear, "delete_metadef_namespace"),
+        Route("GET", one, handlers.show, "get_metadef_object", bodiless=True),
+        Route("PUT", one, handlers.update, "modify_metadef_object"),
+        Route("DELETE", one, handlers.delete, "delete_metadef_object", bodiless=True),
     ]
 
 

@@ -15,12 +15,12 @@ def routes(properties: Properties, namespaces: Namespaces) -> list[Route]:
     every = "/v2/metadefs/namespaces/<namespace>/properties"
     one = f"{every}/<name>"
     return [
-        Route("GET", every, handlers.index, bodiless=True),
-        Route("POST", every, handlers.create),
-        Route("DELETE", every, handlers.clear),
-        Route("GET", one, handlers.show),
-        Route("PUT", one, handlers.update),
-        Route("DELETE", one, handlers.delete),
+        Route("GET", every, handlers.index, "get_metadef_properties", bodiless=True),
+        Route("POST", every, handlers.create, "add_metadef_property"),
+        Route("DELETE", every, handlers.clear, "delete_metadef_namespace"),
+        Route("GET", one, handlers.show, "get_metadef_property"),
+        Route("PUT", one, handlers.update, "modify_metadef_property"),
+        Route("DELETE", one, handlers.delete, "remove_metadef_property"),
     ]
 
 

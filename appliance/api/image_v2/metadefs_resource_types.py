@@ -12,10 +12,10 @@ def routes(resource_types: ResourceTypes) -> list[Route]:
     handlers = _Handlers(resource_types)
     every = "/v2/metadefs/namespaces/<namespace>/resource_types"
     return [
-        Route("GET", "/v2/metadefs/resource_types", handlers.known, bodiless=True),
-        Route("GET", every, handlers.index, bodiless=True),
-        Route("POST", every, handlers.create),
-        Route("DELETE", f"{every}/<name>", handlers.delete, bodiless=True),
+        Route("GET", "/v2/metadefs/resource_types", handlers.known, "list_metadef_resource_types", bodiless=True),
+        Route("GET", every, handlers.index, "list_metadef_resource_types", bodiless=True),
+        Route("POST", every, handlers.create, "add_metadef_resource_type_association"),
+        Route("DELETE", f"{every}/<name>", handlers.delete, "remove_metadef_resource_type_association", bodiless=True),
     ]
 
 

@@ -19,13 +19,13 @@ def routes(tags: Tags, namespaces: Namespaces) -> list[Route]:
     every = "/v2/metadefs/namespaces/<namespace>/tags"
     one = f"{every}/<name>"
     return [
-        Route("GET", every, handlers.index),
-        Route("POST", every, handlers.create_many),
-        Route("DELETE", every, handlers.clear),
-        Route("GET", one, handlers.show, bodiless=True),
-        Route("POST", one, handlers.create, bodiless=True),
-        Route("PUT", one, handlers.update),
-        Route("DELETE", one, handlers.delete, bodiless=True),
+        Route("GET", every, handlers.index, "get_metadef_tags"),
+        Route("POST", every, handlers.create_many, "add_metadef_tags"),
+        Route("DELETE", every, handlers.clear, "delete_metadef_tags"),
+        Route("GET", one, handlers.show, "get_metadef_tag", bodiless=True),
+        Route("POST", one, handlers.create, "add_metadef_tag", bodiless=True),
+        Route("PUT", one, handlers.update, "modify_metadef_tag"),
+        Route("DELETE", one, handlers.delete, "delete_metadef_tag", bodiless=True),
     ]
 
 

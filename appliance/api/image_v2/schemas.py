@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from appliance.api.exchange import Reply, Request
-from appliance.api.service import Handler, Route
+from appliance.api.service import ANY_TOKEN, Handler, Route
 from appliance.image.schemas import documents
 from appliance.settings import Settings
 from appliance.values import Caller
@@ -13,7 +13,7 @@ from appliance.values import Caller
 def routes(settings: Settings) -> list[Route]:
     """One route for each document."""
     return [
-        Route("GET", f"/v2/schemas/{path}", _serve(json.dumps(schema).encode()), bodiless=True)
+        Route("GET", f"/v2/schemas/{path}", _serve(json.dumps(schema).encode()), ANY_TOKEN, bodiless=True)
         for path, schema in documents(settings).items()
     ]
 

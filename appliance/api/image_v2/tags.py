@@ -15,8 +15,8 @@ class TagRoutes:
     def routes(self) -> list[Route]:
         path = "/v2/images/<image_id>/tags/<tag>"
         return [
-            Route("PUT", path, self.add, bodiless=True),
-            Route("DELETE", path, self.remove, bodiless=True),
+            Route("PUT", path, self.add, "modify_image", bodiless=True),
+            Route("DELETE", path, self.remove, "modify_image", bodiless=True),
         ]
 
     def add(self, request: Request[Caller], image_id: str, tag: str) -> Reply:

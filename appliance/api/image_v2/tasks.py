@@ -18,10 +18,10 @@ class TaskRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/v2/tasks", self.list),
-            Route("POST", "/v2/tasks", self.create),
-            Route("GET", "/v2/tasks/<task_id>", self.show),
-            Route("DELETE", "/v2/tasks/<task_id>", self.delete),
+            Route("GET", "/v2/tasks", self.list, "tasks_api_access"),
+            Route("POST", "/v2/tasks", self.create, "tasks_api_access"),
+            Route("GET", "/v2/tasks/<task_id>", self.show, "tasks_api_access"),
+            Route("DELETE", "/v2/tasks/<task_id>", self.delete, "tasks_api_access"),
         ]
 
     def create(self, request: Request[Caller]) -> Reply:

@@ -96,8 +96,9 @@ class Namespaces:
         self, caller: Caller, name: str, kind: type[ObjectRecord] | type[PropertyRecord] | type[TagRecord]
     ) -> None:
         """Remove everything of one kind from a namespace."""
+        operation = "delete_metadef_tags" if kind is TagRecord else "delete_metadef_namespace"
         with self._db.write() as tx:
-            namespace = self._access.namespace(tx, caller, name, "delete_metadef_namespace")
+            namespace = self._access.namespace(tx, caller, name, operation)
             check_unprotected(namespace, f"namespace {name}")
             items.delete_items(tx, kind, namespace.id)
 
