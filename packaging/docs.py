@@ -17,6 +17,9 @@ sys.path.insert(0, str(ROOT))
 
 from appliance.cli.flags import describe  # noqa: E402
 from appliance.cli.main import build_parser  # noqa: E402
+from appliance.identity.rules import RULES as IDENTITY_POLICIES  # noqa: E402
+from appliance.image.metadefs.rules import RULES as METADEF_POLICIES  # noqa: E402
+from appliance.image.rules import POLICIES as IMAGE_POLICIES  # noqa: E402
 from appliance.settings import FIELDS, Settings  # noqa: E402
 from appliance.wiring import Appliance  # noqa: E402
 
@@ -60,6 +63,37 @@ def routes_table(service: str) -> str:
     return "\n".join(["| path | methods |", "|---|---|", *lines])
 
 
+def identity_policies_table() -> str:
+    """One line a policy: its default, the scopes of tokens that it takes, and the routes that ask it."""
+    routes = _routes_by_policy("identity", "identity-v2", "identity-v2-admin")
+    lines = ["| policy | default | scopes | asked by |", "|---|---|---|---|"]
+    for name, rule in IDENTITY_POLICIES.items():
+        scopes = " ".join(sorted(rule.scopes))
+        lines.append(f"| `{name}` | `{rule.check.text}` | {scopes} | {routes.get(name, '')} |")
+    return "\n".join(lines)
+
+
+def image_policies_table() -> str:
+    """One line a policy: whom it lets in beside admins, and the routes that name it."""
+    routes = _routes_by_policy("image", "image-v1")
+    lines = ["| policy | beside admins | named by |", "|---|---|---|"]
+    whom = {name: rule.text for name, rule in IMAGE_POLICIES.items()}
+    whom |= {name: "" if role == "admin" else f"`role:{role}`" for name, role in METADEF_POLICIES.items()}
+    lines += [f"| `{name}` | {text} | {routes.get(name, '')} |" for name, text in whom.items()]
+    return "\n".join(lines)
+
+
+def _routes_by_policy(*services: str) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        with Appliance(Settings(data_dir=Path(directory), legacy=True)) as appliance:
+            for route in (route for service in services for route in appliance.routes[service]):
+                path = re.sub(r"<(\w+)(?::[^>]*)?>", r"{\1}", route.path)
+                for policy in route.policies:
+                    found.setdefault(policy, []).append(f"`{route.method} {path}`")
+    return {policy: "<br>".join(dict.fromkeys(routes)) for policy, routes in found.items()}
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/operations.md": {"settings": settings_table, "verbs": verbs_table},
     "docs/api-coverage.md": {
@@ -69,6 +103,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "identity-v2": lambda: routes_table("identity-v2"),
         "identity-v2-admin": lambda: routes_table("identity-v2-admin"),
     },
+    "docs/policies.md": {"identity": identity_policies_table, "image": image_policies_table},
 }
 
 

@@ -11,7 +11,24 @@ from appliance.errors import Forbidden
 from appliance.identity.token import Token
 
 Target = Mapping[str, str | None]
-Check = Callable[[Token, Target], bool]
+Test = Callable[[Token, Target], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A test, and its text in the language of policy files."""
+
+    text: str
+    test: Test
+
+    def __call__(self, token: Token, target: Target) -> bool:
+        return self.test(token, target)
+
+
+def check(text: str) -> Callable[[Test], Check]:
+    """Make a check of a function."""
+    return lambda test: Check(text, test)
+
 
 NOTHING: Target = {}
 
@@ -29,61 +46,61 @@ ANY_SCOPE = frozenset({"system", "domain", "project"})
 PROJECT = frozenset({"project"})
 
 
+@check("@")
 def anyone(token: Token, target: Target) -> bool:
     return True
 
 
-def admin(token: Token, target: Target) -> bool:
-    return token.has_role("admin")
-
-
-def system_reader(token: Token, target: Target) -> bool:
-    return token.system and token.has_role("reader")
-
-
-def system_admin(token: Token, target: Target) -> bool:
-    return token.system and token.has_role("admin")
-
-
-def service(token: Token, target: Target) -> bool:
-    return token.has_role("service")
+def role(name: str) -> Check:
+    return Check(f"role:{name}", lambda token, target: token.has_role(name))
 
 
 def any_of(*checks: Check) -> Check:
-    return lambda token, target: any(check(token, target) for check in checks)
+    text = " or ".join(one.text for one in checks)
+    return Check(text, lambda token, target: any(one(token, target) for one in checks))
 
 
 def all_of(*checks: Check) -> Check:
-    return lambda token, target: all(check(token, target) for check in checks)
-
-
-def role(name: str) -> Check:
-    return lambda token, target: token.has_role(name)
+    text = " and ".join(f"({one.text})" if " or " in one.text else one.text for one in checks)
+    return Check(text, lambda token, target: all(one(token, target) for one in checks))
 
 
 def user_is(name: str) -> Check:
     """The caller is the user that the target names so."""
-    return lambda token, target: target.get(name) == token.user.id
+    return Check(f"user_id:%({name})s", lambda token, target: target.get(name) == token.user.id)
 
 
 def in_project(name: str) -> Check:
     """The token's project is the one that the target names so."""
-    return lambda token, target: token.project is not None and target.get(name) == token.project.id
+    return Check(
+        f"project_id:%({name})s",
+        lambda token, target: token.project is not None and target.get(name) == token.project.id,
+    )
 
 
 def in_domain(*names: str) -> Check:
     """The token's scope is the domain that the target names so, each time."""
-    return lambda token, target: token.domain is not None and all(target.get(n) == token.domain.id for n in names)
+    return Check(
+        " and ".join(f"domain_id:%({name})s" for name in names),
+        lambda token, target: token.domain is not None and all(target.get(n) == token.domain.id for n in names),
+    )
 
 
 def project_in_domain(name: str) -> Check:
-    """The token's project lies in the domain that the target names so."""
-    return lambda token, target: token.project is not None and target.get(name) == token.project.domain.id
+    """The token's project is in the domain that the target names so."""
+    return Check(
+        f"project_domain_id:%({name})s",
+        lambda token, target: token.project is not None and target.get(name) == token.project.domain.id,
+    )
 
 
-def outside_domains(token: Token, target: Target) -> bool:
-    """The token's scope is no domain."""
-    return token.domain is None
+admin = role("admin")
+service = role("service")
+system = Check("system_scope:all", lambda token, target: token.system)
+system_reader = all_of(role("reader"), system)
+system_admin = all_of(role("admin"), system)
+of_domain = Check("not domain_id:None", lambda token, target: token.domain is not None)
+outside_domains = Check("domain_id:None", lambda token, target: token.domain is None)
 
 
 def scope_of(token: Token) -> str:

@@ -11,8 +11,10 @@ from appliance.identity.policy import (
     all_of,
     any_of,
     anyone,
+    check,
     in_domain,
     in_project,
+    of_domain,
     outside_domains,
     project_in_domain,
     role,
@@ -42,15 +44,18 @@ _GRANTS_IN_DOMAIN = (
 _MANAGED_ROLES = frozenset({"manager", "member", "reader"})
 
 
+@check(" or ".join(in_domain(*names).text for names in _GRANTS_IN_DOMAIN))
 def _within_own_domain(token: Token, target: Target) -> bool:
     return any(in_domain(*names)(token, target) for names in _GRANTS_IN_DOMAIN)
 
 
+@check("None:%(role.domain_id)s or domain_id:%(role.domain_id)s")
 def _role_of_own_domain(token: Token, target: Target) -> bool:
     """The role is global or of the token's domain."""
     return "role.id" in target and target.get("role.domain_id") in (None, token.domain_id)
 
 
+@check("'manager':%(role.name)s or 'member':%(role.name)s or 'reader':%(role.name)s")
 def _managed_role(token: Token, target: Target) -> bool:
     """A role that a domain's manager may hand out and see."""
     return target.get("role.name") in _MANAGED_ROLES
@@ -120,9 +125,7 @@ PROJECTS = {
 
 ROLES = {
     "identity:get_role": Rule(any_of(_READ, all_of(role("manager"), _managed_role)), ANY_SCOPE),
-    "identity:list_roles": Rule(
-        any_of(_READ, all_of(role("manager"), lambda token, _: token.domain is not None)), ANY_SCOPE
-    ),
+    "identity:list_roles": Rule(any_of(_READ, all_of(role("manager"), of_domain)), ANY_SCOPE),
     "identity:create_role": Rule(admin, SYSTEM_OR_PROJECT),
     "identity:update_role": Rule(admin, SYSTEM_OR_PROJECT),
     "identity:delete_role": Rule(admin, SYSTEM_OR_PROJECT),

@@ -20,6 +20,13 @@ class Rule:
     service: bool = False
     """Whether a service (a caller with the role `service`) may do it as well."""
 
+    @property
+    def text(self) -> str:
+        """Whom it lets in beside admins, for the documentation."""
+        asked = {"of the owner": self.owner, "of a consumer": self.consumer, "if all see it": self.anyone}
+        allowed = [f"`role:{role}` {whose}" for whose, role in asked.items() if role is not None]
+        return ", ".join([*allowed, *(["`role:service`"] if self.service else [])])
+
 
 ADMIN_ONLY = Rule()
 OWNER = Rule(owner="member")
