@@ -6,10 +6,11 @@ PY := .venv/bin/python
 DATA_DIR ?= var
 SAMPLE ?= auto
 WORKERS ?= 2
+SEED := $(or $(SEED),$(shell date +%s))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-clients test-pythons coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-legacy test-clients test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
 	bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -53,6 +54,11 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
 	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-shuffled: setup clients ## Run the tests in a random order of files and within each; SEED=, which is printed, repeats one
+	@echo 'make test-shuffled SEED=$(SEED)'
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy' \
+		--random-order-bucket module --random-order-seed $(SEED) $(ARGS)
 
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
 	@mkdir -p build/coverage

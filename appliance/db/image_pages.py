@@ -7,6 +7,7 @@ of a page come first, then the images, a few at a time: a page ends early when t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from appliance.db.database import Database
@@ -126,9 +127,8 @@ class _Statement:
 
     def __init__(self, query: PageQuery) -> None:
         self._query = query
-        self.parameters: list[Any] = []
+        self.parameters: dict[str, Any] = {}
         self._lists: list[str] = []
-        self._project = self._bind(query.project)
         # A filter with an index of its own finds few rows: keep the planner from walking a branch's index instead.
         self._selective = bool(query.properties or query.tags) or any(
             condition.column in _SELECTIVE or (condition.column == "status" and condition.value != "active")
@@ -147,10 +147,17 @@ class _Statement:
             page = f"SELECT i.id FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
         return f"WITH {', '.join(self._lists)} {page}" if self._lists else page
 
+    @cached_property
+    def _project(self) -> str:
+        """Bound when it is first asked for: SQLite gives no name to a number that a statement leaves out."""
+        return self._bind(self._query.project)
+
     def _bind(self, value: Any) -> str:
-        # By number: SQLite compares each name with all before it, and a list may have a thousand.
-        self.parameters.append(value)
-        return f"?{len(self.parameters)}"
+        # By number: SQLite compares each name with all before it, and a list may have a thousand. To sqlite3 `?1` is a
+        # parameter named "1"; Python 3.14 takes no sequence for it.
+        number = str(len(self.parameters) + 1)
+        self.parameters[number] = value
+        return f"?{number}"
 
     def _column(self, name: str) -> str:
         """A column that a branch compares; hidden from the planner if a filter should lead."""

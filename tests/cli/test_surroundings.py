@@ -4,7 +4,6 @@ import argparse
 import json
 import signal
 import subprocess
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from appliance.cli.client.calls import Refused, Unreachable
 from appliance.cli.client.people import new_password
 from tests.cli.conftest import Program
 from tests.e2e.conftest import Appliance
+from tests.waiting import eventually
 
 
 def shell(
@@ -139,9 +139,7 @@ def test_an_upload_that_is_ended_leaves_no_image(admin: Program, number: signal.
     assert process.stdin is not None
     process.stdin.write(b"x" * (3 << 20))
     process.stdin.flush()
-    end = time.monotonic() + 30
-    while "ended" not in admin("image", "list", "--status", "saving").text and time.monotonic() < end:
-        time.sleep(0.05)
+    eventually(lambda: "ended" in admin("image", "list", "--status", "saving").text)
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
     assert process.returncode == code and error == b""

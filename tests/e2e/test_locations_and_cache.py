@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from tests.api.image_v2.web import Page, Web, web_server
 from tests.e2e.conftest import CLIENTS, Appliance, launch
+from tests.waiting import eventually
 
 DATA = os.urandom(3 << 20)
 
@@ -58,11 +58,8 @@ def shown(appliance: Appliance, image: str) -> dict[str, object]:
 def test_a_location_is_added_hashed_and_read_through(everything: Appliance, web: Web, tmp_path: Path) -> None:
     image = new(everything)
     everything.run("glance", "add-location", "--url", f"{web.base}/image", image)
-    for _ in range(100):
-        now = shown(everything, image)
-        if now["checksum"]:
-            break
-        time.sleep(0.1)
+    eventually(lambda: shown(everything, image)["checksum"])
+    now = shown(everything, image)
     assert now["status"] == "active" and now["size"] == len(DATA)
     saved = tmp_path / "saved"
     everything.run("glance", "image-download", "--file", str(saved), image)
@@ -89,10 +86,7 @@ def test_the_cache_with_both_clients(everything: Appliance, web: Web, tmp_path: 
     image = new(everything)
     everything.run("glance", "location-add", "--url", f"{web.base}/image", image)
     everything.run("glance", "cache-queue", image)
-    for _ in range(100):
-        if "cached" in everything.run("glance", "cache-list"):
-            break
-        time.sleep(0.1)
+    eventually(lambda: "cached" in everything.run("glance", "cache-list"))
     assert image in json.dumps(everything.openstack("cached", "image", "list"))
     assert everything.image in everything.run("glance", "cache-nodes-list", image)
     requests = len(web.requests)

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.conftest import PASSWORD, ROOT, Appliance, launch
+from tests.waiting import eventually
 
 
 def fetch(
@@ -166,8 +166,7 @@ def test_sigterm_lets_a_running_upload_end(tmp_path: Path) -> None:
             f"Content-Type: application/octet-stream\r\nContent-Length: {len(data)}\r\n\r\n"
         )
         connection.sendall(head.encode() + data[: 1 << 20])
-        while status_of(appliance, token, image) != "saving":
-            time.sleep(0.02)
+        eventually(lambda: status_of(appliance, token, image) == "saving")
         appliance.process.send_signal(signal.SIGTERM)
         connection.sendall(data[1 << 20 :])
         assert connection.recv(100).startswith(b"HTTP/1.1 204")
@@ -196,8 +195,7 @@ def test_kill_9_keeps_what_was_acknowledged_and_undoes_the_rest(tmp_path: Path) 
             "Content-Type: application/octet-stream\r\nContent-Length: 99999999\r\n\r\n"
         )
         connection.sendall(head.encode() + os.urandom(3 << 20))
-        while status_of(appliance, token, half) != "saving":
-            time.sleep(0.02)
+        eventually(lambda: status_of(appliance, token, half) == "saving")  # noqa: B023
         appliance.kill()
         connection.close()
 

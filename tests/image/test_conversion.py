@@ -18,6 +18,7 @@ from appliance.image.intake import Limits
 from appliance.image.workspace import Workspace
 from appliance.settings import Settings
 from appliance.values import KIB, MIB
+from tests.waiting import eventually
 
 installed = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 CAP = Limits(None, 64 * MIB)
@@ -128,10 +129,7 @@ def test_nothing_of_it_outlives_a_service_that_is_killed(tmp_path: Path, monkeyp
     )
     service = subprocess.Popen([sys.executable, "-c", script])
     pid = source.with_name("target.pid")
-    for _ in range(1000):
-        if pid.exists() and pid.read_text():
-            break
-        time.sleep(0.01)
+    eventually(lambda: pid.exists() and pid.read_text())
     os.kill(service.pid, signal.SIGKILL)
     service.wait()
     assert ended(int(pid.read_text()))

@@ -25,6 +25,7 @@ from appliance.image.web_pace import Patience, TooSlow
 from appliance.image.web_source import WebSource
 from appliance.settings import Settings
 from tests.api.image_v2.client import Cloud
+from tests.waiting import eventually
 
 URIS = UriFilter(Settings(import_allowed_hosts=("127.0.0.1", "slow.test"), import_allowed_ports=()))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
@@ -212,10 +213,7 @@ def test_filling_the_cache_ends_with_the_service(tmp_path: Path) -> None:
     with server(talk) as uri:
         image = cloud.new()["id"]
         assert cloud.call("POST", f"/v2/images/{image}/locations", body={"url": uri}).status == 202
-        for _ in range(500):
-            if cloud.show(image)["status"] == "active":
-                break
-            time.sleep(0.01)
+        eventually(lambda: cloud.show(image)["status"] == "active")
         assert cloud.call("PUT", f"/v2/cache/{image}", token="admin").status == 202
         time.sleep(0.3)
         began = time.monotonic()

@@ -4,6 +4,7 @@ import threading
 import time
 
 from appliance.server.turns import TurnPool
+from tests.waiting import eventually
 
 _PATIENCE = 20.0
 
@@ -96,6 +97,5 @@ def test_idle_threads_end():
     done = threading.Event()
     pool.submit(done.set)
     assert done.wait(_PATIENCE)
-    while pool.threads:
-        time.sleep(0.01)
+    eventually(lambda: not pool.threads)
     assert pool.close(_PATIENCE) == 0

@@ -1,6 +1,5 @@
 """Lists of v1, members, and copies from the web."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from tests.api.image_v1.conftest import Clouds
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.waiting import eventually
 
 A, B = b"first", b"the second one"
 
@@ -175,12 +175,8 @@ def test_members_have_a_limit(cloud: Clouds) -> None:
 
 
 def wait(cloud: Clouds, image_id: str, status: str) -> dict[str, Any]:
-    for _ in range(200):
-        shown = cloud.show(image_id)
-        if shown["status"] == status:
-            return shown
-        time.sleep(0.02)
-    raise AssertionError(f"{shown} is not {status}")
+    eventually(lambda: cloud.show(image_id)["status"] == status)
+    return cloud.show(image_id)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Numbers that no column holds: whoever sends one, in a body, a header, a query or a file, gets an answer below 500."""
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from tests.api.image_v2.client import Answer, Cloud
 from tests.image.odd_images import IMAGES
+from tests.waiting import eventually
 
 EDGES = (2**31 - 1, 2**31, 2**53, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**4999)
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -65,8 +65,7 @@ def test_text_with_other_bytes_behind_it_is_taken(cloud: Cloud) -> None:
     )
     body: Any = {"method": {"name": "glance-direct"}}
     assert cloud.call("POST", f"/v2/images/{image}/import", body=body).status == 202
-    while cloud.show(image)["status"] == "importing":
-        time.sleep(0.01)
+    eventually(lambda: cloud.show(image)["status"] != "importing")
     assert cloud.show(image)["virtual_size"] == 601
 
 

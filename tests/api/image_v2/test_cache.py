@@ -1,7 +1,6 @@
 """The image cache: who steers it, what it keeps, and that it serves nothing that a location would not."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from tests.api.image_v2.client import Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.waiting import eventually
 
 DATA = bytes(range(256)) * 4096
 NOBODY = "71c675ab-d94f-49cd-a114-e12490b328d9"
@@ -42,11 +42,8 @@ def located(cloud: Cloud, web: Web, **body: Any) -> str:
     image = str(cloud.new(**body)["id"])
     answer = cloud.call("POST", f"/v2/images/{image}/locations", body={"url": f"{web.base}/image"})
     assert answer.status == 202, answer
-    for _ in range(1000):
-        if cloud.show(image)["os_hash_value"]:
-            return image
-        time.sleep(0.01)
-    raise AssertionError("it is never hashed")
+    eventually(lambda: cloud.show(image)["os_hash_value"])
+    return image
 
 
 def listed(cloud: Cloud, **headers: str) -> dict[str, Any]:
@@ -63,11 +60,7 @@ def ids(cloud: Cloud, **headers: str) -> list[str]:
 def queue(cloud: Cloud, image: str, **headers: str) -> None:
     """Queue an image, and wait until it is cached or given up."""
     assert cloud.call("PUT", f"/v2/cache/{image}", token="admin", headers=headers).status == 202
-    for _ in range(1000):
-        if image not in listed(cloud, **headers)["queued_images"]:
-            return
-        time.sleep(0.01)
-    raise AssertionError("it is never cached")
+    eventually(lambda: image not in listed(cloud, **headers)["queued_images"])
 
 
 def fetch(cloud: Cloud, image: str, token: str = "member", **headers: str) -> Answer:
@@ -193,8 +186,7 @@ def test_an_image_deleted_under_its_download_is_not_kept(cached: Cloud, web: Web
     reader = threading.Thread(target=lambda: answers.append(fetch(cached, image)))
     before = len(web.requests)
     reader.start()
-    while len(web.requests) == before:
-        time.sleep(0.01)
+    eventually(lambda: len(web.requests) > before)
     assert cached.call("DELETE", f"/v2/images/{image}").status == 204
     gate.set()
     reader.join()

@@ -3,7 +3,6 @@
 import json
 import random
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from tests.api.image_v2.client import Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.waiting import eventually
 
 DATA = random.Random(2).randbytes(200_000)
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -63,12 +63,13 @@ def begin(cloud: Cloud, image: str, method: str, token: str = "member", **body: 
 
 def ended(cloud: Cloud, image: str) -> dict[str, Any]:
     """The image's newest task, once it has ended."""
-    for _ in range(1500):
+
+    def newest() -> dict[str, Any]:
         task: dict[str, Any] = cloud.call("GET", f"/v2/images/{image}/tasks", token="admin").json["tasks"][0]
-        if task["status"] in ("success", "failure"):
-            return task
-        time.sleep(0.01)
-    raise AssertionError(f"the task does not end: {task}")
+        return task
+
+    eventually(lambda: newest()["status"] in ("success", "failure"))
+    return newest()
 
 
 def staged(cloud: Cloud, data: bytes = DATA, **body: Any) -> str:
@@ -178,14 +179,10 @@ def test_an_image_deleted_while_it_is_imported_stays_deleted(cloud: Cloud, web: 
     web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
-    while not web.requests:
-        time.sleep(0.01)
+    eventually(lambda: web.requests)
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
     gate.set()
-    for _ in range(1000):
-        if not cloud.images.tasks.unfinished():
-            break
-        time.sleep(0.01)
+    eventually(lambda: not cloud.images.tasks.unfinished())
     assert cloud.call("GET", f"/v2/images/{image}", token="admin").status == 404
     assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
 
@@ -396,8 +393,7 @@ def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:
     web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
-    while not web.requests:
-        time.sleep(0.01)
+    eventually(lambda: web.requests)
     cloud.images.recover()
     shown = cloud.show(image)
     assert shown["status"] == "queued" and "os_glance_import_task" not in shown
@@ -471,14 +467,10 @@ def test_an_old_import_task_makes_its_image(cloud: Cloud, web: Web) -> None:
     bad = cloud.call(
         "POST", "/v2/tasks", token="admin", body={"type": "import", "input": given | {"import_from": f"{web.base}/no"}}
     )
+    eventually(lambda: not cloud.images.tasks.unfinished())
     for task, status in ((made, "success"), (bad, "failure")):
-        for _ in range(1000):
-            shown = cloud.call("GET", f"/v2/tasks/{task.json['id']}", token="admin").json
-            if shown["status"] not in ("pending", "processing"):
-                break
-            time.sleep(0.01)
+        shown = cloud.call("GET", f"/v2/tasks/{task.json['id']}", token="admin").json
         assert shown["status"] == status, shown
-    time.sleep(0.05)
-    assert cloud.names("", "admin") == ["by task"]
+    eventually(lambda: cloud.names("", "admin") == ["by task"])
     for wrong in ({}, {"type": "export", "input": {}}, {"type": "import", "input": {"import_from": "file:///x"}}):
         assert cloud.call("POST", "/v2/tasks", token="admin", body=wrong).status == 400

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from appliance.image.web_content import MOST_READERS
 from tests.api.image_v2.client import CALLERS, Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.waiting import eventually
 
 DATA = bytes(range(256)) * 4096
 SHA512 = hashlib.sha512(DATA).hexdigest()
@@ -52,12 +52,13 @@ def add(cloud: Cloud, image: str, url: Any, token: str | None = "member", **more
 
 def ended(cloud: Cloud, image: str) -> dict[str, Any]:
     """The image's newest task, when it is over."""
-    for _ in range(1000):
+
+    def newest() -> dict[str, Any]:
         tasks: list[dict[str, Any]] = cloud.call("GET", f"/v2/images/{image}/tasks", token="admin").json["tasks"]
-        if tasks and tasks[0]["status"] in ("success", "failure"):
-            return tasks[0]
-        time.sleep(0.01)
-    raise AssertionError("the task does not end")
+        return tasks[0] if tasks else {"status": "none"}
+
+    eventually(lambda: newest()["status"] in ("success", "failure"))
+    return newest()
 
 
 def located(cloud: Cloud, web: Web, path: str = "/image") -> str:
@@ -140,8 +141,7 @@ def test_an_image_may_be_deleted_while_it_is_hashed(cloud: Cloud, web: Web) -> N
     web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     assert add(cloud, image, f"{web.base}/slow").status == 202
-    while cloud.show(image)["status"] != "active":
-        time.sleep(0.01)
+    eventually(lambda: cloud.show(image)["status"] == "active")
     assert cloud.show(image)["os_hash_algo"] == "sha512"
     assert add(cloud, image, f"{web.base}/image").status == 409
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
@@ -443,8 +443,7 @@ def test_a_restart_ends_the_hashing(cloud: Cloud, web: Web) -> None:
     image = cloud.new()["id"]
     validation = {"os_hash_algo": "sha256", "os_hash_value": SHA256}
     add(cloud, image, f"{web.base}/slow", validation_data=validation)
-    while cloud.show(image)["status"] != "importing":
-        time.sleep(0.01)
+    eventually(lambda: cloud.show(image)["status"] == "importing")
     assert fetch(cloud, image).status == 204, "not before it is verified"
     cloud.images.recover()
     gate.set()

@@ -1,6 +1,5 @@
 """Properties that only some roles may create, read, change or delete."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from appliance.errors import WrongUsage
 from tests.api.image_v2.client import Cloud
+from tests.waiting import eventually
 
 RULES = """
 [^x_owner_.*]
@@ -134,10 +134,7 @@ def test_the_services_own_properties_stay(guarded: Cloud) -> None:
     assert guarded.call("PUT", f"/v2/images/{image}/stage", body=b"data", headers=headers).status == 204
     body = {"method": {"name": "glance-direct"}}
     assert guarded.call("POST", f"/v2/images/{image}/import", body=body).status == 202
-    for _ in range(500):
-        if guarded.show(image)["status"] != "importing":
-            break
-        time.sleep(0.01)
+    eventually(lambda: guarded.show(image)["status"] != "importing")
     assert guarded.show(image)["status"] == "active"
 
 

@@ -1,7 +1,6 @@
 """Signed images: taken if the data is what was signed, refused without a trace if not."""
 
 import base64
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.api.image_v2.client import Cloud
+from tests.waiting import eventually
 
 DATA = b"signed data" * 1000
 IDS = {
@@ -137,8 +137,5 @@ def test_imports_are_checked_too(signed: Cloud, data: bytes, status: str) -> Non
     assert signed.call("PUT", f"/v2/images/{image}/stage", body=data, headers=headers).status == 204
     body = {"method": {"name": "glance-direct"}}
     assert signed.call("POST", f"/v2/images/{image}/import", body=body).status == 202
-    for _ in range(500):
-        if (shown := signed.show(image)["status"]) != "importing":
-            break
-        time.sleep(0.01)
-    assert shown == status
+    eventually(lambda: signed.show(image)["status"] != "importing")
+    assert signed.show(image)["status"] == status

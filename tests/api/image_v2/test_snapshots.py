@@ -1,7 +1,6 @@
 """Snapshots of servers, by the calls that Nova makes, and what they cost beside the image they come from."""
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from tests.api.image_v2.client import Cloud, Pieces
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.waiting import eventually
 
 MIB = 1024 * 1024
 PAGE = 4096
@@ -162,10 +162,7 @@ def test_a_snapshot_may_be_a_location(tmp_path: Path, web: Web, old: bool) -> No
         assert cloud.patch(image, operation).status == 200
     else:
         assert cloud.call("POST", f"/v2/images/{image}/locations", body={"url": url}).status == 202
-        for _ in range(500):
-            if cloud.show(image)["os_hash_value"]:
-                break
-            time.sleep(0.01)
+        eventually(lambda: cloud.show(image)["os_hash_value"])
     assert (cloud.show(image)["status"], cloud.show(image)["size"]) == ("active", MIB)
     assert cloud.call("GET", f"/v2/images/{image}/file").body == data
     cloud.close()
