@@ -57,7 +57,7 @@ test-pythons: setup clients ## Run the tests under every Python from 3.11 on tha
 
 test-shuffled: setup clients ## Run the tests in a random order of files and within each; SEED=, which is printed, repeats one
 	@echo 'make test-shuffled SEED=$(SEED)'
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy' \
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients' \
 		--random-order-bucket module --random-order-seed $(SEED) $(ARGS)
 
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)

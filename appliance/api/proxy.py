@@ -10,7 +10,7 @@ from appliance.errors import Invalid, WrongUsage
 
 # What may become part of every link: as strict as the server is with Host itself.
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+_PREFIX = re.compile(r"(?!.*//)(?!.*/\.{1,2}(/|$))/[A-Za-z0-9._~/-]+")
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
