@@ -130,7 +130,7 @@ class Database:
         """A write transaction: committed when the block ends, rolled back when it raises.
 
         One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
-        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other room inside.
+        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other module inside.
         """
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write transaction is already open in this thread")

@@ -162,8 +162,8 @@ class RecordingDatabase(Database):
         self._copy()
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        with super().write() as tx:
+    def write(self, *, frees: bool = False) -> Iterator[Tx]:
+        with super().write(frees=frees) as tx:
             yield tx
         self._copy()
 
