@@ -2,7 +2,8 @@
 export CFLAGS='-O2 -g0 -fPIC'
 sh /src/unpack.sh zlib
 cd /src/zlib
-./configure --prefix=/opt/python --static
+# Hidden: the executable's own loader brings the system's libz.so.1, and symbols of the same names would come first.
+CFLAGS="$CFLAGS -fvisibility=hidden" ./configure --prefix=/opt/python --static
 make -s -j"$(nproc)" libz.a
 make -s install
 
