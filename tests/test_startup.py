@@ -46,7 +46,7 @@ def settings_for(directory: Path, **more: object) -> Settings:
         (["--legacy", "--legacy-admin-port", "{taken}"], "Choose another with --legacy-admin-port, or stop it."),
         (["--image-port", "99999"], "ports go from 0 to 65535."),
         (["--host", "nobody.invalid"], "the name has no address."),
-        (["--host", "192.0.2.1"], "Cannot assign requested address."),
+        (["--host", "192.0.2.1"], "this machine has no such address"),
         (["--image-port", "{free}", "--identity-port", "{free}"], "give each a port of its own"),
         (["--enabled-backends", "nonsense"], "enabled_backends"),
         (["--identity-mode", "external"], "external_auth_url"),

@@ -16,7 +16,7 @@ from appliance.errors import ApplianceError, Fatal
 from appliance.settings import load
 
 _STOPPED = "stopped"
-_HEALTH = {"image": "/healthcheck", "identity": ""}
+_HEALTH = {"image": "/healthcheck?detailed", "identity": ""}
 """What each service answers without a token."""
 
 

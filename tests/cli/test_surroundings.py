@@ -135,6 +135,8 @@ def test_an_upload_that_is_ended_leaves_no_image(admin: Program, number: signal.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     assert process.stdin is not None
     process.stdin.write(b"x" * (3 << 20))
