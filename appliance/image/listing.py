@@ -190,7 +190,8 @@ def split_quoted(text: str) -> list[str]:
     """`a,"b,c",,d` → a; b,c; nothing; d. Raises `Invalid` for a quotation mark in the wrong place."""
     found = []
     at = 0
-    while at < len(text):
+    # One too many is enough to refuse them all.
+    while at < len(text) and len(found) <= _MOST_VALUES:
         match = _QUOTED.match(text, at)
         if match is None:
             raise Invalid(f"Invalid filter value {text}. Its quotation marks do not pair up around whole values.")
