@@ -188,7 +188,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?:,|$)|([^",]*)(?:,|$)', re.DOTALL)
 
 def split_quoted(text: str) -> list[str]:
     """`a,"b,c",,d` → a; b,c; nothing; d. Raises `Invalid` for a quotation mark in the wrong place."""
-    found = []
+    found: list[str] = []
     at = 0
     # One too many is enough to refuse them all.
     while at < len(text) and len(found) <= _MOST_VALUES:
