@@ -1,7 +1,7 @@
 """What can go wrong, in the domain's own words.
 
-No HTTP here: `api/faults.py` is the one table that gives each kind a status code in each dialect. An error's
-message is one plain sentence that may be shown to whoever made the request.
+No HTTP here: `api/http/error_responses.py` is the one table that gives each kind a status code in each dialect. An
+error's message is one plain sentence that may be shown to whoever made the request.
 """
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from appliance import client_files
 from appliance.datadir import DataDir
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.db.notes import Notes
 from appliance.errors import ApplianceError, Fatal
 from appliance.identity.service import Identity

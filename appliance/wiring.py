@@ -6,35 +6,28 @@ from contextlib import ExitStack
 from types import TracebackType
 from wsgiref.types import WSGIApplication
 
-from appliance.api.addresses import AddressBook
-from appliance.api.appliance_v1.images import ImageUpkeepRoutes
-from appliance.api.appliance_v1.space import SpaceRoutes
-from appliance.api.full_disk import OnFullDisk
+from appliance.api.appliance_v1.store import ImageUpkeepRoutes, SpaceRoutes
+from appliance.api.http.addresses import AddressBook
+from appliance.api.http.admission import OnFullDisk, Uploaders
+from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
+from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
-from appliance.api.image_v2 import metadefs
+from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
-from appliance.api.legacy import UNDERSCORED, Legacy
-from appliance.api.mount import Mount
-from appliance.api.proxy import BehindProxies, TrustedProxies
-from appliance.api.service import Route
-from appliance.api.uploaders import Uploaders
+from appliance.api.legacy.versions import UNDERSCORED, Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.db.notes import Notes
-from appliance.identity.catalog import Addresses, image_endpoint
-from appliance.identity.edge import Edge
-from appliance.identity.external import ExternalIdentity
+from appliance.identity.catalog.catalog import Addresses, image_endpoint
+from appliance.identity.remote.validator import Edge, ExternalIdentity, verification
 from appliance.identity.service import Identity
-from appliance.identity.verification import verification
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
-from appliance.image.store_record import write_record
-from appliance.image.store_setup import open_stores
-from appliance.image.web_content import MOST_READERS
-from appliance.jobs.images import image_jobs
+from appliance.image.stores import open_stores, write_record
+from appliance.image.web.content import MOST_READERS
+from appliance.jobs.maintenance import collectors, image_jobs, upkeep_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
-from appliance.jobs.upkeep import collectors, upkeep_jobs
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
@@ -103,7 +96,7 @@ class Appliance:
             settings,
             identity_url=addresses.identity_from_image,
             more_routes=(
-                *metadefs.routes(Metadefs(self.db, settings, self.clock), settings),
+                *metadef_items.routes(Metadefs(self.db, settings, self.clock), settings),
                 *ImageUpkeepRoutes(self.images).routes(),
                 *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
             ),

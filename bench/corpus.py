@@ -16,8 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.values import MIB
 
 _TOOLS = ("mke2fs", "debugfs", "qemu-img")

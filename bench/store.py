@@ -22,10 +22,10 @@ import lz4.block
 from blake3 import blake3
 
 from appliance.blobs.block_writer import SCRATCH, BlockWriter, Limits
-from appliance.blobs.collect import Collector
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.values import GIB, KIB, MIB, FileRange
 
 _CHUNK = MIB

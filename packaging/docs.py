@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 
 from appliance.cli.flags import describe  # noqa: E402
 from appliance.cli.main import build_parser  # noqa: E402
-from appliance.identity.rules import RULES as IDENTITY_POLICIES  # noqa: E402
-from appliance.image.metadefs.rules import RULES as METADEF_POLICIES  # noqa: E402
+from appliance.identity.policy.rules import RULES as IDENTITY_POLICIES  # noqa: E402
+from appliance.image.metadefs.access import RULES as METADEF_POLICIES  # noqa: E402
 from appliance.image.rules import POLICIES as IMAGE_POLICIES  # noqa: E402
 from appliance.settings import FIELDS, Settings  # noqa: E402
 from appliance.wiring import Appliance  # noqa: E402

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.datadir import DataDir
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.image.service import Images
-from appliance.image.store_setup import open_stores
-from appliance.image.stores import Stores
+from appliance.image.stores import Stores, open_stores
 from appliance.settings import Settings
 from appliance.values import Caller, now
 

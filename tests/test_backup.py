@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from appliance.backup import back_up, restore
-from appliance.blobs.collect import Collector
+from appliance.blobs.garbage_collection import Collector
 from appliance.datadir import DataDir
-from appliance.doctor import Doctor
 from appliance.errors import Fatal
+from appliance.maintenance.backup import back_up, restore
+from appliance.maintenance.doctor import Doctor
 from appliance.values import now
 from tests.data_directory import ADMIN, data, opened
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.collect import Collector
-from appliance.db.salvage import salvage
-from appliance.doctor import Doctor
+from appliance.blobs.garbage_collection import Collector
+from appliance.db.engine.files import salvage
 from appliance.errors import ApplianceError
 from appliance.image.changes import Change
+from appliance.maintenance.doctor import Doctor
 from appliance.values import now
 from tests.data_directory import ADMIN, Opened, data, opened
 

@@ -25,7 +25,7 @@ LAYERS["image"] = (2, BASE | STORE, "images don't know identity: the caller arri
 LAYERS["identity"] = (2, BASE | STORE, "identity does not know images")
 LAYERS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
-for _name in ("jobs", "backup", "doctor"):
+for _name in ("jobs", "maintenance"):
     LAYERS[_name] = (4, BASE | STORE | DOMAIN, "background work is beside the API, not on top of it")
 LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
 LAYERS["startup"] = (5, set(LAYERS), "what the first start does may touch all that it starts")

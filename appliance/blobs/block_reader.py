@@ -1,16 +1,146 @@
-"""Reads runs of blocks from segments and checks each against its name before anybody gets to see it."""
+"""Reads blocks out of segments: files are kept open while in demand, and checks are remembered for a short while."""
 
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from appliance.blobs.codec import RAW, decode
-from appliance.blobs.digest import block_digest
-from appliance.blobs.handles import Handles
+from appliance.blobs.backends.base import SegmentHandle, Shelf
+from appliance.blobs.codec import RAW, block_digest, decode
 from appliance.blobs.index import Span
-from appliance.blobs.recent_checks import RecentChecks
 from appliance.errors import Corrupt, Failure
 from appliance.values import KIB, MIB, FileRange
+
+_MOST = 16384
+
+_Run = tuple[str, int, int]
+"""Segment, offset, length."""
+
+
+class RecentChecks:
+    """Two generations of runs, the older of which is forgotten when the younger is old or full. For any thread.
+
+    With runs of up to 1 MiB it knows 16 GiB or more, in at most 8 MiB of memory.
+    """
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """A run is trusted for so many seconds after its check; for 0, never."""
+        self._half = seconds / 2
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._young: set[_Run] = set()
+        self._old: set[_Run] = set()
+        self._began = monotonic()
+
+    def add(self, segment: str, offset: int, length: int) -> None:
+        """This run was found sound just now."""
+        if self._half <= 0:
+            return
+        with self._lock:
+            self._grow_older()
+            if len(self._young) >= _MOST:
+                self._turn(self._monotonic())
+            self._young.add((segment, offset, length))
+
+    def has(self, segment: str, offset: int, length: int) -> bool:
+        """Whether exactly this run was found sound a short while ago."""
+        with self._lock:
+            self._grow_older()
+            run = (segment, offset, length)
+            return run in self._young or run in self._old
+
+    def forget(self) -> None:
+        """Damage was found: nothing is trusted any more."""
+        with self._lock:
+            self._young, self._old = set(), set()
+
+    def _grow_older(self) -> None:
+        # A generation's time begins when that of the one before it ends, so nothing lives longer than two of them.
+        now = self._monotonic()
+        if now - self._began >= 2 * self._half:
+            self._young, self._old, self._began = set(), set(), now
+        elif now - self._began >= self._half:
+            self._turn(self._began + self._half)
+
+    def _turn(self, began: float) -> None:
+        self._young, self._old, self._began = set(), self._young, began
+
+
+_IDLE = 64
+
+
+@dataclass(slots=True)
+class _Entry:
+    handle: SegmentHandle
+    users: int
+    doomed: bool = False
+
+
+class Handles:
+    """Hands out open segments by name. Each `acquire` is answered by one `release`."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+
+    def acquire(self, name: str) -> SegmentHandle:
+        """Raises `SegmentMissing` if the shelf has it no more and nobody has it open."""
+        with self._lock:
+            if entry := self._taken(name):
+                return entry.handle
+        handle = self._shelf.open(name)
+        with self._lock:
+            # Another thread may have opened it while this one did.
+            if entry := self._taken(name):
+                handle.close()
+                return entry.handle
+            self._entries[name] = _Entry(handle, 1)
+            return handle
+
+    def _taken(self, name: str) -> _Entry | None:
+        entry = self._entries.get(name)
+        if entry is not None:
+            entry.users += 1
+            self._entries.move_to_end(name)
+        return entry
+
+    def release(self, name: str) -> None:
+        with self._lock:
+            entry = self._entries[name]
+            entry.users -= 1
+            if entry.users == 0 and entry.doomed:
+                del self._entries[name]
+                entry.handle.close()
+            self._shrink()
+
+    def _shrink(self) -> None:
+        idle = [name for name, entry in self._entries.items() if entry.users == 0]
+        for name in idle[: max(0, len(idle) - _IDLE)]:
+            self._entries.pop(name).handle.close()
+
+    def forget(self, name: str) -> None:
+        """The segment was deleted: close it as soon as its last reader is through, so that its space comes back."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None:
+                return
+            entry.doomed = True
+            if entry.users == 0:
+                del self._entries[name]
+                entry.handle.close()
+
+    def close(self) -> None:
+        """Close what nobody uses; what is in use closes with its last release."""
+        with self._lock:
+            for name, entry in list(self._entries.items()):
+                entry.doomed = True
+                if entry.users == 0:
+                    del self._entries[name]
+                    entry.handle.close()
+
 
 _SMALL_RUN = 32 * KIB
 

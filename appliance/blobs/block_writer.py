@@ -5,15 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
-from appliance.blobs.codec import Encoder, compresses
+from appliance.blobs.backends.base import Shelf
+from appliance.blobs.codec import Encoder, block_digest, compresses
 from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
-from appliance.blobs.digest import block_digest
 from appliance.blobs.durable import Bytes
+from appliance.blobs.gc_guard import Liveness
 from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
-from appliance.blobs.liveness import Liveness
-from appliance.blobs.segment_writer import SegmentWriter
-from appliance.blobs.shelf import Shelf
-from appliance.blobs.twins import Twins
+from appliance.blobs.known_content import Twins
+from appliance.blobs.segments import SegmentWriter
 from appliance.errors import Failure
 from appliance.values import GIB, MIB, Clock
 

@@ -1,12 +1,17 @@
-"""How a block's bytes are stored: raw or lz4. Nothing else imports lz4.
-
-Raw blocks can leave by sendfile, so lz4 has to earn its place. On bytes that don't compress it stops trying, but for
-a probe now and then.
-"""
+"""The libraries behind a block: BLAKE3 for its name, lz4 for its form on disk."""
 
 import lz4.block
+from blake3 import blake3
 
 from appliance.errors import Corrupt
+
+DIGEST_LENGTH = 32
+
+
+def block_digest(data: bytes | bytearray | memoryview) -> bytes:
+    """32 bytes that name the block. Lets other threads run while it works on anything sizeable."""
+    return blake3(data).digest()
+
 
 RAW = 0
 LZ4 = 1

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from types import TracebackType
 
-from appliance.blobs.block_reader import BlockReader, Step, Stored
-from appliance.blobs.handles import Handles
+from appliance.blobs.backends.base import SegmentMissing
+from appliance.blobs.block_reader import BlockReader, Handles, Step, Stored
 from appliance.blobs.index import BlockIndex, Span
-from appliance.blobs.shelf import SegmentMissing
 from appliance.errors import Corrupt, RangeNotSatisfiable, Unavailable
 from appliance.values import MIB, FileRange, Piece
 

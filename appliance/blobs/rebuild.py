@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from appliance.blobs import segment_format as fmt
+from appliance.blobs.backends.base import SegmentMissing
 from appliance.blobs.index import NewBlock, Sealed, Stretch
-from appliance.blobs.segment_scan import Record, scan
-from appliance.blobs.shelf import SegmentMissing
+from appliance.blobs.segments import Record, scan
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
 

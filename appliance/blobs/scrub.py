@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from appliance.blobs import segment_format as fmt
-from appliance.blobs.codec import decode
-from appliance.blobs.digest import block_digest
+from appliance.blobs.backends.base import SegmentHandle, SegmentMissing
+from appliance.blobs.codec import block_digest, decode
 from appliance.blobs.index import BlockUpkeep, SegmentRow, Span
-from appliance.blobs.segment_scan import scan
-from appliance.blobs.shelf import SegmentHandle, SegmentMissing
+from appliance.blobs.segments import scan
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
 from appliance.values import Micros

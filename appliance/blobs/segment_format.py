@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from appliance.blobs.digest import DIGEST_LENGTH
+from appliance.blobs.codec import DIGEST_LENGTH
 from appliance.errors import Corrupt
 
 VERSION = 1

@@ -9,20 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from appliance.blobs.block_reader import BlockReader
+from appliance.blobs.backends.local import LocalShelf
+from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
 from appliance.blobs.durable import Disk, disk_failure, replace_file
-from appliance.blobs.handles import Handles
+from appliance.blobs.gc_guard import Gate, Liveness, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
-from appliance.blobs.liveness import Gate, Liveness, always_open
+from appliance.blobs.known_content import MayKnow, Twins
 from appliance.blobs.pipeline import Buffers
-from appliance.blobs.recent_checks import RecentChecks
 from appliance.blobs.reserve import Reserve
-from appliance.blobs.shelf_local import LocalShelf
 from appliance.blobs.tombstones import Tombstones
-from appliance.blobs.twins import MayKnow, Twins
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
 from appliance.values import Clock, now
 

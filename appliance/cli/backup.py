@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-from appliance.backup import CopyReport, back_up
-from appliance.cli.directory import add_directory, settings_for
+from appliance.cli.flags import add_directory, settings_for
 from appliance.datadir import DataDir
-from appliance.image.store_record import with_recorded_stores
-from appliance.image.store_setup import store_directories
+from appliance.image.stores import store_directories, with_recorded_stores
+from appliance.maintenance.backup import CopyReport, back_up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

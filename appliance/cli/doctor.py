@@ -10,15 +10,14 @@ from pathlib import Path
 
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
-from appliance.cli.directory import OpenDirectory, add_directory, owned, settings_for
-from appliance.cli.stale_password import stale_password
+from appliance.cli.client.administrators import stale_password
+from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
 from appliance.datadir import DataDir
-from appliance.db.salvage import salvage
-from appliance.doctor import Doctor
+from appliance.db.engine.files import salvage
 from appliance.errors import Corrupt, Fatal
-from appliance.identity.administrators import administrators, has_users
-from appliance.image.store_record import with_recorded_stores
-from appliance.image.store_setup import store_directories
+from appliance.identity.bootstrap import administrators, has_users
+from appliance.image.stores import store_directories, with_recorded_stores
+from appliance.maintenance.doctor import Doctor
 from appliance.settings import Settings
 from appliance.startup import no_administrator
 from appliance.values import now

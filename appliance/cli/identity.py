@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance import client_files
-from appliance.cli.directory import DIRECTORY, add_directory, owned, settings_for
-from appliance.cli.flags import add_settings
+from appliance.cli.flags import DIRECTORY, add_directory, add_settings, owned, settings_for
 from appliance.cli.verbs import Member, add_group
 from appliance.datadir import DataDir
 from appliance.db.records import Filter
 from appliance.errors import Fatal
-from appliance.identity.keyring import Keyring
 from appliance.identity.service import Identity
+from appliance.identity.tokens.keyring import Keyring
 from appliance.settings import Settings, load, read_secret
 from appliance.values import now
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from appliance.cli.client.output import say
 from appliance.cli.flags import add_settings, exposed_secrets
-from appliance.cli.machine import Machine
-from appliance.cli.systemd import (
+from appliance.cli.machine import (
     DATA_DIR,
     HIDDEN,
     NAME,
@@ -18,6 +17,7 @@ from appliance.cli.systemd import (
     UNIT,
     UNPACK_DIR,
     WANTED,
+    Machine,
     Service,
     invocation,
     is_one_file,

@@ -5,8 +5,8 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from appliance.cli import signals, streams
-from appliance.cli.client.flags import split
+from appliance.cli import streams
+from appliance.cli.client.credentials import split
 from appliance.cli.verbs import PROGRAM, VERBS, build_parser, is_group
 from appliance.errors import ApplianceError, WrongUsage
 
@@ -53,7 +53,7 @@ def _serve(given: Sequence[str]) -> int:
 
 def _command(given: Sequence[str]) -> int:
     parsed = _parsed(given)
-    with signals.raised():
+    with streams.raised():
         code: int = parsed.run(parsed)
         sys.stdout.flush()
         return code
@@ -69,7 +69,7 @@ def _told(run: Callable[[], int]) -> int:
         return _fail(str(error), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except signals.Ended as ended:
+    except streams.Ended as ended:
         return ended.exit_code
     except BrokenPipeError:
         # Whoever read our output went away; there is nobody left to tell, and nothing to flush at the exit.

@@ -7,8 +7,7 @@ from appliance.cli.client.arguments import add_cloud, session_of
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session
 from appliance.cli.migration.images import ImageMove
-from appliance.cli.migration.metadefs import move
-from appliance.cli.migration.notes import Notes
+from appliance.cli.migration.metadefs import Notes, move
 from appliance.errors import Fatal
 
 

@@ -5,10 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from appliance.cli.client.administrators import add_yes, check_remaining, on_projects
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
-from appliance.cli.client.lookup import find_identity
+from appliance.cli.client.arguments import add_cloud, add_domain, add_output, domain_id, find_identity, session_of
 from appliance.cli.client.output import show_list, show_one
-from appliance.cli.client.people import add_domain, domain_id
 from appliance.cli.verbs import Member, add_group
 from appliance.errors import WrongUsage
 

@@ -3,13 +3,12 @@
 import argparse
 from pathlib import Path
 
-from appliance.backup import check_backup, restore
 from appliance.cli.backup import told
-from appliance.cli.directory import add_directory, owned, settings_for
+from appliance.cli.flags import add_directory, owned, settings_for
 from appliance.datadir import DataDir
-from appliance.doctor import Doctor
-from appliance.image.store_record import with_recorded_stores, write_record
-from appliance.image.store_setup import store_directories
+from appliance.image.stores import store_directories, with_recorded_stores, write_record
+from appliance.maintenance.backup import check_backup, restore
+from appliance.maintenance.doctor import Doctor
 from appliance.values import now
 
 

@@ -4,8 +4,7 @@ import argparse
 from typing import Any
 
 from appliance.cli.client.administrators import add_yes, by_grant, check_remaining
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
-from appliance.cli.client.lookup import find_identity
+from appliance.cli.client.arguments import add_cloud, add_output, find_identity, session_of
 from appliance.cli.client.output import show_list
 from appliance.cli.client.session import Session
 from appliance.cli.verbs import Member, add_group

@@ -9,10 +9,10 @@ import time
 from types import FrameType
 
 from appliance import logs
-from appliance.cli import parent, preflight
+from appliance.cli import preflight, streams
 from appliance.cli.bundled import with_bundled_samples
 from appliance.cli.flags import add_settings, exposed_secrets, settings_of
-from appliance.cli.systemd import is_one_file
+from appliance.cli.machine import is_one_file
 from appliance.errors import ApplianceError, WrongUsage
 from appliance.settings import FIELDS, Settings
 from appliance.startup import StartupReport, bound
@@ -45,10 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGHUP, lambda number, frame: _reload(arguments, settings, appliance))
         if is_one_file():
-            parent.follow()
+            streams.follow()
         _print_report(report, settings)
         appliance.run()
-    parent.clean_up(started_by)
+    streams.clean_up(started_by)
     return 0
 
 

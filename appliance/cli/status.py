@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from appliance.cli.client.administrators import stale_password
 from appliance.cli.client.arguments import add_output
 from appliance.cli.client.calls import Http
 from appliance.cli.client.output import show_one, size_text
-from appliance.cli.stale_password import stale_password
-from appliance.cli.systemd import DATA_DIR, UNIT
+from appliance.cli.machine import DATA_DIR, UNIT
 from appliance.datadir import DataDir
 from appliance.errors import ApplianceError, Fatal
 from appliance.settings import load

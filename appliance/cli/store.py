@@ -3,18 +3,18 @@
 import argparse
 from typing import Any
 
-from appliance.api.appliance_v1.space import store_space
-from appliance.blobs.collect import Collector
+from appliance.api.appliance_v1.store import store_space
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.cli.client.arguments import add_output
 from appliance.cli.client.credentials import find
 from appliance.cli.client.output import show_list
 from appliance.cli.client.session import Session
-from appliance.cli.directory import OpenDirectory, add_directory, owned, settings_for
+from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
 from appliance.cli.verbs import Member, add_group
 from appliance.datadir import DataDir
-from appliance.jobs.upkeep import collectors
+from appliance.jobs.maintenance import collectors
 from appliance.settings import Settings
 
 _FIGURES = (

@@ -1,8 +1,15 @@
-"""The standard streams as a command finds them: perhaps closed, perhaps of an encoding that lacks characters."""
+"""The process and its surroundings: standard streams, signals, and the parent of the one-file program."""
 
+import ctypes
 import io
 import os
+import shutil
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 from appliance.errors import Fatal
@@ -78,3 +85,58 @@ class _Closed(io.RawIOBase):
 
     def _miss(self) -> NoReturn:
         raise Fatal(f"{self._name} is closed")
+
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(BaseException):
+    """A signal has asked the command to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Let the first such signal in the block raise `Ended`; the next one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # One that is ignored, as SIGHUP under nohup, stays so.
+    caught = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    for one in _ENDING:
+        if signal.getsignal(one) is _raise:
+            signal.signal(one, signal.SIG_DFL)
+    raise Ended(number)
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def follow() -> None:
+    """Have the kernel send SIGTERM when the process that started this one ends, by SIGKILL too."""
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:
+        # It was gone before the kernel could be told.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def clean_up(parent: int) -> None:
+    """Remove the unpacked program if `parent`, who would have done it, is gone. The last thing that is done."""
+    unpacked = getattr(sys, "_MEIPASS", "")
+    if unpacked and os.getppid() != parent:
+        shutil.rmtree(unpacked, ignore_errors=True)

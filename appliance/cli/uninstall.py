@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from appliance.cli.machine import Machine
-from appliance.cli.systemd import DATA_DIR, NAME, PROGRAM, SETTINGS, SYSUSERS, UNIT, UNPACK_DIR, WANTED
+from appliance.cli.machine import DATA_DIR, NAME, PROGRAM, SETTINGS, SYSUSERS, UNIT, UNPACK_DIR, WANTED, Machine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,11 +6,18 @@ from urllib.parse import quote
 
 from appliance import client_files
 from appliance.cli.client.administrators import add_yes, check_remaining, of_users
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.arguments import (
+    add_cloud,
+    add_domain,
+    add_output,
+    add_password,
+    domain_id,
+    find_identity,
+    new_password,
+    session_of,
+)
 from appliance.cli.client.credentials import data_directories
-from appliance.cli.client.lookup import find_identity
 from appliance.cli.client.output import say, show_list, show_one
-from appliance.cli.client.people import add_domain, add_password, domain_id, new_password
 from appliance.cli.client.session import Session, same_address
 from appliance.cli.verbs import Member, add_group
 from appliance.datadir import DataDir

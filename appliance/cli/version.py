@@ -1,12 +1,27 @@
-"""`version`: what this is and what it is made of."""
+"""`version`: the version of the appliance and of its parts."""
 
 import argparse
 import importlib
 import platform
+import ssl
+import zlib
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 
+from cryptography.hazmat.backends.openssl import backend
+
 from appliance import __version__
+from appliance.db.engine.sqlite import SQLITE_VERSION
+
+LIBRARIES = {
+    "openssl": ssl.OPENSSL_VERSION.split()[1],
+    "openssl-cryptography": backend.openssl_version_text().split()[1],
+    "sqlite": SQLITE_VERSION,
+    "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    "glibc": platform.libc_ver()[1] or "none",
+}
+"""Each with its version. Outgoing connections use the first OpenSSL; tokens, passwords and signatures the second."""
+
 
 _PARTS = (
     "blake3",

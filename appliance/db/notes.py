@@ -1,6 +1,6 @@
 """Notes that the appliance leaves itself: what has been done once and is not to be done again."""
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 
 
 class Notes:

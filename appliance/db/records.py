@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from appliance.db.database import Parameters, Row, Tx
+from appliance.db.engine.sqlite import Parameters, Row, Tx
 from appliance.errors import Invalid
 from appliance.values import TEXT_BYTES, fits
 

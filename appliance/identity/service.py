@@ -2,59 +2,43 @@
 
 from pathlib import Path
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.db.records import Filter, Record
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
-from appliance.identity.access_rules import permit
-from appliance.identity.administrators import administrators, has_password
-from appliance.identity.application_credentials import ApplicationCredentials
-from appliance.identity.assignment_list import AssignmentList
-from appliance.identity.assignments import Assignments
-from appliance.identity.authentication import Authentication
-from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap
-from appliance.identity.catalog import Catalog
-from appliance.identity.claims import SECOND
-from appliance.identity.compliance import Compliance
-from appliance.identity.consumers import Consumers
-from appliance.identity.credentials import Credentials
-from appliance.identity.domain_configs import DomainConfigs
-from appliance.identity.domains import Domains
-from appliance.identity.ec2_authentication import METHOD as EC2_METHOD
-from appliance.identity.ec2_authentication import Ec2Authentication
-from appliance.identity.ec2_credentials import Ec2Credentials
-from appliance.identity.endpoint_groups import EndpointGroups
-from appliance.identity.endpoint_triples import EndpointTriples
-from appliance.identity.endpoints import Endpoints
-from appliance.identity.grants import Grants
-from appliance.identity.groups import Groups
-from appliance.identity.hash_queue import HashQueue
-from appliance.identity.implied_roles import ImpliedRoles
-from appliance.identity.keyring import Keyring
-from appliance.identity.ledger import Ledger
-from appliance.identity.limits import Limits, RegisteredLimits
-from appliance.identity.member_role import MemberRole
-from appliance.identity.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
-from appliance.identity.once import Once
-from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
-from appliance.identity.policies import EndpointPolicies, Policies
-from appliance.identity.policy import NOTHING, Target, allowed, enforce
-from appliance.identity.project_endpoints import ProjectEndpoints
-from appliance.identity.projects import Projects
-from appliance.identity.receipts import METHODS, Receipts
-from appliance.identity.regions import Regions
-from appliance.identity.revocations import Revocations
-from appliance.identity.roles import Roles
-from appliance.identity.rules import RULES
-from appliance.identity.scopes import Scopes
-from appliance.identity.sealing import Sealer
-from appliance.identity.services import Services
-from appliance.identity.stamps import Stamps
-from appliance.identity.throttle import Allowed, Throttle
-from appliance.identity.token import Token
-from appliance.identity.tokens import Tokens
-from appliance.identity.totp import TotpMethod
-from appliance.identity.trusts import Trusts
-from appliance.identity.users import Users
+from appliance.identity.auth.authentication import METHODS, Authentication, Receipts
+from appliance.identity.auth.compliance import Compliance
+from appliance.identity.auth.ec2 import METHOD as EC2_METHOD
+from appliance.identity.auth.ec2 import Ec2Authentication
+from appliance.identity.auth.hash_queue import HashQueue
+from appliance.identity.auth.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
+from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
+from appliance.identity.auth.scopes import Scopes
+from appliance.identity.auth.throttle import Allowed, Throttle
+from appliance.identity.auth.totp import Once, TotpMethod
+from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, administrators, has_password
+from appliance.identity.catalog.catalog import Catalog
+from appliance.identity.catalog.entries import Endpoints, Regions, Services
+from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
+from appliance.identity.legacy.endpoints import EndpointTriples
+from appliance.identity.legacy.member_role import MemberRole
+from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
+from appliance.identity.policy.rules import RULES
+from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
+from appliance.identity.resources.assignments import AssignmentList, Assignments, Grants
+from appliance.identity.resources.credentials import Consumers, Credentials, Ec2Credentials
+from appliance.identity.resources.domain_configs import DomainConfigs
+from appliance.identity.resources.groups import Groups
+from appliance.identity.resources.limits import Limits, RegisteredLimits
+from appliance.identity.resources.policies import EndpointPolicies, Policies
+from appliance.identity.resources.projects import Domains, Projects
+from appliance.identity.resources.roles import ImpliedRoles, Roles
+from appliance.identity.resources.trusts import Trusts
+from appliance.identity.resources.users import Users
+from appliance.identity.store import Ledger
+from appliance.identity.tokens.keyring import Keyring, Sealer
+from appliance.identity.tokens.revocations import Revocations, Stamps
+from appliance.identity.tokens.token import SECOND, Token
+from appliance.identity.tokens.tokens import Tokens
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, SteadyClock, elapsed
 

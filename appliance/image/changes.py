@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.images import ImageRecord, LocationRecord
+from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden
 from appliance.image.draft import (
     check_characters,
@@ -14,10 +14,9 @@ from appliance.image.draft import (
     check_value,
     unique_tags,
 )
-from appliance.image.location_changes import LocationChanges
-from appliance.image.model import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE
+from appliance.image.locations.changes import LocationChanges
 from appliance.image.protections import Protections
-from appliance.image.rules import enforce, enforce_visibility
+from appliance.image.rules import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE, enforce, enforce_visibility
 from appliance.settings import Settings
 from appliance.values import Caller
 

@@ -7,19 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from appliance.blobs.index import Sealed
-from appliance.blobs.twins import MayKnow
-from appliance.db.database import Database, Tx
-from appliance.db.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
+from appliance.blobs.known_content import MayKnow
+from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
-from appliance.image.inspection import Inspection
-from appliance.image.intake import Limits, take_in
+from appliance.image.ingest import Inspection, Limits, take_in
 from appliance.image.members import Lookup
-from appliance.image.model import check_transition
 from appliance.image.quotas import Quotas
-from appliance.image.rules import allowed, enforce, not_found
+from appliance.image.rules import allowed, check_transition, enforce, not_found
 from appliance.image.signature import Signatures, Verifier
 from appliance.image.stores import Store, Stores
-from appliance.image.web_content import Web
+from appliance.image.web.content import Web
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, Clock, Content, Source
 

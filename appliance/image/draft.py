@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from appliance.db.images import ImageRecord
+from appliance.db.image.images import ImageRecord
 from appliance.errors import Forbidden, Invalid, LimitExceeded
-from appliance.image.model import INTEGER_LIMIT, INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE
+from appliance.image.rules import INTEGER_LIMIT, INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE
 from appliance.settings import Settings
 from appliance.values import TEXT_BYTES, Caller, Micros, beyond_bmp, fits, is_uuid, new_uuid
 

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from appliance.db.image_pages import FILTER_COLUMNS, SORT_KEYS, Condition, PageQuery, complete_sort
+from appliance.db.image.pages import FILTER_COLUMNS, SORT_KEYS, Condition, PageQuery, complete_sort
 from appliance.errors import Invalid
-from appliance.image.model import VISIBILITIES
+from appliance.image.rules import VISIBILITIES
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, parse_time
 

@@ -2,9 +2,9 @@
 
 from typing import Any, Protocol
 
-from appliance.db.database import Database
-from appliance.db.image_members import MemberRecord, MemberRows
-from appliance.db.images import ImageRecord
+from appliance.db.engine.sqlite import Database
+from appliance.db.image.images import ImageRecord
+from appliance.db.image.members import MemberRecord, MemberRows
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.image.draft import check_characters
 from appliance.image.rules import enforce

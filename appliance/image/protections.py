@@ -9,9 +9,9 @@ from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.db.images import ImageRecord
+from appliance.db.image.images import ImageRecord
 from appliance.errors import Forbidden, WrongUsage
-from appliance.image.model import INTERNAL
+from appliance.image.rules import INTERNAL
 from appliance.patterns import OperatorPattern
 from appliance.settings import Settings
 from appliance.values import Caller

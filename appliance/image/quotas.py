@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from appliance.db.database import Database, Tx
-from appliance.db.image_usage import usage
+from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.image.contents import usage
 from appliance.errors import LimitExceeded
 from appliance.settings import Settings
 from appliance.values import MIB

@@ -1,10 +1,76 @@
-"""Who may do what to an image: one table, and the one place that chooses between "not found" and "forbidden"."""
+"""An image as the rest sees it, and the rules of who may do what with it in which status."""
 
 from dataclasses import dataclass
 
-from appliance.db.images import ImageRecord
-from appliance.errors import Forbidden, NotFound
+from appliance.db.image.images import ImageRecord
+from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.values import Caller
+
+VISIBILITIES = ("private", "shared", "community", "public")
+
+# state → the states that may follow it. Whatever is not listed here can't happen.
+TRANSITIONS: dict[str, tuple[str, ...]] = {
+    "queued": ("saving", "uploading", "importing", "active", "killed", "deleted"),
+    "saving": ("active", "killed", "deleted", "queued"),
+    "uploading": ("importing", "queued", "deleted"),
+    "importing": ("active", "deleted", "queued"),
+    "active": ("pending_delete", "deleted", "deactivated"),
+    "deactivated": ("active", "deleted"),
+    "pending_delete": ("deleted", "active"),
+    "killed": ("deleted",),
+}
+
+# The formats may change only as long as no bytes depend on them.
+FORMAT_CHANGES = ("queued", "importing")
+
+INTERNAL = "os_glance"
+"""Properties whose names begin so belong to the service."""
+
+IMPORT_LOCK = "os_glance_import_task"
+IMPORTING_TO = "os_glance_importing_to_stores"
+FAILED_IMPORT = "os_glance_failed_import"
+
+RESERVED = frozenset({"location", "deleted", "deleted_at"})
+LINKS = frozenset({"direct_url", "self", "file", "schema", "stores"})
+READ_ONLY = frozenset(
+    {
+        "created_at",
+        "updated_at",
+        "status",
+        "checksum",
+        "size",
+        "virtual_size",
+        "direct_url",
+        "self",
+        "file",
+        "schema",
+        "id",
+        "os_hash_algo",
+        "os_hash_value",
+    }
+)
+# What a client may set; everything else that is not named above is an extra property.
+SETTABLE = frozenset(
+    {
+        "name",
+        "visibility",
+        "protected",
+        "os_hidden",
+        "owner",
+        "disk_format",
+        "container_format",
+        "min_disk",
+        "min_ram",
+    }
+)
+NAME_LIMIT = 255
+INTEGER_LIMIT = 2**31 - 1
+
+
+def check_transition(now: str, then: str) -> None:
+    """Raise `Conflict` if an image can't go from one state to the other."""
+    if then not in TRANSITIONS.get(now, ()):
+        raise Conflict(f"Image status transition from {now} to {then} is not allowed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,35 +5,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from appliance.db.database import Database, Tx
-from appliance.db.image_pages import page
-from appliance.db.images import ImageRecord, ImageRows
+from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.image.images import ImageRecord, ImageRows
+from appliance.db.image.pages import page
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound
-from appliance.image.cache import ImageCache
-from appliance.image.cache_files import CacheFiles
+from appliance.image.cache.cache import ImageCache
+from appliance.image.cache.files import CacheFiles
 from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
+from appliance.image.deletion import PendingDeletes, as_it_was, obituary, recover
 from appliance.image.draft import check_characters, draft
-from appliance.image.imports import FindImageService, Imports
+from appliance.image.imports.requests import FindImageService, Imports, TaskImports
+from appliance.image.imports.tasks import Tasks
 from appliance.image.listing import PAGE_BYTES, Parameters, page_query
-from appliance.image.location_changes import LocationChanges
-from appliance.image.locations import Locations
+from appliance.image.locations.changes import LocationChanges
+from appliance.image.locations.locations import Locations
 from appliance.image.members import Members
-from appliance.image.model import NAME_LIMIT, TRANSITIONS
-from appliance.image.obituary import as_it_was, obituary
-from appliance.image.pending import PendingDeletes
 from appliance.image.protections import Protections
 from appliance.image.quotas import FindLimits, Quota, Quotas
-from appliance.image.recovery import recover
-from appliance.image.rules import allowed, enforce, enforce_create, enforce_list, not_found, visible
+from appliance.image.rules import (
+    NAME_LIMIT,
+    TRANSITIONS,
+    allowed,
+    enforce,
+    enforce_create,
+    enforce_list,
+    not_found,
+    visible,
+)
 from appliance.image.stores import Stores
-from appliance.image.task_imports import TaskImports
-from appliance.image.tasks import Tasks
-from appliance.image.web_cache import WebCache
-from appliance.image.web_content import Web
-from appliance.image.web_filter import UriFilter
-from appliance.image.web_pace import Patience
-from appliance.image.web_source import Fetcher
+from appliance.image.web.addresses import UriFilter
+from appliance.image.web.content import Web, WebCache
+from appliance.image.web.source import Fetcher, Patience
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Source
 

@@ -1,7 +1,8 @@
-"""Signed images: their data has to fit the signature in their properties, by a certificate of the operator's."""
+"""Checks of an image's bytes: digests of the store, signatures of their owner."""
 
 import base64
 import binascii
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,34 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa, utils
 
-from appliance.db.images import ImageRecord
-from appliance.errors import Invalid
+from appliance.db.image.images import ImageRecord
+from appliance.errors import Corrupt, Invalid
 from appliance.settings import Settings
 from appliance.values import is_uuid
+
+
+class ImageDigest:
+    """The best digest that the image has; one without any lets everything pass."""
+
+    def __init__(self, image: ImageRecord) -> None:
+        self._expected: str | None = None
+        algorithm = image.os_hash_algo or "md5"
+        if image.os_hash_value and algorithm in hashlib.algorithms_available:
+            self._expected = image.os_hash_value
+        elif image.checksum:
+            algorithm, self._expected = "md5", image.checksum
+        self._hash = hashlib.new(algorithm if self._expected else "md5", usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        """The next bytes."""
+        if self._expected is not None:
+            self._hash.update(data)
+
+    def check(self) -> None:
+        """All bytes have come. Raises `Corrupt`."""
+        if self._expected is not None and self._hash.hexdigest() != self._expected.lower():
+            raise Corrupt("The data is not what the image's digest says.")
+
 
 SIGNATURE = "img_signature"
 HASH_METHOD = "img_signature_hash_method"

@@ -17,13 +17,12 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.utilities import BadRequest, Error
 
 from appliance.errors import ClientVanished, LimitExceeded
-from appliance.server.answer import AppAnswer, ErrorAnswer, Outgoing
-from appliance.server.chunks import BadFraming
-from appliance.server.crowd import origin
+from appliance.server.body import BadFraming
+from appliance.server.context import Hub
 from appliance.server.download import Download
-from appliance.server.hub import Hub
-from appliance.server.parser import Request
-from appliance.server.strict import RequestTimeout
+from appliance.server.limits import origin
+from appliance.server.parser import Request, RequestTimeout
+from appliance.server.response import AppAnswer, ErrorAnswer, Outgoing
 from appliance.values import MIB
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from waitress.server import TcpWSGIServer
 
 from appliance.errors import Fatal
 from appliance.server.channel import Channel
-from appliance.server.hub import Hub
+from appliance.server.context import Hub
 from appliance.server.limits import Limits
 from appliance.values import KIB, Uploader
 

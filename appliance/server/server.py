@@ -6,10 +6,9 @@ import resource
 import time
 from collections.abc import Sequence
 
-from appliance.server.hub import Hub
+from appliance.server.context import Hub, Loop
 from appliance.server.limits import Limits
 from appliance.server.listener import Listener, Port, adjustments
-from appliance.server.loop import Loop
 
 _log = logging.getLogger(__name__)
 

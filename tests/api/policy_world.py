@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from appliance.api.appliance_v1.images import ImageUpkeepRoutes
-from appliance.api.appliance_v1.space import SpaceRoutes
-from appliance.api.identity_v2 import routes as identity_v2
+from appliance.api.appliance_v1.store import ImageUpkeepRoutes, SpaceRoutes
+from appliance.api.http.service import Route, Service
 from appliance.api.identity_v3 import routes as identity_v3
-from appliance.api.image_v1 import routes as image_v1
-from appliance.api.image_v2 import metadefs
+from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
-from appliance.api.service import Route, Service
+from appliance.api.legacy.identity_v2 import routes as identity_v2
+from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.datadir import DataDir
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
+from appliance.image.legacy.images import OldImages
 from appliance.image.metadefs.catalog import Metadefs
-from appliance.image.old_api.service import OldImages
 from appliance.image.service import Images
-from appliance.image.store_setup import open_stores
+from appliance.image.stores import open_stores
 from appliance.settings import Settings
 from appliance.values import now
 from tests.api.identity_v3.client import Client, start
@@ -144,7 +143,7 @@ class World:
         self.images = Images(self.db, self.stores, settings, now, lambda *_: None, lambda _: {})
         self.images.recover()
         more = (
-            *metadefs.routes(Metadefs(self.db, settings, now), settings),
+            *metadef_items.routes(Metadefs(self.db, settings, now), settings),
             *ImageUpkeepRoutes(self.images).routes(),
             *SpaceRoutes(self.images, {}, lambda _: True).routes(),
         )

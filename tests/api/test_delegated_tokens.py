@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from appliance.api.identity_v2 import routes as v2
-from appliance.db.database import Database
-from appliance.identity.totp import passcode
+from appliance.api.legacy.identity_v2 import routes as v2
+from appliance.db.engine.sqlite import Database
+from appliance.identity.auth.totp import passcode
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, password_auth, start
 from tests.api.identity_v3.scenarios import filled

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from appliance import errors
-from appliance.api import faults
-from appliance.api.exchange import Reply
+from appliance.api.http import error_responses
+from appliance.api.http.messages import Reply
 
 ABSTRACT = {errors.ApplianceError, errors.Refusal, errors.Failure}
 OPERATOR = {errors.Fatal, errors.WrongUsage}
@@ -20,7 +20,7 @@ KINDS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_domain_error_has_a_row(kind: type[Exception]) -> None:
-    assert any(base in faults.TABLE for base in kind.__mro__), f"{kind.__name__} has no status code"
+    assert any(base in error_responses.TABLE for base in kind.__mro__), f"{kind.__name__} has no status code"
 
 
 def text_of(reply: Reply) -> str:
@@ -42,7 +42,7 @@ def text_of(reply: Reply) -> str:
     ],
 )
 def test_image_errors_follow_accept(accept: str | None, kind: str | None) -> None:
-    reply = faults.image_fault(errors.NotFound("No image <x> found"), accept)
+    reply = error_responses.image_fault(errors.NotFound("No image <x> found"), accept)
     assert reply.status == 404
     content_type = dict(reply.headers).get("Content-Type", "")
     assert content_type.startswith(kind) if kind else content_type == ""
@@ -50,31 +50,31 @@ def test_image_errors_follow_accept(accept: str | None, kind: str | None) -> Non
 
 
 def test_an_image_error_in_json_has_webobs_three_keys() -> None:
-    reply = faults.image_fault(errors.Conflict("taken"), "application/json")
+    reply = error_responses.image_fault(errors.Conflict("taken"), "application/json")
     assert reply.body == {"message": "taken<br /><br />\n\n\n", "code": "409 Conflict", "title": "Conflict"}
 
 
 def test_an_image_error_in_text_keeps_the_sentence_on_its_own_line() -> None:
-    reply = faults.image_fault(errors.Forbidden("You may not."), None)
+    reply = error_responses.image_fault(errors.Forbidden("You may not."), None)
     assert reply.body.splitlines()[:3] == ["403 Forbidden", "", "You may not."]
 
 
 def test_an_image_error_in_html_is_escaped() -> None:
-    assert "&lt;script&gt;" in faults.image_fault(errors.Invalid("<script>"), "*/*").body
+    assert "&lt;script&gt;" in error_responses.image_fault(errors.Invalid("<script>"), "*/*").body
 
 
 def test_an_identity_error_has_keystones_object() -> None:
-    reply = faults.identity_fault(errors.Conflict("taken"), "http://h:5000")
+    reply = error_responses.identity_fault(errors.Conflict("taken"), "http://h:5000")
     assert reply.body == {"error": {"code": 409, "message": "taken", "title": "Conflict"}}
 
 
 def test_an_identity_401_says_nothing_but_where_to_go() -> None:
-    reply = faults.identity_fault(errors.Unauthenticated("user bob has a wrong password"), "http://h:5000")
+    reply = error_responses.identity_fault(errors.Unauthenticated("user bob has a wrong password"), "http://h:5000")
     assert dict(reply.headers)["WWW-Authenticate"] == 'Keystone uri="http://h:5000/v3"'
     assert "bob" not in text_of(reply)
 
 
-@pytest.mark.parametrize("render", [faults.image_fault, faults.identity_fault])
+@pytest.mark.parametrize("render", [error_responses.image_fault, error_responses.identity_fault])
 def test_an_unexpected_error_keeps_its_detail_to_itself(render: object) -> None:
     reply = render(ZeroDivisionError("secret"), "application/json")  # type: ignore[operator]
     assert reply.status == 500

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.service import ANY_TOKEN, Route
-from appliance.db.database import Database
-from appliance.identity.rules import RULES as IDENTITY
-from appliance.image.metadefs.rules import RULES as METADEFS
+from appliance.api.http.service import ANY_TOKEN, Route
+from appliance.db.engine.sqlite import Database
+from appliance.identity.policy.rules import RULES as IDENTITY
+from appliance.image.metadefs.access import RULES as METADEFS
 from appliance.image.rules import POLICIES as IMAGE
 from tests.api.policy_world import CALLERS, SERVICES, World
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.proxy import BehindProxies, TrustedProxies
-from appliance.api.uploaders import Uploaders
+from appliance.api.http.admission import Uploaders
+from appliance.api.http.proxy import BehindProxies, TrustedProxies
 from appliance.errors import Unauthenticated
 from appliance.values import Caller, Uploader
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.exchange import JSON_LIMIT, Reply, Request
-from appliance.api.service import ANY_TOKEN, Route, Service
+from appliance.api.http.messages import JSON_LIMIT, Reply, Request
+from appliance.api.http.service import ANY_TOKEN, Route, Service
 from appliance.errors import ApplianceError, Forbidden, Invalid, LimitExceeded, Unauthenticated
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.blobs.durable import Bytes, Disk
-from appliance.db.database import Database, Tx
+from appliance.db.engine.sqlite import Database, Tx
 
 
 class FailingDisk(Disk):

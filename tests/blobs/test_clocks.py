@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.collect import HOUR, Collector
+from appliance.blobs.garbage_collection import HOUR, Collector
 from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.values import KIB, Micros, SteadyClock, now
 from tests.blobs.world import noise
 

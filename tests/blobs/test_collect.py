@@ -3,7 +3,7 @@
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.collect import HOUR, Collector
+from appliance.blobs.garbage_collection import HOUR, Collector
 from appliance.blobs.verify import verify
 from appliance.errors import NotFound
 from appliance.values import KIB, MIB

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.collect import Collector
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
+from appliance.db.blocks.index import BlockIndex
 from appliance.errors import NotFound
 from appliance.values import KIB, MIB
 from tests.blobs.disks import AfterCrash, Op, RecordingDatabase, RecordingDisk, crash

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.collect import Collector
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.verify import verify
 from appliance.errors import Failure, StorageFault, StorageFull
 from appliance.values import KIB, MIB

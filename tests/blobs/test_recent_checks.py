@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs import recent_checks
-from appliance.blobs.recent_checks import RecentChecks
+from appliance.blobs import block_reader
+from appliance.blobs.block_reader import RecentChecks
 from appliance.errors import Corrupt
 from appliance.values import MIB
 from tests.blobs.test_scrub import flip
@@ -102,7 +102,7 @@ def test_a_run_is_trusted_for_half_of_its_time_at_least() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_checks, "_MOST", 10)
+    monkeypatch.setattr(block_reader, "_MOST", 10)
     checks = checks_at(Monotonic())
     for number in range(35):
         checks.add("run", number, 1)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.collect import Collector
 from appliance.blobs.durable import Bytes, Disk
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.rebuild import Rebuilder
 from appliance.blobs.verify import verify
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.values import KIB, MIB
 from tests.blobs.world import World, noise, text, world_in
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.collect import Collector
+from appliance.blobs.garbage_collection import Collector
 from appliance.blobs.scrub import Scrubber
 from appliance.values import KIB
 from tests.blobs.world import World, noise, text

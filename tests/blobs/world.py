@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.blobs.block_reader import RecentChecks
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.collect import Collector, Step
 from appliance.blobs.durable import Disk
-from appliance.blobs.recent_checks import RecentChecks
+from appliance.blobs.garbage_collection import Collector, Step
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.values import KIB, FileRange
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli.systemd import DATA_DIR, SETTINGS, SYSUSERS, UNIT, WANTED, Service, unit
+from appliance.cli.machine import DATA_DIR, SETTINGS, SYSUSERS, UNIT, WANTED, Service, unit
 from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT, Appliance
 

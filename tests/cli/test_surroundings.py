@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.client.arguments import new_password
 from appliance.cli.client.calls import Refused, Unreachable
-from appliance.cli.client.people import new_password
 from tests.cli.conftest import Program
 from tests.e2e.conftest import Appliance
 from tests.waiting import eventually

@@ -9,8 +9,8 @@ import pytest
 
 from appliance.blobs.index import MAX_EXTENT_BLOCKS, Item, NewBlock, Sealed, Stretch, extents_of
 from appliance.blobs.segment_format import HOLE
-from appliance.db.blocks import BlockIndex
-from appliance.db.database import Database
+from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.sqlite import Database
 from appliance.errors import Corrupt, NotFound, Unavailable
 from appliance.values import KIB
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.database import Database, IntegrityError, copy_database
+from appliance.db.engine.sqlite import Database, IntegrityError, copy_database
 from appliance.errors import Corrupt, Fatal, Invalid, Unavailable
 
 

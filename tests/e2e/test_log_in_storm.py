@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from appliance.api.identity_v2.routes import build as build_v2
-from appliance.api.mount import Mount
-from appliance.api.proxy import BehindProxies, TrustedProxies
-from appliance.db.database import Database
-from appliance.identity.hash_queue import HashQueue
+from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
+from appliance.api.legacy.identity_v2.routes import build as build_v2
+from appliance.db.engine.sqlite import Database
+from appliance.identity.auth.hash_queue import HashQueue
 from appliance.server.limits import Limits
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Client, password_auth, start

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from appliance.identity.access_rules import permit
+from appliance.identity.resources.application_credentials import permit
 
 
 def matches(rule: str, path: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.errors import Unauthenticated
-from appliance.identity.ec2_signatures import check_ec2, check_s3
+from appliance.identity.auth.ec2 import check_ec2, check_s3
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

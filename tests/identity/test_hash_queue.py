@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from appliance.errors import ClientVanished, TooManyRequests
-from appliance.identity.hash_queue import HashQueue
+from appliance.identity.auth.hash_queue import HashQueue
 from appliance.values import Client, current_client
 
 _PATIENCE = 20.0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from appliance.errors import Unavailable
-from appliance.identity.keystone_client import KeystoneClient
+from appliance.identity.remote.keystone_client import KeystoneClient
 from appliance.settings import Settings
 from tests.api.image_v2.web import Page, web_server
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from appliance.errors import Fatal, Invalid
-from appliance.identity.keyring import Keyring
-from appliance.identity.passwords import DEFAULT_COST, Cost, Passwords
-from appliance.identity.totp import passcode
+from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
+from appliance.identity.auth.totp import passcode
+from appliance.identity.tokens.keyring import Keyring
 
 CHEAP = Cost(n=16, r=1, p=1)
 SEED = base64.b32encode(b"12345678901234567890").decode()

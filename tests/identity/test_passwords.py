@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from appliance.errors import Invalid
-from appliance.identity.passwords import Cost, Passwords
+from appliance.identity.auth.passwords import Cost, Passwords
 
 CHEAP = Cost(n=16, r=1, p=1)
 LONG = "é" * 40

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import Corrupt, Fatal
-from appliance.identity.sealing import Sealer
+from appliance.identity.tokens.keyring import Sealer
 
 
 def test_what_was_sealed_is_opened_after_a_restart(tmp_path: Path) -> None:

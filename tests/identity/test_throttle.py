@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from appliance.errors import NotFound, TooManyRequests, Unauthenticated
-from appliance.identity.throttle import Allowed, Throttle, network_of
+from appliance.identity.auth.throttle import Allowed, Throttle, network_of
 
 ALLOWED = Allowed(pair=3, account=12, address=20, delay=60)
 

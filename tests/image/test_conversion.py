@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import LimitExceeded, StorageFull, Unavailable, UnsupportedFormat
-from appliance.image.conversion import Converter
-from appliance.image.intake import Limits
-from appliance.image.workspace import Workspace
+from appliance.image.conversion import Converter, Workspace
+from appliance.image.ingest import Limits
 from appliance.settings import Settings
 from appliance.values import KIB, MIB
 from tests.waiting import eventually

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import Invalid, LimitExceeded, StorageFull, Unavailable, UnsupportedFormat
+from appliance.image.conversion import Workspace
 from appliance.image.decompression import Decompressed
-from appliance.image.import_plugins import Plugins
-from appliance.image.import_sources import Offer
-from appliance.image.intake import Limits
-from appliance.image.workspace import Workspace
+from appliance.image.imports.plugins import Plugins
+from appliance.image.imports.sources import Offer
+from appliance.image.ingest import Limits
 from appliance.settings import Settings
 from appliance.values import GIB, KIB, MIB, Caller
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from appliance.image.import_queue import ImportQueue
+from appliance.image.imports.queue import ImportQueue
 
 
 def blocking(gate: threading.Event, begun: threading.Semaphore) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import pytest
 from oslo_utils.imageutils import format_inspector
 
 from appliance.errors import UnsupportedFormat
-from appliance.image.inspection import Inspection
+from appliance.image.ingest import Inspection
 from appliance.values import KIB, MIB
 from tests.image.odd_images import IMAGES, gpt, iso, luks, qcow2, vdi, vhd, vhdx, vmdk
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.errors import Invalid, NotFound
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.namespaces import NEWEST_FIRST, NamespaceFilter

@@ -19,10 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from appliance.errors import Unavailable
-from appliance.image.web_filter import UriFilter
-from appliance.image.web_names import MOST_LOOKUPS, Resolver
-from appliance.image.web_pace import Patience, TooSlow
-from appliance.image.web_source import WebSource
+from appliance.image.web.addresses import MOST_LOOKUPS, Resolver, UriFilter
+from appliance.image.web.source import Patience, TooSlow, WebSource
 from appliance.settings import Settings
 from tests.api.image_v2.client import Cloud
 from tests.waiting import eventually

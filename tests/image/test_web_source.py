@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from appliance.errors import Invalid, Unavailable
-from appliance.image.web_filter import UriFilter
-from appliance.image.web_pace import Patience
-from appliance.image.web_source import WebSource
+from appliance.image.web.addresses import UriFilter
+from appliance.image.web.source import Patience, WebSource
 from appliance.settings import Settings
 from tests.api.image_v2.web import Page, web_server
 

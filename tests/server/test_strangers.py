@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.errors import LimitExceeded
-from appliance.server.crowd import origin
+from appliance.server.limits import origin
 from appliance.values import Uploader
 from tests.server.conftest import Client
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from appliance.server.turns import TurnPool
+from appliance.server.pool import TurnPool
 from tests.waiting import eventually
 
 _PATIENCE = 20.0

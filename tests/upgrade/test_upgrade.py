@@ -13,9 +13,9 @@ import pytest
 from sqlite_utils import Database as Raw
 from sqlite_utils import Migrations
 
-from appliance.db import database
-from appliance.db.database import Database
-from appliance.db.migrations import STEPS
+from appliance.db.engine import sqlite
+from appliance.db.engine.sqlite import Database
+from appliance.db.migrations.steps import STEPS
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
 from tests.e2e.conftest import Appliance
@@ -96,7 +96,7 @@ def test_a_failed_upgrade_leaves_the_old_state(kept: Path, monkeypatch: pytest.M
     before = contents(path)
     assert any('INSERT INTO "images"' in line for line in before)
     with monkeypatch.context() as future:
-        future.setattr(database, "migrations", with_steps(("9998_wings", grow), ("9999_stumble", stumble)))
+        future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow), ("9999_stumble", stumble)))
         with pytest.raises(Fatal, match=r"could not be brought up to this version \(no such function.*as it was"):
             Database(path)
     assert contents(path) == before
@@ -106,7 +106,7 @@ def test_a_failed_upgrade_leaves_the_old_state(kept: Path, monkeypatch: pytest.M
 def test_a_finished_upgrade_can_not_be_undone(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = kept / "data/appliance.db"
     with monkeypatch.context() as future:
-        future.setattr(database, "migrations", with_steps(("9998_wings", grow)))
+        future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow)))
         Database(path).close()
     after = contents(path)
     said = Program(tmp_path)("serve", "--data-dir", kept / "data", "--image-port", "0", "--identity-port", "0", code=1)

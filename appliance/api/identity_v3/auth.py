@@ -1,11 +1,18 @@
-"""/v3/auth/…: which scopes the holder of a token may ask for, and its catalog."""
+"""/v3/auth: tokens, what a token may be scoped to, EC2 and S3 signatures, revocation events."""
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers
-from appliance.api.identity_v3.views import shown_domain, shown_project
-from appliance.errors import Forbidden
+from typing import Any
+
+from appliance.api.http.messages import Reply, Request
+from appliance.api.identity_v3.dialect import HEADER
+from appliance.api.identity_v3.presentation import Answers, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.schemas import AUTH, json_object
+from appliance.api.identity_v3.targets import Chosen
+from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from appliance.identity.auth.ec2 import Check, check_ec2, check_s3
+from appliance.identity.policy.checks import Target
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Named, Token
+from appliance.values import micros_text, parse_time
 
 
 class Auth:
@@ -37,3 +44,184 @@ class Auth:
         rendered = self._identity.catalog.rendered(self._answers.addresses(request), token.project.id, token.user.id)
         links = {"self": self._answers.url(request, "auth/catalog")}
         return Reply(200, {"catalog": rendered, "links": links})
+
+
+_ACCESS_RULES_VERSION = 1.0
+
+
+class Tokens:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def issue(self, request: Request[Token]) -> Reply:
+        """POST /v3/auth/tokens"""
+        auth = json_object(request).get("auth")
+        if not isinstance(auth, dict):
+            raise Invalid("Expecting to find auth in request body.")
+        AUTH.check(auth)
+        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
+        return self._shown(request, token, 201)
+
+    def show(self, request: Request[Token]) -> Reply:
+        """GET and HEAD /v3/auth/tokens"""
+        return self._shown(request, request.loaded, 200)
+
+    def revoke(self, request: Request[Token]) -> Reply:
+        """DELETE /v3/auth/tokens"""
+        self._identity.tokens.revoke(request.loaded, cascade=switch(request.arg("cascade") or "yes"))
+        return done()
+
+    def revoked_by_id(self, request: Request[Token]) -> Reply:
+        """GET /v3/auth/tokens/OS-PKI/revoked, which stateless tokens can't answer."""
+        raise Forbidden("Tokens are not stored, so there is no list of revoked ones.")
+
+    def certificates(self, request: Request[Token]) -> Reply:
+        """GET /v3/OS-SIMPLE-CERT/ca and /certificates, gone with PKI tokens."""
+        raise Gone("PKI tokens are no more.")
+
+    def _shown(self, request: Request[Token], token: Token, status: int) -> Reply:
+        body = token_body(token)
+        if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
+            body["catalog"] = self._identity.catalog.rendered(
+                self._answers.addresses(request), token.project_id, token.user.id
+            )
+        return Reply(status, {"token": body}, [("X-Subject-Token", token.text)])
+
+
+def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
+    """The token of `X-Subject-Token`, if the asking service knows how to treat it. Raises `NotFound`."""
+    subject = _subject(identity, request, switch(request.arg("allow_expired") or "no"))
+    credential = subject.application_credential
+    if credential is not None and credential.access_rules and not _knows_access_rules(request):
+        raise NotFound("The asking service does not know access rules.")
+    policy = "identity:check_token" if request.method == "HEAD" else "identity:validate_token"
+    return Chosen(policy, {"token.user_id": subject.user.id})
+
+
+def revoked_subject(identity: Identity, request: Request[Token]) -> Target:
+    """The token of `X-Subject-Token`. Raises `NotFound`."""
+    return {"token.user_id": _subject(identity, request).user.id}
+
+
+def _subject(identity: Identity, request: Request[Token], allow_expired: bool = False) -> Token:
+    """Validated once: the handler finds it in `request.loaded`."""
+    text = request.header("x-subject-token")
+    if not text:
+        raise NotFound("There is no token in X-Subject-Token.")
+    try:
+        token = identity.tokens.validate(text, allow_expired=allow_expired)
+    except Unauthenticated as error:
+        raise NotFound("Could not find token.") from error
+    request.loaded = token
+    return token
+
+
+def _knows_access_rules(request: Request[Token]) -> bool:
+    try:
+        return float(request.header("openstack-identity-access-rules") or "0") >= _ACCESS_RULES_VERSION
+    except ValueError:
+        return False
+
+
+def token_body(token: Token) -> dict[str, Any]:
+    """A token as clients see it, without the catalog."""
+    expires_at = token.user.password_expires_at
+    body: dict[str, Any] = {
+        "methods": list(token.methods),
+        "user": {
+            "domain": _named(token.user.domain),
+            "id": token.user.id,
+            "name": token.user.name,
+            "password_expires_at": None if expires_at is None else micros_text(expires_at).removesuffix("Z"),
+        },
+        "audit_ids": list(token.audit_ids),
+        "expires_at": micros_text(token.expires_at),
+        "issued_at": micros_text(token.issued_at),
+    }
+    if token.scoped:
+        body["roles"] = [_named(role) for role in token.roles]
+    if token.system:
+        body["system"] = {"all": True}
+    elif token.domain is not None:
+        body["domain"] = _named(token.domain)
+    elif token.project is not None:
+        project = token.project
+        body["project"] = {"domain": _named(project.domain), "id": project.id, "name": project.name}
+        if token.trust is None:
+            body["is_domain"] = project.is_domain
+    _add_delegation(body, token)
+    return body
+
+
+def _add_delegation(body: dict[str, Any], token: Token) -> None:
+    trust, credential = token.trust, token.application_credential
+    if trust is not None:
+        body["OS-TRUST:trust"] = {
+            "id": trust.id,
+            "impersonation": trust.impersonation,
+            "trustor_user": {"id": trust.trustor_user_id},
+            "trustee_user": {"id": trust.trustee_user_id},
+        }
+    if credential is not None:
+        shown = {"id": credential.id, "name": credential.name, "restricted": not credential.unrestricted}
+        if credential.access_rules:
+            shown["access_rules"] = list(credential.access_rules)
+        body["application_credential"] = shown
+
+
+def _named(thing: Named) -> dict[str, str]:
+    return {"id": thing.id, "name": thing.name}
+
+
+class Ec2Tokens:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def ec2(self, request: Request[Token]) -> Reply:
+        """POST /v3/ec2tokens"""
+        token = self._authenticated(request, check_ec2)
+        return Reply(200, self._body(request, token), [("X-Subject-Token", token.text)])
+
+    def s3(self, request: Request[Token]) -> Reply:
+        """POST /v3/s3tokens — without the token itself: a presigned address must not become one."""
+        return Reply(200, self._body(request, self._authenticated(request, check_s3)))
+
+    def _authenticated(self, request: Request[Token], check: Check) -> Token:
+        return self._identity.ec2_authentication.authenticate(json_object(request), check)
+
+    def _body(self, request: Request[Token], token: Token) -> dict[str, object]:
+        addresses = self._answers.addresses(request)
+        catalog = self._identity.catalog.rendered(addresses, token.project_id, token.user.id)
+        return {"token": {**token_body(token), "catalog": catalog}}
+
+
+_SUBJECTS = {
+    "user": "user_id",
+    "project": "project_id",
+    "domain": "domain_id",
+    "audit": "audit_id",
+    "chain": "audit_chain_id",
+}
+
+
+class RevocationEvents:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/OS-REVOKE/events"""
+        since = 0
+        if request.arg("since"):
+            try:
+                since = parse_time(request.arg("since") or "")
+            except (ValueError, OverflowError) as error:
+                raise Invalid("since is not a time in ISO 8601.") from error
+        events = [
+            {_SUBJECTS[kind]: subject, "issued_before": micros_text(at), "revoked_at": micros_text(at)}
+            for kind, subject, at in self._identity.revocations.since(since)
+        ]
+        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        return Reply(200, {"events": events, "links": links})

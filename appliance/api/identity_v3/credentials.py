@@ -1,16 +1,26 @@
-"""/v3/credentials: secrets for other ways of signing in, seen by their owner and by who may see everything."""
+"""Stored secrets and documents: credentials, EC2 credentials, OAuth consumers, policies."""
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers, done
-from appliance.api.identity_v3.bodies import member
+from typing import Any
+
+from appliance.api.http.messages import Reply, Request
 from appliance.api.identity_v3.delegation import refuse_delegated
-from appliance.api.identity_v3.listing import Lists
-from appliance.api.identity_v3.schemas_catalog import CREDENTIAL_CREATE, CREDENTIAL_UPDATE, EC2_CREDENTIAL_CREATE
+from appliance.api.identity_v3.presentation import Answers, Lists, done
+from appliance.api.identity_v3.schemas import json_object, member
+from appliance.api.identity_v3.schemas_catalog import (
+    CONSUMER_CREATE,
+    CONSUMER_UPDATE,
+    CREDENTIAL_CREATE,
+    CREDENTIAL_UPDATE,
+    EC2_CREDENTIAL_CREATE,
+    POLICY_CREATE,
+    POLICY_UPDATE,
+)
 from appliance.api.identity_v3.targets import credential_target
 from appliance.db.records import Record
-from appliance.identity.credentials import EC2
+from appliance.errors import NotFound
+from appliance.identity.resources.credentials import EC2
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 
 
 class Credentials:
@@ -65,3 +75,128 @@ def new_credential(request: Request[Token]) -> Record:
     if credential["type"] == EC2:
         EC2_CREDENTIAL_CREATE.check(credential)
     return credential
+
+
+_SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
+
+
+class Ec2Credentials:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def list(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/credentials/OS-EC2"""
+        refuse_delegated(request.caller)
+        self._identity.users.get(user_id)
+        found = [self._shown(request, credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
+        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        return Reply(200, {"credentials": found, "links": links})
+
+    def create(self, request: Request[Token], user_id: str) -> Reply:
+        """POST /v3/users/{user_id}/credentials/OS-EC2"""
+        refuse_delegated(request.caller)
+        self._identity.users.get(user_id)
+        project_id = str(json_object(request).get("tenant_id"))
+        self._identity.projects.get(project_id)
+        created = self._identity.ec2_credentials.create(user_id, project_id)
+        return Reply(201, {"credential": self._shown(request, created)})
+
+    def show(self, request: Request[Token], user_id: str, access: str) -> Reply:
+        """GET /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+        self._identity.users.get(user_id)
+        refuse_delegated(request.caller)
+        credential = self._identity.ec2_credentials.get(access)
+        return Reply(200, {"credential": self._shown(request, credential)})
+
+    def delete(self, request: Request[Token], user_id: str, access: str) -> Reply:
+        """DELETE /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+        self._identity.users.get(user_id)
+        refuse_delegated(request.caller)
+        self._identity.ec2_credentials.delete(access)
+        return done()
+
+    def _shown(self, request: Request[Token], credential: Record) -> Record:
+        path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"
+        return {
+            **{key: credential[key] for key in _SHOWN},
+            "links": {"self": self._answers.url(request, path)},
+        }
+
+
+_PATH = "OS-OAUTH1/consumers"
+
+
+class Consumers:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/OS-OAUTH1/consumers"""
+        listing = self._lists.read(request, ())
+        found = self._identity.consumers.search(listing.filters, listing.page)
+        return self._answers.collection(request, "consumers", found, listing, _PATH)
+
+    def show(self, request: Request[Token], consumer_id: str) -> Reply:
+        """GET /v3/OS-OAUTH1/consumers/{consumer_id}"""
+        return self._answers.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/OS-OAUTH1/consumers — the one answer that shows the secret."""
+        consumer: Any = json_object(request).get("consumer", {})
+        CONSUMER_CREATE.check(consumer)
+        created = self._identity.consumers.create(consumer.get("description"))
+        return self._answers.member(request, "consumer", _PATH, created, 201)
+
+    def update(self, request: Request[Token], consumer_id: str) -> Reply:
+        """PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"""
+        changes: Any = json_object(request).get("consumer", {})
+        CONSUMER_UPDATE.check(changes)
+        return self._answers.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
+
+    def delete(self, request: Request[Token], consumer_id: str) -> Reply:
+        """DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"""
+        self._identity.consumers.delete(consumer_id)
+        return done()
+
+    def access_tokens(self, request: Request[Token], user_id: str) -> Reply:
+        """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
+        return self._answers.collection(request, "access_tokens", [])
+
+    def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Reply:
+        """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""
+        raise NotFound("Access token not found")
+
+
+class Policies:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/policies"""
+        listing = self._lists.read(request, ("type",))
+        found = self._identity.policies.search(listing.filters, listing.page)
+        return self._answers.collection(request, "policies", found, listing)
+
+    def show(self, request: Request[Token], policy_id: str) -> Reply:
+        """GET /v3/policies/{policy_id}"""
+        return self._answers.member(request, "policy", "policies", self._identity.policies.get(policy_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/policies"""
+        policy = member(request, "policy", POLICY_CREATE)
+        return self._answers.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
+
+    def update(self, request: Request[Token], policy_id: str) -> Reply:
+        """PATCH /v3/policies/{policy_id}"""
+        changes = member(request, "policy", POLICY_UPDATE)
+        return self._answers.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
+
+    def delete(self, request: Request[Token], policy_id: str) -> Reply:
+        """DELETE /v3/policies/{policy_id}"""
+        self._identity.policies.delete(policy_id)
+        return done()

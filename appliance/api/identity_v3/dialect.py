@@ -1,23 +1,46 @@
-"""What makes an API sound like Keystone: who is let in, what errors look like, what every answer carries."""
+"""What makes an API sound like Keystone v3: the authenticator, error responses, receipts."""
 
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote
 
-from appliance.api.addresses import AddressBook
-from appliance.api.cors import Cors
-from appliance.api.exchange import Reply, Request
-from appliance.api.faults import identity_fault
-from appliance.api.healthcheck import PATH, Healthcheck
-from appliance.api.identity_v3.receipts import receipt_reply
+from appliance.api.http.addresses import AddressBook, merged
+from appliance.api.http.cors import Cors
+from appliance.api.http.error_responses import identity_fault
+from appliance.api.http.healthcheck import PATH, Healthcheck
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
 from appliance.api.identity_v3.targets import Chosen
-from appliance.api.service import Route
-from appliance.api.slashes import merged
 from appliance.errors import Unauthenticated
-from appliance.identity.policy import NOTHING
-from appliance.identity.receipts import MethodsMissing
+from appliance.identity.auth.authentication import MethodsMissing
+from appliance.identity.policy.checks import NOTHING
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
+from appliance.values import micros_text
+
+HEADER = "Openstack-Auth-Receipt"
+
+
+def receipt_reply(identity: Identity, missing: MethodsMissing) -> Reply:
+    """401 with the receipt."""
+    receipt = missing.receipt
+    user = identity.users.get(receipt.user_id)
+    domain = identity.domains.get(user["domain_id"])
+    body = {
+        "receipt": {
+            "methods": list(receipt.methods),
+            "user": {
+                "id": user["id"],
+                "name": user["name"],
+                "domain": {"id": domain["id"], "name": domain["name"]},
+            },
+            "expires_at": micros_text(receipt.expires_at),
+            "issued_at": micros_text(receipt.issued_at),
+        },
+        "required_auth_methods": missing.required,
+    }
+    return Reply(401, body, [(HEADER, receipt.text)])
+
 
 _NOT_FOUND = (
     "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"

@@ -1,10 +1,10 @@
 """/v3/OS-FEDERATION with federation off: there are no identity providers, mappings, protocols or service providers."""
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers
-from appliance.api.service import Route
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.api.identity_v3.presentation import Answers
 from appliance.errors import NotFound, NotSupported
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 
 _BASE = "/v3/OS-FEDERATION"
 _KINDS = {

@@ -1,19 +1,31 @@
-"""/v3/projects: where things belong."""
+"""/v3/projects and /v3/domains, tags and domain configurations."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers, done
-from appliance.api.identity_v3.bodies import member
-from appliance.api.identity_v3.listing import Listing, Lists, switch
-from appliance.api.identity_v3.schemas import PROJECT_CREATE, PROJECT_UPDATE
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.api.identity_v3 import targets
+from appliance.api.identity_v3.presentation import Answers, Listing, Lists, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.schemas import (
+    DOMAIN_CREATE,
+    DOMAIN_UPDATE,
+    PROJECT_CREATE,
+    PROJECT_UPDATE,
+    TAG,
+    TAGS,
+    json_object,
+    member,
+    members,
+)
 from appliance.api.identity_v3.targets import home_domain
-from appliance.api.identity_v3.views import shown_project
-from appliance.db.projects import having_tags
+from appliance.db.identity.projects import having_tags
 from appliance.db.records import Condition, Record
 from appliance.errors import Invalid
+from appliance.identity.bootstrap import DEFAULT_DOMAIN
+from appliance.identity.resources.domain_configs import default
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 
 _EXACT = ("domain_id", "name", "parent_id")
 _TAG_FILTERS = {
@@ -108,3 +120,155 @@ def _tag_conditions(request: Request[Token]) -> list[Condition]:
         if value:
             conditions.append(having_tags(value.split(","), every=every, negated=negated))
     return conditions
+
+
+class ProjectTags:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def list(self, request: Request[Token], project_id: str) -> Reply:
+        """GET /v3/projects/{project_id}/tags"""
+        return self._shown(request, self._identity.projects.get(project_id)["tags"])
+
+    def replace(self, request: Request[Token], project_id: str) -> Reply:
+        """PUT /v3/projects/{project_id}/tags"""
+        tags = members(request, "tags", TAGS)
+        return self._shown(request, self._identity.projects.set_tags(project_id, [str(tag) for tag in tags]))
+
+    def clear(self, request: Request[Token], project_id: str) -> Reply:
+        """DELETE /v3/projects/{project_id}/tags"""
+        self._identity.projects.set_tags(project_id, [])
+        return done()
+
+    def check(self, request: Request[Token], project_id: str, value: str) -> Reply:
+        """GET and HEAD /v3/projects/{project_id}/tags/{value}"""
+        self._identity.projects.require_tag(project_id, value)
+        return done()
+
+    def add(self, request: Request[Token], project_id: str, value: str) -> Reply:
+        """PUT /v3/projects/{project_id}/tags/{value}"""
+        TAG.check(value)
+        self._identity.projects.add_tag(project_id, value)
+        return Reply(201, "", [("Location", self._answers.self_url(request))])
+
+    def remove(self, request: Request[Token], project_id: str, value: str) -> Reply:
+        """DELETE /v3/projects/{project_id}/tags/{value}"""
+        self._identity.projects.remove_tag(project_id, value)
+        return done()
+
+    def _shown(self, request: Request[Token], tags: object) -> Reply:
+        return Reply(200, {"tags": tags, "links": {"self": self._answers.self_url(request)}})
+
+
+class Domains:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/domains"""
+        token = request.caller
+        listing = self._lists.read(request, ("name",), ("enabled",))
+        if token.domain_id is not None:
+            listing = listing.narrowed("id", token.domain_id)
+        found = self._identity.domains.search(listing.filters, listing.page)
+        return self._answers.collection(request, "domains", [shown_domain(domain) for domain in found], listing)
+
+    def show(self, request: Request[Token], domain_id: str) -> Reply:
+        """GET /v3/domains/{domain_id}"""
+        domain = self._identity.domains.get(domain_id)
+        return self._answers.member(request, "domain", "domains", shown_domain(domain))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/domains"""
+        domain = member(request, "domain", DOMAIN_CREATE)
+        created = self._identity.domains.create(domain, domain.pop("explicit_domain_id", None))
+        return self._answers.member(request, "domain", "domains", shown_domain(created), 201)
+
+    def update(self, request: Request[Token], domain_id: str) -> Reply:
+        """PATCH /v3/domains/{domain_id}"""
+        changes = member(request, "domain", DOMAIN_UPDATE)
+        updated = self._identity.domains.update(domain_id, changes)
+        return self._answers.member(request, "domain", "domains", shown_domain(updated))
+
+    def delete(self, request: Request[Token], domain_id: str) -> Reply:
+        """DELETE /v3/domains/{domain_id}"""
+        self._identity.domains.delete(domain_id)
+        return done()
+
+
+_COMPLIANCE = "security_compliance"
+
+
+class DomainConfigs:
+    """Of the three addresses (all, a group, an option) the lower ones bring `group` and `option`."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._configs = identity.domain_configs
+
+    def show(
+        self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
+    ) -> Reply:
+        """GET /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
+        if group == _COMPLIANCE:
+            return _shown(self._configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
+        self._identity.domains.get(domain_id)
+        return _shown(self._configs.get(domain_id, group, option))
+
+    def replace(self, request: Request[Token], domain_id: str) -> Reply:
+        """PUT /v3/domains/{domain_id}/config"""
+        self._identity.domains.get(domain_id)
+        existed = self._configs.exists(domain_id)
+        return _shown(self._configs.replace(domain_id, _config(request)), 200 if existed else 201)
+
+    def update(
+        self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
+    ) -> Reply:
+        """PATCH /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
+        self._identity.domains.get(domain_id)
+        return _shown(self._configs.update(domain_id, _config(request), group, option))
+
+    def delete(
+        self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
+    ) -> Reply:
+        """DELETE /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
+        self._identity.domains.get(domain_id)
+        self._configs.delete(domain_id, group, option)
+        return done()
+
+    def default(self, request: Request[Token], group: str | None = None, option: str | None = None) -> Reply:
+        """GET /v3/domains/config[/{group}[/{option}]]/default"""
+        return _shown(default(group, option))
+
+
+def _config(request: Request[Token]) -> Any:
+    return json_object(request).get("config", {})
+
+
+def _shown(config: Record, status: int = 200) -> Reply:
+    return Reply(status, {"config": config})
+
+
+def domain_config_routes(identity: Identity) -> list[Route]:
+    configs = DomainConfigs(identity)
+    found = [Route("PUT", "/v3/domains/<domain_id>/config", configs.replace, "identity:create_domain_config")]
+    for below in ("", "/<group>", "/<group>/<option>"):
+        found.append(
+            Route("GET", f"/v3/domains/config{below}/default", configs.default, "identity:get_domain_config_default")
+        )
+        path = f"/v3/domains/<domain_id>/config{below}"
+        found += [
+            Route(
+                "GET",
+                path,
+                configs.show,
+                ("identity:get_domain_config", "identity:get_security_compliance_domain_config"),
+                targets.config_group,
+            ),
+            Route("PATCH", path, configs.update, "identity:update_domain_config"),
+            Route("DELETE", path, configs.delete, "identity:delete_domain_config"),
+        ]
+    return found

@@ -1,13 +1,18 @@
-"""/v3/roles: what someone may be."""
+"""Roles, what they imply, grants, and the list of role assignments."""
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.identity_v3.answers import Answers, done
-from appliance.api.identity_v3.bodies import member
-from appliance.api.identity_v3.listing import Listing, Lists
-from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE
-from appliance.api.identity_v3.views import shown_role
+from typing import Any
+
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.api.identity_v3.presentation import Answers, Listing, Lists, asked, done, shown_role
+from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
+from appliance.db.identity.grants import SYSTEM, Grant
+from appliance.db.records import Record
+from appliance.errors import Invalid, NotFound
+from appliance.identity.policy.checks import NOTHING, Target
+from appliance.identity.resources.assignments import Assignment, Wanted
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 
 
 class Roles:
@@ -47,3 +52,263 @@ class Roles:
         """DELETE /v3/roles/{role_id}"""
         self._identity.roles.delete(role_id)
         return done()
+
+
+class ImpliedRoles:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def inferences(self, request: Request[Token]) -> Reply:
+        """GET /v3/role_inferences"""
+        implied: dict[str, list[Record]] = {}
+        for prior_id, implied_id in self._identity.implied_roles.every():
+            implied.setdefault(prior_id, []).append(self._role(request, implied_id))
+        found = [{"prior_role": self._role(request, prior), "implies": roles} for prior, roles in implied.items()]
+        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        return Reply(200, {"role_inferences": found, "links": links})
+
+    def list(self, request: Request[Token], role_id: str) -> Reply:
+        """GET /v3/roles/{role_id}/implies"""
+        prior = self._role(request, role_id)
+        implies = [self._role(request, one) for one in self._identity.implied_roles.of(role_id)]
+        return self._inference(request, prior, implies)
+
+    def show(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+        """GET and HEAD /v3/roles/{role_id}/implies/{implied_role_id}; the latter says 204."""
+        self._identity.implied_roles.require(role_id, implied_role_id)
+        if request.method == "HEAD":
+            return done()
+        return self._inference(request, self._role(request, role_id), self._role(request, implied_role_id))
+
+    def create(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+        """PUT /v3/roles/{role_id}/implies/{implied_role_id}"""
+        self._identity.implied_roles.create(role_id, implied_role_id)
+        prior, implied = self._role(request, role_id), self._role(request, implied_role_id)
+        return self._inference(request, prior, implied, 201)
+
+    def delete(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+        """DELETE /v3/roles/{role_id}/implies/{implied_role_id}"""
+        self._identity.implied_roles.delete(role_id, implied_role_id)
+        return done()
+
+    def _role(self, request: Request[Token], role_id: str) -> Record:
+        role = self._identity.roles.get(role_id)
+        return {"id": role_id, "name": role["name"], "links": {"self": self._answers.url(request, f"roles/{role_id}")}}
+
+    def _inference(self, request: Request[Token], prior: Record, implies: object, status: int = 200) -> Reply:
+        inference = {"prior_role": prior, "implies": implies}
+        return Reply(status, {"role_inference": inference, "links": {"self": self._answers.self_url(request)}})
+
+
+_INHERITED = "/inherited_to_projects"
+
+
+class GrantsOf:
+    """The grants of one kind of actor on one kind of target, inherited or not."""
+
+    def __init__(
+        self, identity: Identity, answers: Answers, actor_type: str, target_type: str, inherited: bool = False
+    ) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._actor_type = actor_type
+        self._target_type = target_type
+        self._inherited = inherited
+
+    def routes(self) -> list[Route]:
+        """The four routes of this kind."""
+        base = f"/v3/{self._target_type}s/<target_id>" if self._target_type != "system" else "/v3/system"
+        roles = f"{base}/{self._actor_type}s/<actor_id>/roles"
+        one = f"{roles}/<role_id>"
+        if self._inherited:
+            roles, one = (path.replace("/v3", "/v3/OS-INHERIT", 1) + _INHERITED for path in (roles, one))
+        return [
+            Route("GET", roles, self.list, self._policy("list"), self._target),
+            Route("GET", one, self.check, self._policy("check"), self._target),
+            Route("PUT", one, self.add, self._policy("create"), self._target),
+            Route("DELETE", one, self.remove, self._policy("revoke"), self._target_of_revoked),
+        ]
+
+    def _policy(self, doing: str) -> str:
+        plural = "s" if doing == "list" else ""
+        if self._target_type == "system":
+            return f"identity:{doing}_system_grant{plural}_for_{self._actor_type}"
+        return f"identity:{doing}_grant{plural}"
+
+    def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Reply:
+        grant = self._grant(actor_id, target_id, "")
+        return self._answers.collection(request, "roles", self._identity.grants.roles(grant))
+
+    def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+        grant = self._grant(actor_id, target_id, role_id)
+        self._identity.grants.check(grant)
+        return done()
+
+    def add(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+        grant = self._grant(actor_id, target_id, role_id)
+        self._identity.grants.add(grant)
+        return done()
+
+    def remove(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+        grant = self._grant(actor_id, target_id, role_id)
+        self._identity.grants.remove(grant)
+        return done()
+
+    def _grant(self, actor_id: str, target_id: str, role_id: str) -> Grant:
+        return Grant(self._actor_type, actor_id, self._target_type, target_id, role_id, self._inherited)
+
+    def _target_of_revoked(self, identity: Identity, request: Request[Token], **parts: str) -> Target:
+        """A grant can outlive its actor."""
+        return self._target(identity, request, missing_actor=True, **parts)
+
+    def _target(
+        self,
+        identity: Identity,
+        request: Request[Token],
+        actor_id: str,
+        target_id: str = SYSTEM,
+        role_id: str = "",
+        missing_actor: bool = False,
+    ) -> Target:
+        """What the policies look at. Raises `NotFound` for what does not exist, as Keystone does here before them."""
+        if self._target_type == "system":
+            return NOTHING
+        target: dict[str, str | None] = {}
+        if role_id:
+            role = identity.roles.get(role_id)
+            target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
+        try:
+            actor = identity.users if self._actor_type == "user" else identity.groups
+            target[f"{self._actor_type}.domain_id"] = actor.get(actor_id)["domain_id"]
+        except NotFound:
+            if not missing_actor:
+                raise
+        if self._target_type == "domain":
+            target["domain.id"] = identity.domains.get(target_id)["id"]
+        else:
+            target["project.domain_id"] = identity.projects.get(target_id)["domain_id"]
+        return target
+
+
+def grant_routes(identity: Identity, answers: Answers) -> list[Route]:
+    """Every kind of grant."""
+    kinds = [GrantsOf(identity, answers, actor, "system") for actor in ("user", "group")]
+    kinds += [
+        GrantsOf(identity, answers, actor, target, inherited)
+        for target in ("project", "domain")
+        for actor in ("user", "group")
+        for inherited in (False, True)
+    ]
+    return [route for kind in kinds for route in kind.routes()]
+
+
+_INHERITED_TO = "OS-INHERIT:inherited_to"
+
+
+class RoleAssignments:
+    def __init__(self, identity: Identity, answers: Answers) -> None:
+        self._identity = identity
+        self._answers = answers
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/role_assignments"""
+        wanted = _wanted(request)
+        if wanted.include_subtree and not wanted.project_id:
+            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
+        found = self._identity.assignment_list.search(wanted)
+        domain_id = request.caller.domain_id
+        if domain_id is not None:
+            found = [one for one in found if self._domain_of(one) == domain_id]
+        names = asked(request, "include_names")
+        shown = [self._shown(request, one, names) for one in found]
+        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        return Reply(200, {"role_assignments": [row for row in shown if row is not None], "links": links})
+
+    def _domain_of(self, one: Assignment) -> str | None:
+        if one.grant.target_type == "domain":
+            return one.grant.target_id
+        if one.grant.target_type != "project":
+            return None
+        domain_id: str | None = self._identity.projects.get(one.grant.target_id)["domain_id"]
+        return domain_id
+
+    def _shown(self, request: Request[Token], one: Assignment, names: bool) -> Record | None:
+        """One row; None if what it names has just been deleted."""
+        grant = one.grant
+        try:
+            row: dict[str, Any] = {
+                "role": self._role(grant.role_id, names),
+                grant.actor_type: self._actor(grant.actor_type, grant.actor_id, names),
+                "scope": self._scope(grant.target_type, grant.target_id, names),
+                "links": self._links(request, one),
+            }
+        except NotFound:
+            return None
+        if grant.inherited or one.via_target is not None:
+            row["scope"][_INHERITED_TO] = "projects"
+        return row
+
+    def _role(self, role_id: str, names: bool) -> Record:
+        if not names:
+            return {"id": role_id}
+        role = self._identity.roles.get(role_id)
+        shown: Record = {"id": role_id, "name": role["name"]}
+        if role["domain_id"] is not None:
+            shown["domain"] = self._domain(role["domain_id"])
+        return shown
+
+    def _actor(self, kind: str, actor_id: str, names: bool) -> Record:
+        if not names:
+            return {"id": actor_id}
+        actor = (self._identity.users if kind == "user" else self._identity.groups).get(actor_id)
+        return {"id": actor_id, "name": actor["name"], "domain": self._domain(actor["domain_id"])}
+
+    def _scope(self, kind: str, target_id: str, names: bool) -> Record:
+        if kind == "system":
+            return {"system": {"all": True}}
+        if not names:
+            return {kind: {"id": target_id}}
+        if kind == "domain":
+            return {"domain": self._domain(target_id)}
+        project = self._identity.projects.get(target_id)
+        domain = self._domain(project["domain_id"] or project["id"])
+        return {"project": {"id": target_id, "name": project["name"], "domain": domain}}
+
+    def _domain(self, domain_id: str) -> Record:
+        return {"id": domain_id, "name": self._identity.domains.get(domain_id)["name"]}
+
+    def _links(self, request: Request[Token], one: Assignment) -> dict[str, str]:
+        """Links to the grant that is behind the row. The prior role's link names the roles in Keystone's order."""
+        grant = one.grant
+        links: dict[str, str] = {}
+        target_type, target_id = one.via_target or (grant.target_type, grant.target_id)
+        path = "system" if target_type == "system" else f"{target_type}s/{target_id}"
+        if one.via_group is not None:
+            links["membership"] = self._answers.url(request, f"groups/{one.via_group}/users/{grant.actor_id}")
+            path += f"/groups/{one.via_group}"
+        else:
+            path += f"/{grant.actor_type}s/{grant.actor_id}"
+        path += f"/roles/{one.via_role or grant.role_id}"
+        if grant.inherited or one.via_target is not None:
+            path = f"OS-INHERIT/{path}/inherited_to_projects"
+        links["assignment"] = self._answers.url(request, path)
+        if one.via_role is not None:
+            prior = f"prior_role/{grant.role_id}/implies/{one.via_role}"
+            links["prior_role"] = self._answers.url(request, prior)
+        return links
+
+
+def _wanted(request: Request[Token]) -> Wanted:
+    inherited_to = request.arg(f"scope.{_INHERITED_TO}")
+    return Wanted(
+        user_id=request.arg("user.id"),
+        group_id=request.arg("group.id"),
+        role_id=request.arg("role.id"),
+        project_id=request.arg("scope.project.id"),
+        domain_id=request.arg("scope.domain.id"),
+        system=bool(request.arg("scope.system")),
+        inherited=None if inherited_to is None else inherited_to == "projects",
+        effective=asked(request, "effective"),
+        include_subtree=asked(request, "include_subtree"),
+    )

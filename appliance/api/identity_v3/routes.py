@@ -3,26 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from appliance.api.addresses import AddressBook
-from appliance.api.healthcheck import Healthcheck
-from appliance.api.identity_cors import identity_cors
+from appliance.api.http.addresses import AddressBook
+from appliance.api.http.cors import identity_cors
+from appliance.api.http.healthcheck import Healthcheck
+from appliance.api.http.service import Route, Service
 from appliance.api.identity_v3 import targets
-from appliance.api.identity_v3.answers import Answers
-from appliance.api.identity_v3.application_credentials import ApplicationCredentials
-from appliance.api.identity_v3.auth import Auth
-from appliance.api.identity_v3.bodies import bodies, body
+from appliance.api.identity_v3.auth import Auth, RevocationEvents, Tokens, revoked_subject, shown_subject
+from appliance.api.identity_v3.delegation import ApplicationCredentials, Trusts
 from appliance.api.identity_v3.dialect import IdentityDialect
-from appliance.api.identity_v3.domains import Domains
-from appliance.api.identity_v3.grants import grant_routes
-from appliance.api.identity_v3.groups import Groups
-from appliance.api.identity_v3.implied_roles import ImpliedRoles
-from appliance.api.identity_v3.json_home import JsonHome
-from appliance.api.identity_v3.listing import Lists
-from appliance.api.identity_v3.project_tags import ProjectTags
-from appliance.api.identity_v3.projects import Projects
-from appliance.api.identity_v3.revocation_events import RevocationEvents
-from appliance.api.identity_v3.role_assignments import RoleAssignments
-from appliance.api.identity_v3.roles import Roles
+from appliance.api.identity_v3.discovery import JsonHome, Versions
+from appliance.api.identity_v3.presentation import Answers, Lists
+from appliance.api.identity_v3.projects import Domains, Projects, ProjectTags
+from appliance.api.identity_v3.roles import ImpliedRoles, RoleAssignments, Roles, grant_routes
 from appliance.api.identity_v3.routes_catalog import catalog_routes
 from appliance.api.identity_v3.schemas import (
     DOMAIN_CREATE,
@@ -36,15 +28,13 @@ from appliance.api.identity_v3.schemas import (
     TAGS,
     USER_CREATE,
     USER_UPDATE,
+    bodies,
+    body,
 )
 from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL, TRUST
-from appliance.api.identity_v3.tokens import Tokens, revoked_subject, shown_subject
-from appliance.api.identity_v3.trusts import Trusts
-from appliance.api.identity_v3.users import Users
-from appliance.api.identity_v3.versions import Versions
-from appliance.api.service import Route, Service
+from appliance.api.identity_v3.users import Groups, Users
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 from appliance.settings import Settings
 
 Older = Callable[[str], dict[str, Any]]

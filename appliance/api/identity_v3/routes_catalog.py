@@ -1,23 +1,16 @@
 """The routes of the catalog and of what hangs on it."""
 
+from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
-from appliance.api.identity_v3.answers import Answers
-from appliance.api.identity_v3.bodies import bodies, body
-from appliance.api.identity_v3.consumers import Consumers
-from appliance.api.identity_v3.credentials import Credentials, new_credential
-from appliance.api.identity_v3.domain_configs import domain_config_routes
-from appliance.api.identity_v3.ec2_credentials import Ec2Credentials
-from appliance.api.identity_v3.ec2_tokens import Ec2Tokens
-from appliance.api.identity_v3.endpoint_groups import EndpointGroups
-from appliance.api.identity_v3.endpoint_policies import endpoint_policy_routes
-from appliance.api.identity_v3.endpoints import Endpoints, known_interface
+from appliance.api.identity_v3.auth import Ec2Tokens
+from appliance.api.identity_v3.catalog import Endpoints, Regions, Services, known_interface
+from appliance.api.identity_v3.credentials import Consumers, Credentials, Ec2Credentials, Policies, new_credential
+from appliance.api.identity_v3.endpoint_filter import EndpointGroups, ProjectEndpoints, endpoint_policy_routes
 from appliance.api.identity_v3.federation import federation_routes
-from appliance.api.identity_v3.limits import Limits
-from appliance.api.identity_v3.listing import Lists
-from appliance.api.identity_v3.policies import Policies
-from appliance.api.identity_v3.project_endpoints import ProjectEndpoints
-from appliance.api.identity_v3.regions import Regions
-from appliance.api.identity_v3.registered_limits import RegisteredLimits
+from appliance.api.identity_v3.limits import Limits, RegisteredLimits
+from appliance.api.identity_v3.presentation import Answers, Lists
+from appliance.api.identity_v3.projects import domain_config_routes
+from appliance.api.identity_v3.schemas import bodies, body
 from appliance.api.identity_v3.schemas_catalog import (
     CREDENTIAL_UPDATE,
     ENDPOINT_CREATE,
@@ -33,8 +26,6 @@ from appliance.api.identity_v3.schemas_catalog import (
     SERVICE_CREATE,
     SERVICE_UPDATE,
 )
-from appliance.api.identity_v3.services import Services
-from appliance.api.service import Route
 from appliance.identity.service import Identity
 
 

@@ -1,8 +1,90 @@
-"""Schemas of users, groups, projects, domains and roles. Attributes that are not named here may be anything."""
+"""JSON bodies of identity: how they are read and refused, and the schemas of users, projects, roles and log-ins."""
 
+import json
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
-from appliance.api.identity_v3.bodies import Schema
+import fastjsonschema
+
+from appliance.api.http.messages import Request
+from appliance.db.records import Record
+from appliance.errors import Invalid
+
+
+class Schema:
+    """A JSON schema. Compiled once, by the first request that needs it."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    @cached_property
+    def _check(self) -> Any:
+        return fastjsonschema.compile(self.data, use_default=False)
+
+    def check(self, value: Any) -> None:
+        """Raise `Invalid`, naming the attribute that breaks the schema but not its value."""
+        try:
+            self._check(value)
+        except fastjsonschema.JsonSchemaValueException as error:
+            attribute = ".".join(str(part) for part in error.path[1:]) or "the body"
+            reason = error.message.removeprefix(error.name or "").strip() or "is not valid"
+            raise Invalid(f"Invalid input for field '{attribute}': {reason}.") from error
+
+
+Check = Callable[[Request[Any]], object]
+"""What a route checks of a request before its policy, as the original does."""
+
+
+def body(key: str, schema: Schema, *, alone: bool = False) -> Check:
+    """The check that `member` does, for the table of routes."""
+    return lambda request: member(request, key, schema, alone=alone)
+
+
+def bodies(key: str, schema: Schema) -> Check:
+    """The check that `members` does, for the table of routes."""
+    return lambda request: members(request, key, schema)
+
+
+def json_object(request: Request[Any]) -> Record:
+    """The body as a JSON object; an empty one if there is none. Raises `Invalid`."""
+    if not request.has_body:
+        return {}
+    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise Invalid("Expecting to find application/json in Content-Type header.")
+    body = request.json()
+    if not isinstance(body, dict):
+        raise Invalid("Expecting to find valid JSON in request body.")
+    try:
+        # Half of a surrogate pair is legal JSON, and no text.
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise Invalid("Expecting to find valid Unicode in request body.") from error
+    return body
+
+
+def member(request: Request[Any], key: str, schema: Schema, *, alone: bool = False) -> Record:
+    """The object under `key` of the body, checked; with `alone`, nothing may stand beside it. Raises `Invalid`."""
+    body = json_object(request)
+    found = body.get(key)
+    others = [name for name in body if name != key] if alone else []
+    if others:
+        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
+    if not isinstance(found, dict):
+        raise Invalid(f"Expecting to find {key} in request body.")
+    schema.check(found)
+    return found
+
+
+def members(request: Request[Any], key: str, schema: Schema) -> list[Record]:
+    """The list under `key` of the body, checked. Raises `Invalid`."""
+    found = json_object(request).get(key)
+    if not isinstance(found, list):
+        raise Invalid(f"Expecting to find {key} in request body.")
+    schema.check(found)
+    return found
+
 
 ID = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[a-zA-Z0-9-]+$"}
 ID_OR_NULL = {**ID, "type": ["string", "null"]}
@@ -105,5 +187,54 @@ PASSWORD_CHANGE = Schema(
         "properties": {"original_password": TEXT, "password": TEXT},
         "required": ["original_password", "password"],
         "additionalProperties": False,
+    }
+)
+
+
+_TEXT = {"type": "string"}
+_ID_OR_NAME = [{"required": ["id"]}, {"required": ["name"]}]
+
+
+def _reference(**more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"id": _TEXT, "name": _TEXT, **more}, "anyOf": _ID_OR_NAME}
+
+
+_DOMAIN = _reference()
+_USER = {"user": _reference(domain=_DOMAIN, password=_TEXT, passcode=_TEXT)}
+
+AUTH = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "identity": {
+                "type": "object",
+                "properties": {
+                    "methods": {"type": "array", "items": _TEXT},
+                    "password": {"type": "object", "properties": _USER},
+                    "totp": {"type": "object", "properties": _USER},
+                    "token": {"type": "object", "properties": {"id": _TEXT}, "required": ["id"]},
+                    "application_credential": {
+                        "type": "object",
+                        "properties": {
+                            "id": _TEXT,
+                            "name": _TEXT,
+                            "secret": _TEXT,
+                            "user": _reference(domain=_DOMAIN),
+                        },
+                    },
+                },
+                "required": ["methods"],
+            },
+            "scope": {
+                "type": ["object", "string"],
+                "properties": {
+                    "project": _reference(domain=_DOMAIN),
+                    "domain": _DOMAIN,
+                    "OS-TRUST:trust": {"type": "object", "properties": {"id": _TEXT}},
+                    "system": {"type": "object", "properties": {"all": {"type": "boolean"}}},
+                },
+            },
+        },
+        "required": ["identity"],
     }
 )

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from appliance.api.identity_v3.bodies import Schema
-from appliance.api.identity_v3.schemas import ID_OR_NULL, SWITCH, TEXT, TEXT_OR_NULL, name, pair
+from appliance.api.identity_v3.schemas import ID_OR_NULL, SWITCH, TEXT, TEXT_OR_NULL, Schema, name, pair
 
 _SHORT_TEXT_OR_NULL = {"type": ["string", "null"], "maxLength": 255}
 _REGION_ID = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}

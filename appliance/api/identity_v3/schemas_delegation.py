@@ -1,8 +1,7 @@
 """Schemas of application credentials and trusts."""
 
-from appliance.api.identity_v3.bodies import Schema
-from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, name
-from appliance.identity.access_rules import LONGEST_PATH
+from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, Schema, name
+from appliance.identity.resources.application_credentials import LONGEST_PATH
 
 _ROLES = {
     "type": "array",

@@ -8,15 +8,15 @@ A resolver of a route with several policies says which of them counts.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from appliance.api.exchange import Request
-from appliance.api.identity_v3.bodies import json_object
-from appliance.api.identity_v3.listing import asked
+from appliance.api.http.messages import Request
+from appliance.api.identity_v3.presentation import asked
+from appliance.api.identity_v3.schemas import json_object
 from appliance.db.records import Record
 from appliance.errors import NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
-from appliance.identity.policy import NOTHING, Target
+from appliance.identity.policy.checks import NOTHING, Target
 from appliance.identity.service import Identity
-from appliance.identity.token import Token
+from appliance.identity.tokens.token import Token
 
 
 class Chosen(NamedTuple):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from appliance.api.exchange import Reply, Request
-from appliance.api.service import Route
-from appliance.db.image_cache import CacheRecord
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.db.image.cache import CacheRecord
 from appliance.image.service import Images
 from appliance.values import Caller
 

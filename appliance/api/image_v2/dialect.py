@@ -1,20 +1,42 @@
-"""What makes the image API sound like Glance: versions, tokens, bodies of errors, and the odd corners of its routes."""
+"""What makes an API sound like Glance v2: authentication, error responses, media types and JSON bodies."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.api.cors import Cors
-from appliance.api.exchange import Reply, Request
-from appliance.api.faults import image_error, image_fault
-from appliance.api.healthcheck import PATH, Healthcheck
-from appliance.api.image_v2.versions import Versions
-from appliance.api.service import Route
-from appliance.api.slashes import merged
+from appliance.api.http.addresses import merged
+from appliance.api.http.cors import Cors
+from appliance.api.http.error_responses import image_error, image_fault
+from appliance.api.http.healthcheck import PATH, Healthcheck
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.api.image_v2.discovery import Versions
 from appliance.errors import Invalid, Unauthenticated
 from appliance.settings import Settings
 from appliance.values import Caller
+
+
+def document(request: Request[Caller]) -> Any:
+    """The body: a JSON object or array. Raises `Invalid`."""
+    body = request.json(utf8_only=True)
+    if not isinstance(body, dict | list):
+        raise Invalid("Request body must be a JSON array or a JSON object.")
+    return body
+
+
+def json_object(request: Request[Caller], what: str = "Request body must be a JSON object.") -> dict[str, Any]:
+    """The body: a JSON object. Raises `Invalid`."""
+    body = document(request)
+    if not isinstance(body, dict):
+        raise Invalid(what)
+    return body
+
+
+def media_type(request: Request[Caller]) -> str:
+    """The content type without its parameters; empty if there is none."""
+    return (request.header("content-type") or "").split(";")[0].strip().lower()
+
 
 Authenticate = Callable[[str, str, str], Caller]
 """A token's text, and the method and path that it is used for, in; its caller out. Raises `Unauthenticated`."""

@@ -3,21 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from appliance.api.exchange import Request
-from appliance.api.healthcheck import Healthcheck
-from appliance.api.image_v2 import schemas
-from appliance.api.image_v2.actions import ActionRoutes
+from appliance.api.http.healthcheck import Healthcheck
+from appliance.api.http.messages import Request
+from appliance.api.http.service import Route, Service
+from appliance.api.image_v2 import discovery
 from appliance.api.image_v2.cache import CacheRoutes
+from appliance.api.image_v2.data import ImageDataRoutes, LocationRoutes
 from appliance.api.image_v2.dialect import Authenticate, ImageDialect
-from appliance.api.image_v2.image_data import ImageDataRoutes
-from appliance.api.image_v2.images import ImageRoutes
-from appliance.api.image_v2.imports import ImportRoutes
-from appliance.api.image_v2.info import InfoRoutes
-from appliance.api.image_v2.locations import LocationRoutes
-from appliance.api.image_v2.members import MemberRoutes
-from appliance.api.image_v2.tags import TagRoutes
-from appliance.api.image_v2.tasks import TaskRoutes
-from appliance.api.service import Route, Service
+from appliance.api.image_v2.discovery import InfoRoutes
+from appliance.api.image_v2.images import ActionRoutes, ImageRoutes, MemberRoutes, TagRoutes
+from appliance.api.image_v2.imports import ImportRoutes, TaskRoutes
 from appliance.image.schemas import ImageChecks
 from appliance.image.service import Images
 from appliance.settings import Settings
@@ -38,7 +33,7 @@ def routes(images: Images, settings: Settings) -> list[Route]:
         *TaskRoutes(images).routes(),
         *CacheRoutes(images).routes(),
         *InfoRoutes(images, settings).routes(),
-        *schemas.routes(settings),
+        *discovery.routes(settings),
     ]
 
 

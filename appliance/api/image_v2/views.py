@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from appliance.db.image_members import MemberRecord
-from appliance.db.images import ImageRecord, LocationRecord
-from appliance.db.tasks import TaskRecord
-from appliance.image.location_changes import shown_metadata, url_of
+from appliance.db.image.images import ImageRecord, LocationRecord
+from appliance.db.image.members import MemberRecord
+from appliance.db.image.tasks import TaskRecord
+from appliance.image.locations.changes import shown_metadata, url_of
 from appliance.settings import Settings
 from appliance.values import micros_text, seconds_text
 

@@ -1,13 +1,36 @@
-"""The last administrator does not go without a word: what the verbs ask before they take somebody's way in away."""
+"""Guards of the way in: the last administrator, and files with a password that has changed."""
 
 import argparse
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from appliance import client_files
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.session import Session
-from appliance.errors import Fatal
+from appliance.datadir import DataDir
+from appliance.db.engine.files import looking
+from appliance.errors import ApplianceError, Fatal
+from appliance.identity.auth.passwords import Passwords
+from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, has_password
+
+
+def stale_password(directory: DataDir) -> str:
+    """A sentence if it is not; empty if it is, and where that can't be known. Counts as no attempt to log in."""
+    try:
+        password = client_files.password_of(directory)
+        if not password:
+            return ""
+        with looking(directory.database) as reader:
+            if has_password(reader, Passwords(), ADMIN, DEFAULT_DOMAIN, password):
+                return ""
+    except (OSError, ApplianceError):
+        return ""
+    return (
+        f"the password in {directory.clouds} is not the one of admin; `identity set-admin-password`, while the "
+        "appliance is stopped, sets a new one and writes it there"
+    )
+
 
 Assignment = dict[str, Any]
 

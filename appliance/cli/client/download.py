@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from appliance.blobs.durable import Disk
 from appliance.cli.client.calls import USER_AGENT, Unreachable, finish, target, unreachable
-from appliance.cli.client.output import say
-from appliance.cli.client.progress import Progress
+from appliance.cli.client.output import Progress, say
 from appliance.cli.client.session import Session
 from appliance.errors import Fatal
 from appliance.values import MIB

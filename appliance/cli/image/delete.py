@@ -2,9 +2,8 @@
 
 import argparse
 
-from appliance.cli.client.arguments import add_cloud, session_of
+from appliance.cli.client.arguments import add_cloud, find_image, session_of
 from appliance.cli.client.images import path
-from appliance.cli.client.lookup import find_image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

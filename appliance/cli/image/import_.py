@@ -3,9 +3,8 @@
 import argparse
 from typing import Any
 
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.arguments import add_cloud, add_output, find_image, session_of
 from appliance.cli.client.images import Import, ordered, path
-from appliance.cli.client.lookup import find_image
 from appliance.cli.client.output import show_one
 from appliance.cli.client.upload import open_input, send
 from appliance.errors import WrongUsage

@@ -4,9 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from appliance.cli.client.arguments import add_cloud, session_of
+from appliance.cli.client.arguments import add_cloud, find_image, session_of
 from appliance.cli.client.download import save, stream
-from appliance.cli.client.lookup import find_image
 from appliance.errors import WrongUsage
 
 

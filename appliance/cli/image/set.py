@@ -3,9 +3,8 @@
 import argparse
 from typing import Any
 
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.arguments import add_cloud, add_output, find_image, session_of
 from appliance.cli.client.images import add_fields, change, fields_of, ordered, patch_path, path
-from appliance.cli.client.lookup import find_image
 from appliance.cli.client.output import show_one
 from appliance.errors import WrongUsage
 

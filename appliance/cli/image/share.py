@@ -4,9 +4,8 @@ import argparse
 from typing import Any
 from urllib.parse import quote
 
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.arguments import add_cloud, add_output, find_image, project_id, session_of
 from appliance.cli.client.images import path
-from appliance.cli.client.lookup import find_image, project_id
 from appliance.cli.client.output import show_list
 from appliance.cli.client.session import Session
 from appliance.errors import Fatal, WrongUsage

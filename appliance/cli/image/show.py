@@ -2,9 +2,8 @@
 
 import argparse
 
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
+from appliance.cli.client.arguments import add_cloud, add_output, find_image, session_of
 from appliance.cli.client.images import ordered
-from appliance.cli.client.lookup import find_image
 from appliance.cli.client.output import show_one
 
 

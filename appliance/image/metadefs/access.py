@@ -1,11 +1,70 @@
-"""Finding a namespace for somebody: what they may not see does not exist."""
+"""Who may read and change which metadata definitions."""
 
-from appliance.db.database import Database
-from appliance.db.metadefs import NamespaceRecord, find_namespace
+from appliance.db.engine.sqlite import Database
+from appliance.db.image.metadefs import NamespaceRecord, find_namespace
 from appliance.db.records import Reader
-from appliance.errors import NotFound
-from appliance.image.metadefs.rules import enforce, visible
+from appliance.errors import Forbidden, NotFound
 from appliance.values import Caller, Clock
+
+READER = "reader"
+ADMIN = "admin"
+
+RULES: dict[str, str] = {
+    "get_metadef_namespaces": READER,
+    "get_metadef_namespace": READER,
+    "add_metadef_namespace": ADMIN,
+    "modify_metadef_namespace": ADMIN,
+    "delete_metadef_namespace": ADMIN,
+    "get_metadef_objects": READER,
+    "get_metadef_object": READER,
+    "add_metadef_object": ADMIN,
+    "modify_metadef_object": ADMIN,
+    "delete_metadef_object": ADMIN,
+    "get_metadef_properties": READER,
+    "get_metadef_property": READER,
+    "add_metadef_property": ADMIN,
+    "modify_metadef_property": ADMIN,
+    "remove_metadef_property": ADMIN,
+    "get_metadef_tags": READER,
+    "get_metadef_tag": READER,
+    "add_metadef_tag": ADMIN,
+    "add_metadef_tags": ADMIN,
+    "modify_metadef_tag": ADMIN,
+    "delete_metadef_tag": ADMIN,
+    "delete_metadef_tags": ADMIN,
+    "list_metadef_resource_types": READER,
+    "add_metadef_resource_type_association": ADMIN,
+    "remove_metadef_resource_type_association": ADMIN,
+}
+
+
+def visible(caller: Caller, namespace: NamespaceRecord) -> bool:
+    """Whether the namespace exists for the caller, before any role is asked for."""
+    if caller.is_admin or namespace.visibility == "public":
+        return True
+    return caller.project_id is not None and caller.project_id == namespace.owner
+
+
+def may_read(caller: Caller, namespace: NamespaceRecord | None) -> bool:
+    """Whether the caller may see the namespace, or anything at all if none is given."""
+    if caller.is_admin:
+        return True
+    return caller.has_role(READER) and (namespace is None or visible(caller, namespace))
+
+
+def enforce(caller: Caller, operation: str, namespace: NamespaceRecord | None = None) -> None:
+    """Raise `Forbidden` if the caller may not do it, `NotFound` if not even see what it would be done to."""
+    if caller.is_admin or (RULES[operation] == READER and may_read(caller, namespace)):
+        return
+    if not may_read(caller, namespace):
+        raise NotFound("The resource could not be found.")
+    raise Forbidden(f"You are not authorized to complete {operation} action.")
+
+
+def check_unprotected(namespace: NamespaceRecord, what: str) -> None:
+    """Raise `Forbidden` if the namespace protects itself and what is in it from deletion."""
+    if namespace.protected:
+        raise Forbidden(f"Metadata definition {what} is protected and cannot be deleted.")
 
 
 class Access:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
-from appliance.db.metadefs import AssociationRecord
+from appliance.db.image.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
+from appliance.db.image.metadefs import AssociationRecord
 from appliance.errors import Forbidden, Invalid
 from appliance.image.draft import check_characters, check_text
 from appliance.image.schemas import metadef_check

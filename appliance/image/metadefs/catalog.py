@@ -1,12 +1,9 @@
 """The metadata definitions as a whole: what wiring makes and the API is given."""
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.image.metadefs.access import Access
-from appliance.image.metadefs.namespaces import Namespaces
-from appliance.image.metadefs.objects import Objects
-from appliance.image.metadefs.properties import Properties
-from appliance.image.metadefs.resource_types import ResourceTypes
-from appliance.image.metadefs.tags import Tags
+from appliance.image.metadefs.items import Objects, Properties, Tags
+from appliance.image.metadefs.namespaces import Namespaces, ResourceTypes
 from appliance.settings import Settings
 from appliance.values import Clock
 

@@ -1,17 +1,16 @@
-"""Namespaces of metadata definitions: listed, made with all that is in them, replaced and removed."""
+"""Namespaces of metadata definitions, and the resource types that they are for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from appliance.db import metadef_items as items
-from appliance.db import metadefs as rows
-from appliance.db.database import Tx
-from appliance.db.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
-from appliance.db.metadefs import AssociationRecord, NamespaceQuery, NamespaceRecord, Order
+from appliance.db.engine.sqlite import Tx
+from appliance.db.image import metadef_items as items
+from appliance.db.image import metadefs as rows
+from appliance.db.image.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
+from appliance.db.image.metadefs import AssociationRecord, NamespaceQuery, NamespaceRecord, Order, ResourceTypeRecord
 from appliance.errors import Invalid, NotFound
-from appliance.image.metadefs.access import Access
-from appliance.image.metadefs.bodies import Contents, Json, checked, read_contents, usable
-from appliance.image.metadefs.rules import check_unprotected, enforce, visible
+from appliance.image.metadefs.access import Access, check_unprotected, enforce, visible
+from appliance.image.metadefs.bodies import Contents, Json, checked, read_association, read_contents, usable
 from appliance.values import Caller
 
 NEWEST_FIRST = Order("created_at", descending=True)
@@ -155,3 +154,37 @@ def _prefixed(contents: Contents, resource_type: str | None) -> Contents:
 
 def _with_prefix(prefix: str, definitions: dict[str, Definition]) -> dict[str, Definition]:
     return {prefix + name: definition for name, definition in definitions.items()}
+
+
+class ResourceTypes:
+    """What can be done to resource types and to the associations of a namespace with them."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._db = access.db
+
+    def known(self, caller: Caller) -> list[ResourceTypeRecord]:
+        """Every resource type that was ever associated with a namespace."""
+        enforce(caller, "list_metadef_resource_types")
+        return rows.resource_types(self._db)
+
+    def all(self, caller: Caller, namespace: str) -> list[AssociationRecord]:
+        with self._db.snapshot():
+            found = self._access.namespace(self._db, caller, namespace, "list_metadef_resource_types")
+            return rows.associations(self._db, found.id)
+
+    def associate(self, caller: Caller, namespace: str, body: Json) -> AssociationRecord:
+        """Tie the namespace to a resource type, which becomes known by that."""
+        record = read_association(body, self._access.clock())
+        with self._db.write() as tx:
+            found = self._access.namespace(tx, caller, namespace, "add_metadef_resource_type_association")
+            rows.insert_association(tx, found, record)
+        return record
+
+    def dissociate(self, caller: Caller, namespace: str, name: str) -> None:
+        with self._db.write() as tx:
+            found = self._access.namespace(tx, caller, namespace, "remove_metadef_resource_type_association")
+            if not any(tie.name == name for tie in rows.associations(tx, found.id)):
+                raise NotFound(f"Failed to find resource type {name} to delete")
+            check_unprotected(found, f"resource-type-association {name}")
+            rows.delete_association(tx, found.id, name)

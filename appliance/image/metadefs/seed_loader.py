@@ -7,11 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from appliance.db import metadef_items as items
-from appliance.db import metadefs as rows
-from appliance.db.database import Database, Tx
-from appliance.db.metadef_items import ObjectRecord, PropertyRecord, TagRecord
-from appliance.db.metadefs import NamespaceRecord
+from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.image import metadef_items as items
+from appliance.db.image import metadefs as rows
+from appliance.db.image.metadef_items import ObjectRecord, PropertyRecord, TagRecord
+from appliance.db.image.metadefs import NamespaceRecord
 from appliance.errors import Invalid
 from appliance.image.metadefs.bodies import Contents, Json, checked, read_contents, usable
 from appliance.image.metadefs.namespaces import fill

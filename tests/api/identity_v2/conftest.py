@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.identity_v2.routes import build
-from appliance.db.database import Database
+from appliance.api.legacy.identity_v2.routes import build
+from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Answer, Client, start
 

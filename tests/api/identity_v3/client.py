@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from appliance.api.identity_v3.routes import build
-from appliance.db.database import Database
-from appliance.identity.passwords import Cost
+from appliance.db.engine.sqlite import Database
+from appliance.identity.auth.passwords import Cost
 from appliance.identity.service import Identity
 from appliance.settings import Settings
 from appliance.values import Micros, elapsed, now

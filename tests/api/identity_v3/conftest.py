@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
 from tests.api.identity_v3.socket_server import serving

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.db.credentials import CREDENTIALS
+from appliance.db.identity.credentials import CREDENTIALS
 from appliance.db.records import insert
 from tests.api.identity_v3.client import Client
 from tests.api.identity_v3.scenarios import play

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.db.notes import Notes
 from appliance.errors import Unauthenticated, Unavailable
-from appliance.identity.edge import Edge
-from appliance.identity.keystone_client import KeystoneClient
+from appliance.identity.remote.keystone_client import KeystoneClient
+from appliance.identity.remote.validator import Edge
 from appliance.identity.service import Identity
 from appliance.settings import Settings
 from tests.api.identity_v3.client import CHEAP, PASSWORD, Client, Time

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from appliance.errors import Fatal, Unauthenticated, Unavailable
-from appliance.identity.catalog import image_endpoint
-from appliance.identity.external import ExternalIdentity
-from appliance.identity.keystone_client import KeystoneClient
+from appliance.identity.catalog.catalog import image_endpoint
+from appliance.identity.remote.keystone_client import KeystoneClient
+from appliance.identity.remote.validator import ExternalIdentity
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, Time
 from tests.api.identity_v3.socket_server import serving

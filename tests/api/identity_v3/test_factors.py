@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from appliance.identity.totp import passcode
+from appliance.identity.auth.totp import passcode
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, Client, password_auth
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from appliance.db import revocations as rows
-from appliance.db.database import Database, Parameters, Row
+from appliance.db.engine.sqlite import Database, Parameters, Row
+from appliance.db.identity import revocations as rows
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, password_auth, start
 

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from appliance.api.identity_v2.routes import build as build_v2
-from appliance.db import users as user_rows
-from appliance.db.database import Database
-from appliance.identity.hash_queue import HashQueue
-from appliance.identity.totp import passcode
+from appliance.api.legacy.identity_v2.routes import build as build_v2
+from appliance.db.engine.sqlite import Database
+from appliance.db.identity import users as user_rows
+from appliance.identity.auth.hash_queue import HashQueue
+from appliance.identity.auth.totp import passcode
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Answer, Client, password_auth, start
 

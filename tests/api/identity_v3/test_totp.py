@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.errors import WrongUsage
-from appliance.identity.totp import passcode
+from appliance.identity.auth.totp import passcode
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, Client, start
 

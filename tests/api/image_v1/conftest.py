@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from appliance.api.image_v1 import dialect
-from appliance.api.image_v1.routes import build
-from appliance.api.versions_of_old import BesideOld
-from appliance.image.old_api.service import OldImages
+from appliance.api.legacy.image_v1 import dialect
+from appliance.api.legacy.image_v1.routes import build
+from appliance.api.legacy.versions import BesideOld
+from appliance.image.legacy.images import OldImages
 from tests.api.image_v2.client import Answer, Cloud
 
 OCTETS = "application/octet-stream"

@@ -13,10 +13,10 @@ from wsgiref.util import FileWrapper
 from appliance.api.image_v2.routes import build
 from appliance.blobs.durable import Disk
 from appliance.datadir import DataDir
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.errors import Unauthenticated
 from appliance.image.service import Images
-from appliance.image.store_setup import open_stores
+from appliance.image.stores import open_stores
 from appliance.settings import Settings
 from appliance.values import Caller
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from appliance.api.healthcheck import Healthcheck
-from appliance.api.image_v2 import metadefs, schemas
+from appliance.api.http.healthcheck import Healthcheck
+from appliance.api.http.service import Service
+from appliance.api.image_v2 import discovery, metadef_items
 from appliance.api.image_v2.dialect import ImageDialect
-from appliance.api.service import Service
-from appliance.db.database import Database
+from appliance.db.engine.sqlite import Database
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.settings import Settings
 from tests.api.image_v2.client import Answer, Clock, Cloud
@@ -18,15 +18,15 @@ PROPERTY = {"name": "p", "type": "string", "title": "P"}
 
 
 class Catalog(Cloud):
-    """A cloud that has nothing but metadata definitions and schemas."""
+    """A cloud that has nothing but metadata definitions and discovery."""
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         self.db = Database(directory / "appliance.db")
         routes = [
-            *metadefs.routes(Metadefs(self.db, self.settings, self.clock), self.settings),
-            *schemas.routes(self.settings),
+            *metadef_items.routes(Metadefs(self.db, self.settings, self.clock), self.settings),
+            *discovery.routes(self.settings),
         ]
         healthcheck = Healthcheck("", list)
         dialect = ImageDialect(self.settings, self.authenticate, healthcheck, lambda _: "http://id.test/v3")

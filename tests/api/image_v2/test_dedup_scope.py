@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.collect import Collector
 from appliance.blobs.durable import Bytes, Disk
+from appliance.blobs.garbage_collection import Collector
 from appliance.errors import WrongUsage
 from appliance.values import MIB
 from tests.api.image_v2.client import Cloud

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appliance.image.web_content import MOST_READERS
+from appliance.image.web.content import MOST_READERS
 from tests.api.image_v2.client import CALLERS, Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
 from tests.waiting import eventually

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.exchange import Request
-from appliance.api.image_v2.ranges import requested
+from appliance.api.http.messages import Request
+from appliance.api.image_v2.data import requested
 from appliance.errors import RangeNotSatisfiable
 
 MANY = 60_000

@@ -1,0 +1,122 @@
+"""/appliance/v1: what the stores hold and save, and maintenance on demand."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from appliance.api.http.messages import Reply, Request
+from appliance.api.http.service import Route
+from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.index import ContentRow
+from appliance.blobs.store import BlobStore
+from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.image.service import Images
+from appliance.values import Caller
+
+Wake = Callable[[str], bool]
+"""Have a background job, by its name, run now; False if there is none of that name."""
+
+
+class SpaceRoutes:
+    """Handlers of the space accounting and of the store's upkeep."""
+
+    def __init__(self, images: Images, collectors: Mapping[str, Collector], wake: Wake) -> None:
+        self._images = images
+        self._collectors = collectors
+        self._wake = wake
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/appliance/v1/store", self.stores, "manage_stores", bodiless=True),
+            Route("GET", "/appliance/v1/store/plan", self.plan, "manage_stores", bodiless=True),
+            Route("POST", "/appliance/v1/store/<job>", self.run, "manage_stores"),
+            Route("GET", "/appliance/v1/images/<image_id>/space", self.image, "manage_stores", bodiless=True),
+        ]
+
+    def stores(self, request: Request[Caller]) -> Reply:
+        """What each store holds, and what holes, deduplication and compression save."""
+        _admins(request.caller)
+        return Reply(200, {"stores": [store_space(name, blobs) for name, blobs in self._blobs()]})
+
+    def plan(self, request: Request[Caller]) -> Reply:
+        """What the collection would do now, and why; nothing is done."""
+        _admins(request.caller)
+        plans = [
+            {"store": name, "what": plan.what, "why": plan.why, "count": plan.count, "bytes": plan.length}
+            for name, collector in self._collectors.items()
+            for plan in collector.plan()
+        ]
+        return Reply(200, {"plan": plans})
+
+    def run(self, request: Request[Caller], job: str) -> Reply:
+        """Have the collection or the scrub begin now, in the background."""
+        _admins(request.caller)
+        if job not in ("collect", "scrub"):
+            raise NotFound("There is no such job: say collect or scrub.")
+        if not self._wake(job):
+            raise Invalid(f"The job {job} is switched off.")
+        return Reply(202)
+
+    def image(self, request: Request[Caller], image_id: str) -> Reply:
+        """What one image cost when it was stored."""
+        _admins(request.caller)
+        image = self._images.get(request.caller, image_id)
+        places = []
+        for location in image.locations:
+            store = self._images.stores.find(location.store)
+            if store is not None and store.blobs is not None and location.content_id is not None:
+                places.append({"store": store.id, **content_space(store.blobs.content(location.content_id))})
+        return Reply(200, {"image_id": image.id, "contents": places})
+
+    def _blobs(self) -> list[tuple[str, BlobStore]]:
+        return [(store.id, store.blobs) for store in self._images.stores.every() if store.blobs is not None]
+
+
+def store_space(name: str, blobs: BlobStore) -> dict[str, Any]:
+    """A store's figures. `logical` is what its contents add up to, `file` what they occupy on disk."""
+    totals = blobs.index.upkeep.totals()
+    return {
+        "store": name,
+        "contents": totals.contents,
+        "logical": totals.logical,
+        "unique": totals.unique,
+        "stored": totals.stored,
+        "file": totals.file,
+        "saved_by_holes": totals.holes,
+        "saved_by_dedup": totals.saved_by_dedup,
+        "saved_by_lz4": totals.saved_by_lz4,
+        "segments": totals.segments,
+        "blocks": totals.blocks,
+        "damaged_blocks": totals.damaged_blocks,
+        "contents_to_collect": totals.releasing,
+    }
+
+
+def content_space(content: ContentRow) -> dict[str, int]:
+    """A content's figures, as they were when it was stored: what it shares can't be told apart later."""
+    return {
+        "logical": content.size,
+        "unique": content.new_length,
+        "stored": content.new_stored,
+        "saved_by_holes": content.hole_length,
+        "saved_by_dedup": content.reused_length,
+        "saved_by_lz4": content.new_length - content.new_stored,
+    }
+
+
+def _admins(caller: Caller) -> None:
+    if not caller.is_admin:
+        raise Forbidden("Only an administrator may look at the store.")
+
+
+class ImageUpkeepRoutes:
+    """Handlers of what Glance leaves to commands on its host."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
+
+    def restore(self, request: Request[Caller], image_id: str) -> Reply:
+        self._images.pending.restore(request.caller, image_id)
+        return Reply(204)

@@ -1,0 +1,53 @@
+"""`/healthcheck`: a word for load balancers, with `?detailed` the reasons for people, with `?write` for who uploads."""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from appliance.api.http.error_responses import preferred
+from appliance.api.http.messages import Reply, Request
+
+PATH = "/healthcheck"
+
+Trouble = Callable[[], dict[str, str | None]]
+"""What to look at: the name of each part, and what is wrong with it or None."""
+
+
+class Healthcheck:
+    """Says OK as long as requests can be served. A store that can't be written still serves reads.
+
+    It shows in the details, and whoever asks with `?write` is told 503 then.
+    """
+
+    def __init__(self, disable_file: str, trouble: Trouble) -> None:
+        self._disable_file = Path(disable_file) if disable_file else None
+        self._trouble = trouble
+
+    def reply(self, request: Request[Any]) -> Reply:
+        disabled = self._disable_file is not None and self._disable_file.exists()
+        status = 503 if disabled else 200
+        reason = "DISABLED BY FILE" if disabled else "OK"
+        if not disabled and request.arg("write") is not None:
+            troubles = [f"{name}: {trouble}" for name, trouble in self._trouble().items() if trouble]
+            if troubles:
+                status, reason = 503, f"NO WRITES: {'; '.join(troubles)}"
+        if request.method == "HEAD":
+            return Reply(204 if status == 200 else status)
+        kind = preferred(request.header("accept"), ("text/plain", "text/html", "application/json"))
+        detailed = request.arg("detailed") is not None
+        parts = self._trouble() if detailed else {}
+        if kind == "application/json":
+            body: dict[str, Any] = {"detailed": detailed, "reasons": [reason]}
+            if detailed:
+                body["parts"] = {name: trouble or "OK" for name, trouble in parts.items()}
+            return Reply(status, body)
+        if kind == "text/html":
+            rows = "".join(f"<li>{escape(line)}</li>" for line in _lines(reason, parts))
+            page = f"<!doctype html><html><head><title>Healthcheck</title></head><body><ul>{rows}</ul></body></html>"
+            return Reply(status, page, [("Content-Type", "text/html; charset=UTF-8")])
+        return Reply(status, "\n".join(_lines(reason, parts)))
+
+
+def _lines(reason: str, parts: dict[str, str | None]) -> list[str]:
+    return [reason, *(f"{name}: {trouble or 'OK'}" for name, trouble in parts.items())]

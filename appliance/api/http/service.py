@@ -1,0 +1,170 @@
+"""One HTTP service: a table of routes, a dialect, and bottle between them and WSGI.
+
+The only file that imports bottle. Handlers are plain functions from `Request` to `Reply`; the dialect decides who may
+pass and what an error looks like; nothing here knows Glance or Keystone.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import bottle
+
+from appliance.api.http.addresses import merged
+from appliance.api.http.messages import Reply, Request
+from appliance.errors import ApplianceError
+from appliance.logs import request_id
+from appliance.values import NOBODY, Client, current_client
+
+log = logging.getLogger(__name__)
+
+ANY_TOKEN = "any token"
+"""The policy of a route that everybody may call who has a valid token."""
+
+C = TypeVar("C")
+Handler = Callable[..., Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of a dialect's table: `path` in bottle's form, handler called as `handler(request, **path_parts)`."""
+
+    method: str
+    path: str
+    handler: Handler
+    policy: str | tuple[str, ...] = ()
+    """Who may call it: an upstream name (`identity:get_user`, `get_image`). Several where the target tells which."""
+    target: Callable[..., Any] | None = None
+    """What the policy is asked about: made of the request and the path's parts, as the dialect calls it."""
+    check: Callable[[Request[Any]], object] | None = None
+    """What is checked of the request before the policy has its say, mostly its body; raises `Invalid`."""
+    public: bool = False
+    """Answered without a token."""
+    bodiless: bool = False
+    """A request body is refused (Glance's rule for most reads and deletes)."""
+
+    def __post_init__(self) -> None:
+        if bool(self.policy) == self.public:
+            raise ValueError(f"{self.method} {self.path} must either name its policy or be public")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return (self.policy,) if isinstance(self.policy, str) else self.policy
+
+
+class Dialect(Protocol[C]):
+    """What makes one API sound like itself."""
+
+    def before_routing(self, request: Request[C]) -> Reply | None:
+        """Look at a request before its path is known; a reply ends it. May raise."""
+        ...
+
+    def admit(self, request: Request[C], route: Route) -> None:
+        """Set `request.caller`, or raise `Unauthenticated`; check what the route demands of the request's form."""
+        ...
+
+    def authorize(self, request: Request[C], route: Route, parts: Mapping[str, str]) -> None:
+        """Raise what the API says to a caller whom the route's policy does not let in. Not asked for public routes."""
+        ...
+
+    def fault(self, request: Request[C], error: Exception) -> Reply:
+        """The answer to an error; one that is not an `ApplianceError` has been logged already."""
+        ...
+
+    def unrouted(self, request: Request[C]) -> Reply:
+        """The answer to a path that no route has. One with doubled slashes has a route without them."""
+        ...
+
+    def wrong_method(self, request: Request[C], allowed: str) -> Reply:
+        """The answer to a method that the path does not take; `allowed` goes into `Allow`."""
+        ...
+
+    def finish(self, request: Request[C], reply: Reply) -> None:
+        """Add what every answer of this dialect carries."""
+        ...
+
+
+class Service(Generic[C]):
+    """A WSGI application made of routes and a dialect."""
+
+    def __init__(self, dialect: Dialect[C], routes: Iterable[Route], *, head_is_get: bool) -> None:
+        self.routes: Sequence[Route] = tuple(routes)
+        self._dialect = dialect
+        self._head_is_get = head_is_get
+        self._app = bottle.Bottle()
+        for route in self.routes:
+            self._app.route(route.path, method=route.method, callback=self._handler(route))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request: Request[C] = Request(environ)
+        environ["appliance.request"] = request
+        # Never reset: the server logs the request in the same context after we have returned.
+        request_id.set(request.id)
+        current_client.set(_client(environ))
+        reply = self._respond(request)
+        self._dialect.finish(request, reply)
+        return reply.send(environ, start_response)
+
+    def _respond(self, request: Request[C]) -> Reply:
+        try:
+            early = self._dialect.before_routing(request)
+            if early is not None:
+                return early
+            return self._route(request)
+        except ApplianceError as error:
+            return self._dialect.fault(request, error)
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.path)
+            return self._dialect.fault(request, error)
+
+    def _route(self, request: Request[C]) -> Reply:
+        try:
+            route, parts = self._match(request, request.path)
+        except bottle.HTTPError as error:
+            if error.status_code == 404 and "//" in request.path:
+                return self._doubled(request)
+            if error.status_code == 405:
+                return self._dialect.wrong_method(request, ", ".join(error.get_header("Allow").split(",")))
+            return self._dialect.unrouted(request)
+        reply = route.callback(request, **parts)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def _match(self, request: Request[C], path: str) -> tuple[Any, dict[str, str]]:
+        """The route of a path and its parts. Raises bottle's 404 and 405."""
+        environ = {**request.environ, "PATH_INFO": path}
+        if request.method == "HEAD" and not self._head_is_get:
+            environ["REQUEST_METHOD"] = "APPLIANCE-NONE"
+        found: tuple[Any, dict[str, str]] = self._app.router.match(environ)
+        return found
+
+    def _doubled(self, request: Request[C]) -> Reply:
+        """The answer to a path that has no route as it is, with the slashes doubled that are."""
+        try:
+            self._match(request, merged(request.path))
+        except bottle.HTTPError:
+            request.path = merged(request.path)
+            return self._route(request)
+        return self._dialect.unrouted(request)
+
+    def _handler(self, route: Route) -> Callable[..., Reply]:
+        def call(request: Request[C], **parts: Any) -> Reply:
+            self._dialect.admit(request, route)
+            if route.check is not None:
+                route.check(request)
+            if not route.public:
+                self._dialect.authorize(request, route, parts)
+            return route.handler(request, **parts)
+
+        return call
+
+
+def _client(environ: WSGIEnvironment) -> Client:
+    """Who asks: a trusted proxy's word has been folded into the address before (see `api/http/proxy.py`)."""
+    return Client(
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("appliance.client_has_left", NOBODY.has_left),
+        environ.get("appliance.waiting", NOBODY.waiting),
+    )

@@ -1,1 +1,0 @@
-"""Identity API v2.0, as Keystone spoke it until 2018."""

@@ -1,0 +1,146 @@
+"""/v3/regions, /v3/services and /v3/endpoints."""
+
+from appliance.api.http.messages import Reply, Request
+from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_endpoint
+from appliance.api.identity_v3.schemas import member
+from appliance.api.identity_v3.schemas_catalog import (
+    ENDPOINT_CREATE,
+    ENDPOINT_UPDATE,
+    REGION_CREATE,
+    REGION_UPDATE,
+    SERVICE_CREATE,
+    SERVICE_UPDATE,
+)
+from appliance.db.records import Record
+from appliance.errors import Invalid
+from appliance.identity.service import Identity
+from appliance.identity.tokens.token import Token
+
+
+class Regions:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/regions"""
+        listing = self._lists.read(request, ("parent_region_id",))
+        found = self._identity.regions.search(listing.filters, listing.page)
+        return self._answers.collection(request, "regions", found, listing)
+
+    def show(self, request: Request[Token], region_id: str) -> Reply:
+        """GET /v3/regions/{region_id}"""
+        return self._answers.member(request, "region", "regions", self._identity.regions.get(region_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/regions"""
+        region = member(request, "region", REGION_CREATE)
+        return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
+
+    def put(self, request: Request[Token], region_id: str) -> Reply:
+        """PUT /v3/regions/{region_id} — a new region under an id of the client's choice."""
+        region = member(request, "region", REGION_CREATE)
+        if region.setdefault("id", region_id) != region_id:
+            raise Invalid(f'Conflicting region IDs specified: "{region_id}" != "{region["id"]}"')
+        return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
+
+    def update(self, request: Request[Token], region_id: str) -> Reply:
+        """PATCH /v3/regions/{region_id}"""
+        changes = member(request, "region", REGION_UPDATE)
+        return self._answers.member(request, "region", "regions", self._identity.regions.update(region_id, changes))
+
+    def delete(self, request: Request[Token], region_id: str) -> Reply:
+        """DELETE /v3/regions/{region_id}"""
+        self._identity.regions.delete(region_id)
+        return done()
+
+
+class Services:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/services"""
+        listing = self._lists.read(request, ("type", "name"))
+        found = self._identity.services.search(listing.filters, listing.page)
+        return self._answers.collection(request, "services", [_shown(service) for service in found], listing)
+
+    def show(self, request: Request[Token], service_id: str) -> Reply:
+        """GET /v3/services/{service_id}"""
+        return self._member(request, self._identity.services.get(service_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/services"""
+        service = member(request, "service", SERVICE_CREATE)
+        return self._member(request, self._identity.services.create(service), 201)
+
+    def update(self, request: Request[Token], service_id: str) -> Reply:
+        """PATCH /v3/services/{service_id}"""
+        changes = member(request, "service", SERVICE_UPDATE)
+        return self._member(request, self._identity.services.update(service_id, changes))
+
+    def delete(self, request: Request[Token], service_id: str) -> Reply:
+        """DELETE /v3/services/{service_id}"""
+        self._identity.services.delete(service_id)
+        return done()
+
+    def _member(self, request: Request[Token], service: Record, status: int = 200) -> Reply:
+        return self._answers.member(request, "service", "services", _shown(service), status)
+
+
+def _shown(service: Record) -> Record:
+    """A description only if one was given; always a name, be it empty."""
+    shown = {key: value for key, value in service.items() if key != "description" or value is not None}
+    return {**shown, "name": service["name"] or ""}
+
+
+_INTERFACES = ("admin", "internal", "public")
+
+
+class Endpoints:
+    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+        self._identity = identity
+        self._answers = answers
+        self._lists = lists
+
+    def list(self, request: Request[Token]) -> Reply:
+        """GET /v3/endpoints"""
+        known_interface(request)
+        listing = self._lists.read(request, ("interface", "service_id", "region_id"))
+        found = self._identity.endpoints.search(listing.filters, listing.page)
+        addresses = self._answers.addresses(request)
+        shown = [shown_endpoint(endpoint, addresses) for endpoint in found]
+        return self._answers.collection(request, "endpoints", shown, listing)
+
+    def show(self, request: Request[Token], endpoint_id: str) -> Reply:
+        """GET /v3/endpoints/{endpoint_id}"""
+        return self._member(request, self._identity.endpoints.get(endpoint_id))
+
+    def create(self, request: Request[Token]) -> Reply:
+        """POST /v3/endpoints"""
+        endpoint = member(request, "endpoint", ENDPOINT_CREATE)
+        return self._member(request, self._identity.endpoints.create(endpoint), 201)
+
+    def update(self, request: Request[Token], endpoint_id: str) -> Reply:
+        """PATCH /v3/endpoints/{endpoint_id}"""
+        changes = member(request, "endpoint", ENDPOINT_UPDATE)
+        return self._member(request, self._identity.endpoints.update(endpoint_id, changes))
+
+    def delete(self, request: Request[Token], endpoint_id: str) -> Reply:
+        """DELETE /v3/endpoints/{endpoint_id}"""
+        self._identity.endpoints.delete(endpoint_id)
+        return done()
+
+    def _member(self, request: Request[Token], endpoint: Record, status: int = 200) -> Reply:
+        shown = shown_endpoint(endpoint, self._answers.addresses(request))
+        return self._answers.member(request, "endpoint", "endpoints", shown, status)
+
+
+def known_interface(request: Request[Token]) -> None:
+    """Raise `Invalid` if the query asks for an interface that is none."""
+    asked = request.arg("interface")
+    if asked is not None and asked not in _INTERFACES:
+        raise Invalid(f"An interface is one of {', '.join(_INTERFACES)}.")

@@ -1,0 +1,185 @@
+"""How resources look to clients: members and collections with their links, filters and limits."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from appliance.api.http.addresses import AddressBook
+from appliance.api.http.messages import Reply, Request
+from appliance.db.records import COMPARATORS, Filter, Page, Record, check_number
+from appliance.errors import Invalid
+from appliance.identity.catalog.catalog import Addresses, own_url
+from appliance.settings import Settings
+from appliance.values import micros_text
+
+_INTERNAL = ("created_at", "last_active_at")
+
+
+def shown_user(user: Record) -> Record:
+    """Never a password; a default project only if there is one; times as Keystone writes them."""
+    view = {key: value for key, value in user.items() if key not in _INTERNAL}
+    if view.get("default_project_id") is None:
+        view.pop("default_project_id", None)
+    expires_at = user.get("password_expires_at")
+    view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
+    return view
+
+
+def shown_project(project: Record) -> Record:
+    return {**project, "tags": project.get("tags", [])}
+
+
+def shown_domain(domain: Record) -> Record:
+    """A domain hides that it is a project."""
+    hidden = ("domain_id", "parent_id", "is_domain")
+    return {"tags": [], **{key: value for key, value in domain.items() if key not in hidden}}
+
+
+def shown_role(role: Record) -> Record:
+    return dict(role)
+
+
+def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
+    """`region` is the former name of `region_id`, still read by clients."""
+    return {**endpoint, "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
+
+
+_FALSE = ("0", "f", "false", "off", "n", "no")
+_INEXACT = frozenset(name for name in COMPARATORS if name.removeprefix("i") in ("contains", "startswith", "endswith"))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Filters on columns and the part that is wanted. `page` asks for one more, to see whether there is more."""
+
+    filters: tuple[Filter, ...]
+    limit: int | None
+    marker: str | None
+
+    @property
+    def page(self) -> Page:
+        return Page(None if self.limit is None else self.limit + 1, self.marker)
+
+    def narrowed(self, attribute: str, value: Any) -> "Listing":
+        """The same with one more condition."""
+        return replace(self, filters=(*self.filters, Filter(attribute, value)))
+
+    def value(self, attribute: str) -> Any:
+        """What the exact filter on an attribute asks for; None without one."""
+        return next((f.value for f in self.filters if f.attribute == attribute and f.comparator == "equals"), None)
+
+
+class Lists:
+    """Reads queries the way the settings page lists."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._default = settings.identity_list_limit
+        self._most = settings.max_db_limit
+
+    def read(self, request: Request[Any], exact: Collection[str], switches: Collection[str] = ()) -> Listing:
+        """The query's filters on the attributes `exact` (text) and `switches` (on or off). Others are ignored."""
+        filters = [found for key, value in request.query if (found := _filter(key, value, exact, switches))]
+        check_number(len(filters))
+        return Listing(tuple(filters), self._limit(request), request.arg("marker") or None)
+
+    def _limit(self, request: Request[Any]) -> int | None:
+        text = request.arg("limit")
+        if not text:
+            return min(self._default, self._most) if self._default else None
+        try:
+            limit = int(text)
+        except ValueError:
+            limit = -1
+        if limit < 0:
+            raise Invalid("limit must be a whole number that is not negative.")
+        return min(limit, self._most)
+
+
+def switch(text: str) -> bool:
+    """On or off, as Keystone reads query values: everything but a clear no is a yes."""
+    return text.strip().lower() not in _FALSE
+
+
+def asked(request: Request[Any], name: str) -> bool:
+    """Whether the query asks for something: a bare parameter is a yes; so is every value but a clear no."""
+    value = request.arg(name)
+    return value is not None and switch(value)
+
+
+def _filter(key: str, value: str, exact: Collection[str], switches: Collection[str]) -> Filter | None:
+    if key in switches:
+        return Filter(key, int(switch(value)))
+    if key in exact:
+        return Filter(key, value)
+    attribute, _, comparator = key.partition("__")
+    if attribute in exact and comparator in _INEXACT:
+        return Filter(attribute, value, comparator)
+    return None
+
+
+NO_CONTENT = 204
+
+
+def done() -> Reply:
+    """The answer to a delete, a check or a grant: 204."""
+    return Reply(NO_CONTENT)
+
+
+class Answers:
+    """Puts records into answers. Paths are below `/v3`."""
+
+    def __init__(self, addresses: AddressBook) -> None:
+        self._addresses = addresses
+
+    def url(self, request: Request[Any], path: str = "") -> str:
+        """The full address of a path below `/v3`."""
+        return "/".join(part for part in (f"{self._addresses.identity(request)}/v3", path.strip("/")) if part)
+
+    def addresses(self, request: Request[Any]) -> Addresses:
+        return self._addresses.both(request)
+
+    def member(self, request: Request[Any], key: str, path: str, record: Record, status: int = 200) -> Reply:
+        """`{key: record}`; `path` is that of the record's collection."""
+        return Reply(status, {key: self.linked(request, path, record)})
+
+    def collection(
+        self,
+        request: Request[Any],
+        key: str,
+        records: Iterable[Record],
+        listing: Listing | None = None,
+        path: str | None = None,
+        **more: Any,
+    ) -> Reply:
+        """`{key: [records], "links": …}`, cut to the page that `listing` asks for.
+
+        `path` is that of the records' own collection if it is another than `key`.
+        """
+        shown = list(records)
+        truncated = listing is not None and listing.limit is not None and len(shown) > listing.limit
+        if truncated and listing is not None:
+            shown = shown[: listing.limit]
+        own = path if path is not None else key
+        body: dict[str, Any] = {key: [self.linked(request, own, record) for record in shown], **more}
+        body["links"] = {"next": None, "self": self.self_url(request), "previous": None}
+        if truncated:
+            body["truncated"] = True
+            if shown:
+                body["links"]["next"] = self._next(request, shown[-1]["id"], len(shown))
+        return Reply(200, body)
+
+    def linked(self, request: Request[Any], path: str, record: Record) -> Record:
+        """The record with `links.self`, without what is for our own use."""
+        links = {**record.get("links", {}), "self": self.url(request, f"{path}/{record['id']}")}
+        return {**record, "links": links}
+
+    def self_url(self, request: Request[Any]) -> str:
+        """The address of the request itself, query included."""
+        url = self.url(request, request.path.removeprefix("/v3"))
+        query = request.environ.get("QUERY_STRING", "")
+        return f"{url}?{query}" if query else url
+
+    def _next(self, request: Request[Any], marker: str, limit: int) -> str:
+        query = {**dict(request.query), "marker": marker, "limit": str(limit)}
+        return f"{self.url(request, request.path.removeprefix('/v3'))}?{urlencode(query)}"

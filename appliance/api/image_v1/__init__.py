@@ -1,1 +1,0 @@
-"""Image API v1, as Glance spoke it until 2018."""

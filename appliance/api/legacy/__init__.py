@@ -1,0 +1,1 @@
+"""The APIs of 2013, beside today's."""

@@ -1,0 +1,1 @@
+"""Identity API v2.0."""

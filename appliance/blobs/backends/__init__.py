@@ -1,0 +1,1 @@
+"""Where segments are kept: the only place that knows what a backend is made of."""

@@ -1,0 +1,1 @@
+"""What the rest may ask of a database."""

@@ -1,0 +1,335 @@
+"""The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import sqlite_utils
+from sqlite_utils.db import Table
+
+from appliance.blobs.reserve import Reserve
+from appliance.db.migrations.steps import migrations, unknown_migrations
+from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Row = sqlite3.Row
+
+SQLITE_VERSION = sqlite3.sqlite_version
+IntegrityError = sqlite3.IntegrityError
+"""A constraint said no. Aggregates catch it and say which rule of the domain it was."""
+
+_BUSY_SECONDS = 30.0
+_STREAM_ROWS = 100
+_CACHED_STATEMENTS = 128
+_LARGE_STATEMENT = 4096
+"""Characters; a statement of more is not kept compiled, for clients decide how many such there are."""
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8192",
+    "journal_size_limit=67108864",
+)
+
+
+class Tx:
+    """One write transaction. Only `Database.write` makes one, and it is of no use after its block has ended."""
+
+    def __init__(self, db: sqlite_utils.Database) -> None:
+        self._db = db
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        return self._db.conn.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
+        return self._db.conn.executemany(sql, rows)
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        return cast(Row | None, self.execute(sql, parameters).fetchone())
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return self.execute(sql, parameters).fetchall()
+
+    def table(self, name: str) -> Table:
+        """The sqlite-utils table, for inserts and upserts off the hot paths (it looks the schema up each time)."""
+        return cast(Table, self._db[name])
+
+
+class Database:
+    """Opens, migrates and guards one database file.
+
+    WAL with `synchronous=FULL`: a commit that returned survives a loss of power. All writes go through one connection
+    under one lock, in short `BEGIN IMMEDIATE` transactions. Reads never wait for them.
+    """
+
+    def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
+        """Only writes that free room may use the `reserve`."""
+        self.path = path
+        self._reserve = reserve or Reserve(path.parent, 0)
+        self._lock = threading.Lock()
+        self._writing_thread: int | None = None
+        self._readers = threading.local()
+        self._open: list[_Reader] = []
+        self._for_large: _Reader | None = None
+        self._open_lock = threading.Lock()
+        self._large_lock = threading.Lock()
+        self._closed = False
+        with _faults():
+            _make_private(path)
+            self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
+            try:
+                self._migrate()
+            except BaseException:
+                self._writer.conn.close()
+                raise
+
+    def _connect(self, cached_statements: int = _CACHED_STATEMENTS) -> sqlite3.Connection:
+        # isolation_level None: no transaction is ever begun behind our back.
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=cached_statements,
+        )
+        connection.row_factory = sqlite3.Row
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate(self) -> None:
+        newer = unknown_migrations(self._writer)
+        if newer:
+            raise Fatal(
+                f"{self.path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
+                "use that version, or restore a backup made with this one"
+            )
+        try:
+            # All steps or none: after a few of them, the version that made the file would refuse it as too new.
+            with _faults(), self._writer.atomic():
+                migrations.apply(self._writer)
+        except ApplianceError:
+            raise
+        except Exception as error:
+            raise Fatal(
+                f"{self.path} could not be brought up to this version ({error}); it is as it was, "
+                "for the version that used it last"
+            ) from error
+
+    @contextmanager
+    def write(self, *, frees: bool = False) -> Iterator[Tx]:
+        """A write transaction: committed when the block ends, rolled back when it raises.
+
+        One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
+        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other module inside.
+        """
+        if self._writing_thread == threading.get_ident():
+            raise RuntimeError("a write transaction is already open in this thread")
+        with ExitStack() as held:
+            if frees:
+                held.enter_context(self._reserve.spending())
+            self._reserve.admit()
+            held.enter_context(self._lock)
+            self._writing_thread = threading.get_ident()
+            try:
+                with _faults():
+                    connection = self._writer.conn
+                    connection.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield Tx(self._writer)
+                        connection.execute("COMMIT")
+                    except BaseException:
+                        # A full disk may have ended the transaction already.
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+                        raise
+            finally:
+                self._writing_thread = None
+
+    def _reader(self, sql: str = "") -> "_Reader":
+        """The calling thread's own, to be entered while it is used; for a large statement, one that all share."""
+        reader: _Reader | None = getattr(self._readers, "reader", None)
+        if len(sql) > _LARGE_STATEMENT and not (reader is not None and reader.in_snapshot):
+            return self._reader_for_large()
+        if reader is None:
+            reader = self._new_reader(_CACHED_STATEMENTS)
+            self._readers.reader = reader
+            self._readers.guard = _ThreadExit(self, reader)
+        return reader
+
+    def _reader_for_large(self) -> "_Reader":
+        with self._large_lock:
+            if self._for_large is None:
+                self._for_large = self._new_reader(cached_statements=0)
+            return self._for_large
+
+    def _new_reader(self, cached_statements: int) -> "_Reader":
+        connection = self._connect(cached_statements)
+        connection.execute("PRAGMA query_only=ON")
+        reader = _Reader(connection)
+        with self._open_lock:
+            if self._closed:
+                reader.close()
+            self._open.append(reader)
+        return reader
+
+    def forget(self, reader: "_Reader") -> None:
+        """Close the read connection of a thread that has ended."""
+        with self._open_lock:
+            if reader in self._open:
+                self._open.remove(reader)
+        reader.close()
+
+    def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """The first row, as the calling thread's read connection sees it."""
+        with _faults(), self._reader(sql) as connection:
+            return cast(Row | None, connection.execute(sql, parameters).fetchone())
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows, as the calling thread's read connection sees them."""
+        with _faults(), self._reader(sql) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Rows one by one, each made when it is asked for: for the few rows that may be large."""
+        with _faults(), self._reader(sql) as connection:
+            yield from connection.execute(sql, parameters)
+
+    def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
+        reader = self._reader()
+        with _faults():
+            with reader as connection:
+                cursor = connection.execute(sql, parameters)
+            while True:
+                with reader:
+                    rows = cursor.fetchmany(_STREAM_ROWS)
+                if not rows:
+                    return
+                yield from rows
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read of this thread in the block see one and the same state."""
+        reader = self._reader()
+        with _faults(), reader as connection:
+            connection.execute("BEGIN")
+        reader.in_snapshot = True
+        try:
+            yield
+        finally:
+            reader.in_snapshot = False
+            with _faults(), reader as connection:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close every connection; the write-ahead log is folded back into the file.
+
+        Waits for statements that other threads are at; what they ask afterwards raises `Unavailable`.
+        """
+        with self._lock, self._open_lock:
+            if self._closed:
+                return
+            self._closed = True
+            for reader in self._open:
+                reader.close()
+            self._open.clear()
+            self._writer.conn.close()
+
+
+@contextmanager
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that changes nothing, to a database that any process may be using, or that is damaged."""
+    with _faults():
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        connection.row_factory = sqlite3.Row
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Write a consistent copy of a database, which any process may be using, to `target`, which must not exist.
+
+    The copy is whole but not yet durable.
+    """
+    with open_read_only(source) as connection:
+        _make_private(target)
+        connection.execute("VACUUM INTO ?", (str(target),))
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that nobody else can read, unless there is one: SQLite gives what it adds the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StorageFault(f"the database can't be used: {path}: {error.strerror}") from error
+
+
+class _Reader:
+    """One thread's read connection. Entered for each statement: SQLite crashes if it is closed in the middle of one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.in_snapshot = False
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._lock.acquire()
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+class _ThreadExit:
+    """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
+
+    def __init__(self, database: Database, reader: _Reader) -> None:
+        self._database = database
+        self._reader = reader
+
+    def __del__(self) -> None:
+        self._database.forget(self._reader)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what SQLite says of the disk into our own errors. Constraint errors pass."""
+    try:
+        yield
+    except ApplianceError:
+        raise
+    except sqlite3.IntegrityError:
+        raise
+    except OverflowError as error:
+        raise Invalid("A number is too large to be stored.") from error
+    except sqlite3.ProgrammingError as error:
+        if "closed database" in str(error):
+            raise Unavailable("the service is shutting down") from error
+        raise
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "full" in text:
+            raise StorageFull("the disk that holds the database is full") from error
+        if "disk I/O" in text or "readonly" in text or "unable to open" in text:
+            raise StorageFault(f"the database can't be used: {text}") from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise Corrupt(f"the database is damaged: {error}") from error
+        raise

@@ -1,0 +1,141 @@
+"""Rows of users, their passwords and options, and groups with their members."""
+
+import json
+from collections.abc import Iterable
+
+from appliance.db.engine.sqlite import Row, Tx
+from appliance.db.records import Condition, Filter, Reader, Record, Shape, conditions, read
+from appliance.values import Micros
+
+USERS = Shape(
+    "users",
+    ("id", "name", "domain_id", "enabled", "default_project_id", "options", "created_at", "last_active_at"),
+    booleans=frozenset({"enabled"}),
+    json=frozenset({"options"}),
+)
+
+
+def by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
+    row = reader.row("SELECT * FROM users WHERE domain_id = ? AND name = ?", (domain_id, name))
+    return None if row is None else read(USERS, row)
+
+
+def password(reader: Reader, user_id: str) -> Row | None:
+    """The password in force."""
+    return reader.row("SELECT * FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT 1", (user_id,))
+
+
+def password_history(reader: Reader, user_id: str, count: int) -> list[Row]:
+    """The last `count` passwords, the one in force first."""
+    return reader.rows("SELECT * FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT ?", (user_id, count))
+
+
+def password_expiries(reader: Reader) -> dict[str, Micros | None]:
+    """When each user's password in force expires; users without a password are missing."""
+    rows = reader.rows(
+        "SELECT user_id, expires_at FROM passwords WHERE id IN (SELECT max(id) FROM passwords GROUP BY user_id)"
+    )
+    return {row["user_id"]: row["expires_at"] for row in rows}
+
+
+def add_password(
+    tx: Tx,
+    user_id: str,
+    hash_text: str,
+    *,
+    self_service: bool,
+    created_at: Micros,
+    expires_at: Micros | None,
+    keep: int,
+) -> None:
+    """Put a new password in force and keep at most `keep` of them in all."""
+    tx.execute(
+        "INSERT INTO passwords (user_id, hash, self_service, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (user_id, hash_text, int(self_service), created_at, expires_at),
+    )
+    tx.execute(
+        "DELETE FROM passwords WHERE user_id = ? AND id NOT IN "
+        "(SELECT id FROM passwords WHERE user_id = ? ORDER BY id DESC LIMIT ?)",
+        (user_id, user_id, max(keep, 1)),
+    )
+
+
+def replace_hash(tx: Tx, password_id: int, old: str, new: str) -> None:
+    """Keep the same password in another form, unless it was changed meanwhile."""
+    tx.execute("UPDATE passwords SET hash = ? WHERE id = ? AND hash = ?", (new, password_id, old))
+
+
+def failures(reader: Reader, user_id: str) -> tuple[int, Micros | None]:
+    """How often in a row authentication failed, and when it last did."""
+    row = reader.row("SELECT failed_auth_count, failed_auth_at FROM users WHERE id = ?", (user_id,))
+    return (0, None) if row is None else (row["failed_auth_count"], row["failed_auth_at"])
+
+
+def count_failure(tx: Tx, user_id: str, at: Micros) -> None:
+    tx.execute(
+        "UPDATE users SET failed_auth_count = failed_auth_count + 1, failed_auth_at = ? WHERE id = ?", (at, user_id)
+    )
+
+
+def count_for_nobody(tx: Tx, at: Micros) -> None:
+    """Write as much as `count_failure` does. Without it, the time of a wrong log-in would tell who is counted."""
+    tx.execute(
+        "INSERT INTO notes (key, value) VALUES ('users:nobody', ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(at),),
+    )
+
+
+def begin_lockout(tx: Tx, user_id: str, at: Micros) -> None:
+    """Count the time of a lock-out from here."""
+    tx.execute("UPDATE users SET failed_auth_at = ? WHERE id = ?", (at, user_id))
+
+
+def forget_failures(tx: Tx, user_id: str) -> None:
+    tx.execute("UPDATE users SET failed_auth_count = 0, failed_auth_at = NULL WHERE id = ?", (user_id,))
+
+
+def set_active(tx: Tx, user_id: str, at: Micros) -> None:
+    tx.execute("UPDATE users SET last_active_at = ? WHERE id = ?", (at, user_id))
+
+
+def expiring(item: Filter) -> Condition:
+    """A condition: the password in force expires as the filter on `password_expires_at` says."""
+    clauses, values = conditions([Filter("expires_at", item.value, item.comparator)])
+    latest = "SELECT max(id) FROM passwords GROUP BY user_id"
+    return f"id IN (SELECT user_id FROM passwords WHERE id IN ({latest}) AND {clauses[0]})", values
+
+
+def among(ids: Iterable[str]) -> Condition:
+    """A condition: the user is one of these."""
+    return "id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+
+
+GROUPS = Shape("user_groups", ("id", "name", "domain_id", "description"))
+
+
+def group_by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
+    row = reader.row("SELECT * FROM user_groups WHERE domain_id = ? AND name = ?", (domain_id, name))
+    return None if row is None else read(GROUPS, row)
+
+
+def ids_of_user(reader: Reader, user_id: str) -> list[str]:
+    rows = reader.rows("SELECT group_id FROM group_members WHERE user_id = ? ORDER BY group_id", (user_id,))
+    return [row["group_id"] for row in rows]
+
+
+def member_ids(reader: Reader, group_id: str) -> list[str]:
+    rows = reader.rows("SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_id", (group_id,))
+    return [row["user_id"] for row in rows]
+
+
+def is_member(reader: Reader, group_id: str, user_id: str) -> bool:
+    return reader.row("SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ?", (group_id, user_id)) is not None
+
+
+def add_member(tx: Tx, group_id: str, user_id: str) -> None:
+    tx.execute("INSERT INTO group_members VALUES (?, ?) ON CONFLICT DO NOTHING", (group_id, user_id))
+
+
+def remove_member(tx: Tx, group_id: str, user_id: str) -> None:
+    tx.execute("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", (group_id, user_id))

@@ -1,0 +1,1 @@
+"""Rows of images and of what belongs to them."""

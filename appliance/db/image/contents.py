@@ -1,0 +1,74 @@
+"""The contents of images, and how much of them a project uses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.image.images import METADATA
+
+_NAMED = """
+SELECT l.image_id, i.name, i.status, i.size, l.store, l.content_id, 0 AS staged
+  FROM image_locations l JOIN images i ON i.id = l.image_id WHERE l.content_id IS NOT NULL
+UNION ALL
+SELECT id, name, status, size, staged_store, staged_content, 1 FROM images WHERE staged_content IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedContent:
+    """An image's claim on a content. `staged` is what waits for an import."""
+
+    image_id: str
+    image_name: str | None
+    status: str
+    size: int | None
+    store: str | None
+    content_id: int
+    staged: bool
+
+
+def _named(row: Row) -> NamedContent:
+    return NamedContent(
+        row["image_id"], row["name"], row["status"], row["size"], row["store"], row["content_id"], bool(row["staged"])
+    )
+
+
+class ImageContents:
+    """Reads the claims."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def all(self) -> Iterator[NamedContent]:
+        """Every claim, one by one."""
+        for row in self._db.stream(_NAMED):
+            yield _named(row)
+
+    def of(self, store: str, content_id: int) -> list[NamedContent]:
+        """The claims on one content."""
+        rows = self._db.rows(f"SELECT * FROM ({_NAMED}) WHERE store = ? AND content_id = ?", (store, content_id))
+        return [_named(row) for row in rows]
+
+
+# An image counts once for each location, and with what is written about it. Staged data counts while it waits, and
+# while a copy runs.
+_USAGE = f"""
+WITH own AS (
+    SELECT id, ifnull(size, 0) AS size, status, {METADATA} AS metadata,
+           EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = i.id
+                   AND p.name = 'os_glance_importing_to_stores' AND p.value <> '') AS copying
+      FROM images i WHERE owner = :owner AND status NOT IN ('killed', 'pending_delete')
+)
+SELECT count(*) AS images,
+       ifnull(sum(size * (SELECT count(*) FROM image_locations l WHERE l.image_id = own.id) + metadata), 0) AS stored,
+       ifnull(sum(CASE WHEN status IN ('uploading', 'importing') OR copying THEN size ELSE 0 END), 0) AS staged,
+       ifnull(sum(status IN ('saving', 'uploading', 'importing') OR copying), 0) AS uploading
+  FROM own
+"""
+
+
+def usage(reader: Database | Tx, owner: str | None) -> dict[str, int]:
+    """`images`, `stored` and `staged` bytes, and `uploading`: as the database stands, or a transaction sees it."""
+    row = reader.row(_USAGE, {"owner": owner})
+    assert row is not None
+    return dict(row)

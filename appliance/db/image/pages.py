@@ -1,0 +1,259 @@
+"""Pages of images: who may see what, filters, sort and keyset paging, in one statement for a page.
+
+Every way in which a caller can see an image is a branch of its own, which finds its first rows in index order; the
+page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand. The ids
+of a page come first, then the images, a few at a time: a page ends early when those are heavy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from appliance.db.engine.sqlite import Database
+from appliance.db.image.images import COLUMNS, SELECT, ImageRecord, record
+
+# What a client may sort by, as it is sorted: an index on `ifnull(name, '')` stands behind the sort by name.
+SORT_KEYS = {
+    "name": "ifnull({i}name, '')",
+    "status": "{i}status",
+    "container_format": "ifnull({i}container_format, '')",
+    "disk_format": "ifnull({i}disk_format, '')",
+    "size": "ifnull({i}size, 0)",
+    "id": "{i}id",
+    "created_at": "{i}created_at",
+    "updated_at": "{i}updated_at",
+}
+
+FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_content"}
+_OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
+
+_AT_ONCE = 32
+"""Images read by one statement."""
+_BASE_WEIGHT = 1024
+"""What an image without properties takes in an answer, roughly."""
+_ESCAPED = 12
+"""Bytes that a character which is not ASCII takes in JSON at most."""
+_SIZES = (1, 4, 16, 64, 256, 1024)
+"""How many values a list in a statement has. Others are filled up to the next size, so that few statements differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison of a column; for the operator `in`, `value` is a list."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(slots=True)
+class PageQuery:
+    """What a page is made of. The viewer's rights are part of the question, not a filter on the answer."""
+
+    project: str | None
+    admin: bool
+    limit: int
+    visibility: str | None = None
+    member_status: str = "accepted"
+    os_hidden: bool = False
+    conditions: list[Condition] = field(default_factory=list)
+    properties: list[tuple[str, str]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    sort: list[tuple[str, str]] = field(default_factory=lambda: [("created_at", "desc"), ("id", "desc")])
+    marker: ImageRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The images of one page, in order, whole; `more` if the list may go on after them."""
+
+    images: list[ImageRecord]
+    more: bool
+    cut: bool = False
+    """Whether the page ended early."""
+
+
+def page(db: Database, query: PageQuery, most_bytes: int) -> Page:
+    """At most `query.limit` images, fewer if they would take more than `most_bytes` of an answer, but at least one."""
+    statement = _Statement(query)
+    ids = [row[0] for row in db.rows(statement.sql(), statement.parameters)]
+    found: list[ImageRecord] = []
+    room, start, size = most_bytes, 0, _AT_ONCE
+    while start < len(ids):
+        wanted = ids[start : start + size]
+        read = _read(db, wanted, query.project, room)
+        if read is None and size > 1:
+            # Heavy ones: as many as there is room for, one by one.
+            size = 1
+            continue
+        if read is None and found:
+            return Page(found, more=True, cut=True)
+        images, weight = read or _read(db, wanted, query.project, None) or ({}, 0)
+        # One that was deleted meanwhile is passed over.
+        found += [images[image_id] for image_id in wanted if image_id in images]
+        room -= weight
+        start += size
+    return Page(found, more=len(ids) == query.limit)
+
+
+_WHOLE = f"{SELECT} FROM images i WHERE i.id IN ({', '.join(f':i{n}' for n in range(_AT_ONCE))})"
+_NAMES = [f"i{n}" for n in range(_AT_ONCE)]
+_CHILDREN = slice(len(COLUMNS), len(COLUMNS) + 3)
+
+
+def _read(
+    db: Database, ids: Sequence[str], project: str | None, room: int | None
+) -> tuple[dict[str, ImageRecord], int] | None:
+    """Some images by their ids, and what they take of an answer; None if that is more than there is room for."""
+    parameters: dict[str, str | None] = {"project": project, **dict.fromkeys(_NAMES, ids[-1])}
+    parameters.update(zip(_NAMES, ids, strict=False))
+    found: dict[str, ImageRecord] = {}
+    weight = 0
+    for row in db.each(_WHOLE, parameters):
+        properties, tags, locations = row[_CHILDREN]
+        weight += _BASE_WEIGHT + len(properties) + len(tags) + len(locations)
+        if not properties.isascii():
+            weight += (_ESCAPED - 1) * len(properties)
+        if room is not None and weight > room:
+            return None
+        found[row[0]] = record(row)
+    return found, weight
+
+
+class _Statement:
+    """The SQL of one page's ids, with its parameters numbered as they come up."""
+
+    def __init__(self, query: PageQuery) -> None:
+        self._query = query
+        self.parameters: dict[str, Any] = {}
+        self._lists: list[str] = []
+        # A filter with an index of its own finds few rows: keep the planner from walking a branch's index instead.
+        self._selective = bool(query.properties or query.tags) or any(
+            condition.column in _SELECTIVE or (condition.column == "status" and condition.value != "active")
+            for condition in query.conditions
+        )
+
+    def sql(self) -> str:
+        tail = f"{self._order('i.')} LIMIT {self._bind(self._query.limit)}"
+        common = self._conditions()
+        branches = [
+            f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail})"
+            for source, conditions in self._branches()
+        ]
+        page = branches[0]
+        if len(branches) > 1:
+            page = f"SELECT i.id FROM images i WHERE i.id IN ({' UNION '.join(branches)}) {tail}"
+        return f"WITH {', '.join(self._lists)} {page}" if self._lists else page
+
+    @cached_property
+    def _project(self) -> str:
+        """Bound when it is first asked for: SQLite gives no name to a number that a statement leaves out."""
+        return self._bind(self._query.project)
+
+    def _bind(self, value: Any) -> str:
+        # By number: SQLite compares each name with all before it, and a list may have a thousand. To sqlite3 `?1` is a
+        # parameter named "1"; Python 3.14 takes no sequence for it.
+        number = str(len(self.parameters) + 1)
+        self.parameters[number] = value
+        return f"?{number}"
+
+    def _column(self, name: str) -> str:
+        """A column that a branch compares; hidden from the planner if a filter should lead."""
+        return f"+i.{name}" if self._selective else f"i.{name}"
+
+    def _branches(self) -> list[tuple[str, list[str]]]:
+        """The ways in which the caller comes to see images: where each begins, and what it asks for."""
+        query = self._query
+        wanted = None if query.visibility == "all" else query.visibility
+        if query.admin:
+            if query.visibility is None:
+                return [("images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"])]
+            return [("images i", self._only(wanted) or ["1"])]
+        branches: list[tuple[str, list[str]]] = []
+        if wanted in (None, "public"):
+            branches.append(("images i", [f"{self._column('visibility')} = 'public'"]))
+        if wanted == "community" or query.visibility == "all":
+            branches.append(("images i", [f"{self._column('visibility')} = 'community'"]))
+        if query.project is not None and wanted not in ("public", "community"):
+            branches.append(("images i", [f"{self._column('owner')} = {self._project}", *self._only(wanted)]))
+            if wanted in (None, "shared"):
+                # A CROSS JOIN: the memberships lead, for they are few.
+                source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
+                branches.append((source, ["+i.visibility = 'shared'", *self._membership()]))
+        return branches or [("images i", ["0"])]
+
+    def _only(self, visibility: str | None) -> list[str]:
+        return [] if visibility is None else [f"i.visibility = {self._bind(visibility)}"]
+
+    def _membership(self) -> list[str]:
+        status = self._query.member_status
+        return [f"m.member_id = {self._project}", *([] if status == "all" else [f"m.status = {self._bind(status)}"])]
+
+    def _conditions(self) -> list[str]:
+        query = self._query
+        found = [
+            f"{self._column('os_hidden')} = {self._bind(int(query.os_hidden))}",
+            "i.status NOT IN ('killed', 'pending_delete')",
+        ]
+        found += [self._comparison(condition) for condition in query.conditions]
+        found += [
+            f"i.id IN (SELECT image_id FROM image_properties WHERE name = {self._bind(name)} "
+            f"AND value = {self._bind(value)})"
+            for name, value in query.properties
+        ]
+        found += [f"i.id IN (SELECT image_id FROM image_tags WHERE value = {self._bind(tag)})" for tag in query.tags]
+        if query.marker is not None:
+            found.append(self._after(query.marker))
+        return found
+
+    def _comparison(self, condition: Condition) -> str:
+        assert condition.column in FILTER_COLUMNS, condition.column
+        if condition.operator == "in":
+            if not condition.value:
+                return "1 = 0"
+            values = ", ".join(f"({self._bind(value)})" for value in _filled_up(condition.value))
+            name = f"wanted_{len(self._lists)}"
+            self._lists.append(f"{name} (value) AS (VALUES {values})")
+            return f"i.{condition.column} IN (SELECT value FROM {name})"
+        column = f"i.{condition.column}"
+        if condition.column == "name" and condition.operator == "eq" and condition.value:
+            column = "ifnull(i.name, '')"
+        return f"{column} {_OPERATORS[condition.operator]} {self._bind(condition.value)}"
+
+    def _order(self, prefix: str) -> str:
+        keys = (f"{SORT_KEYS[key].format(i=prefix)} {direction.upper()}" for key, direction in self._query.sort)
+        return f"ORDER BY {', '.join(keys)}"
+
+    def _after(self, marker: ImageRecord) -> str:
+        """True for rows that come after the marker in the sort."""
+        keys = [SORT_KEYS[key].format(i="i.") for key, _ in self._query.sort]
+        values = [self._bind(_marker_value(marker, key)) for key, _ in self._query.sort]
+        signs = ["<" if direction == "desc" else ">" for _, direction in self._query.sort]
+        if len(set(signs)) == 1:
+            return f"({', '.join(keys)}) {signs[0]} ({', '.join(values)})"
+        alternatives = []
+        for last in range(len(keys)):
+            equal = [f"{keys[n]} = {values[n]}" for n in range(last)]
+            alternatives.append(" AND ".join([*equal, f"{keys[last]} {signs[last]} {values[last]}"]))
+        return f"({' OR '.join(f'({alternative})' for alternative in alternatives)})"
+
+
+def _filled_up(values: Sequence[Any]) -> list[Any]:
+    """The values, the last one repeated until there are as many as one of the usual sizes."""
+    size = next(size for size in _SIZES if size >= len(values))
+    return [*values, *([values[-1]] * (size - len(values)))]
+
+
+def _marker_value(marker: ImageRecord, key: str) -> Any:
+    value = getattr(marker, key)
+    if value is None:
+        return 0 if key == "size" else ""
+    return value
+
+
+def complete_sort(sort: Sequence[tuple[str, str]], direction: str) -> list[tuple[str, str]]:
+    """The sort with `created_at` and `id` behind it, in the direction given, so that the order is total."""
+    keys = [key for key, _ in sort]
+    return [*sort, *((key, direction) for key in ("created_at", "id") if key not in keys)]

@@ -1,0 +1,1 @@
+"""What Identity API v2.0 has and v3 has not."""

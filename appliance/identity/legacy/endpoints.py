@@ -1,0 +1,81 @@
+"""Endpoints as Identity API v2.0 knows them: one with three addresses, kept as up to three endpoints of today."""
+
+from collections.abc import Mapping
+
+from appliance.db.identity import catalog
+from appliance.db.identity.catalog import ENDPOINTS, SERVICES
+from appliance.db.records import Record, delete, find, insert, select
+from appliance.errors import Invalid, NotFound
+from appliance.identity.catalog.entries import Regions, substitutable
+from appliance.identity.store import Ledger
+from appliance.values import new_hex_id
+
+INTERFACES = ("public", "internal", "admin")
+
+
+class EndpointTriples:
+    def __init__(self, ledger: Ledger, regions: Regions) -> None:
+        self._ledger = ledger
+        self._regions = regions
+
+    def every(self) -> list[Record]:
+        """All of them: `id`, `service_id`, `region`, `enabled`, and an address as `public`, `internal` and `admin`.
+
+        Endpoints that were made one by one belong together if service and region are the same; the public one's id
+        is theirs.
+        """
+        found: dict[str, Record] = {}
+        for key, members in self._members().items():
+            first = members[0]
+            found[key] = {
+                "id": key,
+                "service_id": first["service_id"],
+                "region": first["region_id"],
+                "enabled": any(member["enabled"] for member in members),
+                **{member["interface"]: member["url"] for member in reversed(members)},
+            }
+        return list(found.values())
+
+    def create(self, service_id: str, region: str | None, urls: Mapping[str, str]) -> Record:
+        """Make one from its addresses by interface; the region is made where it is not there."""
+        if find(self._ledger.db, SERVICES, service_id) is None:
+            raise Invalid(f"Could not find service: {service_id}.")
+        for url in urls.values():
+            if not substitutable(url):
+                raise Invalid(f"The address {url} asks for something that is not known.")
+        if region is not None:
+            self._regions.ensure(region)
+        legacy_id = new_hex_id()
+        with self._ledger.write() as tx:
+            for interface, url in urls.items():
+                endpoint: Record = {
+                    "id": new_hex_id(),
+                    "service_id": service_id,
+                    "region_id": region,
+                    "interface": interface,
+                    "url": url,
+                    "enabled": True,
+                }
+                insert(tx, ENDPOINTS, endpoint)
+                catalog.add(tx, endpoint["id"], legacy_id)
+        return {"id": legacy_id, "service_id": service_id, "region": region, "enabled": True, **urls}
+
+    def delete(self, legacy_id: str) -> None:
+        members = self._members().get(legacy_id)
+        if members is None:
+            raise NotFound(f"Could not find endpoint: {legacy_id}.")
+        with self._ledger.write() as tx:
+            for member in members:
+                delete(tx, ENDPOINTS, member["id"])
+
+    def _members(self) -> dict[str, list[Record]]:
+        """The endpoints of each, the public one first."""
+        groups = catalog.groups(self._ledger.db)
+        found: dict[tuple[str, ...], list[Record]] = {}
+        for endpoint in select(self._ledger.db, ENDPOINTS):
+            legacy_id = groups.get(endpoint["id"])
+            key = (legacy_id,) if legacy_id else (endpoint["service_id"], endpoint["region_id"] or "")
+            found.setdefault(key, []).append(endpoint)
+        for members in found.values():
+            members.sort(key=lambda member: INTERFACES.index(member["interface"]))
+        return {key[0] if len(key) == 1 else members[0]["id"]: members for key, members in found.items()}

@@ -1,0 +1,1 @@
+"""The resources of the identity API, one module per kind."""

@@ -1,0 +1,209 @@
+"""Stored secrets of users: credentials, EC2 credentials, OAuth consumers."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS
+from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
+from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
+from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.identity.store import Ledger, merged, names_unique
+from appliance.identity.tokens.keyring import Sealer
+from appliance.values import new_hex_id
+
+EC2 = "ec2"
+_DELEGATIONS = ("trust_id", "app_cred_id", "access_token_id")
+_FIXED = (*_DELEGATIONS, "access_id")
+"""What the blob of an EC2 credential says of the token that made it, as earlier versions let delegated tokens."""
+
+
+class Credentials:
+    def __init__(self, ledger: Ledger, sealer: Sealer) -> None:
+        self._ledger = ledger
+        self._sealer = sealer
+
+    def get(self, credential_id: str) -> Record:
+        credential = find(self._ledger.db, CREDENTIALS, credential_id)
+        if credential is None:
+            raise NotFound(f"Could not find credential: {credential_id}.")
+        return self._opened(credential)
+
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        return [self._opened(found) for found in select(self._ledger.db, CREDENTIALS, filters, page)]
+
+    def of_user(self, user_id: str, kind: str) -> list[Record]:
+        """The credentials of one type that a user has."""
+        return self.search([Filter("user_id", user_id), Filter("type", kind)])
+
+    def create(self, credential: Record) -> Record:
+        """Keep a credential. One for EC2 goes by the hash of its access key."""
+        created = {**credential, "id": new_hex_id()}
+        if created["type"].lower() == EC2:
+            blob = ec2_blob(created["blob"])
+            created["id"] = hash_access_key(blob["access"])
+            self.check_delegation(blob, created["user_id"], created.get("project_id"))
+        sealed = self._sealed(created)
+        with names_unique("credential", created["id"]), self._ledger.write() as tx:
+            insert(tx, CREDENTIALS, sealed)
+        return self.get(created["id"])
+
+    def update(self, credential_id: str, changes: Record) -> Record:
+        """Change what a credential holds, or whose it is. Its type stays: each is proof of something else."""
+        credential = self.get(credential_id)
+        changed = merged(credential, changes)
+        if changed["type"] != credential["type"]:
+            raise Invalid("type can not be updated for credential")
+        if changed["type"].lower() == EC2:
+            _check_same_delegation(str(credential["blob"]), str(changed["blob"]))
+            if not changed["project_id"]:
+                raise Invalid("Expecting to find project_id in credential.")
+            self.check_delegation(ec2_blob(changed["blob"]), changed["user_id"], changed["project_id"])
+        sealed = self._sealed(changed)
+        with self._ledger.write() as tx:
+            update(tx, CREDENTIALS, sealed)
+        return self.get(credential_id)
+
+    def delete(self, credential_id: str) -> None:
+        with self._ledger.write() as tx:
+            if not delete(tx, CREDENTIALS, credential_id):
+                raise NotFound(f"Could not find credential: {credential_id}.")
+
+    def check_delegation(self, blob: Record, user_id: str, project_id: str | None) -> None:
+        """Raise `Forbidden` for an EC2 credential that acts by a trust or application credential which is not its own
+        user's: one that exists, on the same project. A trust is its trustee's; and its trustor's if it impersonates
+        them, for that is who the tokens that made such credentials acted as."""
+        named = [key for key in _DELEGATIONS if blob.get(key) is not None]
+        if not named:
+            return
+        (key, *others) = named
+        if others or not isinstance(blob[key], str) or not self._owns(key, blob[key], user_id, project_id):
+            raise Forbidden(f"{key} is not a delegation of the credential's user on its project")
+
+    def _owns(self, key: str, delegation_id: str, user_id: str, project_id: str | None) -> bool:
+        if key == "app_cred_id":
+            credential = find(self._ledger.db, APPLICATION_CREDENTIALS, delegation_id)
+            return (
+                credential is not None and credential["user_id"] == user_id and credential["project_id"] == project_id
+            )
+        trust = find(self._ledger.db, TRUSTS, delegation_id) if key == "trust_id" else None
+        if trust is None or trust["deleted_at"] is not None or trust["project_id"] != project_id:
+            return False
+        parties = {trust["trustee_user_id"], trust["trustor_user_id"] if trust["impersonation"] else None}
+        return user_id in parties
+
+    def _opened(self, stored: Record) -> Record:
+        blob = self._sealer.open(stored["sealed_blob"])
+        return {**{key: value for key, value in stored.items() if key != "sealed_blob"}, "blob": blob}
+
+    def _sealed(self, credential: Record) -> Record:
+        sealed = self._sealer.seal(credential["blob"])
+        return {**{key: value for key, value in credential.items() if key != "blob"}, "sealed_blob": sealed}
+
+
+def hash_access_key(access: str) -> str:
+    """The id of the EC2 credential with this access key."""
+    return hashlib.sha256(access.encode()).hexdigest()
+
+
+def ec2_blob(text: str) -> dict[str, Any]:
+    """What the blob of an EC2 credential says. Raises `Invalid`."""
+    try:
+        blob = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("Invalid blob in credential") from error
+    if not isinstance(blob, dict) or not blob:
+        raise Invalid("Expecting to find blob in credential.")
+    if not isinstance(blob.get("access"), str):
+        raise Invalid("Expecting to find access in credential.")
+    return blob
+
+
+def _check_same_delegation(old: str, new: str) -> None:
+    before, after = ec2_blob(old), ec2_blob(new)
+    for key in _FIXED:
+        if before.get(key) != after.get(key):
+            raise Invalid(f"{key} can not be updated for credential")
+
+
+class Ec2Credentials:
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def get(self, access: str) -> Record:
+        """The credential with this access key. Raises `NotFound`."""
+        found = self._credentials.get(hash_access_key(access))
+        if found["type"] != EC2:
+            raise NotFound("EC2 access key not found.")
+        return _pair(found)
+
+    def of_user(self, user_id: str) -> list[Record]:
+        return [_pair(found) for found in self._credentials.of_user(user_id, EC2)]
+
+    def check_delegation(self, credential: Record) -> None:
+        """Raise `Forbidden` for one that acts by somebody else's trust or application credential."""
+        self._credentials.check_delegation(credential, credential["user_id"], credential["tenant_id"])
+
+    def create(self, user_id: str, project_id: str) -> Record:
+        blob = {"access": secrets.token_hex(16), "secret": secrets.token_hex(16), "trust_id": None}
+        credential = {"type": EC2, "user_id": user_id, "project_id": project_id, "blob": json.dumps(blob)}
+        return _pair(self._credentials.create(credential))
+
+    def delete(self, access: str) -> None:
+        self._credentials.delete(hash_access_key(access))
+
+
+def _pair(credential: Record) -> Record:
+    """A credential as the EC2 API shows it, and what it remembers of the token that made it."""
+    blob = ec2_blob(credential["blob"])
+    return {
+        "user_id": credential["user_id"],
+        "tenant_id": credential["project_id"],
+        "access": blob["access"],
+        "secret": blob.get("secret"),
+        "trust_id": blob.get("trust_id"),
+        "app_cred_id": blob.get("app_cred_id"),
+        "access_token_id": blob.get("access_token_id"),
+    }
+
+
+class Consumers:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def get(self, consumer_id: str) -> Record:
+        """The consumer without its secret."""
+        return _public(self._stored(consumer_id))
+
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        return [_public(consumer) for consumer in select(self._ledger.db, CONSUMERS, filters, page)]
+
+    def create(self, description: str | None) -> Record:
+        """The consumer with its secret."""
+        created: Record = {"id": new_hex_id(), "description": description, "secret": secrets.token_hex(16)}
+        with self._ledger.write() as tx:
+            insert(tx, CONSUMERS, created)
+        return created
+
+    def update(self, consumer_id: str, changes: Record) -> Record:
+        changed = merged(self._stored(consumer_id), changes)
+        with self._ledger.write() as tx:
+            update(tx, CONSUMERS, changed)
+        return self.get(consumer_id)
+
+    def delete(self, consumer_id: str) -> None:
+        self._stored(consumer_id)
+        with self._ledger.write() as tx:
+            delete(tx, CONSUMERS, consumer_id)
+
+    def _stored(self, consumer_id: str) -> Record:
+        consumer = find(self._ledger.db, CONSUMERS, consumer_id)
+        if consumer is None:
+            raise NotFound("Consumer not found")
+        return consumer
+
+
+def _public(consumer: Record) -> Record:
+    return {key: value for key, value in consumer.items() if key != "secret"}

@@ -1,0 +1,98 @@
+"""Groups of users. What is granted to a group is granted to each of its members."""
+
+from collections.abc import Iterable
+
+from appliance.db.engine.sqlite import Tx
+from appliance.db.identity import grants as grant_rows
+from appliance.db.identity import projects as project_rows
+from appliance.db.identity import users as rows
+from appliance.db.identity import users as user_rows
+from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
+from appliance.errors import Invalid, NotFound
+from appliance.identity.store import Ledger, merged, names_unique, require_marker
+from appliance.identity.tokens.revocations import Revocations
+from appliance.values import new_hex_id
+
+
+class Groups:
+    def __init__(self, ledger: Ledger, revocations: Revocations) -> None:
+        self._ledger = ledger
+        self._revocations = revocations
+
+    def get(self, group_id: str) -> Record:
+        group = find(self._ledger.db, rows.GROUPS, group_id)
+        if group is None:
+            raise NotFound(f"Could not find group: {group_id}.")
+        return group
+
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+        require_marker(self._ledger.db, rows.GROUPS, page)
+        return select(self._ledger.db, rows.GROUPS, filters, page)
+
+    def of_user(self, user_id: str) -> list[Record]:
+        return find_many(self._ledger.db, rows.GROUPS, rows.ids_of_user(self._ledger.db, user_id))
+
+    def member_ids(self, group_id: str) -> list[str]:
+        self.get(group_id)
+        return rows.member_ids(self._ledger.db, group_id)
+
+    def has_member(self, group_id: str, user_id: str) -> bool:
+        return rows.is_member(self._ledger.db, group_id, user_id)
+
+    def create(self, group: Record) -> Record:
+        domain = find(self._ledger.db, project_rows.PROJECTS, group["domain_id"])
+        if domain is None or not domain["is_domain"]:
+            raise NotFound(f"Could not find domain: {group['domain_id']}.")
+        created = {**group, "id": new_hex_id(), "description": group.get("description") or ""}
+        created["name"] = created["name"].strip()
+        with names_unique("group", created["name"]), self._ledger.write() as tx:
+            insert(tx, rows.GROUPS, created)
+        return self.get(created["id"])
+
+    def update(self, group_id: str, changes: Record) -> Record:
+        group = self.get(group_id)
+        if changes.get("domain_id", group["domain_id"]) != group["domain_id"]:
+            raise Invalid("Cannot change Domain ID.")
+        changed = merged(group, changes)
+        changed["description"] = changed["description"] or ""
+        changed["name"] = changed["name"].strip()
+        with names_unique("group", changed["name"]), self._ledger.write() as tx:
+            update(tx, rows.GROUPS, changed)
+        return self.get(group_id)
+
+    def delete(self, group_id: str) -> None:
+        """Remove the group and its grants. Who was in it has to authenticate anew."""
+        members = self.member_ids(group_id)
+        with self._ledger.write() as tx:
+            remove_group(tx, group_id)
+            for user_id in members:
+                self._revocations.add(tx, "user", user_id)
+
+    def add_member(self, group_id: str, user_id: str) -> None:
+        self._require(group_id, user_id)
+        with self._ledger.write() as tx:
+            rows.add_member(tx, group_id, user_id)
+
+    def remove_member(self, group_id: str, user_id: str) -> None:
+        """Take someone out, who then has to authenticate anew."""
+        self.require_member(group_id, user_id)
+        with self._ledger.write() as tx:
+            rows.remove_member(tx, group_id, user_id)
+            self._revocations.add(tx, "user", user_id)
+
+    def require_member(self, group_id: str, user_id: str) -> None:
+        """Raise `NotFound` unless both exist and the one is in the other."""
+        self._require(group_id, user_id)
+        if not self.has_member(group_id, user_id):
+            raise NotFound(f"User {user_id} is not found in group {group_id}.")
+
+    def _require(self, group_id: str, user_id: str) -> None:
+        self.get(group_id)
+        if find(self._ledger.db, user_rows.USERS, user_id) is None:
+            raise NotFound(f"Could not find user: {user_id}.")
+
+
+def remove_group(tx: Tx, group_id: str) -> None:
+    """Remove one group and what was granted to it."""
+    grant_rows.remove_of_actor(tx, "group", group_id)
+    delete(tx, rows.GROUPS, group_id)

@@ -1,0 +1,78 @@
+"""What the resources share: the identity store's transactions, and how a change is merged and checked."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+
+from appliance.db.engine.sqlite import Database, IntegrityError, Tx
+from appliance.db.records import Page, Reader, Record, Shape, find
+from appliance.errors import Conflict, Forbidden, Invalid, NotFound
+from appliance.values import Clock
+
+
+class Ledger:
+    """The database as the identity package uses it.
+
+    `generation` grows with every write, before the writer's request is answered. What was derived from rows is valid
+    for as long as the generation that was read *before* them is still the current one.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self.db = db
+        self.clock = clock
+        self.generation = 0
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A write transaction on identity rows."""
+        with self.db.write() as tx:
+            yield tx
+        # Not atomic, and need not be: two writers that make one step of it still make a step.
+        self.generation += 1
+
+
+def merged(record: Record, changes: Record) -> Record:
+    """The record after a PATCH. Of `options` only those given change; a null takes one away."""
+    if "id" in changes and changes["id"] != record["id"]:
+        raise Invalid("Cannot change ID.")
+    result = {**record, **changes}
+    if "options" in changes:
+        options = {**record.get("options", {}), **changes["options"]}
+        result["options"] = {name: value for name, value in options.items() if value is not None}
+    return result
+
+
+def immutable(record: Record) -> bool:
+    return bool(record.get("options", {}).get("immutable"))
+
+
+def refuse_if_immutable(kind: str, record: Record, changes: Record | None = None) -> None:
+    """Raise `Forbidden` for a delete, or for changes other than one that only makes the record mutable."""
+    if not immutable(record):
+        return
+    if changes is not None and set(changes) == {"options"} and changes["options"].get("immutable", True) is not True:
+        return
+    doing = "delete" if changes is None else "update"
+    raise Forbidden(f"Unable to {doing} immutable {kind} resource: {record['id']}.")
+
+
+def refuse_doubled(kind: str, what: str, parts: Sequence[Hashable]) -> None:
+    """Raise `Conflict` for a list that names one thing twice."""
+    if len(set(parts)) < len(parts):
+        raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with {what}.")
+
+
+def require_marker(reader: Reader, shape: Shape, page: Page) -> None:
+    """Raise `NotFound` for a page after something that does not exist."""
+    if page.marker is not None and find(reader, shape, page.marker) is None:
+        raise NotFound(f"Marker {page.marker} could not be found.")
+
+
+@contextmanager
+def names_unique(kind: str, name: str) -> Iterator[None]:
+    """Turn a broken constraint in the block into `Conflict`."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with name {name}.") from (
+            error
+        )

@@ -1,0 +1,1 @@
+"""Tokens: what they say, how they are signed and validated, when they end."""

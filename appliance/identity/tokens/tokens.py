@@ -1,0 +1,243 @@
+"""Tokens: issued, validated against the state of now, and revoked.
+
+A token is only its claims and a signature; nothing is written when one is issued. What it may do is looked up when it
+is validated, so a lost role, a disabled project or a deleted user shows at once; what rows can't show (a changed
+password, an explicit revocation) is in `revocations`. Results are kept for as long as no identity row changes.
+"""
+
+import threading
+from collections.abc import Callable
+
+from appliance.db.identity import projects as project_rows
+from appliance.db.identity import users as user_rows
+from appliance.db.records import Record, find
+from appliance.errors import Forbidden, NotFound, Unauthenticated
+from appliance.identity.resources.assignments import Assignments
+from appliance.identity.store import Ledger
+from appliance.identity.tokens.keyring import Keyring
+from appliance.identity.tokens.revocations import Revocations, Stamps
+from appliance.identity.tokens.token import (
+    SECOND,
+    ApplicationCredentialInToken,
+    Claims,
+    Named,
+    ProjectInToken,
+    Token,
+    TrustInToken,
+    UserInToken,
+    from_payload,
+    new_audit_id,
+)
+from appliance.values import Micros
+
+_CACHE_SIZE = 20_000
+
+Delegation = Callable[[Claims], "Delegated"]
+
+
+class Delegated:
+    """What a trust or an application credential makes of claims: who acts, with which roles, and until when."""
+
+    def __init__(
+        self,
+        roles: list[Record],
+        user_id: str | None = None,
+        trust: TrustInToken | None = None,
+        application_credential: ApplicationCredentialInToken | None = None,
+    ) -> None:
+        self.roles = roles
+        self.user_id = user_id
+        self.trust = trust
+        self.application_credential = application_credential
+
+
+class Tokens:
+    """Issues and validates. `trusts` and `application_credentials` say what delegated claims amount to today."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        keyring: Keyring,
+        assignments: Assignments,
+        revocations: Revocations,
+        *,
+        lifetime: int,
+        expired_window: int,
+        stamps: Stamps,
+        trusts: Delegation,
+        application_credentials: Delegation,
+    ) -> None:
+        self._ledger = ledger
+        self._keyring = keyring
+        self._assignments = assignments
+        self._revocations = revocations
+        self._lifetime = lifetime * SECOND
+        self._expired_window = expired_window * SECOND
+        self._stamps = stamps
+        self._trusts = trusts
+        self._application_credentials = application_credentials
+        self._cache: dict[str, tuple[int, Token]] = {}
+        self._cache_lock = threading.Lock()
+
+    def stamp(self) -> Micros:
+        """To be taken before anything that speaks for a token is looked at: what changes meanwhile ends the token."""
+        return self._stamps.of_token()
+
+    def claims(self, user_id: str, methods: tuple[str, ...], stamp: Micros, parent: Token | None = None) -> Claims:
+        """Claims for a new token; one made from another ends with it and stays in its chain."""
+        now = self._ledger.clock() // SECOND * SECOND
+        audit_ids = (new_audit_id(),) if parent is None else (new_audit_id(), parent.audit_ids[-1])
+        expires_at = now + self._lifetime
+        if parent is not None:
+            expires_at = min(expires_at, parent.expires_at)
+        return Claims(
+            user_id=user_id,
+            methods=methods,
+            audit_ids=audit_ids,
+            issued_at=now,
+            expires_at=expires_at,
+            stamp=stamp,
+        )
+
+    def issue(self, claims: Claims) -> Token:
+        """Sign claims, if they amount to a valid token. Raises `Unauthenticated`."""
+        generation = self._ledger.generation
+        text = self._keyring.sign(claims.payload())
+        token = self._look_up(text, claims)
+        self._remember(text, generation, token)
+        return token
+
+    def validate(self, text: str, *, allow_expired: bool = False) -> Token:
+        """What a token says today. Raises `Unauthenticated` for every kind of invalid one."""
+        try:
+            return self._validate(text, self._expired_window if allow_expired else 0)
+        except Forbidden as error:
+            # A trust that has lost its ground refuses to be used; a token of it is simply no longer valid.
+            raise Unauthenticated(str(error)) from error
+
+    def _validate(self, text: str, window: Micros) -> Token:
+        generation = self._ledger.generation
+        known = self._cache.get(text)
+        if known is not None and known[0] == generation:
+            token = known[1]
+        else:
+            token = self._look_up(text, from_payload(self._keyring.verify(text)))
+            self._remember(text, generation, token)
+        if token.expires_at + window <= self._ledger.clock():
+            raise Unauthenticated("The token has expired.")
+        return token
+
+    def revoke(self, token: Token, *, cascade: bool = True) -> None:
+        """Void a token and, unless told otherwise, the ones that were made from it."""
+        with self._ledger.write() as tx:
+            self._revocations.add(tx, "audit", token.audit_ids[0])
+            if cascade:
+                self._revocations.add(tx, "chain", token.audit_ids[0])
+
+    def _remember(self, text: str, generation: int, token: Token) -> None:
+        with self._cache_lock:
+            self._cache.pop(text, None)
+            if len(self._cache) >= _CACHE_SIZE:
+                for old in list(self._cache)[: _CACHE_SIZE // 10]:
+                    del self._cache[old]
+            self._cache[text] = (generation, token)
+
+    def _look_up(self, text: str, claims: Claims) -> Token:
+        try:
+            return self._describe(text, claims)
+        except NotFound as error:
+            raise Unauthenticated(str(error)) from error
+
+    def _describe(self, text: str, claims: Claims) -> Token:
+        authenticated = self.usable_user(claims.user_id)
+        delegated = self._delegation(claims)
+        acting = authenticated
+        if delegated is not None and delegated.user_id is not None:
+            acting = self.usable_user(delegated.user_id)
+        project = self._usable_project(claims.project_id) if claims.project_id else None
+        domain = self._usable_domain(claims.domain_id) if claims.domain_id else None
+        self._refuse_revoked(claims, authenticated, acting, project)
+        roles = delegated.roles if delegated is not None else self._roles(claims)
+        scoped = project is not None or domain is not None or claims.system is not None
+        if scoped and not roles:
+            raise Unauthenticated("There is no role on the scope.")
+        return Token(
+            text=text,
+            authenticated_user_id=claims.user_id,
+            user=self._user_in_token(acting),
+            methods=claims.methods,
+            audit_ids=claims.audit_ids,
+            issued_at=claims.issued_at,
+            expires_at=claims.expires_at,
+            project=self._project_in_token(project) if project else None,
+            domain=Named(domain["id"], domain["name"]) if domain else None,
+            system=claims.system is not None,
+            roles=tuple(Named(role["id"], role["name"]) for role in roles) if scoped else (),
+            trust=delegated.trust if delegated else None,
+            application_credential=delegated.application_credential if delegated else None,
+        )
+
+    def _delegation(self, claims: Claims) -> Delegated | None:
+        if claims.trust_id is not None:
+            return self._trusts(claims)
+        if claims.application_credential_id is not None:
+            return self._application_credentials(claims)
+        return None
+
+    def _roles(self, claims: Claims) -> list[Record]:
+        if claims.system is not None:
+            return self._assignments.system_roles(claims.user_id)
+        if claims.domain_id is not None:
+            return self._assignments.domain_roles(claims.user_id, claims.domain_id)
+        if claims.project_id is not None:
+            return self._assignments.project_roles(claims.user_id, claims.project_id)
+        return []
+
+    def _refuse_revoked(self, claims: Claims, authenticated: Record, acting: Record, project: Record | None) -> None:
+        subjects = [
+            ("audit", claims.audit_ids[0]),
+            ("user", authenticated["id"]),
+            ("user", acting["id"]),
+            ("domain", authenticated["domain_id"]),
+        ]
+        subjects += [("chain", audit_id) for audit_id in claims.audit_ids[1:]]
+        if project is not None:
+            subjects += [("project", project["id"]), ("domain", project["domain_id"] or project["id"])]
+        if claims.domain_id is not None:
+            subjects.append(("domain", claims.domain_id))
+        if self._revocations.covers(subjects, claims.stamp):
+            raise Unauthenticated("The token was revoked.")
+
+    def usable_user(self, user_id: str) -> Record:
+        """The user, if they may use tokens. Raises `Unauthenticated`."""
+        user = find(self._ledger.db, user_rows.USERS, user_id)
+        if user is None or not user["enabled"]:
+            raise Unauthenticated("The user is gone or disabled.")
+        self._usable_domain(user["domain_id"])
+        return user
+
+    def _usable_project(self, project_id: str) -> Record:
+        project = find(self._ledger.db, project_rows.PROJECTS, project_id)
+        if project is None or not project["enabled"]:
+            raise Unauthenticated("The project is gone or disabled.")
+        if project["domain_id"] is not None:
+            self._usable_domain(project["domain_id"])
+        return project
+
+    def _usable_domain(self, domain_id: str) -> Record:
+        domain = find(self._ledger.db, project_rows.PROJECTS, domain_id)
+        if domain is None or not domain["is_domain"] or not domain["enabled"]:
+            raise Unauthenticated("The domain is gone or disabled.")
+        return domain
+
+    def _user_in_token(self, user: Record) -> UserInToken:
+        password = user_rows.password(self._ledger.db, user["id"])
+        expires_at: Micros | None = password["expires_at"] if password is not None else None
+        if user["options"].get("ignore_password_expiry"):
+            expires_at = None
+        domain = self._usable_domain(user["domain_id"])
+        return UserInToken(user["id"], user["name"], Named(domain["id"], domain["name"]), expires_at)
+
+    def _project_in_token(self, project: Record) -> ProjectInToken:
+        domain = self._usable_domain(project["domain_id"] or project["id"])
+        return ProjectInToken(project["id"], project["name"], Named(domain["id"], domain["name"]), project["is_domain"])

@@ -1,0 +1,1 @@
+"""The image cache: copies of bytes that are elsewhere."""

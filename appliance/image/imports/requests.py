@@ -1,0 +1,300 @@
+"""Interoperable import: what may be asked for, in which state, and the lock that lets one work on an image."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.db.engine.sqlite import Database
+from appliance.db.image.images import ImageRecord, ImageRows
+from appliance.db.image.tasks import TaskRecord
+from appliance.errors import ApplianceError, Conflict, Invalid
+from appliance.image.data import ImageData
+from appliance.image.imports.progress import ImportLock, announce
+from appliance.image.imports.queue import ImportQueue
+from appliance.image.imports.run import ImportJob, ImportRun
+from appliance.image.imports.tasks import Tasks
+from appliance.image.members import Lookup
+from appliance.image.quotas import Quota, Quotas
+from appliance.image.rules import IMPORT_LOCK, enforce, enforce_admin
+from appliance.image.stores import Stores
+from appliance.image.web.source import Fetcher
+from appliance.settings import Settings
+from appliance.values import Caller, Clock, is_uuid, new_uuid
+
+FindImageService = Callable[[Caller, str, str], str | None]
+"""Region and interface in, address of the image service there out, None if the catalog has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What the body of an import says."""
+
+    method: str
+    details: Mapping[str, Any]
+    stores: tuple[str, ...] | None
+    all_stores: bool
+    all_must_succeed: bool
+
+
+def read_request(body: Mapping[str, Any], store_header: str | None, settings: Settings) -> ImportRequest:
+    """Check the form of an import's body. Raises `Invalid`."""
+    method = body.get("method")
+    if not isinstance(method, dict):
+        raise Invalid("Import request requires a 'method' field.")
+    name = method.get("name")
+    if not isinstance(name, str):
+        raise Invalid("Import request requires a 'name' field.")
+    if name not in settings.enabled_import_methods:
+        raise Invalid(f"Unknown import method name '{name}'.")
+    for flag in ("all_stores", "all_stores_must_succeed"):
+        if not isinstance(body.get(flag, False), bool):
+            raise Invalid(f"'{flag}' must be boolean value only")
+    stores = body.get("stores")
+    if stores is not None and not (isinstance(stores, list) and all(isinstance(s, str) for s in stores)):
+        raise Invalid("'stores' must be a list of store identifiers")
+    all_stores = body.get("all_stores", False)
+    if all_stores and (stores is not None or store_header):
+        raise Invalid("All_stores parameter can't be used with x-image-meta-store header or stores parameter")
+    if stores is not None and store_header:
+        raise Invalid("Stores parameter and x-image-meta-store header can't be both specified")
+    if store_header:
+        stores = [store_header]
+    chosen = tuple(dict.fromkeys(stores)) if stores else None
+    return ImportRequest(name, method, chosen, all_stores, body.get("all_stores_must_succeed", True))
+
+
+class Imports:
+    """Begins imports; `ImportRun` does them, on a few threads of its own."""
+
+    def __init__(
+        self,
+        db: Database,
+        stores: Stores,
+        settings: Settings,
+        clock: Clock,
+        look_up: Lookup,
+        data: ImageData,
+        tasks: Tasks,
+        fetcher: Fetcher,
+        quotas: Quotas,
+        find_image_service: FindImageService | None = None,
+    ) -> None:
+        self._db = db
+        self._rows = ImageRows(db)
+        self._stores = stores
+        self._settings = settings
+        self._clock = clock
+        self._look_up = look_up
+        self._tasks = tasks
+        self._lock = ImportLock(db, tasks, clock)
+        self._fetcher = fetcher
+        self._quotas = quotas
+        self._find_image_service = find_image_service
+        self.run = ImportRun(db, stores, settings, clock, data, tasks, fetcher)
+        self._queue = ImportQueue(settings.import_threads)
+
+    def close(self) -> None:
+        """Begin nothing more. What runs is told to stop, and recovered at the next start if it does not."""
+        self.run.stopping.set()
+        self._queue.close()
+
+    def submit(self, work: Callable[[], None], owner: str | None = None) -> None:
+        """Do something in the background when it is its owner's turn."""
+        self._queue.submit(owner or "", work)
+
+    @property
+    def default_store(self) -> str:
+        return self._stores.default.id
+
+    def begin(
+        self, caller: Caller, image_id: str, body: Mapping[str, Any], store_header: str | None, request_id: str
+    ) -> None:
+        """Check an import and set it going. Whatever fails later is told by its task."""
+        asked = read_request(body, store_header, self._settings)
+        image = self._look_up(caller, image_id)
+        quota = self._quotas.of(image.owner)
+        quota.check(self._db, image_size_total=0)
+        check_state(image, asked.method)
+        source = self._source_address(caller, asked)
+        enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
+        self._lock.check(image)
+        stores = self._targets(image, asked)
+        if not stores:
+            return
+        if asked.method == "web-download":
+            self._fetcher.check(source)
+        task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
+        job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
+        self.submit(lambda: self.run(job), caller.project_id)
+
+    def _source_address(self, caller: Caller, asked: ImportRequest) -> str:
+        if asked.method == "web-download":
+            uri = asked.details.get("uri")
+            if not isinstance(uri, str) or not uri:
+                raise Invalid("'uri' needs to be set for web-download import method")
+            return uri
+        if asked.method == "glance-download":
+            return self._remote_image(caller, asked.details)
+        return ""
+
+    def _remote_image(self, caller: Caller, details: Mapping[str, Any]) -> str:
+        for name in ("glance_region", "glance_image_id"):
+            if not isinstance(details.get(name), str):
+                raise Invalid(f"'{name}' needs to be set for glance-download import method")
+        if not is_uuid(details["glance_image_id"]):
+            raise Invalid(f"Remote image id does not look like a UUID: {details['glance_image_id']}")
+        interface = details.get("glance_service_interface", "public")
+        find = self._find_image_service
+        base = find(caller, details["glance_region"], interface) if find and isinstance(interface, str) else None
+        # A region that is not in the catalog fails the task, not the request.
+        return f"{base.rstrip('/')}/v2/images/{details['glance_image_id']}" if base else ""
+
+    def _targets(self, image: ImageRecord, asked: ImportRequest) -> tuple[str, ...]:
+        """The stores that the data goes to; none if a copy has nothing left to do."""
+        if not self._stores.several:
+            if not asked.all_must_succeed:
+                raise Invalid("All_stores_must_succeed can only be set with several stores.")
+            return (self._stores.default.id,)
+        if asked.all_stores:
+            wanted = tuple(store.id for store in self._stores if not store.read_only)
+        else:
+            wanted = asked.stores or (self._stores.default.id,)
+        for store_id in wanted:
+            store = self._stores.find(store_id)
+            if store is None or store.read_only:
+                raise Conflict(f"Unknown store identifier: {store_id}")
+        if asked.method != "copy-image":
+            return wanted
+        present = {location.store for location in image.locations}
+        if asked.all_stores:
+            return tuple(store_id for store_id in wanted if store_id not in present)
+        for store_id in wanted:
+            if store_id in present:
+                raise Invalid(f"Image is already present at store '{store_id}'")
+        return wanted
+
+    # -- the lock ------------------------------------------------------------------------------------------------------
+
+    def _take_lock(
+        self,
+        caller: Caller,
+        image: ImageRecord,
+        asked: ImportRequest,
+        body: Mapping[str, Any],
+        stores: tuple[str, ...],
+        request_id: str,
+        quota: Quota,
+    ) -> str:
+        """Lock the image, note what is to come, and make the task, all at once."""
+        task_id = new_uuid()
+        given = {"image_id": image.id, "import_req": dict(body), "backend": list(stores)}
+        with self._db.write() as tx:
+            values: dict[str, Any] = {"updated_at": self._clock()}
+            if asked.method != "copy-image":
+                values["status"] = "importing"
+            if not self._rows.change(tx, image.id, (image.status,), values):
+                raise Conflict(f"Image {image.id} was changed meanwhile.")
+            self._lock.take(tx, image.id, task_id)
+            if image.status == "queued":
+                self._rows.clear_locations(tx, image.id)
+            if self._stores.several:
+                announce(tx, self._rows, image, stores)
+            # What is staged was let in when it was staged; anything else comes in now.
+            if asked.method != "glance-direct":
+                quota.check(tx, image_stage_total=0, image_count_uploading=0)
+            self._tasks.add(
+                tx,
+                caller,
+                "api_image_import",
+                given,
+                image_id=image.id,
+                request_id=request_id,
+                task_id=task_id,
+            )
+        return task_id
+
+
+def check_state(image: ImageRecord, method: str) -> None:
+    """Raise `Conflict` if the image is not in the state that the method begins from."""
+    if image.status == "active" and method != "copy-image":
+        raise Conflict("Image with status active cannot be target for import")
+    if image.status != "active" and method == "copy-image":
+        raise Conflict("Only images with status active can be targeted for copying")
+    if image.status != "queued" and method in ("web-download", "glance-download"):
+        raise Conflict(f"Image needs to be in 'queued' state to use '{method}' method")
+    if method == "glance-direct" and (image.status != "uploading" or image.staged_content is None):
+        raise Conflict("Image needs to be staged before 'glance-direct' method can be used")
+    for name in ("container_format", "disk_format"):
+        if getattr(image, name) is None:
+            raise Conflict(f"'{name}' needs to be set before import")
+
+
+log = logging.getLogger(__name__)
+
+Create = Callable[[Caller, Mapping[str, Any]], ImageRecord]
+Delete = Callable[[Caller, str], None]
+
+
+class TaskImports:
+    """Makes an image and fills it from the web, all in one task. For admins."""
+
+    def __init__(
+        self, db: Database, tasks: Tasks, imports: Imports, fetcher: Fetcher, create: Create, delete: Delete
+    ) -> None:
+        self._db = db
+        self._rows = ImageRows(db)
+        self._tasks = tasks
+        self._imports = imports
+        self._create = create
+        self._delete = delete
+        self._fetcher = fetcher
+
+    def begin(self, caller: Caller, body: Mapping[str, Any], request_id: str) -> TaskRecord:
+        """Check a task's body and set it going."""
+        enforce_admin(caller, "tasks_api_access")
+        given = _input(body)
+        self._fetcher.check(given["import_from"])
+        with self._db.write() as tx:
+            task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
+        self._imports.submit(lambda: self._run(caller, task.id, given), caller.project_id)
+        return task
+
+    def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
+        try:
+            image = self._create(caller, given["image_properties"])
+            with self._db.write() as tx:
+                self._rows.change(tx, image.id, ("queued",), {"status": "importing"})
+                self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id)
+        except ApplianceError as error:
+            with self._db.write() as tx:
+                self._tasks.fail(tx, task_id, str(error))
+            return
+        store = self._imports.default_store
+        self._imports.run(ImportJob(caller, image.id, task_id, "web-download", given["import_from"], (store,), True))
+        made = self._rows.get(image.id)
+        if made is not None and made.status == "queued":
+            # Nobody has asked for this image by its id: it goes with the task that made it.
+            try:
+                self._delete(caller, image.id)
+            except ApplianceError as error:
+                log.warning("image %s of the failed task %s stays: %s", image.id, task_id, error)
+
+
+def _input(body: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("type", "input"):
+        if name not in body:
+            raise Invalid(f"Task '{name}' is required")
+    if body["type"] != "import":
+        raise Invalid(f"A task of type {body['type']} can't be made by hand.")
+    given = body["input"]
+    if not isinstance(given, dict):
+        raise Invalid("A task's input is a JSON object.")
+    for name in ("import_from", "import_from_format"):
+        if not isinstance(given.get(name), str):
+            raise Invalid(f"Input does not contain '{name}' field")
+    if not isinstance(given.get("image_properties"), dict):
+        raise Invalid("Input does not contain 'image_properties' field")
+    if not given["import_from"].strip().lower().startswith(("http://", "https://")):
+        raise Invalid("Only http and https sources can be imported from.")
+    return given

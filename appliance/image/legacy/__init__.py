@@ -1,0 +1,1 @@
+"""What Image API v1 does with images that v2 does otherwise."""

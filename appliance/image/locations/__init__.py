@@ -1,0 +1,1 @@
+"""Images whose bytes are elsewhere."""

@@ -1,0 +1,106 @@
+"""The background work on the stores and images, as jobs of the scheduler."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
+from appliance.blobs.store import BlobStore
+from appliance.image.service import Images
+from appliance.image.stores import Stores
+from appliance.jobs.scheduler import Job
+from appliance.settings import Settings
+
+_SECOND = 1_000_000
+_SCRUB_LOOK = 600.0
+_PAUSE = 0.2
+_REFILL = 5.0
+
+
+class Passes:
+    """Work that comes as an iterator of steps: one step a call, a new pass when the last one has ended."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]]) -> None:
+        self._begin = begin
+        self._running: Iterator[Any] | None = None
+
+    def step(self) -> bool:
+        """Take one step; False when the pass is over. A pass whose step raises is over, too."""
+        if self._running is None:
+            self._running = self._begin()
+        try:
+            next(self._running)
+        except BaseException as error:
+            self._running = None
+            if isinstance(error, StopIteration):
+                return False
+            raise
+        return True
+
+
+def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, Collector]:
+    """A collector for each store."""
+    return {
+        name: Collector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
+        for name, store in stores.items()
+    }
+
+
+def upkeep_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+    """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
+    passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
+    collect = spending(stores, passes.step)
+
+    def mind_reserve() -> bool:
+        """Keep room free again; while there is none, collect without waiting."""
+        stores.refill()
+        return bool(settings.collect_interval) and stores.is_full() and collect()
+
+    jobs = [Job("reserve", mind_reserve, _REFILL)]
+    if settings.collect_interval:
+        jobs.append(Job("collect", collect, settings.collect_interval, pause=0.02))
+    if settings.scrub_interval_days:
+        interval = settings.scrub_interval_days * DAY
+        blobs = [store.blobs for store in stores.every() if store.blobs is not None]
+        scrubbers = [Scrubber(store, interval=interval) for store in blobs]
+        scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
+        jobs.append(Job("scrub", spending(stores, scrubbing.step), _SCRUB_LOOK, pause=_PAUSE))
+    return jobs
+
+
+def spending(stores: Stores, step: Callable[[], bool]) -> Callable[[], bool]:
+    """A step that goes on when the disk is full but for the reserve."""
+
+    def spend() -> bool:
+        with stores.spending():
+            return step()
+
+    return spend
+
+
+def _chained(begins: list[Callable[[], Iterator[Any]]]) -> Iterator[Any]:
+    for begin in begins:
+        yield from begin()
+
+
+def _scrub_steps(scrubber: Scrubber, rate: int) -> Callable[[], Iterator[None]]:
+    """The scrub's steps, thinned out so that about `rate` bytes a second are read."""
+
+    def begin() -> Iterator[None]:
+        allowance = 0.0
+        for length in scrubber.steps(ScrubReport()):
+            allowance -= length
+            while allowance < 0:
+                yield None
+                allowance += rate * _PAUSE
+
+    return begin
+
+
+def image_jobs(images: Images, settings: Settings) -> list[Job]:
+    """The jobs of the image package."""
+    # With the setting off there may still be images from when it was on.
+    jobs = [Job("scrub-images", spending(images.stores, images.pending.scrub), settings.wakeup_time)]
+    if settings.image_cache_dir:
+        jobs.append(Job("cache", images.cache.step, settings.cache_prefetcher_interval))
+    return jobs

@@ -1,0 +1,1 @@
+"""Work on a data directory as a whole: backup, restore, the doctor."""
