@@ -11,7 +11,7 @@ from appliance.db.records import Reader, Record, Shape, find, find_many, insert,
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.catalog.catalog import IDENTITY_PLACEHOLDER, IMAGE_PLACEHOLDER
 from appliance.identity.resources.assignments import AssignmentList, Wanted
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.values import new_hex_id, now
 
 DEFAULT_DOMAIN = "default"
@@ -26,21 +26,21 @@ _INTERFACES = ("public", "internal", "admin")
 class Bootstrap:
     """Makes what is missing, enables what is disabled and changes nothing else, so that it can run again."""
 
-    def __init__(self, ledger: Ledger, passwords: Passwords) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, passwords: Passwords) -> None:
+        self._store = store
         self._passwords = passwords
 
     def done(self) -> bool:
-        return find(self._ledger.db, project_rows.PROJECTS, DEFAULT_DOMAIN) is not None
+        return find(self._store.db, project_rows.PROJECTS, DEFAULT_DOMAIN) is not None
 
     def admin(self) -> Record | None:
         """The user admin of the default domain, if there is one."""
-        return user_rows.by_name(self._ledger.db, ADMIN, DEFAULT_DOMAIN)
+        return user_rows.by_name(self._store.db, ADMIN, DEFAULT_DOMAIN)
 
     def run(self, password: str, region: str) -> None:
         """The default domain, the admin, the roles and the catalog. An admin who is there keeps the old password."""
         hashed = self._passwords.hash(password)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             self._domain(tx)
             project = self._project(tx, ADMIN, "Project of the first administrator.")
             self._project(tx, "service", "Project of the users that services act as.")
@@ -84,7 +84,7 @@ class Bootstrap:
         found = user_rows.by_name(tx, ADMIN, DEFAULT_DOMAIN)
         if found is not None:
             return _enable(tx, user_rows.USERS, found)
-        now = self._ledger.clock()
+        now = self._store.clock()
         user: Record = {
             "id": new_hex_id(),
             "name": ADMIN,
@@ -143,7 +143,7 @@ def administrators(db: Database) -> list[Record]:
     if role is None:
         return []
     wanted = Wanted(role_id=role["id"], effective=True)
-    grants = [one.grant for one in AssignmentList(Ledger(db, now)).search(wanted)]
+    grants = [one.grant for one in AssignmentList(IdentityStore(db, now)).search(wanted)]
     ids = {grant.actor_id for grant in grants if _is_open(db, grant)}
     return [
         user

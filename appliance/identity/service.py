@@ -34,7 +34,7 @@ from appliance.identity.resources.projects import Domains, Projects
 from appliance.identity.resources.roles import ImpliedRoles, Roles
 from appliance.identity.resources.trusts import Trusts
 from appliance.identity.resources.users import Users
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.keyring import Keyring, Sealer
 from appliance.identity.tokens.revocations import Revocations, Stamps
 from appliance.identity.tokens.token import SECOND, Token
@@ -58,12 +58,12 @@ class Identity:
     ) -> None:
         self._clock = clock
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
-        ledger = Ledger(db, clock)
-        self.ledger = ledger
+        store = IdentityStore(db, clock)
+        self.store = store
         self.keyring = Keyring(keys_dir, clock())
         hashing = HashQueue(settings.password_threads, settings.password_queue)
         self.passwords = Passwords(password_cost, settings.max_password_length, hashing)
-        self.compliance = Compliance(ledger, self.passwords, settings, SteadyClock(clock, elapsed))
+        self.compliance = Compliance(store, self.passwords, settings, SteadyClock(clock, elapsed))
         allowed = Allowed(
             pair=settings.failed_logins,
             account=settings.failed_logins_account,
@@ -71,17 +71,17 @@ class Identity:
             delay=settings.failed_logins_delay,
         )
         self.throttle = Throttle(allowed, elapsed)
-        self.assignments = Assignments(ledger)
-        self._stamps = Stamps(ledger)
-        self.revocations = Revocations(ledger, self._stamps, self._longest_life, elapsed)
-        self.scopes = Scopes(ledger)
-        self.projects = Projects(ledger, self.revocations, settings.max_project_tree_depth)
-        self.trusts = Trusts(ledger, self.assignments, self.projects, settings.max_redelegation_count)
+        self.assignments = Assignments(store)
+        self._stamps = Stamps(store)
+        self.revocations = Revocations(store, self._stamps, self._longest_life, elapsed)
+        self.scopes = Scopes(store)
+        self.projects = Projects(store, self.revocations, settings.max_project_tree_depth)
+        self.trusts = Trusts(store, self.assignments, self.projects, settings.max_redelegation_count)
         self.application_credentials = ApplicationCredentials(
-            ledger, self.assignments, self.passwords, settings.user_credential_limit
+            store, self.assignments, self.passwords, settings.user_credential_limit
         )
         self.tokens = Tokens(
-            ledger,
+            store,
             self.keyring,
             self.assignments,
             self.revocations,
@@ -97,18 +97,18 @@ class Identity:
 
     def _make_authentication(self, settings: Settings) -> None:
         """The ways in."""
-        ledger = self.ledger
-        once = Once(ledger)
-        receipts = Receipts(ledger, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
+        store = self.store
+        once = Once(store)
+        receipts = Receipts(store, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
         methods: dict[str, Method] = {
-            "password": PasswordMethod(ledger, self.passwords, self.scopes, self.compliance),
+            "password": PasswordMethod(store, self.passwords, self.scopes, self.compliance),
             "token": TokenMethod(self.tokens),
-            "application_credential": ApplicationCredentialMethod(ledger, self.scopes, self.application_credentials),
-            "totp": TotpMethod(ledger, self.scopes, self.compliance, once, self._totp_seeds),
+            "application_credential": ApplicationCredentialMethod(store, self.scopes, self.application_credentials),
+            "totp": TotpMethod(store, self.scopes, self.compliance, once, self._totp_seeds),
         }
         wanted = _wanted_methods(settings)
         self.authentication = Authentication(
-            ledger,
+            store,
             self.assignments,
             self.scopes,
             self.tokens,
@@ -122,59 +122,59 @@ class Identity:
 
     def _make_resources(self) -> None:
         """People, places, roles, and who has which where."""
-        ledger = self.ledger
-        self.users = Users(ledger, self.revocations, self.compliance, self.passwords, self.throttle)
-        self.groups = Groups(ledger, self.revocations)
-        self.domains = Domains(ledger, self.projects, self.revocations)
-        self.roles = Roles(ledger)
-        self.implied_roles = ImpliedRoles(ledger, self.roles)
-        self.grants = Grants(ledger, self.users, self.groups, self.projects, self.domains, self.roles)
-        self.assignment_list = AssignmentList(ledger)
+        store = self.store
+        self.users = Users(store, self.revocations, self.compliance, self.passwords, self.throttle)
+        self.groups = Groups(store, self.revocations)
+        self.domains = Domains(store, self.projects, self.revocations)
+        self.roles = Roles(store)
+        self.implied_roles = ImpliedRoles(store, self.roles)
+        self.grants = Grants(store, self.users, self.groups, self.projects, self.domains, self.roles)
+        self.assignment_list = AssignmentList(store)
 
     def _make_catalog(self, keys_dir: Path, settings: Settings) -> None:
         """The catalog and what hangs on it."""
-        ledger = self.ledger
-        self.regions = Regions(ledger)
-        self.services = Services(ledger)
-        self.endpoints = Endpoints(ledger, self.regions)
-        self.endpoint_groups = EndpointGroups(ledger, self.projects)
-        self.project_endpoints = ProjectEndpoints(ledger, self.endpoints, self.projects)
-        self.catalog = Catalog(ledger, self.project_endpoints)
-        self.policies = Policies(ledger)
-        self.endpoint_policies = EndpointPolicies(ledger, self.policies, self.services, self.regions, self.endpoints)
+        store = self.store
+        self.regions = Regions(store)
+        self.services = Services(store)
+        self.endpoints = Endpoints(store, self.regions)
+        self.endpoint_groups = EndpointGroups(store, self.projects)
+        self.project_endpoints = ProjectEndpoints(store, self.endpoints, self.projects)
+        self.catalog = Catalog(store, self.project_endpoints)
+        self.policies = Policies(store)
+        self.endpoint_policies = EndpointPolicies(store, self.policies, self.services, self.regions, self.endpoints)
         self.sealer = Sealer(keys_dir)
-        self.credentials = Credentials(ledger, self.sealer)
+        self.credentials = Credentials(store, self.sealer)
         self.ec2_credentials = Ec2Credentials(self.credentials)
         self.ec2_authentication = Ec2Authentication(
-            ledger,
+            store,
             self.ec2_credentials,
             self.tokens,
             self.trusts,
             self.throttle,
             enabled=EC2_METHOD in settings.auth_methods,
         )
-        self.registered_limits = RegisteredLimits(ledger)
-        self.limits = Limits(ledger)
-        self.consumers = Consumers(ledger)
-        self.domain_configs = DomainConfigs(ledger, settings)
-        self.endpoint_triples = EndpointTriples(ledger, self.regions)
-        self.member_role = MemberRole(ledger, self.roles, self.grants)
+        self.registered_limits = RegisteredLimits(store)
+        self.limits = Limits(store)
+        self.consumers = Consumers(store)
+        self.domain_configs = DomainConfigs(store, settings)
+        self.endpoint_triples = EndpointTriples(store, self.regions)
+        self.member_role = MemberRole(store, self.roles, self.grants)
 
     def bootstrapped(self) -> bool:
         """Whether the first rows are there."""
-        return Bootstrap(self.ledger, self.passwords).done()
+        return Bootstrap(self.store, self.passwords).done()
 
     def bootstrap(self, password: str, region: str) -> None:
         """Make the first rows: domain, admin with this password, roles, catalog. Does nothing where they are there."""
         if not self.bootstrapped():
-            Bootstrap(self.ledger, self.passwords).run(password, region)
+            Bootstrap(self.store, self.passwords).run(password, region)
 
     def restore_administrator(self, password: str | None, region: str) -> None:
         """Make or enable whatever of the first rows is missing or disabled. With a password, the admin gets it.
 
         Raises `Invalid` if there is no admin and no password.
         """
-        first = Bootstrap(self.ledger, self.passwords)
+        first = Bootstrap(self.store, self.passwords)
         found = first.admin()
         if found is None and password is None:
             raise Invalid("A new administrator needs a password.")
@@ -185,11 +185,11 @@ class Identity:
 
     def is_password_of_admin(self, password: str) -> bool:
         """Whether it is; counts as no attempt to log in."""
-        return has_password(self.ledger.db, self.passwords, ADMIN, DEFAULT_DOMAIN, password)
+        return has_password(self.store.db, self.passwords, ADMIN, DEFAULT_DOMAIN, password)
 
     def administrators(self) -> list[Record]:
         """The users who could log in and manage everything."""
-        return administrators(self.ledger.db)
+        return administrators(self.store.db)
 
     def first_admin(self) -> Caller:
         """Whoever acts for the appliance itself: an admin on the project of the same name."""

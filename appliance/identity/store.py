@@ -9,7 +9,7 @@ from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
 
 
-class Ledger:
+class IdentityStore:
     """The database as the identity package uses it.
 
     `generation` grows with every write, before the writer's request is answered. What was derived from rows is valid

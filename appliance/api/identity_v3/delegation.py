@@ -105,7 +105,7 @@ class Trusts:
         """POST /v3/OS-TRUST/trusts — by the trustor themselves."""
         asked = member(request, "trust", TRUST, alone=True)
         refuse_for_trusts(request.caller)
-        expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
+        expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         return self._whole(request, self._identity.trusts.create(request.caller, asked, expires_at), 201)
 
     def delete(self, request: Request[Token], trust_id: str) -> Reply:
@@ -172,7 +172,7 @@ class ApplicationCredentials:
         asked = member(request, "application_credential", APPLICATION_CREDENTIAL, alone=True)
         refuse_for_application_credentials(request.caller)
         refuse_restricted(request.caller)
-        expires_at = future(asked.get("expires_at"), self._identity.ledger.clock())
+        expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         created, secret = self._identity.application_credentials.create(request.caller, asked, expires_at)
         shown = {**_application_credential_shown(created), "secret": secret}
         return self._answers.member(request, "application_credential", _path(user_id), shown, 201)

@@ -15,7 +15,7 @@ from appliance.identity.auth.throttle import Throttle
 from appliance.identity.auth.totp import Once
 from appliance.identity.resources.assignments import Assignments
 from appliance.identity.resources.trusts import Trusts
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.keyring import Keyring
 from appliance.identity.tokens.revocations import Revocations, Stamps
 from appliance.identity.tokens.token import SECOND, Claims, Token
@@ -52,9 +52,15 @@ class Receipts:
     """Issues and checks receipts. They are signed as tokens are, but can't be taken for one, nor one for them."""
 
     def __init__(
-        self, ledger: Ledger, keyring: Keyring, revocations: Revocations, stamps: Stamps, once: Once, lifetime: int
+        self,
+        store: IdentityStore,
+        keyring: Keyring,
+        revocations: Revocations,
+        stamps: Stamps,
+        once: Once,
+        lifetime: int,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._stamps = stamps
         self._once = once
         self._keyring = keyring
@@ -62,7 +68,7 @@ class Receipts:
         self._lifetime = lifetime * SECOND
 
     def issue(self, user_id: str, methods: Iterable[str]) -> Receipt:
-        now = self._ledger.clock() // SECOND * SECOND
+        now = self._store.clock() // SECOND * SECOND
         expires_at = now + self._lifetime
         stamp = self._stamps.of_token()
         names = tuple(methods)
@@ -82,7 +88,7 @@ class Receipts:
         if not isinstance(stamp, int) or claims.get("sub") != user_id:
             raise Unauthenticated("This is no receipt of the user.")
         expires_at = claims["exp"] * SECOND
-        if expires_at <= self._ledger.clock():
+        if expires_at <= self._store.clock():
             raise Unauthenticated("The receipt has expired.")
         if self._revocations.covers([("user", user_id)], stamp):
             raise Unauthenticated("The receipt was revoked.")
@@ -114,7 +120,7 @@ class Authentication:
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: IdentityStore,
         assignments: Assignments,
         scopes: Scopes,
         tokens: Tokens,
@@ -126,7 +132,7 @@ class Authentication:
         *,
         totp_alone: bool,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._assignments = assignments
         self._scopes = scopes
         self._tokens = tokens
@@ -213,7 +219,7 @@ class Authentication:
 
     def _missing(self, user_id: str, methods: Sequence[str]) -> list[list[str]] | None:
         """The sets of methods of which one would do, unless those that were shown are enough."""
-        user = find(self._ledger.db, user_rows.USERS, user_id)
+        user = find(self._store.db, user_rows.USERS, user_id)
         rules = rules_of(user) if user is not None else []
         if not satisfied(rules, set(methods)):
             return rules
@@ -229,12 +235,12 @@ class Authentication:
 
     def _default_scope(self, user_id: str) -> Scope:
         """The user's default project, if it can be used."""
-        user = find(self._ledger.db, user_rows.USERS, user_id)
+        user = find(self._store.db, user_rows.USERS, user_id)
         project_id = user["default_project_id"] if user is not None else None
-        project = find(self._ledger.db, project_rows.PROJECTS, project_id) if project_id else None
+        project = find(self._store.db, project_rows.PROJECTS, project_id) if project_id else None
         if project is None or not project["enabled"]:
             return UNSCOPED
-        domain = find(self._ledger.db, project_rows.PROJECTS, project["domain_id"] or project["id"])
+        domain = find(self._store.db, project_rows.PROJECTS, project["domain_id"] or project["id"])
         if domain is None or not domain["enabled"] or not self._assignments.project_roles(user_id, project["id"]):
             return UNSCOPED
         return Scope(project_id=project["id"])

@@ -7,7 +7,7 @@ from appliance.db.identity import users as rows
 from appliance.db.records import Record, find
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.passwords import Passwords
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.patterns import OperatorPattern
 from appliance.settings import Settings
 from appliance.values import Clock, Micros
@@ -30,8 +30,8 @@ class NewPassword:
 class Compliance:
     """Keystone's security_compliance settings at work. A user's own `options` exempt from some."""
 
-    def __init__(self, ledger: Ledger, passwords: Passwords, settings: Settings, steady: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, passwords: Passwords, settings: Settings, steady: Clock) -> None:
+        self._store = store
         # What lock-outs are measured with: setting the clock neither prolongs nor ends one.
         self._steady = steady
         self._passwords = passwords
@@ -51,7 +51,7 @@ class Compliance:
     def given(self, password: str, user: Record) -> NewPassword:
         """A password that an administrator sets. History does not bind administrators."""
         self.check_strength(password)
-        now = self._ledger.clock()
+        now = self._store.clock()
         forced = self._settings.change_password_upon_first_use and not user.get("options", {}).get(
             "ignore_change_password_upon_first_use"
         )
@@ -62,10 +62,10 @@ class Compliance:
     def chosen(self, password: str, user: Record) -> NewPassword:
         """A password that a user sets for themselves. Raises `Invalid` if it is too young to change or was in use."""
         self.check_strength(password)
-        now = self._ledger.clock()
-        current = rows.password(self._ledger.db, user["id"])
+        now = self._store.clock()
+        current = rows.password(self._store.db, user["id"])
         self._check_age(current, now)
-        for old in rows.password_history(self._ledger.db, user["id"], self._settings.unique_last_password_count):
+        for old in rows.password_history(self._store.db, user["id"], self._settings.unique_last_password_count):
             if self._passwords.verify(password, old["hash"]):
                 raise Invalid("The new password must differ from the last ones.")
         return NewPassword(self._passwords.hash(password), True, now, self._expiry(user, now), self._kept())
@@ -102,13 +102,13 @@ class Compliance:
 
     def _is_locked(self, user: Record | None) -> bool:
         """Whether the user failed too often, not long ago."""
-        count, last = rows.failures(self._ledger.db, user["id"] if user is not None else "")
+        count, last = rows.failures(self._store.db, user["id"] if user is not None else "")
         if user is None or not self._is_counted(user) or count < self._settings.lockout_failure_attempts:
             return False
         now = self._steady()
         if last is not None and last > now:
             # The clock was set back while we were not running: nobody knows how long ago that was. Begin anew.
-            with self._ledger.db.write() as tx:
+            with self._store.db.write() as tx:
                 rows.begin_lockout(tx, user["id"], now)
             last = now
         return last is not None and now < last + self._settings.lockout_duration * SECOND
@@ -123,7 +123,7 @@ class Compliance:
         if not self._settings.lockout_failure_attempts:
             return
         now = self._steady()
-        with self._ledger.db.write() as tx:
+        with self._store.db.write() as tx:
             if user is None or not self._is_counted(user):
                 rows.count_for_nobody(tx, now)
                 return
@@ -133,16 +133,16 @@ class Compliance:
 
     def succeeded(self, user_id: str) -> None:
         """Forget failures and remember the day, where that matters. Writes only if something changes."""
-        user = find(self._ledger.db, rows.USERS, user_id)
+        user = find(self._store.db, rows.USERS, user_id)
         if user is None:
             return
-        count, _ = rows.failures(self._ledger.db, user_id)
-        now = self._ledger.clock()
+        count, _ = rows.failures(self._store.db, user_id)
+        now = self._store.clock()
         days = self._settings.disable_user_account_days_inactive
         stale = days and (user["last_active_at"] or 0) // DAY != now // DAY
         if not count and not stale:
             return
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if count:
                 rows.forget_failures(tx, user_id)
             if stale:
@@ -153,7 +153,7 @@ class Compliance:
         expires_at = password["expires_at"] if password is not None else None
         if expires_at is None or user["options"].get("ignore_password_expiry"):
             return True
-        return bool(self._ledger.clock() < expires_at)
+        return bool(self._store.clock() < expires_at)
 
     def is_active(self, user: Record) -> bool:
         """False for a user who has been away for too long."""
@@ -161,7 +161,7 @@ class Compliance:
         if not days or user["options"].get("ignore_user_inactivity"):
             return True
         seen: Micros = user["last_active_at"] or user["created_at"]
-        return self._ledger.clock() < seen + days * DAY
+        return self._store.clock() < seen + days * DAY
 
 
 def _pattern(text: str) -> OperatorPattern | None:

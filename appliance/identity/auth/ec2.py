@@ -16,7 +16,7 @@ from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unav
 from appliance.identity.auth.throttle import SIGNATURE_WEIGHT, Throttle
 from appliance.identity.resources.credentials import Ec2Credentials
 from appliance.identity.resources.trusts import Trusts
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND, Token
 from appliance.identity.tokens.tokens import Tokens
 from appliance.values import Micros, current_client, parse_time
@@ -168,7 +168,7 @@ Check = Callable[[str, dict[str, Any]], None]
 class Ec2Authentication:
     def __init__(
         self,
-        ledger: Ledger,
+        store: IdentityStore,
         credentials: Ec2Credentials,
         tokens: Tokens,
         trusts: Trusts,
@@ -177,7 +177,7 @@ class Ec2Authentication:
         enabled: bool,
     ) -> None:
         self._throttle = throttle
-        self._ledger = ledger
+        self._store = store
         self._trusts = trusts
         self._credentials = credentials
         self._tokens = tokens
@@ -220,7 +220,7 @@ class Ec2Authentication:
             made_at = parse_time(str(text))
         except (ValueError, OverflowError) as error:
             raise Unauthenticated("The timestamp is invalid.") from error
-        if self._ledger.clock() > made_at + _VALID_SECONDS * SECOND:
+        if self._store.clock() > made_at + _VALID_SECONDS * SECOND:
             raise Unauthenticated("The signed request is too old.")
 
     def _issue(self, credential: Record, stamp: Micros) -> Token:
@@ -229,7 +229,7 @@ class Ec2Authentication:
         except Forbidden as error:
             raise Unauthenticated(str(error)) from error
         trust_id, user_id = credential["trust_id"], credential["user_id"]
-        trust = find(self._ledger.db, trust_rows.TRUSTS, trust_id) if trust_id is not None else None
+        trust = find(self._store.db, trust_rows.TRUSTS, trust_id) if trust_id is not None else None
         if trust is not None:
             user_id = trust["trustee_user_id"]
         claims = replace(

@@ -11,7 +11,7 @@ from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.scopes import Scopes
 from appliance.identity.auth.throttle import Attempt
 from appliance.identity.resources.application_credentials import ApplicationCredentials
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import Token
 from appliance.identity.tokens.tokens import Tokens
 
@@ -42,8 +42,8 @@ Raises `Unauthenticated`, or `Invalid` if it is no such thing. Whatever is wrong
 class PasswordMethod:
     """A user's name and password."""
 
-    def __init__(self, ledger: Ledger, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
+        self._store = store
         self._passwords = passwords
         self._scopes = scopes
         self._compliance = compliance
@@ -51,15 +51,15 @@ class PasswordMethod:
     def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
             raise Invalid("Expecting to find user and password in password.")
-        user = find_user(self._ledger, self._scopes, shown["user"])
+        user = find_user(self._store, self._scopes, shown["user"])
         attempt.on(account_of(self._scopes, shown["user"], user))
-        stored = user_rows.password(self._ledger.db, user["id"] if user is not None else "")
+        stored = user_rows.password(self._store.db, user["id"] if user is not None else "")
         secret = shown["user"]["password"]
         right = self._passwords.verify(secret, stored["hash"] if stored is not None else None, attempt.check)
         admitted = self._compliance.admitted(user, stored, right=right)
         renewed = self._passwords.renewed(secret, stored["hash"]) if stored is not None else None
         if stored is not None and renewed is not None:
-            with self._ledger.db.write() as tx:
+            with self._store.db.write() as tx:
                 user_rows.replace_hash(tx, stored["id"], stored["hash"], renewed)
         return Proof(admitted["id"], ("password",))
 
@@ -88,8 +88,8 @@ class TokenMethod:
 class ApplicationCredentialMethod:
     """An application credential's id, or its name and user, and its secret."""
 
-    def __init__(self, ledger: Ledger, scopes: Scopes, credentials: ApplicationCredentials) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, scopes: Scopes, credentials: ApplicationCredentials) -> None:
+        self._store = store
         self._scopes = scopes
         self._credentials = credentials
 
@@ -98,17 +98,17 @@ class ApplicationCredentialMethod:
             raise Invalid("Expecting to find id, or name and user, in application_credential.")
         user_id, owner = None, ""
         if not shown.get("id"):
-            user = find_user(self._ledger, self._scopes, shown["user"])
+            user = find_user(self._store, self._scopes, shown["user"])
             user_id = user["id"] if user is not None else None
             owner = account_of(self._scopes, shown["user"], user)
         credential = self._credentials.authenticate(shown, user_id, owner, attempt)
         return Proof(credential["user_id"], ("application_credential",), application_credential=credential)
 
 
-def find_user(ledger: Ledger, scopes: Scopes, reference: Record) -> Record | None:
+def find_user(store: IdentityStore, scopes: Scopes, reference: Record) -> Record | None:
     """The user that `{"id": …}` or `{"name": …, "domain": …}` refers to, None if there is none."""
     if reference.get("id"):
-        return find(ledger.db, user_rows.USERS, reference["id"])
+        return find(store.db, user_rows.USERS, reference["id"])
     if not reference.get("name"):
         raise Invalid("Expecting to find id or name in user.")
     if not isinstance(reference.get("domain"), dict):
@@ -117,7 +117,7 @@ def find_user(ledger: Ledger, scopes: Scopes, reference: Record) -> Record | Non
         domain = scopes.domain(reference["domain"])
     except Unauthenticated:
         return None
-    return user_rows.by_name(ledger.db, reference["name"], domain["id"])
+    return user_rows.by_name(store.db, reference["name"], domain["id"])
 
 
 def account_of(scopes: Scopes, reference: Record, user: Record | None) -> str:

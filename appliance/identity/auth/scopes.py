@@ -6,7 +6,7 @@ from typing import Any
 from appliance.db.identity import projects as rows
 from appliance.db.records import Record, find
 from appliance.errors import Invalid, Unauthenticated
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import Claims
 
 TRUST = "OS-TRUST:trust"
@@ -38,8 +38,8 @@ UNSCOPED = Scope()
 class Scopes:
     """Finds what a scope names. Everything that can't be found or used is the same `Unauthenticated`."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def resolve(self, asked: Any) -> Scope | None:
         """The scope that `auth.scope` asks for; None if it asks for none, so that the default may be used."""
@@ -65,9 +65,9 @@ class Scopes:
     def domain(self, reference: Record) -> Record:
         """The domain that `{"id": …}` or `{"name": …}` refers to. Raises `Unauthenticated`."""
         if reference.get("name"):
-            found = rows.domain_by_name(self._ledger.db, reference["name"])
+            found = rows.domain_by_name(self._store.db, reference["name"])
         elif reference.get("id"):
-            found = find(self._ledger.db, rows.PROJECTS, reference["id"])
+            found = find(self._store.db, rows.PROJECTS, reference["id"])
         else:
             raise Invalid("Expecting to find id or name in domain.")
         if found is None or not found["is_domain"] or not found["enabled"]:
@@ -78,9 +78,9 @@ class Scopes:
         if reference.get("name"):
             if "domain" not in reference:
                 raise Invalid("Expecting to find domain in project.")
-            found = rows.by_name(self._ledger.db, reference["name"], self.domain(reference["domain"])["id"])
+            found = rows.by_name(self._store.db, reference["name"], self.domain(reference["domain"])["id"])
         elif reference.get("id"):
-            found = find(self._ledger.db, rows.PROJECTS, reference["id"])
+            found = find(self._store.db, rows.PROJECTS, reference["id"])
         else:
             raise Invalid("Expecting to find id or name in project.")
         if found is None or found["domain_id"] is None or not found["enabled"]:

@@ -14,7 +14,7 @@ from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.methods import Proof, account_of, find_user
 from appliance.identity.auth.scopes import Scopes
 from appliance.identity.auth.throttle import PASSCODE_WEIGHT, Attempt
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND
 from appliance.values import Micros
 
@@ -23,15 +23,15 @@ _KEPT = 86_400 * SECOND
 
 
 class Once:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def claim(self, *proof: object) -> None:
         """Use up the proof that these parts name. Raises `Unauthenticated` if it has been used."""
         digest = hashlib.sha256(" ".join(str(part) for part in proof).encode()).hexdigest()
-        now = self._ledger.clock()
-        # Not a write of the ledger's: nothing that anybody keeps in memory depends on these rows.
-        with self._ledger.db.write() as tx:
+        now = self._store.clock()
+        # Not a write of the identity store's: nothing that anybody keeps in memory depends on these rows.
+        with self._store.db.write() as tx:
             rows.forget_proofs(tx, now - _KEPT)
             if not rows.claim(tx, digest, now):
                 raise Unauthenticated("This proof has been used before.")
@@ -52,21 +52,21 @@ Seeds = Callable[[str], Iterable[str]]
 class TotpMethod:
     """A passcode made from a seed that the user keeps here as a credential of type `totp`. Each is good once."""
 
-    def __init__(self, ledger: Ledger, scopes: Scopes, compliance: Compliance, once: Once, seeds: Seeds) -> None:
+    def __init__(self, store: IdentityStore, scopes: Scopes, compliance: Compliance, once: Once, seeds: Seeds) -> None:
         self._once = once
         self._seeds = seeds
-        self._ledger = ledger
+        self._store = store
         self._scopes = scopes
         self._compliance = compliance
 
     def __call__(self, shown: Record, attempt: Attempt) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("passcode"), str):
             raise Invalid("Expecting to find user and passcode in totp.")
-        user = find_user(self._ledger, self._scopes, shown["user"])
+        user = find_user(self._store, self._scopes, shown["user"])
         attempt.on(account_of(self._scopes, shown["user"], user), PASSCODE_WEIGHT)
         seeds = list(self._seeds(user["id"] if user is not None else ""))
         code = shown["user"]["passcode"]
-        window = _matching(seeds or [_NO_SEED], code, self._ledger.clock() // _STEP)
+        window = _matching(seeds or [_NO_SEED], code, self._store.clock() // _STEP)
         admitted = self._compliance.admitted(user, right=bool(seeds) and window is not None)
         self._once.claim("totp", admitted["id"], window, code)
         return Proof(admitted["id"], ("totp",))

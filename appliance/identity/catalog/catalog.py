@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from appliance.db.identity import catalog as rows
 from appliance.db.records import Record
 from appliance.identity.catalog.filters import ProjectEndpoints
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 
 IDENTITY_PLACEHOLDER = "$(appliance_identity_url)s"
 IMAGE_PLACEHOLDER = "$(appliance_image_url)s"
@@ -29,8 +29,8 @@ class Addresses:
 class Catalog:
     """Shows the catalog; what it is made of lives beside (`regions`, `services`, `endpoints`)."""
 
-    def __init__(self, ledger: Ledger, given: ProjectEndpoints) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, given: ProjectEndpoints) -> None:
+        self._store = store
         self._given = given
         self._known: dict[tuple[Addresses, str | None, str], tuple[int, list[Record]]] = {}
 
@@ -41,7 +41,7 @@ class Catalog:
         own sees those alone.
         """
         key = (addresses, project_id, user_id)
-        generation = self._ledger.generation
+        generation = self._store.generation
         known = self._known.get(key)
         if known is not None and known[0] == generation:
             return known[1]
@@ -54,7 +54,7 @@ class Catalog:
     def _made(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
         given = {endpoint["id"] for endpoint in self._given.of_project(project_id)} if project_id is not None else set()
         services: dict[str, Record] = {}
-        for service, endpoint in rows.enabled_endpoints(self._ledger.db):
+        for service, endpoint in rows.enabled_endpoints(self._store.db):
             if given and endpoint["id"] not in given:
                 continue
             entry = services.setdefault(

@@ -7,24 +7,24 @@ from appliance.db.identity import catalog as rows
 from appliance.db.identity.catalog import ENDPOINTS, REGIONS, SERVICES
 from appliance.db.records import ALL, Filter, Page, Record, Shape, delete, find, insert, select, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
-from appliance.identity.store import Ledger, merged
+from appliance.identity.store import IdentityStore, merged
 from appliance.values import new_hex_id
 
 _ATTRIBUTES = ("id", "description", "parent_region_id")
 
 
 class Regions:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, region_id: str) -> Record:
-        region = find(self._ledger.db, REGIONS, region_id)
+        region = find(self._store.db, REGIONS, region_id)
         if region is None:
             raise NotFound(f"Could not find region: {region_id}.")
         return region
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, REGIONS, filters, page)
+        return select(self._store.db, REGIONS, filters, page)
 
     def create(self, region: Record) -> Record:
         """Make a region, under the id that it brings or a new one. Raises `Conflict` if the id is taken."""
@@ -35,7 +35,7 @@ class Regions:
         }
         self._check_parent(created)
         try:
-            with self._ledger.write() as tx:
+            with self._store.write() as tx:
                 insert(tx, REGIONS, created)
         except IntegrityError as error:
             raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {created['id']}.") from error
@@ -43,7 +43,7 @@ class Regions:
 
     def ensure(self, region_id: str) -> None:
         """Make the region unless it is there."""
-        if find(self._ledger.db, REGIONS, region_id) is None:
+        if find(self._store.db, REGIONS, region_id) is None:
             self.create({"id": region_id})
 
     def update(self, region_id: str, changes: Record) -> Record:
@@ -54,16 +54,16 @@ class Regions:
         changed = merged(self.get(region_id), known)
         changed["description"] = changed["description"] or ""
         self._check_parent(changed)
-        if changed["parent_region_id"] in rows.tree(self._ledger.db, region_id):
+        if changed["parent_region_id"] in rows.tree(self._store.db, region_id):
             raise Invalid(f"The specified parent region {region_id} would create a circular region hierarchy.")
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, REGIONS, changed)
         return self.get(region_id)
 
     def delete(self, region_id: str) -> None:
         """Remove the region with all below it, and the limits for them, unless there are endpoints in one of them."""
         self.get(region_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if rows.in_use(tx, region_id):
                 raise Forbidden(
                     f"Unable to delete region {region_id} because it or its child regions have associated endpoints."
@@ -76,34 +76,34 @@ class Regions:
 
 
 class Services:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, service_id: str) -> Record:
-        service = find(self._ledger.db, SERVICES, service_id)
+        service = find(self._store.db, SERVICES, service_id)
         if service is None:
             raise NotFound(f"Could not find service: {service_id}.")
         return service
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, SERVICES, filters, page)
+        return select(self._store.db, SERVICES, filters, page)
 
     def create(self, service: Record) -> Record:
         created = {"name": "", "enabled": True, **service, "id": new_hex_id()}
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             insert(tx, SERVICES, created)
         return self.get(created["id"])
 
     def update(self, service_id: str, changes: Record) -> Record:
         changed = merged(self.get(service_id), changes)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, SERVICES, changed)
         return self.get(service_id)
 
     def delete(self, service_id: str) -> None:
         """Remove the service with its endpoints and limits."""
         self.get(service_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             delete(tx, SERVICES, service_id)
 
 
@@ -112,37 +112,37 @@ _OUTDATED = ("region", "legacy_endpoint_id")
 
 
 class Endpoints:
-    def __init__(self, ledger: Ledger, regions: Regions) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, regions: Regions) -> None:
+        self._store = store
         self._regions = regions
 
     def get(self, endpoint_id: str) -> Record:
-        endpoint = find(self._ledger.db, ENDPOINTS, endpoint_id)
+        endpoint = find(self._store.db, ENDPOINTS, endpoint_id)
         if endpoint is None:
             raise NotFound(f"Could not find endpoint: {endpoint_id}.")
         return endpoint
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, ENDPOINTS, filters, page)
+        return select(self._store.db, ENDPOINTS, filters, page)
 
     def create(self, endpoint: Record) -> Record:
         if not substitutable(endpoint["url"]):
             raise Invalid(f"Cannot create an endpoint with an invalid URL: {endpoint['url']}.")
         created = {"enabled": True, **self._placed(endpoint), "id": new_hex_id()}
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             insert(tx, ENDPOINTS, created)
         return self.get(created["id"])
 
     def update(self, endpoint_id: str, changes: Record) -> Record:
         placed = self._placed(changes)
         changed = merged(self.get(endpoint_id), placed)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, ENDPOINTS, changed)
         return self.get(endpoint_id)
 
     def delete(self, endpoint_id: str) -> None:
         self.get(endpoint_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             delete(tx, ENDPOINTS, endpoint_id)
 
     def _placed(self, endpoint: Record) -> Record:
@@ -160,7 +160,7 @@ class Endpoints:
         return placed
 
     def _check_known(self, shape: Shape, record_id: str | None) -> None:
-        if record_id is not None and find(self._ledger.db, shape, record_id) is None:
+        if record_id is not None and find(self._store.db, shape, record_id) is None:
             kind = shape.table[:-1]
             raise Invalid(f"Expecting to find endpoint {kind}_id in {kind} table.")
 

@@ -7,15 +7,15 @@ from appliance.db.identity.catalog import ENDPOINTS, SERVICES
 from appliance.db.records import Record, delete, find, insert, select
 from appliance.errors import Invalid, NotFound
 from appliance.identity.catalog.entries import Regions, substitutable
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.values import new_hex_id
 
 INTERFACES = ("public", "internal", "admin")
 
 
 class EndpointTriples:
-    def __init__(self, ledger: Ledger, regions: Regions) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, regions: Regions) -> None:
+        self._store = store
         self._regions = regions
 
     def every(self) -> list[Record]:
@@ -38,7 +38,7 @@ class EndpointTriples:
 
     def create(self, service_id: str, region: str | None, urls: Mapping[str, str]) -> Record:
         """Make one from its addresses by interface; the region is made where it is not there."""
-        if find(self._ledger.db, SERVICES, service_id) is None:
+        if find(self._store.db, SERVICES, service_id) is None:
             raise Invalid(f"Could not find service: {service_id}.")
         for url in urls.values():
             if not substitutable(url):
@@ -46,7 +46,7 @@ class EndpointTriples:
         if region is not None:
             self._regions.ensure(region)
         legacy_id = new_hex_id()
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             for interface, url in urls.items():
                 endpoint: Record = {
                     "id": new_hex_id(),
@@ -64,15 +64,15 @@ class EndpointTriples:
         members = self._members().get(legacy_id)
         if members is None:
             raise NotFound(f"Could not find endpoint: {legacy_id}.")
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             for member in members:
                 delete(tx, ENDPOINTS, member["id"])
 
     def _members(self) -> dict[str, list[Record]]:
         """The endpoints of each, the public one first."""
-        groups = catalog.groups(self._ledger.db)
+        groups = catalog.groups(self._store.db)
         found: dict[tuple[str, ...], list[Record]] = {}
-        for endpoint in select(self._ledger.db, ENDPOINTS):
+        for endpoint in select(self._store.db, ENDPOINTS):
             legacy_id = groups.get(endpoint["id"])
             key = (legacy_id,) if legacy_id else (endpoint["service_id"], endpoint["region_id"] or "")
             found.setdefault(key, []).append(endpoint)

@@ -6,7 +6,7 @@ from appliance.db.records import Record, find, insert
 from appliance.errors import NotFound
 from appliance.identity.resources.assignments import Grants
 from appliance.identity.resources.roles import Roles
-from appliance.identity.store import Ledger, names_unique
+from appliance.identity.store import IdentityStore, names_unique
 
 NAME = "_member_"
 ID = "9fe2ff9ee4384b1894a90878d3e92bab"
@@ -16,8 +16,8 @@ _TODAY = "member"
 
 
 class MemberRole:
-    def __init__(self, ledger: Ledger, roles: Roles, grants: Grants) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, roles: Roles, grants: Grants) -> None:
+        self._store = store
         self._roles = roles
         self._grants = grants
 
@@ -32,20 +32,20 @@ class MemberRole:
             if name.lower() == _TODAY:
                 self._imply(str(role["id"]))
             return role
-        with names_unique("role", name), self._ledger.write() as tx:
+        with names_unique("role", name), self._store.write() as tx:
             insert(tx, rows.ROLES, {"id": ID, "name": NAME, "description": None, "options": {}})
         self._imply(ID)
         return self._roles.get(ID)
 
     def join(self, user_id: str, project_id: str) -> None:
         """Give a user the role on a project, making the role if this is the first time."""
-        known = rows.by_name(self._ledger.db, NAME)
+        known = rows.by_name(self._store.db, NAME)
         role = known if known is not None else self.create_role(NAME)
         self._grants.add(Grant("user", user_id, "project", project_id, role["id"]))
 
     def leave(self, user_id: str, project_id: str) -> None:
         """Take it again, if it was given."""
-        role = rows.by_name(self._ledger.db, NAME)
+        role = rows.by_name(self._store.db, NAME)
         if role is None:
             return
         try:
@@ -54,8 +54,8 @@ class MemberRole:
             return
 
     def _imply(self, role_id: str) -> None:
-        today = rows.by_name(self._ledger.db, _TODAY)
-        if today is None or find(self._ledger.db, rows.ROLES, role_id) is None:
+        today = rows.by_name(self._store.db, _TODAY)
+        if today is None or find(self._store.db, rows.ROLES, role_id) is None:
             return
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.imply(tx, role_id, today["id"])

@@ -173,11 +173,11 @@ class Edge:
     def _age(self, copied_at: Micros) -> Micros:
         """How long ago the copy was made: what the clock says, before or after, or what has passed since for sure."""
         passed = self._elapsed() - self._copied_by_elapsed if self._copied_by_elapsed is not None else 0
-        return max(abs(self._identity.ledger.clock() - copied_at), passed)
+        return max(abs(self._identity.store.clock() - copied_at), passed)
 
     def copy(self) -> None:
         """Copy the centre's state in one step. Raises `Unavailable`; then the former copy stands."""
-        started, by_elapsed = self._identity.ledger.clock(), self._elapsed()
+        started, by_elapsed = self._identity.store.clock(), self._elapsed()
         try:
             records = self._records()
             members = [
@@ -191,7 +191,7 @@ class Edge:
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable("The central identity service answers what can't be understood.") from error
         try:
-            with self._identity.ledger.write() as tx:
+            with self._identity.store.write() as tx:
                 rows.replace(tx, records)
                 rows.relate(tx, members, implied, grants)
                 rows.revoke(tx, events, started + self._kept)

@@ -15,7 +15,7 @@ from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.throttle import Attempt
 from appliance.identity.resources.assignments import Assignments, closure
-from appliance.identity.store import Ledger, names_unique, refuse_doubled
+from appliance.identity.store import IdentityStore, names_unique, refuse_doubled
 from appliance.identity.tokens.token import ApplicationCredentialInToken, Claims, Token
 from appliance.identity.tokens.tokens import Delegated
 from appliance.values import Micros, new_hex_id
@@ -98,21 +98,21 @@ _SHAPE = rows.APPLICATION_CREDENTIALS
 
 
 class ApplicationCredentials:
-    def __init__(self, ledger: Ledger, assignments: Assignments, passwords: Passwords, limit: int) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, assignments: Assignments, passwords: Passwords, limit: int) -> None:
+        self._store = store
         self._assignments = assignments
         self._passwords = passwords
         self._limit = limit
 
     def get(self, credential_id: str) -> Record:
         """The credential with its `roles` and `access_rules`, never with its secret. Raises `NotFound`."""
-        credential = find(self._ledger.db, _SHAPE, credential_id)
+        credential = find(self._store.db, _SHAPE, credential_id)
         if credential is None:
             raise NotFound(f"Could not find application credential: {credential_id}.")
         return self._shown(credential)
 
     def search(self, user_id: str, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        found = select(self._ledger.db, _SHAPE, [*filters, Filter("user_id", user_id)], page)
+        found = select(self._store.db, _SHAPE, [*filters, Filter("user_id", user_id)], page)
         return [self._shown(credential) for credential in found]
 
     def create(self, token: Token, asked: Record, expires_at: Micros | None) -> tuple[Record, str]:
@@ -124,7 +124,7 @@ class ApplicationCredentials:
         if token.project is None:
             raise Forbidden("An application credential needs a project.")
         user_id = token.user.id
-        if 0 <= self._limit <= rows.count_of_user(self._ledger.db, user_id):
+        if 0 <= self._limit <= rows.count_of_user(self._store.db, user_id):
             raise Forbidden(f"A user may have at most {self._limit} application credentials.")
         roles = self._roles(token, asked)
         access_rules = self._access_rules(user_id, asked.get("access_rules") or [])
@@ -144,7 +144,7 @@ class ApplicationCredentials:
             "expires_at": expires_at,
             "unrestricted": bool(asked.get("unrestricted")),
         }
-        with names_unique("application credential", asked["name"]), self._ledger.write() as tx:
+        with names_unique("application credential", asked["name"]), self._store.write() as tx:
             insert(tx, _SHAPE, credential)
             for role_id in roles:
                 rows.add_credential_role(tx, credential["id"], role_id)
@@ -154,7 +154,7 @@ class ApplicationCredentials:
 
     def delete(self, credential_id: str) -> None:
         """Remove it; its tokens end at once."""
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if not delete(tx, _SHAPE, credential_id):
                 raise NotFound(f"Could not find application credential: {credential_id}.")
 
@@ -173,19 +173,19 @@ class ApplicationCredentials:
             raise Unauthenticated("The application credential is not there, has expired or its secret is wrong.")
         renewed = self._passwords.renewed(secret, credential["secret_hash"])
         if renewed is not None:
-            with self._ledger.db.write() as tx:
+            with self._store.db.write() as tx:
                 rows.replace_hash(tx, credential["id"], credential["secret_hash"], renewed)
         return credential
 
     def delegated(self, claims: Claims) -> Delegated:
         """What a token of a credential amounts to: those of its roles that the user still has on the project."""
-        credential = find(self._ledger.db, _SHAPE, claims.application_credential_id or "")
+        credential = find(self._store.db, _SHAPE, claims.application_credential_id or "")
         if credential is None or credential["user_id"] != claims.user_id or self._expired(credential):
             raise Unauthenticated("The application credential is gone.")
         if claims.project_id != credential["project_id"]:
             raise Unauthenticated("The application credential is for another project.")
         held = {role["id"] for role in self._assignments.project_roles(claims.user_id, credential["project_id"])}
-        given = self._assignments.with_implied(rows.credential_role_ids(self._ledger.db, credential["id"]))
+        given = self._assignments.with_implied(rows.credential_role_ids(self._store.db, credential["id"]))
         shown = self._shown(credential)
         return Delegated(
             [role for role in given if role["id"] in held],
@@ -200,17 +200,17 @@ class ApplicationCredentials:
 
     def _find(self, reference: Record, user_id: str | None) -> Record | None:
         if reference.get("id"):
-            return find(self._ledger.db, _SHAPE, reference["id"])
+            return find(self._store.db, _SHAPE, reference["id"])
         if user_id is None:
             return None
         named = [Filter("user_id", user_id), Filter("name", reference.get("name", ""))]
-        return next(iter(select(self._ledger.db, _SHAPE, named)), None)
+        return next(iter(select(self._store.db, _SHAPE, named)), None)
 
     def _expired(self, credential: Record) -> bool:
-        return credential["expires_at"] is not None and credential["expires_at"] <= self._ledger.clock()
+        return credential["expires_at"] is not None and credential["expires_at"] <= self._store.clock()
 
     def _shown(self, credential: Record) -> Record:
-        db = self._ledger.db
+        db = self._store.db
         shown = {key: value for key, value in credential.items() if key != "secret_hash"}
         shown["roles"] = find_many(db, ROLES, rows.credential_role_ids(db, credential["id"]))
         shown["access_rules"] = [dict(row) for row in rows.rules_of(db, credential["id"])]
@@ -222,13 +222,13 @@ class ApplicationCredentials:
             return held
         named = [str(one.get("id") or self._role_named(str(one.get("name")))) for one in asked["roles"]]
         refuse_doubled("application_credential", f"name {asked['name']}", named)
-        found = closure(self._ledger.db, named)
+        found = closure(self._store.db, named)
         if not found <= set(held):
             raise Invalid("An application credential can't have a role that the token has not.")
         return sorted(found)
 
     def _role_named(self, name: str) -> str:
-        role = role_by_name(self._ledger.db, name)
+        role = role_by_name(self._store.db, name)
         if role is None:
             raise NotFound(f"Could not find role: {name}.")
         return str(role["id"])
@@ -237,7 +237,7 @@ class ApplicationCredentials:
 
     def _access_rules(self, user_id: str, asked: Sequence[Record]) -> list[Record]:
         """Rules by id, or by what they say; those that say what an old one says are the old one."""
-        db = self._ledger.db
+        db = self._store.db
         found = []
         for rule in asked:
             complete = {"service", "method", "path"} <= set(rule)
@@ -257,10 +257,10 @@ class ApplicationCredentials:
 
     def access_rules(self, user_id: str, filters: Iterable[Filter] = ()) -> list[Record]:
         """The rules that a user's credentials have or had."""
-        return select(self._ledger.db, rows.ACCESS_RULES, [*filters, Filter("user_id", user_id)])
+        return select(self._store.db, rows.ACCESS_RULES, [*filters, Filter("user_id", user_id)])
 
     def access_rule(self, user_id: str, rule_id: str) -> Record:
-        rule = find(self._ledger.db, rows.ACCESS_RULES, rule_id)
+        rule = find(self._store.db, rows.ACCESS_RULES, rule_id)
         if rule is None or rule["user_id"] != user_id:
             raise NotFound(f"Could not find access rule: {rule_id}.")
         return rule
@@ -268,7 +268,7 @@ class ApplicationCredentials:
     def delete_access_rule(self, user_id: str, rule_id: str) -> None:
         """Remove a rule that no credential uses. Raises `Forbidden` if one does."""
         self.access_rule(user_id, rule_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if rows.rule_in_use(tx, rule_id):
                 raise Forbidden(f"Access rule {rule_id} is in use by an application credential.")
             delete(tx, rows.ACCESS_RULES, rule_id)

@@ -15,18 +15,18 @@ from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.projects import Domains, Projects
 from appliance.identity.resources.roles import Roles
 from appliance.identity.resources.users import Users
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 
 
 class Assignments:
     """Answers about effective roles. Each reads rows; callers that ask often keep what they learn by generation."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def grants_of(self, user_id: str) -> list[Grant]:
         """Everything granted to a user, directly and through groups."""
-        db = self._ledger.db
+        db = self._store.db
         return grant_rows.of_actors(db, user_id, group_rows.ids_of_user(db, user_id))
 
     def project_roles(self, user_id: str, project_id: str) -> list[Record]:
@@ -35,9 +35,9 @@ class Assignments:
 
     def project_role_ids(self, user_id: str, project_id: str) -> set[str]:
         """The ids of all roles that a user has on a project, those of domains among them."""
-        above = [project["id"] for project in project_rows.ancestors(self._ledger.db, project_id)]
+        above = [project["id"] for project in project_rows.ancestors(self._store.db, project_id)]
         granted = [grant.role_id for grant in self.grants_of(user_id) if _reaches(grant, project_id, above)]
-        return closure(self._ledger.db, granted)
+        return closure(self._store.db, granted)
 
     def domain_roles(self, user_id: str, domain_id: str) -> list[Record]:
         granted = [
@@ -57,14 +57,14 @@ class Assignments:
 
     def with_implied(self, role_ids: Iterable[str]) -> list[Record]:
         """The global roles among these and all that they imply. Roles of domains only pass on what they imply."""
-        return self._global(closure(self._ledger.db, role_ids))
+        return self._global(closure(self._store.db, role_ids))
 
     def _global(self, role_ids: Iterable[str]) -> list[Record]:
-        return [role for role in find_many(self._ledger.db, role_rows.ROLES, role_ids) if role["domain_id"] is None]
+        return [role for role in find_many(self._store.db, role_rows.ROLES, role_ids) if role["domain_id"] is None]
 
     def projects_of(self, user_id: str) -> list[Record]:
         """Every project that the user has a role on, by whatever way."""
-        db = self._ledger.db
+        db = self._store.db
         wanted: set[str] = set()
         for grant in self.grants_of(user_id):
             if grant.target_type == "project" and not grant.inherited:
@@ -76,7 +76,7 @@ class Assignments:
     def domains_of(self, user_id: str) -> list[Record]:
         """Every domain that the user can scope a token to."""
         wanted = {g.target_id for g in self.grants_of(user_id) if g.target_type == "domain" and not g.inherited}
-        return find_many(self._ledger.db, project_rows.PROJECTS, wanted)
+        return find_many(self._store.db, project_rows.PROJECTS, wanted)
 
 
 def _reaches(grant: Grant, project_id: str, above: list[str]) -> bool:
@@ -141,8 +141,8 @@ class Wanted:
 
 
 class AssignmentList:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def search(self, wanted: Wanted) -> list[Assignment]:
         """The assignments that are asked for. Raises `Invalid` for a combination that makes no sense."""
@@ -167,12 +167,12 @@ class AssignmentList:
             return None
         ids = [wanted.project_id]
         if wanted.include_subtree:
-            ids += [project["id"] for project in project_rows.descendants(self._ledger.db, wanted.project_id)]
+            ids += [project["id"] for project in project_rows.descendants(self._store.db, wanted.project_id)]
         return {("project", project_id) for project_id in ids}
 
     def _granted(self, wanted: Wanted) -> list[Grant]:
         return grant_rows.select(
-            self._ledger.db,
+            self._store.db,
             actor_type="user" if wanted.user_id else "group" if wanted.group_id else None,
             actor_id=wanted.user_id or wanted.group_id,
             role_id=wanted.role_id,
@@ -181,7 +181,7 @@ class AssignmentList:
 
     def _by_user(self, wanted: Wanted) -> Iterator[Assignment]:
         """Grants to users, and each grant to a group as one to each of its members."""
-        db = self._ledger.db
+        db = self._store.db
         if wanted.user_id:
             grants = grant_rows.of_actors(db, wanted.user_id, group_rows.ids_of_user(db, wanted.user_id))
         else:
@@ -202,14 +202,14 @@ class AssignmentList:
                     yield one
             elif inherited is not False:
                 origin = (one.grant.target_type, one.grant.target_id)
-                for project in project_rows.descendants(self._ledger.db, one.grant.target_id):
+                for project in project_rows.descendants(self._store.db, one.grant.target_id):
                     grant = replace(one.grant, target_type="project", target_id=project["id"], inherited=False)
                     yield replace(one, grant=grant, via_target=origin)
 
     def _implied(self, assignments: Iterable[Assignment]) -> Iterator[Assignment]:
         """Each assignment and what its role implies, without roles of domains."""
         implied: dict[str, list[str]] = {}
-        for prior, role_id in role_rows.implications(self._ledger.db):
+        for prior, role_id in role_rows.implications(self._store.db):
             implied.setdefault(prior, []).append(role_id)
         given = list(assignments)
         global_roles = self._global_roles(given, implied)
@@ -220,7 +220,7 @@ class AssignmentList:
 
     def _global_roles(self, assignments: list[Assignment], implied: dict[str, list[str]]) -> set[str]:
         ids = {one.grant.role_id for one in assignments} | {i for several in implied.values() for i in several}
-        return {role["id"] for role in find_many(self._ledger.db, role_rows.ROLES, ids) if role["domain_id"] is None}
+        return {role["id"] for role in find_many(self._store.db, role_rows.ROLES, ids) if role["domain_id"] is None}
 
 
 def _on(grant: Grant, targets: set[tuple[str, str]] | None) -> bool:
@@ -245,9 +245,9 @@ class Grants:
     """`check`, `add` and `remove` raise `NotFound` when any id of a grant names nothing."""
 
     def __init__(
-        self, ledger: Ledger, users: Users, groups: Groups, projects: Projects, domains: Domains, roles: Roles
+        self, store: IdentityStore, users: Users, groups: Groups, projects: Projects, domains: Domains, roles: Roles
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._users = users
         self._groups = groups
         self._projects = projects
@@ -259,18 +259,18 @@ class Grants:
         self._actor(grant)
         self._target(grant)
         found = rows.select(
-            self._ledger.db,
+            self._store.db,
             actor_type=grant.actor_type,
             actor_id=grant.actor_id,
             target_type=grant.target_type,
             target_id=grant.target_id,
             inherited=grant.inherited,
         )
-        return find_many(self._ledger.db, ROLES, [one.role_id for one in found])
+        return find_many(self._store.db, ROLES, [one.role_id for one in found])
 
     def check(self, grant: Grant) -> None:
         self._require(grant)
-        if not rows.exists(self._ledger.db, grant):
+        if not rows.exists(self._store.db, grant):
             raise NotFound(f"Could not find role assignment with role: {grant.role_id}.")
 
     def add(self, grant: Grant) -> None:
@@ -279,14 +279,14 @@ class Grants:
         bound = grant.target_type == "project" and role["domain_id"] is not None
         if bound and self._projects.get(grant.target_id)["domain_id"] != role["domain_id"]:
             raise Forbidden(f"Role {role['id']} belongs to another domain than project {grant.target_id}.")
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.add(tx, grant)
 
     def remove(self, grant: Grant) -> None:
         """Take a role, also from someone who is gone."""
         self._roles.get(grant.role_id)
         self._target(grant)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if not rows.remove(tx, grant):
                 raise NotFound(f"Could not find role assignment with role: {grant.role_id}.")
 

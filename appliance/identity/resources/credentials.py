@@ -10,7 +10,7 @@ from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import Ledger, merged, names_unique
+from appliance.identity.store import IdentityStore, merged, names_unique
 from appliance.identity.tokens.keyring import Sealer
 from appliance.values import new_hex_id
 
@@ -21,18 +21,18 @@ _FIXED = (*_DELEGATIONS, "access_id")
 
 
 class Credentials:
-    def __init__(self, ledger: Ledger, sealer: Sealer) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, sealer: Sealer) -> None:
+        self._store = store
         self._sealer = sealer
 
     def get(self, credential_id: str) -> Record:
-        credential = find(self._ledger.db, CREDENTIALS, credential_id)
+        credential = find(self._store.db, CREDENTIALS, credential_id)
         if credential is None:
             raise NotFound(f"Could not find credential: {credential_id}.")
         return self._opened(credential)
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return [self._opened(found) for found in select(self._ledger.db, CREDENTIALS, filters, page)]
+        return [self._opened(found) for found in select(self._store.db, CREDENTIALS, filters, page)]
 
     def of_user(self, user_id: str, kind: str) -> list[Record]:
         """The credentials of one type that a user has."""
@@ -46,7 +46,7 @@ class Credentials:
             created["id"] = hash_access_key(blob["access"])
             self.check_delegation(blob, created["user_id"], created.get("project_id"))
         sealed = self._sealed(created)
-        with names_unique("credential", created["id"]), self._ledger.write() as tx:
+        with names_unique("credential", created["id"]), self._store.write() as tx:
             insert(tx, CREDENTIALS, sealed)
         return self.get(created["id"])
 
@@ -62,12 +62,12 @@ class Credentials:
                 raise Invalid("Expecting to find project_id in credential.")
             self.check_delegation(ec2_blob(changed["blob"]), changed["user_id"], changed["project_id"])
         sealed = self._sealed(changed)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, CREDENTIALS, sealed)
         return self.get(credential_id)
 
     def delete(self, credential_id: str) -> None:
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if not delete(tx, CREDENTIALS, credential_id):
                 raise NotFound(f"Could not find credential: {credential_id}.")
 
@@ -84,11 +84,11 @@ class Credentials:
 
     def _owns(self, key: str, delegation_id: str, user_id: str, project_id: str | None) -> bool:
         if key == "app_cred_id":
-            credential = find(self._ledger.db, APPLICATION_CREDENTIALS, delegation_id)
+            credential = find(self._store.db, APPLICATION_CREDENTIALS, delegation_id)
             return (
                 credential is not None and credential["user_id"] == user_id and credential["project_id"] == project_id
             )
-        trust = find(self._ledger.db, TRUSTS, delegation_id) if key == "trust_id" else None
+        trust = find(self._store.db, TRUSTS, delegation_id) if key == "trust_id" else None
         if trust is None or trust["deleted_at"] is not None or trust["project_id"] != project_id:
             return False
         parties = {trust["trustee_user_id"], trust["trustor_user_id"] if trust["impersonation"] else None}
@@ -170,36 +170,36 @@ def _pair(credential: Record) -> Record:
 
 
 class Consumers:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, consumer_id: str) -> Record:
         """The consumer without its secret."""
         return _public(self._stored(consumer_id))
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return [_public(consumer) for consumer in select(self._ledger.db, CONSUMERS, filters, page)]
+        return [_public(consumer) for consumer in select(self._store.db, CONSUMERS, filters, page)]
 
     def create(self, description: str | None) -> Record:
         """The consumer with its secret."""
         created: Record = {"id": new_hex_id(), "description": description, "secret": secrets.token_hex(16)}
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             insert(tx, CONSUMERS, created)
         return created
 
     def update(self, consumer_id: str, changes: Record) -> Record:
         changed = merged(self._stored(consumer_id), changes)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, CONSUMERS, changed)
         return self.get(consumer_id)
 
     def delete(self, consumer_id: str) -> None:
         self._stored(consumer_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             delete(tx, CONSUMERS, consumer_id)
 
     def _stored(self, consumer_id: str) -> Record:
-        consumer = find(self._ledger.db, CONSUMERS, consumer_id)
+        consumer = find(self._store.db, CONSUMERS, consumer_id)
         if consumer is None:
             raise NotFound("Consumer not found")
         return consumer

@@ -6,7 +6,7 @@ from appliance.db.identity import projects as rows
 from appliance.db.identity.projects import Config
 from appliance.db.records import Record
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.settings import Settings
 
 DEFAULTS: Config = {
@@ -76,8 +76,8 @@ SENSITIVE: dict[str, frozenset[str]] = {"identity": frozenset(), "ldap": frozens
 class DomainConfigs:
     """The options of each domain. The caller has looked the domain up."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, settings: Settings) -> None:
+        self._store = store
         self._compliance: dict[str, Any] = {
             "password_regex": settings.password_regex or None,
             "password_regex_description": settings.password_regex_description or None,
@@ -86,21 +86,21 @@ class DomainConfigs:
     def get(self, domain_id: str, group: str | None = None, option: str | None = None) -> Record:
         """All groups, one group under its name, or one option under its name; never a secret."""
         _check_supported(group, option)
-        config = _public(rows.config_of(self._ledger.db, domain_id))
+        config = _public(rows.config_of(self._store.db, domain_id))
         found = _part(config, group, option)
         if not found:
             raise _missing(domain_id, group, option)
         return found
 
     def exists(self, domain_id: str) -> bool:
-        return bool(rows.config_of(self._ledger.db, domain_id))
+        return bool(rows.config_of(self._store.db, domain_id))
 
     def replace(self, domain_id: str, config: Any) -> Record:
         checked = _checked(config)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.remove(tx, domain_id)
             rows.put(tx, domain_id, checked)
-        return _public(rows.config_of(self._ledger.db, domain_id))
+        return _public(rows.config_of(self._store.db, domain_id))
 
     def update(self, domain_id: str, config: Any, group: str | None = None, option: str | None = None) -> Record:
         """Change what `config` names; with a group or option, only that. Gives the whole configuration."""
@@ -110,17 +110,17 @@ class DomainConfigs:
         _check_supported(group, option)
         if group is not None:
             _check_only(checked, group, option)
-            if not _part(rows.config_of(self._ledger.db, domain_id), group, option):
+            if not _part(rows.config_of(self._store.db, domain_id), group, option):
                 raise _missing(domain_id, group, option)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.put(tx, domain_id, checked)
         return self.get(domain_id)
 
     def delete(self, domain_id: str, group: str | None = None, option: str | None = None) -> None:
         _check_supported(group, option)
-        if group is not None and not _part(rows.config_of(self._ledger.db, domain_id), group, option):
+        if group is not None and not _part(rows.config_of(self._store.db, domain_id), group, option):
             raise _missing(domain_id, group, option)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.remove(tx, domain_id, group, option)
 
     def security_compliance(self, is_default: bool, option: str | None = None) -> Record:

@@ -9,43 +9,43 @@ from appliance.db.identity import users as rows
 from appliance.db.identity import users as user_rows
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import Invalid, NotFound
-from appliance.identity.store import Ledger, merged, names_unique, require_marker
+from appliance.identity.store import IdentityStore, merged, names_unique, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import new_hex_id
 
 
 class Groups:
-    def __init__(self, ledger: Ledger, revocations: Revocations) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, revocations: Revocations) -> None:
+        self._store = store
         self._revocations = revocations
 
     def get(self, group_id: str) -> Record:
-        group = find(self._ledger.db, rows.GROUPS, group_id)
+        group = find(self._store.db, rows.GROUPS, group_id)
         if group is None:
             raise NotFound(f"Could not find group: {group_id}.")
         return group
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        require_marker(self._ledger.db, rows.GROUPS, page)
-        return select(self._ledger.db, rows.GROUPS, filters, page)
+        require_marker(self._store.db, rows.GROUPS, page)
+        return select(self._store.db, rows.GROUPS, filters, page)
 
     def of_user(self, user_id: str) -> list[Record]:
-        return find_many(self._ledger.db, rows.GROUPS, rows.ids_of_user(self._ledger.db, user_id))
+        return find_many(self._store.db, rows.GROUPS, rows.ids_of_user(self._store.db, user_id))
 
     def member_ids(self, group_id: str) -> list[str]:
         self.get(group_id)
-        return rows.member_ids(self._ledger.db, group_id)
+        return rows.member_ids(self._store.db, group_id)
 
     def has_member(self, group_id: str, user_id: str) -> bool:
-        return rows.is_member(self._ledger.db, group_id, user_id)
+        return rows.is_member(self._store.db, group_id, user_id)
 
     def create(self, group: Record) -> Record:
-        domain = find(self._ledger.db, project_rows.PROJECTS, group["domain_id"])
+        domain = find(self._store.db, project_rows.PROJECTS, group["domain_id"])
         if domain is None or not domain["is_domain"]:
             raise NotFound(f"Could not find domain: {group['domain_id']}.")
         created = {**group, "id": new_hex_id(), "description": group.get("description") or ""}
         created["name"] = created["name"].strip()
-        with names_unique("group", created["name"]), self._ledger.write() as tx:
+        with names_unique("group", created["name"]), self._store.write() as tx:
             insert(tx, rows.GROUPS, created)
         return self.get(created["id"])
 
@@ -56,27 +56,27 @@ class Groups:
         changed = merged(group, changes)
         changed["description"] = changed["description"] or ""
         changed["name"] = changed["name"].strip()
-        with names_unique("group", changed["name"]), self._ledger.write() as tx:
+        with names_unique("group", changed["name"]), self._store.write() as tx:
             update(tx, rows.GROUPS, changed)
         return self.get(group_id)
 
     def delete(self, group_id: str) -> None:
         """Remove the group and its grants. Who was in it has to authenticate anew."""
         members = self.member_ids(group_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             remove_group(tx, group_id)
             for user_id in members:
                 self._revocations.add(tx, "user", user_id)
 
     def add_member(self, group_id: str, user_id: str) -> None:
         self._require(group_id, user_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.add_member(tx, group_id, user_id)
 
     def remove_member(self, group_id: str, user_id: str) -> None:
         """Take someone out, who then has to authenticate anew."""
         self.require_member(group_id, user_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.remove_member(tx, group_id, user_id)
             self._revocations.add(tx, "user", user_id)
 
@@ -88,7 +88,7 @@ class Groups:
 
     def _require(self, group_id: str, user_id: str) -> None:
         self.get(group_id)
-        if find(self._ledger.db, user_rows.USERS, user_id) is None:
+        if find(self._store.db, user_rows.USERS, user_id) is None:
             raise NotFound(f"Could not find user: {user_id}.")
 
 

@@ -10,7 +10,7 @@ from appliance.db.identity.limits import LIMITS, REGISTERED_LIMITS
 from appliance.db.identity.projects import PROJECTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import Ledger, merged, names_unique
+from appliance.identity.store import IdentityStore, merged, names_unique
 from appliance.values import new_hex_id
 
 MODEL = {
@@ -20,39 +20,39 @@ MODEL = {
 
 
 class RegisteredLimits:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, registered_limit_id: str) -> Record:
-        found = find(self._ledger.db, REGISTERED_LIMITS, registered_limit_id)
+        found = find(self._store.db, REGISTERED_LIMITS, registered_limit_id)
         if found is None:
             raise NotFound(f"Could not find registered limit for {registered_limit_id}.")
         return found
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, REGISTERED_LIMITS, filters, page)
+        return select(self._store.db, REGISTERED_LIMITS, filters, page)
 
     def create(self, limits: list[Record]) -> list[Record]:
         """All of them or none."""
         created = [{**limit, "id": new_hex_id()} for limit in limits]
         for limit in created:
-            _check_place(self._ledger, limit, "registered_limit")
-        with names_unique("registered_limit", _resources(limits)), self._ledger.write() as tx:
+            _check_place(self._store, limit, "registered_limit")
+        with names_unique("registered_limit", _resources(limits)), self._store.write() as tx:
             for limit in created:
                 insert(tx, REGISTERED_LIMITS, limit)
         return [self.get(limit["id"]) for limit in created]
 
     def update(self, registered_limit_id: str, changes: Record) -> Record:
-        _check_place(self._ledger, changes, "registered_limit")
+        _check_place(self._store, changes, "registered_limit")
         changed = merged(self.get(registered_limit_id), changes)
-        with names_unique("registered_limit", changed["resource_name"]), self._ledger.write() as tx:
+        with names_unique("registered_limit", changed["resource_name"]), self._store.write() as tx:
             self._refuse_if_used(tx, registered_limit_id, "update")
             update(tx, REGISTERED_LIMITS, changed)
         return self.get(registered_limit_id)
 
     def delete(self, registered_limit_id: str) -> None:
         self.get(registered_limit_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             self._refuse_if_used(tx, registered_limit_id, "delete")
             delete(tx, REGISTERED_LIMITS, registered_limit_id)
 
@@ -65,66 +65,66 @@ class RegisteredLimits:
 
 
 class Limits:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, limit_id: str) -> Record:
-        found = rows.shown(self._ledger.db, limit_id)
+        found = rows.shown(self._store.db, limit_id)
         if found is None:
             raise NotFound(f"Could not find limit for {limit_id}.")
         return found
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return rows.search(self._ledger.db, filters, page)
+        return rows.search(self._store.db, filters, page)
 
     def in_force(self, service_type: str, region_id: str, project_id: str) -> dict[str, int]:
         """What a service has to enforce for a project, by resource."""
-        return rows.in_force(self._ledger.db, service_type, region_id, project_id)
+        return rows.in_force(self._store.db, service_type, region_id, project_id)
 
     def create(self, limits: list[Record]) -> list[Record]:
         """All of them or none. Raises `Forbidden` where no limit is registered to be overridden."""
         created = [{**self._placed(limit), "id": new_hex_id()} for limit in limits]
-        with names_unique("limit", _resources(limits)), self._ledger.write() as tx:
+        with names_unique("limit", _resources(limits)), self._store.write() as tx:
             for limit in created:
                 insert(tx, LIMITS, {**limit, "registered_limit_id": _registered(tx, limit)})
         return [self.get(limit["id"]) for limit in created]
 
     def update(self, limit_id: str, changes: Record) -> Record:
         self.get(limit_id)
-        stored = find(self._ledger.db, LIMITS, limit_id) or {}
+        stored = find(self._store.db, LIMITS, limit_id) or {}
         changed = merged(stored, changes)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, LIMITS, changed)
         return self.get(limit_id)
 
     def delete(self, limit_id: str) -> None:
         self.get(limit_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             delete(tx, LIMITS, limit_id)
 
     def _placed(self, limit: Record) -> Record:
         """The limit, its places checked; a project that is a domain counts as one."""
-        _check_place(self._ledger, limit, "limit")
+        _check_place(self._store, limit, "limit")
         placed = {"project_id": None, "domain_id": None, **limit}
         project_id = placed["project_id"]
         if project_id is not None:
-            project = find(self._ledger.db, PROJECTS, project_id)
+            project = find(self._store.db, PROJECTS, project_id)
             if project is None:
                 raise _unknown("project_id", "limit")
             if project["is_domain"]:
                 placed |= {"project_id": None, "domain_id": project_id}
         if placed["domain_id"] is not None:
-            domain = find(self._ledger.db, PROJECTS, placed["domain_id"])
+            domain = find(self._store.db, PROJECTS, placed["domain_id"])
             if domain is None or not domain["is_domain"]:
                 raise _unknown("domain_id", "limit")
         return placed
 
 
-def _check_place(ledger: Ledger, limit: Record, target: str) -> None:
+def _check_place(store: IdentityStore, limit: Record, target: str) -> None:
     """Raise `Invalid` for a service or region that is not there."""
     for attribute, shape in (("service_id", SERVICES), ("region_id", REGIONS)):
         value = limit.get(attribute)
-        if value is not None and find(ledger.db, shape, value) is None:
+        if value is not None and find(store.db, shape, value) is None:
             raise _unknown(attribute, target)
 
 

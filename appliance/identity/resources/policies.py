@@ -8,38 +8,38 @@ from appliance.db.identity.limits import POLICIES, Place
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import NotFound
 from appliance.identity.catalog.entries import Endpoints, Regions, Services
-from appliance.identity.store import Ledger, merged
+from appliance.identity.store import IdentityStore, merged
 from appliance.values import new_hex_id
 
 
 class Policies:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, policy_id: str) -> Record:
-        policy = find(self._ledger.db, POLICIES, policy_id)
+        policy = find(self._store.db, POLICIES, policy_id)
         if policy is None:
             raise NotFound(f"Could not find policy: {policy_id}.")
         return policy
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, POLICIES, filters, page)
+        return select(self._store.db, POLICIES, filters, page)
 
     def create(self, policy: Record) -> Record:
         created = {**policy, "id": new_hex_id()}
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             insert(tx, POLICIES, created)
         return self.get(created["id"])
 
     def update(self, policy_id: str, changes: Record) -> Record:
         changed = merged(self.get(policy_id), changes)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             update(tx, POLICIES, changed)
         return self.get(policy_id)
 
     def delete(self, policy_id: str) -> None:
         self.get(policy_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             delete(tx, POLICIES, policy_id)
 
 
@@ -47,9 +47,9 @@ class EndpointPolicies:
     """Which policy is for which endpoint: its own, that of its service in its region or one above, or the service's."""
 
     def __init__(
-        self, ledger: Ledger, policies: Policies, services: Services, regions: Regions, endpoints: Endpoints
+        self, store: IdentityStore, policies: Policies, services: Services, regions: Regions, endpoints: Endpoints
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._policies = policies
         self._services = services
         self._regions = regions
@@ -58,25 +58,25 @@ class EndpointPolicies:
     def check(self, policy_id: str, place: Place) -> None:
         """Raise `NotFound` unless the place has this policy."""
         self._check_known(policy_id, place)
-        if rows.policy_at(self._ledger.db, place) != policy_id:
+        if rows.policy_at(self._store.db, place) != policy_id:
             raise NotFound("Could not find policy association.")
 
     def associate(self, policy_id: str, place: Place) -> None:
         self._check_known(policy_id, place)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.associate(tx, policy_id, place)
 
     def dissociate(self, policy_id: str, place: Place) -> None:
         """Nothing happens if the place has not this policy."""
         self._check_known(policy_id, place)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.dissociate(tx, policy_id, place)
 
     def endpoints(self, policy_id: str) -> list[Record]:
         """The endpoints that a policy's associations name, those of regions below included."""
         self._policies.get(policy_id)
         found: list[Record] = []
-        for place in rows.places_of(self._ledger.db, policy_id):
+        for place in rows.places_of(self._store.db, policy_id):
             found += self._endpoints_at(place)
         return list({endpoint["id"]: endpoint for endpoint in found}.values())
 
@@ -84,7 +84,7 @@ class EndpointPolicies:
         """The policy that is for an endpoint. Raises `NotFound`."""
         endpoint = self._endpoints.get(endpoint_id)
         for place in self._places_of(endpoint):
-            policy_id = rows.policy_at(self._ledger.db, place)
+            policy_id = rows.policy_at(self._store.db, place)
             if policy_id is not None:
                 return self._policies.get(policy_id)
         raise NotFound(f"No policy is associated with endpoint {endpoint_id}.")
@@ -95,12 +95,12 @@ class EndpointPolicies:
         region_id = endpoint["region_id"]
         while region_id is not None:
             places.append(Place(service_id=endpoint["service_id"], region_id=region_id))
-            region = find(self._ledger.db, REGIONS, region_id)
+            region = find(self._store.db, REGIONS, region_id)
             region_id = region["parent_region_id"] if region is not None else None
         return [*places, Place(service_id=endpoint["service_id"])]
 
     def _endpoints_at(self, place: Place) -> list[Record]:
-        db = self._ledger.db
+        db = self._store.db
         if place.endpoint_id is not None:
             return find_many(db, ENDPOINTS, [place.endpoint_id])
         found = select(db, ENDPOINTS, [Filter("service_id", place.service_id)])

@@ -14,7 +14,7 @@ from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, f
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import remove_group
 from appliance.identity.resources.users import remove_user
-from appliance.identity.store import Ledger, merged, names_unique, refuse_if_immutable, require_marker
+from appliance.identity.store import IdentityStore, merged, names_unique, refuse_if_immutable, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import new_hex_id
 
@@ -22,42 +22,42 @@ MOST_TAGS = 80
 
 
 class Projects:
-    def __init__(self, ledger: Ledger, revocations: Revocations, max_depth: int) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, revocations: Revocations, max_depth: int) -> None:
+        self._store = store
         self._revocations = revocations
         self._max_depth = max_depth
 
     def get(self, project_id: str) -> Record:
         """The project or domain, with its `tags`. Raises `NotFound`."""
-        project = find(self._ledger.db, rows.PROJECTS, project_id)
+        project = find(self._store.db, rows.PROJECTS, project_id)
         if project is None:
             raise NotFound(f"Could not find project: {project_id}.")
-        project["tags"] = rows.tags(self._ledger.db, project_id)
+        project["tags"] = rows.tags(self._store.db, project_id)
         return project
 
     def search(
         self, filters: Iterable[Filter] = (), page: Page = ALL, tagged: Sequence[Condition] = ()
     ) -> list[Record]:
-        require_marker(self._ledger.db, rows.PROJECTS, page)
-        return self.with_tags(select(self._ledger.db, rows.PROJECTS, filters, page, more=tagged))
+        require_marker(self._store.db, rows.PROJECTS, page)
+        return self.with_tags(select(self._store.db, rows.PROJECTS, filters, page, more=tagged))
 
     def with_tags(self, projects: list[Record]) -> list[Record]:
         """The same records, each with its `tags`."""
-        tags = rows.all_tags(self._ledger.db)
+        tags = rows.all_tags(self._store.db)
         return [{**project, "tags": tags.get(project["id"], [])} for project in projects]
 
     def parents(self, project_id: str) -> list[Record]:
         """The projects above, the nearest first; the domain is not among them."""
-        return [project for project in rows.ancestors(self._ledger.db, project_id) if not project["is_domain"]]
+        return [project for project in rows.ancestors(self._store.db, project_id) if not project["is_domain"]]
 
     def subtree(self, project_id: str) -> list[Record]:
         """The projects below, level by level."""
-        return rows.descendants(self._ledger.db, project_id)
+        return rows.descendants(self._store.db, project_id)
 
     def parents_as_ids(self, project_id: str) -> dict[str, Any] | None:
         """`{parent: {grandparent: None}}`, up to the domain."""
         tree: dict[str, Any] | None = None
-        for project in reversed(rows.ancestors(self._ledger.db, project_id)):
+        for project in reversed(rows.ancestors(self._store.db, project_id)):
             tree = {project["id"]: tree}
         return tree
 
@@ -87,21 +87,21 @@ class Projects:
             created["description"] = ""
         tags = created.pop("tags", [])
         self._check_place(created)
-        with names_unique("project", created["name"]), self._ledger.write() as tx:
+        with names_unique("project", created["name"]), self._store.write() as tx:
             insert(tx, rows.PROJECTS, created)
             rows.set_tags(tx, created["id"], tags)
         return self.get(created["id"])
 
     def _check_place(self, project: Record) -> None:
-        domain = find(self._ledger.db, rows.PROJECTS, project["domain_id"])
+        domain = find(self._store.db, rows.PROJECTS, project["domain_id"])
         if domain is None or not domain["is_domain"]:
             raise Invalid(f"Could not find domain: {project['domain_id']}.")
-        parent = find(self._ledger.db, rows.PROJECTS, project["parent_id"])
+        parent = find(self._store.db, rows.PROJECTS, project["parent_id"])
         if parent is None:
             raise Invalid(f"Could not find project: {project['parent_id']}.")
         if (parent["domain_id"] or parent["id"]) != domain["id"]:
             raise Invalid("The parent of a project is in the project's domain.")
-        above = [parent, *rows.ancestors(self._ledger.db, parent["id"])]
+        above = [parent, *rows.ancestors(self._store.db, parent["id"])]
         if not all(project["enabled"] for project in above):
             raise Invalid("A project can't be created below a disabled one.")
         if len(above) > self._max_depth:
@@ -114,7 +114,7 @@ class Projects:
         changed = merged(project, changes)
         changed["name"] = changed["name"].strip()
         tags = changed.pop("tags")
-        with names_unique("project", changed["name"]), self._ledger.write() as tx:
+        with names_unique("project", changed["name"]), self._store.write() as tx:
             update(tx, rows.PROJECTS, changed)
             rows.set_tags(tx, project_id, tags)
             if project["enabled"] and not changed["enabled"]:
@@ -141,20 +141,20 @@ class Projects:
         refuse_if_immutable("project", project)
         if self.subtree(project_id):
             raise Forbidden(f"Project {project_id} has children; they are to be deleted first.")
-        with self._ledger.write() as tx:
-            remove_project(tx, project_id, self._ledger.clock())
+        with self._store.write() as tx:
+            remove_project(tx, project_id, self._store.clock())
 
     def set_tags(self, project_id: str, tags: Sequence[str]) -> list[str]:
         self.get(project_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.set_tags(tx, project_id, tags)
-        return rows.tags(self._ledger.db, project_id)
+        return rows.tags(self._store.db, project_id)
 
     def add_tag(self, project_id: str, tag: str) -> None:
         tags = self.get(project_id)["tags"]
         if tag not in tags and len(tags) >= MOST_TAGS:
             raise Invalid(f"A project has at most {MOST_TAGS} tags.")
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.add_tag(tx, project_id, tag)
 
     def require_tag(self, project_id: str, tag: str) -> None:
@@ -164,7 +164,7 @@ class Projects:
 
     def remove_tag(self, project_id: str, tag: str) -> None:
         self.require_tag(project_id, tag)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.remove_tag(tx, project_id, tag)
 
 
@@ -180,21 +180,21 @@ def _without_empty(tree: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class Domains:
-    def __init__(self, ledger: Ledger, projects: Projects, revocations: Revocations) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, projects: Projects, revocations: Revocations) -> None:
+        self._store = store
         self._projects = projects
         self._revocations = revocations
 
     def get(self, domain_id: str) -> Record:
         """The domain. Raises `NotFound`, for a project that is none too."""
-        domain = find(self._ledger.db, rows.PROJECTS, domain_id)
+        domain = find(self._store.db, rows.PROJECTS, domain_id)
         if domain is None or not domain["is_domain"]:
             raise NotFound(f"Could not find domain: {domain_id}.")
         return domain
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        require_marker(self._ledger.db, rows.PROJECTS, page)
-        return select(self._ledger.db, rows.PROJECTS, [*filters, Filter("is_domain", 1)], page)
+        require_marker(self._store.db, rows.PROJECTS, page)
+        return select(self._store.db, rows.PROJECTS, [*filters, Filter("is_domain", 1)], page)
 
     def create(self, domain: Record, explicit_id: str | None = None) -> Record:
         created: dict[str, Any] = {
@@ -211,9 +211,9 @@ class Domains:
         if created["description"] is None:
             created["description"] = ""
         tags = created.pop("tags", [])
-        if find(self._ledger.db, rows.PROJECTS, created["id"]) is not None:
+        if find(self._store.db, rows.PROJECTS, created["id"]) is not None:
             raise Conflict(f"Conflict occurred attempting to store domain - ID {created['id']} is in use.")
-        with names_unique("domain", created["name"]), self._ledger.write() as tx:
+        with names_unique("domain", created["name"]), self._store.write() as tx:
             insert(tx, rows.PROJECTS, created)
             rows.set_tags(tx, created["id"], tags)
         return self.get(created["id"])
@@ -229,14 +229,14 @@ class Domains:
         refuse_if_immutable("domain", domain)
         if domain["enabled"]:
             raise Forbidden("Cannot delete a domain that is enabled, please disable it first.")
-        db = self._ledger.db
+        db = self._store.db
         projects = [project["id"] for project in reversed(self._projects.subtree(domain_id))]
         owned = {
             shape.table: [record["id"] for record in select(db, shape, [Filter("domain_id", domain_id)])]
             for shape in (user_rows.USERS, group_rows.GROUPS, role_rows.ROLES)
         }
-        now = self._ledger.clock()
-        with self._ledger.write() as tx:
+        now = self._store.clock()
+        with self._store.write() as tx:
             self._remove_owned(tx, owned, now)
             for project_id in projects:
                 remove_project(tx, project_id, now)

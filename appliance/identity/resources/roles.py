@@ -7,29 +7,29 @@ from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import Ledger, merged, names_unique, refuse_if_immutable
+from appliance.identity.store import IdentityStore, merged, names_unique, refuse_if_immutable
 from appliance.values import new_hex_id
 
 
 class Roles:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore) -> None:
+        self._store = store
 
     def get(self, role_id: str) -> Record:
-        role = find(self._ledger.db, rows.ROLES, role_id)
+        role = find(self._store.db, rows.ROLES, role_id)
         if role is None:
             raise NotFound(f"Could not find role: {role_id}.")
         return role
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return select(self._ledger.db, rows.ROLES, filters, page)
+        return select(self._store.db, rows.ROLES, filters, page)
 
     def create(self, role: Record) -> Record:
         domain_id = role.get("domain_id")
-        if domain_id is not None and find(self._ledger.db, project_rows.PROJECTS, domain_id) is None:
+        if domain_id is not None and find(self._store.db, project_rows.PROJECTS, domain_id) is None:
             raise NotFound(f"Could not find domain: {domain_id}.")
         created = {"description": None, "options": {}, **role, "id": new_hex_id()}
-        with names_unique("role", role["name"]), self._ledger.write() as tx:
+        with names_unique("role", role["name"]), self._store.write() as tx:
             insert(tx, rows.ROLES, created)
         return self.get(created["id"])
 
@@ -39,14 +39,14 @@ class Roles:
         if "domain_id" in changes and changes["domain_id"] != role["domain_id"]:
             raise Invalid("Cannot change Domain ID.")
         changed = merged(role, changes)
-        with names_unique("role", changed["name"]), self._ledger.write() as tx:
+        with names_unique("role", changed["name"]), self._store.write() as tx:
             update(tx, rows.ROLES, changed)
         return self.get(role_id)
 
     def delete(self, role_id: str) -> None:
         """The role goes, and with it every grant and implication of it."""
         refuse_if_immutable("role", self.get(role_id))
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             grant_rows.remove_of_role(tx, role_id)
             delete(tx, rows.ROLES, role_id)
 
@@ -56,13 +56,13 @@ PROHIBITED = frozenset({"admin"})
 
 
 class ImpliedRoles:
-    def __init__(self, ledger: Ledger, roles: Roles) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, roles: Roles) -> None:
+        self._store = store
         self._roles = roles
 
     def every(self) -> list[tuple[str, str]]:
         """Every (prior role, implied role)."""
-        return rows.implications(self._ledger.db)
+        return rows.implications(self._store.db)
 
     def of(self, role_id: str) -> list[str]:
         """What a role implies directly."""
@@ -82,10 +82,10 @@ class ImpliedRoles:
             raise Forbidden(f"Role {implied_id} can't be implied by another one.")
         if implied["domain_id"] is not None and prior["domain_id"] is None:
             raise Forbidden("A global role can't imply one of a domain.")
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.imply(tx, prior_id, implied_id)
 
     def delete(self, prior_id: str, implied_id: str) -> None:
         self.require(prior_id, implied_id)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             rows.no_longer_imply(tx, prior_id, implied_id)

@@ -10,30 +10,32 @@ from appliance.db.records import Filter, Record, find, find_many, insert, select
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.resources.assignments import Assignments, closure
 from appliance.identity.resources.projects import Projects
-from appliance.identity.store import Ledger, refuse_doubled
+from appliance.identity.store import IdentityStore, refuse_doubled
 from appliance.identity.tokens.token import Claims, Token, TrustInToken
 from appliance.identity.tokens.tokens import Delegated
 from appliance.values import Micros, new_hex_id
 
 
 class Trusts:
-    def __init__(self, ledger: Ledger, assignments: Assignments, projects: Projects, max_redelegations: int) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, store: IdentityStore, assignments: Assignments, projects: Projects, max_redelegations: int
+    ) -> None:
+        self._store = store
         self._assignments = assignments
         self._projects = projects
         self._max_redelegations = max_redelegations
 
     def get(self, trust_id: str) -> Record:
         """A trust that can still be used, with its `roles`. Raises `NotFound`."""
-        trust = find(self._ledger.db, rows.TRUSTS, trust_id)
+        trust = find(self._store.db, rows.TRUSTS, trust_id)
         if trust is None or trust["deleted_at"] is not None or self._spent(trust):
             raise NotFound(f"Could not find trust: {trust_id}.")
-        trust["roles"] = find_many(self._ledger.db, ROLES, rows.trust_role_ids(self._ledger.db, trust_id))
+        trust["roles"] = find_many(self._store.db, ROLES, rows.trust_role_ids(self._store.db, trust_id))
         return trust
 
     def search(self, filters: Iterable[Filter] = ()) -> list[Record]:
         """Trusts that were not deleted, without their roles."""
-        return select(self._ledger.db, rows.TRUSTS, [*filters, Filter("deleted_at", None)])
+        return select(self._store.db, rows.TRUSTS, [*filters, Filter("deleted_at", None)])
 
     def create(self, token: Token, asked: Record, expires_at: Micros | None) -> Record:
         """A new trust of the token's user; in the name of a trust, if the token is one of a trust."""
@@ -41,7 +43,7 @@ class Trusts:
         project_id = asked.get("project_id")
         if project_id and not asked.get("roles"):
             raise Forbidden("At least one role should be specified.")
-        if find(self._ledger.db, USERS, asked["trustee_user_id"]) is None:
+        if find(self._store.db, USERS, asked["trustee_user_id"]) is None:
             raise NotFound(f"Could not find user: {asked['trustee_user_id']}.")
         role_ids = [self._role_id(reference) for reference in asked.get("roles", [])]
         trust_id = new_hex_id()
@@ -62,7 +64,7 @@ class Trusts:
         }
         if parent is not None:
             self._bind_to_parent(trust, asked, parent, role_ids)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             insert(tx, rows.TRUSTS, trust)
             for role_id in role_ids:
                 rows.add_trust_role(tx, trust["id"], role_id)
@@ -109,15 +111,15 @@ class Trusts:
     def delete(self, trust_id: str) -> None:
         """End a trust, those made from it, and their tokens."""
         self.get(trust_id)
-        with self._ledger.write() as tx:
-            rows.end(tx, trust_id, self._ledger.clock())
+        with self._store.write() as tx:
+            rows.end(tx, trust_id, self._store.clock())
 
     def consume(self, trust_id: str) -> None:
         """Take one of the remaining uses, if they are counted. Raises `Unauthenticated` when none is left."""
-        trust = find(self._ledger.db, rows.TRUSTS, trust_id)
+        trust = find(self._store.db, rows.TRUSTS, trust_id)
         if trust is not None and trust["remaining_uses"] is None:
             return
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             if not rows.use(tx, trust_id):
                 raise Unauthenticated("The trust has no use left.")
 
@@ -129,7 +131,7 @@ class Trusts:
         if claims.project_id != trust["project_id"]:
             raise Unauthenticated("The trust is for another project.")
         self._check_chain(trust)
-        role_ids = closure(self._ledger.db, rows.trust_role_ids(self._ledger.db, trust["id"]))
+        role_ids = closure(self._store.db, rows.trust_role_ids(self._store.db, trust["id"]))
         if trust["project_id"] is not None:
             held = self._held(self._origin(trust)["trustor_user_id"], trust["project_id"])
             if not role_ids or not role_ids <= held:
@@ -143,7 +145,7 @@ class Trusts:
 
     def _in_force(self, trust_id: str) -> Record:
         """The trust, its uses spent or not: a token that has taken the last one is valid."""
-        trust = find(self._ledger.db, rows.TRUSTS, trust_id)
+        trust = find(self._store.db, rows.TRUSTS, trust_id)
         if trust is None or trust["deleted_at"] is not None or self._expired(trust):
             raise Unauthenticated("The trust is gone.")
         return trust
@@ -152,7 +154,7 @@ class Trusts:
         """Every trustor up to the first one must still be there and enabled, and every trust in force."""
         step: Record | None = trust
         while step is not None:
-            trustor = find(self._ledger.db, USERS, step["trustor_user_id"])
+            trustor = find(self._store.db, USERS, step["trustor_user_id"])
             if trustor is None or not trustor["enabled"]:
                 raise Forbidden("Trustor is disabled.")
             parent_id = step["redelegated_trust_id"]
@@ -179,13 +181,13 @@ class Trusts:
     def _role_id(self, reference: Record) -> str:
         if reference.get("id"):
             return str(reference["id"])
-        role = role_by_name(self._ledger.db, str(reference.get("name")))
+        role = role_by_name(self._store.db, str(reference.get("name")))
         if role is None:
             raise NotFound(f"Could not find role: {reference.get('name')}.")
         return str(role["id"])
 
     def _expired(self, trust: Record) -> bool:
-        return trust["expires_at"] is not None and trust["expires_at"] <= self._ledger.clock()
+        return trust["expires_at"] is not None and trust["expires_at"] <= self._store.clock()
 
     def _spent(self, trust: Record) -> bool:
         return self._expired(trust) or trust["remaining_uses"] == 0

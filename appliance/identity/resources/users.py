@@ -12,7 +12,7 @@ from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.auth.compliance import Compliance, NewPassword
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.throttle import Throttle
-from appliance.identity.store import Ledger, merged, names_unique, require_marker
+from appliance.identity.store import IdentityStore, merged, names_unique, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import Micros, current_client, new_hex_id
 
@@ -20,38 +20,38 @@ from appliance.values import Micros, current_client, new_hex_id
 class Users:
     def __init__(
         self,
-        ledger: Ledger,
+        store: IdentityStore,
         revocations: Revocations,
         compliance: Compliance,
         passwords: Passwords,
         throttle: Throttle,
     ) -> None:
         self._throttle = throttle
-        self._ledger = ledger
+        self._store = store
         self._revocations = revocations
         self._compliance = compliance
         self._passwords = passwords
 
     def get(self, user_id: str) -> Record:
         """The user, with `password_expires_at`. Raises `NotFound`."""
-        user = find(self._ledger.db, rows.USERS, user_id)
+        user = find(self._store.db, rows.USERS, user_id)
         if user is None:
             raise NotFound(f"Could not find user: {user_id}.")
-        password = rows.password(self._ledger.db, user_id)
+        password = rows.password(self._store.db, user_id)
         return self._shown(user, {user_id: password["expires_at"]} if password is not None else {})
 
     def search(
         self, filters: Iterable[Filter] = (), page: Page = ALL, ids: Iterable[str] | None = None
     ) -> list[Record]:
         """Users, or those among `ids`. `password_expires_at` may be filtered on though it is no column of users."""
-        require_marker(self._ledger.db, rows.USERS, page)
+        require_marker(self._store.db, rows.USERS, page)
         given = list(filters)
         plain = [item for item in given if item.attribute != "password_expires_at"]
         more = [rows.expiring(item) for item in given if item.attribute == "password_expires_at"]
         if ids is not None:
             more.append(rows.among(ids))
-        expiries = rows.password_expiries(self._ledger.db)
-        return [self._shown(user, expiries) for user in select(self._ledger.db, rows.USERS, plain, page, more)]
+        expiries = rows.password_expiries(self._store.db)
+        return [self._shown(user, expiries) for user in select(self._store.db, rows.USERS, plain, page, more)]
 
     def _shown(self, user: Record, expiries: dict[str, Micros | None]) -> Record:
         expires_at = expiries.get(user["id"])
@@ -60,11 +60,11 @@ class Users:
         return user
 
     def create(self, user: Record) -> Record:
-        domain = find(self._ledger.db, project_rows.PROJECTS, user["domain_id"])
+        domain = find(self._store.db, project_rows.PROJECTS, user["domain_id"])
         if domain is None or not domain["is_domain"]:
             raise NotFound(f"Could not find domain: {user['domain_id']}.")
         self._check_default_project(user)
-        now = self._ledger.clock()
+        now = self._store.clock()
         created: Record = {
             "enabled": True,
             "default_project_id": None,
@@ -77,7 +77,7 @@ class Users:
         }
         password = created.pop("password", None)
         new = self._compliance.given(password, created) if password is not None else None
-        with names_unique("user", created["name"]), self._ledger.write() as tx:
+        with names_unique("user", created["name"]), self._store.write() as tx:
             insert(tx, rows.USERS, created)
             if new is not None:
                 _store(tx, created["id"], new)
@@ -95,7 +95,7 @@ class Users:
         changed.pop("password_expires_at", None)
         new = self._compliance.given(password, changed) if password is not None else None
         disabled = user["enabled"] and not changed["enabled"]
-        with names_unique("user", changed["name"]), self._ledger.write() as tx:
+        with names_unique("user", changed["name"]), self._store.write() as tx:
             update(tx, rows.USERS, changed)
             if new is not None:
                 _store(tx, user_id, new)
@@ -104,13 +104,13 @@ class Users:
             if changes.get("enabled") is True:
                 # Being enabled by hand ends a lock-out and an absence.
                 rows.forget_failures(tx, user_id)
-                rows.set_active(tx, user_id, self._ledger.clock())
+                rows.set_active(tx, user_id, self._store.clock())
         return self.get(user_id)
 
     def delete(self, user_id: str) -> None:
         self._stored(user_id)
-        with self._ledger.write() as tx:
-            remove_user(tx, user_id, self._ledger.clock())
+        with self._store.write() as tx:
+            remove_user(tx, user_id, self._store.clock())
             self._revocations.add(tx, "user", user_id)
 
     def change_password(self, user_id: str, original: str, password: str) -> None:
@@ -120,8 +120,8 @@ class Users:
         """
         with self._throttle.attempt(current_client.get().address) as attempt:
             attempt.on(f"user {user_id}")
-            user = find(self._ledger.db, rows.USERS, user_id)
-            stored = rows.password(self._ledger.db, user_id)
+            user = find(self._store.db, rows.USERS, user_id)
+            stored = rows.password(self._store.db, user_id)
             right = self._passwords.verify(original, stored["hash"] if stored is not None else None, attempt.check)
             user = self._compliance.admitted(user, right=right)
         attempt.succeeded()
@@ -130,20 +130,20 @@ class Users:
         if password == original:
             raise Invalid("The new password must differ from the old one.")
         new = self._compliance.chosen(password, user)
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             _store(tx, user_id, new)
             rows.forget_failures(tx, user_id)
             self._revocations.add(tx, "user", user_id)
 
     def _stored(self, user_id: str) -> Record:
-        user = find(self._ledger.db, rows.USERS, user_id)
+        user = find(self._store.db, rows.USERS, user_id)
         if user is None:
             raise NotFound(f"Could not find user: {user_id}.")
         return user
 
     def _check_default_project(self, user: Record) -> None:
         project_id = user.get("default_project_id")
-        project = find(self._ledger.db, project_rows.PROJECTS, project_id) if project_id else None
+        project = find(self._store.db, project_rows.PROJECTS, project_id) if project_id else None
         if project is not None and project["is_domain"]:
             raise Invalid("User's default project ID cannot be a domain ID.")
 

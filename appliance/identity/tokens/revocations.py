@@ -8,7 +8,7 @@ from appliance.db.engine.sqlite import Tx
 from appliance.db.identity import revocations as rows
 from appliance.db.notes import Notes
 from appliance.errors import StorageFault, StorageFull
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND
 from appliance.values import Clock, Micros
 
@@ -21,10 +21,10 @@ _AHEAD = 60 * SECOND
 class Stamps:
     """Hands stamps out. A revocation's is kept in its own row, so it needs no reservation."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._clock = ledger.clock
-        self._notes = Notes(ledger.db)
-        self._last = max(int(self._notes.get(_NOTE) or 0), rows.latest(ledger.db))
+    def __init__(self, store: IdentityStore) -> None:
+        self._clock = store.clock
+        self._notes = Notes(store.db)
+        self._last = max(int(self._notes.get(_NOTE) or 0), rows.latest(store.db))
         self._reserved = self._last
         self._lock = threading.Lock()
         self._reserving = threading.Lock()
@@ -65,12 +65,12 @@ Subjects = Iterable[tuple[str, str]]
 class Revocations:
     """Which tokens are void. Whatever adds to them does so in the transaction that gives the reason."""
 
-    def __init__(self, ledger: Ledger, stamps: Stamps, longest_life: Micros, elapsed: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, store: IdentityStore, stamps: Stamps, longest_life: Micros, elapsed: Clock) -> None:
+        self._store = store
         self._stamps = stamps
         self._longest_life = longest_life
         self._elapsed = elapsed
-        self._started = (ledger.clock(), elapsed())
+        self._started = (store.clock(), elapsed())
 
     def add(self, tx: Tx, kind: str, subject: str) -> None:
         """Void every token of this subject that exists now."""
@@ -80,14 +80,14 @@ class Revocations:
 
     def covers(self, subjects: Subjects, stamp: Micros) -> bool:
         """Whether a token with these subjects and this stamp is void."""
-        latest = rows.of_subjects(self._ledger.db, list(subjects))
+        latest = rows.of_subjects(self._store.db, list(subjects))
         return latest is not None and stamp <= latest
 
     def since(self, at: Micros) -> list[tuple[str, str, Micros]]:
         """(kind, subject, issued before) of those that were made then or later."""
-        return [(row["kind"], row["subject"], row["issued_before"]) for row in rows.since(self._ledger.db, at)]
+        return [(row["kind"], row["subject"], row["issued_before"]) for row in rows.since(self._store.db, at)]
 
     def _surely_past(self) -> Micros:
         """A time that has passed even if the clock is ahead, to be set back later: tokens would come to life again."""
         clock, elapsed = self._started
-        return min(self._ledger.clock(), clock + self._elapsed() - elapsed)
+        return min(self._store.clock(), clock + self._elapsed() - elapsed)

@@ -13,7 +13,7 @@ from appliance.db.identity import users as user_rows
 from appliance.db.records import Record, find
 from appliance.errors import Forbidden, NotFound, Unauthenticated
 from appliance.identity.resources.assignments import Assignments
-from appliance.identity.store import Ledger
+from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.keyring import Keyring
 from appliance.identity.tokens.revocations import Revocations, Stamps
 from appliance.identity.tokens.token import (
@@ -56,7 +56,7 @@ class Tokens:
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: IdentityStore,
         keyring: Keyring,
         assignments: Assignments,
         revocations: Revocations,
@@ -67,7 +67,7 @@ class Tokens:
         trusts: Delegation,
         application_credentials: Delegation,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._keyring = keyring
         self._assignments = assignments
         self._revocations = revocations
@@ -85,7 +85,7 @@ class Tokens:
 
     def claims(self, user_id: str, methods: tuple[str, ...], stamp: Micros, parent: Token | None = None) -> Claims:
         """Claims for a new token; one made from another ends with it and stays in its chain."""
-        now = self._ledger.clock() // SECOND * SECOND
+        now = self._store.clock() // SECOND * SECOND
         audit_ids = (new_audit_id(),) if parent is None else (new_audit_id(), parent.audit_ids[-1])
         expires_at = now + self._lifetime
         if parent is not None:
@@ -101,7 +101,7 @@ class Tokens:
 
     def issue(self, claims: Claims) -> Token:
         """Sign claims, if they amount to a valid token. Raises `Unauthenticated`."""
-        generation = self._ledger.generation
+        generation = self._store.generation
         text = self._keyring.sign(claims.payload())
         token = self._look_up(text, claims)
         self._remember(text, generation, token)
@@ -116,20 +116,20 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
 
     def _validate(self, text: str, window: Micros) -> Token:
-        generation = self._ledger.generation
+        generation = self._store.generation
         known = self._cache.get(text)
         if known is not None and known[0] == generation:
             token = known[1]
         else:
             token = self._look_up(text, from_payload(self._keyring.verify(text)))
             self._remember(text, generation, token)
-        if token.expires_at + window <= self._ledger.clock():
+        if token.expires_at + window <= self._store.clock():
             raise Unauthenticated("The token has expired.")
         return token
 
     def revoke(self, token: Token, *, cascade: bool = True) -> None:
         """Void a token and, unless told otherwise, the ones that were made from it."""
-        with self._ledger.write() as tx:
+        with self._store.write() as tx:
             self._revocations.add(tx, "audit", token.audit_ids[0])
             if cascade:
                 self._revocations.add(tx, "chain", token.audit_ids[0])
@@ -210,14 +210,14 @@ class Tokens:
 
     def usable_user(self, user_id: str) -> Record:
         """The user, if they may use tokens. Raises `Unauthenticated`."""
-        user = find(self._ledger.db, user_rows.USERS, user_id)
+        user = find(self._store.db, user_rows.USERS, user_id)
         if user is None or not user["enabled"]:
             raise Unauthenticated("The user is gone or disabled.")
         self._usable_domain(user["domain_id"])
         return user
 
     def _usable_project(self, project_id: str) -> Record:
-        project = find(self._ledger.db, project_rows.PROJECTS, project_id)
+        project = find(self._store.db, project_rows.PROJECTS, project_id)
         if project is None or not project["enabled"]:
             raise Unauthenticated("The project is gone or disabled.")
         if project["domain_id"] is not None:
@@ -225,13 +225,13 @@ class Tokens:
         return project
 
     def _usable_domain(self, domain_id: str) -> Record:
-        domain = find(self._ledger.db, project_rows.PROJECTS, domain_id)
+        domain = find(self._store.db, project_rows.PROJECTS, domain_id)
         if domain is None or not domain["is_domain"] or not domain["enabled"]:
             raise Unauthenticated("The domain is gone or disabled.")
         return domain
 
     def _user_in_token(self, user: Record) -> UserInToken:
-        password = user_rows.password(self._ledger.db, user["id"])
+        password = user_rows.password(self._store.db, user["id"])
         expires_at: Micros | None = password["expires_at"] if password is not None else None
         if user["options"].get("ignore_password_expiry"):
             expires_at = None

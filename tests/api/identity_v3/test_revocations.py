@@ -72,7 +72,7 @@ def test_tokens_from_before_a_restart_end_though_the_clock_was_set_back_with_it(
 
 def test_issuing_tokens_writes_once_a_minute(client: Client) -> None:
     def reserved() -> str:
-        row = client.identity.ledger.db.row("SELECT value FROM notes WHERE key = 'identity:stamps_reserved_until'")
+        row = client.identity.store.db.row("SELECT value FROM notes WHERE key = 'identity:stamps_reserved_until'")
         return str(row["value"]) if row is not None else ""
 
     found = set()

@@ -38,7 +38,7 @@ class World:
             self.users[name] = client.create("user", values)["id"]
         self.users["unknown"] = "0" * 32
         client.call("PATCH", f"/v3/users/{self.users['disabled']}", {"user": {"enabled": False}})
-        with client.identity.ledger.write() as tx:
+        with client.identity.store.write() as tx:
             for _ in range(100):
                 user_rows.count_failure(tx, self.users["locked"], client.time())
             tx.execute("UPDATE passwords SET expires_at = 1 WHERE user_id = ?", (self.users["expired"],))
@@ -245,7 +245,7 @@ def test_every_refusal_takes_one_hash(world: World, way: str, shown: tuple[str, 
 
 def test_every_refusal_writes_once_where_failures_are_kept(world: World) -> None:
     def changes() -> int:
-        with world.client.identity.ledger.write() as tx:
+        with world.client.identity.store.write() as tx:
             row = tx.row("SELECT total_changes() AS count")
         assert row is not None
         return int(row["count"])
@@ -285,8 +285,8 @@ def of_before(secret: str) -> str:
 
 
 def test_hashes_of_before_are_renewed_by_the_next_log_in(world: World, client: Client) -> None:
-    db = client.identity.ledger.db
-    with client.identity.ledger.write() as tx:
+    db = client.identity.store.db
+    with client.identity.store.write() as tx:
         tx.execute("UPDATE passwords SET hash = ? WHERE user_id = ?", (of_before("short"), world.users["anna"]))
         tx.execute("UPDATE application_credentials SET secret_hash = ?", (of_before("long" * 20),))
     assert world.by_name("anna", "short\0").status == 401
@@ -332,7 +332,7 @@ class TestLockout:
         self, client: Client, locked: str, tmp_path: Path, settings: Settings
     ) -> None:
         client.time.set_clock(-86400 * 30)
-        with client.identity.ledger.write() as tx:
+        with client.identity.store.write() as tx:
             user_rows.begin_lockout(tx, locked, client.time() + 86400 * 30 * 1_000_000)
         again = start_again(client, tmp_path, settings)
         assert self.log_in(again) == 401
@@ -370,11 +370,11 @@ class TestLockout:
             identity = {"methods": ["password", "totp"], "password": password, "totp": totp}
             answer = client.call("POST", "/v3/auth/tokens", {"auth": {"identity": identity}}, token="")
             assert answer.status == 401
-        assert user_rows.failures(client.identity.ledger.db, user_id)[0] == 2
+        assert user_rows.failures(client.identity.store.db, user_id)[0] == 2
 
 
 def start_again(client: Client, directory: Path, settings: Settings) -> Client:
     """The same rows under a new process."""
-    db: Database = client.identity.ledger.db
+    db: Database = client.identity.store.db
     again = start(directory, settings, db, client.time)
     return again
