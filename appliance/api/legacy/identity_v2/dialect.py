@@ -76,7 +76,7 @@ _THROUGH_A_PROXY = ("x-forwarded-for", "forwarded", "via")
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Principal:
     """The caller of a request. Without a token it is whoever has the bootstrap token: an admin who is no user."""
 
     token: Token | None
@@ -95,7 +95,7 @@ class Visitor:
 
 
 class Gate:
-    """Makes a visitor of what a request shows. The bootstrap token is only known to the admin's half."""
+    """Makes a principal of what a request shows. The bootstrap token is only known to the admin's half."""
 
     def __init__(self, identity: Identity, settings: Settings, *, for_admins: bool) -> None:
         self._identity = identity
@@ -105,21 +105,21 @@ class Gate:
         except ValueError as error:
             raise WrongUsage(f"admin_token_networks: {error}") from error
 
-    def visitor(self, request: Request[Any]) -> Visitor:
+    def principal(self, request: Request[Any]) -> Principal:
         """Who sends the request. Raises `Unauthenticated`."""
         text = request.header("x-auth-token")
         if not text:
             raise Unauthenticated("There is no token in the request.")
         if self._secret and hmac.compare_digest(text.encode(), self._secret):
             self._check_place(request)
-            return Visitor(None)
+            return Principal(None)
         token = self._identity.tokens.validate(text)
         self._identity.check_access(token, "identity", request.method, request.path)
-        return Visitor(token)
+        return Principal(token)
 
-    def authorize(self, visitor: Visitor, policy: str, target: Target) -> None:
-        """Raise `Forbidden` unless the policy lets the visitor in. The bootstrap token may do everything."""
-        if visitor.token is None or policy == ANY_TOKEN or self._identity.allows(visitor.token, policy, target):
+    def authorize(self, principal: Principal, policy: str, target: Target) -> None:
+        """Raise `Forbidden` unless the policy lets the principal in. The bootstrap token may do everything."""
+        if principal.token is None or policy == ANY_TOKEN or self._identity.allows(principal.token, policy, target):
             return
         named = "admin_required" if policy in LEGACY else policy
         raise Forbidden(f"You are not authorized to perform the requested action: {named}.")
@@ -146,33 +146,33 @@ class IdentityV2Dialect:
         self._addresses = addresses
         self._cors = cors
 
-    def before_routing(self, request: Request[Visitor]) -> Reply | None:
+    def before_routing(self, request: Request[Principal]) -> Reply | None:
         request.path = merged(request.path).rstrip("/")
         return self._cors.preflight(request)
 
-    def admit(self, request: Request[Visitor], route: Route) -> None:
+    def admit(self, request: Request[Principal], route: Route) -> None:
         if not route.public:
-            request.caller = self._gate.visitor(request)
+            request.caller = self._gate.principal(request)
 
-    def authorize(self, request: Request[Visitor], route: Route, parts: Mapping[str, str]) -> None:
+    def authorize(self, request: Request[Principal], route: Route, parts: Mapping[str, str]) -> None:
         target = NOTHING if route.target is None else route.target(None, request, **parts)
         self._gate.authorize(request.caller, route.policies[0], target)
 
-    def fault(self, request: Request[Visitor], error: Exception) -> Reply:
+    def fault(self, request: Request[Principal], error: Exception) -> Reply:
         return self._challenged(request, identity_fault(error, ""))
 
-    def unrouted(self, request: Request[Visitor]) -> Reply:
+    def unrouted(self, request: Request[Principal]) -> Reply:
         return identity_error(404, _NOWHERE, "")
 
-    def wrong_method(self, request: Request[Visitor], allowed: str) -> Reply:
+    def wrong_method(self, request: Request[Principal], allowed: str) -> Reply:
         return identity_error(404, _NOWHERE, "")
 
-    def finish(self, request: Request[Visitor], reply: Reply) -> None:
+    def finish(self, request: Request[Principal], reply: Reply) -> None:
         reply.headers.append(("Vary", "X-Auth-Token"))
         reply.headers.append(("x-openstack-request-id", request.id))
         self._cors.finish(request, reply)
 
-    def _challenged(self, request: Request[Visitor], reply: Reply) -> Reply:
+    def _challenged(self, request: Request[Principal], reply: Reply) -> Reply:
         """The challenge of a 401 names no version here."""
         reply.headers = [(name, value) for name, value in reply.headers if name != "WWW-Authenticate"]
         if reply.status == 401:

@@ -3,7 +3,7 @@
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.messages import Reply, Request
 from appliance.api.legacy.identity_v2.access import address_of_old
-from appliance.api.legacy.identity_v2.dialect import Visitor, document, page_of, required, text
+from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, text
 from appliance.api.legacy.identity_v2.tenants import find_tenant, find_user
 from appliance.db.identity.grants import Grant
 from appliance.db.records import Filter, Record
@@ -17,42 +17,42 @@ class Roles:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    def list(self, request: Request[Visitor]) -> Reply:
+    def list(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/OS-KSADM/roles"""
         found = self._identity.roles.search([Filter("domain_id", None)])
         return Reply(200, {"roles": [_shown(role) for role in found]})
 
-    def show(self, request: Request[Visitor], role_id: str) -> Reply:
+    def show(self, request: Request[Principal], role_id: str) -> Reply:
         """GET /v2.0/OS-KSADM/roles/{role_id}"""
         return Reply(200, {"role": _shown(self._find(role_id))})
 
-    def create(self, request: Request[Visitor]) -> Reply:
+    def create(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/OS-KSADM/roles"""
         name = required(document(request, "role"), "name")
         return Reply(200, {"role": _shown(self._identity.member_role.create_role(name))})
 
-    def delete(self, request: Request[Visitor], role_id: str) -> Reply:
+    def delete(self, request: Request[Principal], role_id: str) -> Reply:
         """DELETE /v2.0/OS-KSADM/roles/{role_id}"""
         self._find(role_id)
         self._identity.roles.delete(role_id)
         return Reply(204)
 
-    def of_user(self, request: Request[Visitor], tenant_id: str, user_id: str) -> Reply:
+    def of_user(self, request: Request[Principal], tenant_id: str, user_id: str) -> Reply:
         """GET /v2.0/tenants/{tenant_id}/users/{user_id}/roles"""
         self._check(tenant_id, user_id)
         found = self._identity.grants.roles(Grant("user", user_id, "project", tenant_id, ""))
         return Reply(200, {"roles": [_shown(role) for role in found]})
 
-    def without_tenant(self, request: Request[Visitor], user_id: str) -> Reply:
+    def without_tenant(self, request: Request[Principal], user_id: str) -> Reply:
         """GET /v2.0/users/{user_id}/roles: nobody has a role that is not in a tenant"""
         find_user(self._identity, user_id)
         return Reply(200, {"roles": []})
 
-    def change_without_tenant(self, request: Request[Visitor], user_id: str, role_id: str) -> Reply:
+    def change_without_tenant(self, request: Request[Principal], user_id: str, role_id: str) -> Reply:
         """PUT and DELETE /v2.0/users/{user_id}/roles/OS-KSADM/{role_id}"""
         raise NotSupported("User roles not supported: tenant_id required")
 
-    def grant(self, request: Request[Visitor], tenant_id: str, user_id: str, role_id: str) -> Reply:
+    def grant(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Reply:
         """PUT /v2.0/tenants/{tenant_id}/users/{user_id}/roles/OS-KSADM/{role_id}"""
         role = self._find(role_id)
         self._check(tenant_id, user_id)
@@ -62,7 +62,7 @@ class Roles:
         self._identity.grants.add(grant)
         return Reply(200, {"role": _shown(role)})
 
-    def revoke(self, request: Request[Visitor], tenant_id: str, user_id: str, role_id: str) -> Reply:
+    def revoke(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Reply:
         """DELETE /v2.0/tenants/{tenant_id}/users/{user_id}/roles/OS-KSADM/{role_id}"""
         self._find(role_id)
         self._check(tenant_id, user_id)
@@ -95,16 +95,16 @@ class Services:
     def __init__(self, identity: Identity) -> None:
         self._services = identity.services
 
-    def list(self, request: Request[Visitor]) -> Reply:
+    def list(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/OS-KSADM/services"""
         found = self._services.search(page=page_of(request))
         return Reply(200, {f"{_KEY}s": [_service_shown(service) for service in found]})
 
-    def show(self, request: Request[Visitor], service_id: str) -> Reply:
+    def show(self, request: Request[Principal], service_id: str) -> Reply:
         """GET /v2.0/OS-KSADM/services/{service_id}"""
         return Reply(200, {_KEY: _service_shown(self._services.get(service_id))})
 
-    def create(self, request: Request[Visitor]) -> Reply:
+    def create(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/OS-KSADM/services"""
         asked = document(request, _KEY)
         service = {
@@ -114,7 +114,7 @@ class Services:
         }
         return Reply(200, {_KEY: _service_shown(self._services.create(service))})
 
-    def delete(self, request: Request[Visitor], service_id: str) -> Reply:
+    def delete(self, request: Request[Principal], service_id: str) -> Reply:
         """DELETE /v2.0/OS-KSADM/services/{service_id}"""
         self._services.delete(service_id)
         return Reply(204)
@@ -125,7 +125,7 @@ class Endpoints:
         self._identity = identity
         self._addresses = addresses
 
-    def list(self, request: Request[Visitor]) -> Reply:
+    def list(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/endpoints"""
         types = {service["id"]: service["type"] for service in self._identity.services.search()}
         addresses = self._addresses.both(request)
@@ -141,7 +141,7 @@ class Endpoints:
             shown.append(_endpoint({**triple, **urls}))
         return Reply(200, {"endpoints": shown})
 
-    def create(self, request: Request[Visitor]) -> Reply:
+    def create(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/endpoints"""
         asked = document(request, "endpoint")
         service_id = required(asked, "service_id", 64)
@@ -153,7 +153,7 @@ class Endpoints:
         region = text(asked, "region") or None
         return Reply(200, {"endpoint": _endpoint(self._identity.endpoint_triples.create(service_id, region, urls))})
 
-    def delete(self, request: Request[Visitor], endpoint_id: str) -> Reply:
+    def delete(self, request: Request[Principal], endpoint_id: str) -> Reply:
         """DELETE /v2.0/endpoints/{endpoint_id}"""
         self._identity.endpoint_triples.delete(endpoint_id)
         return Reply(204)

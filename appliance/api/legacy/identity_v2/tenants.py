@@ -3,7 +3,7 @@
 from appliance.api.http.messages import Reply, Request
 from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.legacy.identity_v2.access import Access
-from appliance.api.legacy.identity_v2.dialect import Visitor, document, page_of, required, same_id, switches, text
+from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, same_id, switches, text
 from appliance.db.records import Filter, Page, Record
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
@@ -20,7 +20,7 @@ class Users:
         self._identity = identity
         self._access = access
 
-    def list(self, request: Request[Visitor]) -> Reply:
+    def list(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/users: all of them, or the one of a name"""
         name = request.arg("name")
         if name is None:
@@ -31,11 +31,11 @@ class Users:
             raise NotFound(f"Could not find user: {name}.")
         return _user(found[0])
 
-    def show(self, request: Request[Visitor], user_id: str) -> Reply:
+    def show(self, request: Request[Principal], user_id: str) -> Reply:
         """GET /v2.0/users/{user_id}"""
         return _user(find_user(self._identity, user_id))
 
-    def create(self, request: Request[Visitor]) -> Reply:
+    def create(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/users: a user with a tenant becomes a member of it"""
         asked = document(request, "user")
         name = "name" if asked.get("name") is not None else "username"
@@ -48,7 +48,7 @@ class Users:
             self._identity.member_role.join(created["id"], tenant_id)
         return _user(created)
 
-    def update(self, request: Request[Visitor], user_id: str) -> Reply:
+    def update(self, request: Request[Principal], user_id: str) -> Reply:
         """PUT /v2.0/users/{user_id}, and below it /OS-KSADM/password, /enabled and /tenant"""
         asked = document(request, "user")
         same_id(asked, user_id)
@@ -71,13 +71,13 @@ class Users:
                 self._identity.member_role.join(user_id, after)
         return _user(updated)
 
-    def delete(self, request: Request[Visitor], user_id: str) -> Reply:
+    def delete(self, request: Request[Principal], user_id: str) -> Reply:
         """DELETE /v2.0/users/{user_id}"""
         find_user(self._identity, user_id)
         self._identity.users.delete(user_id)
         return Reply(204)
 
-    def change_own_password(self, request: Request[Visitor], user_id: str) -> Reply:
+    def change_own_password(self, request: Request[Principal], user_id: str) -> Reply:
         """PATCH /v2.0/OS-KSCRUD/users/{user_id}: a new password, and a new token, for the old ones are void."""
         token = request.caller.require_token()
         asked = document(request, "user")
@@ -136,13 +136,13 @@ class Tenants:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    def own(self, request: Request[Visitor]) -> Reply:
+    def own(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/tenants on the public port: those that the token's user can work in."""
         user_id = request.caller.require_token().user.id
         found = self._identity.assignments.projects_of(user_id)
         return _listed([project for project in found if project["domain_id"] == DEFAULT_DOMAIN], page_of(request))
 
-    def list(self, request: Request[Visitor]) -> Reply:
+    def list(self, request: Request[Principal]) -> Reply:
         """GET /v2.0/tenants on the admin port: all of them, or the one of a name"""
         name = request.arg("name")
         if name is None:
@@ -152,17 +152,17 @@ class Tenants:
             raise NotFound(f"Could not find project: {name}.")
         return Reply(200, {"tenant": shown_tenant(found[0])})
 
-    def show(self, request: Request[Visitor], tenant_id: str) -> Reply:
+    def show(self, request: Request[Principal], tenant_id: str) -> Reply:
         """GET /v2.0/tenants/{tenant_id}"""
         return Reply(200, {"tenant": shown_tenant(find_tenant(self._identity, tenant_id))})
 
-    def create(self, request: Request[Visitor]) -> Reply:
+    def create(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/tenants"""
         tenant = document(request, "tenant")
         project = {**_fields(tenant), "name": required(tenant, "name", 64), "domain_id": DEFAULT_DOMAIN}
         return Reply(200, {"tenant": shown_tenant(self._identity.projects.create(project))})
 
-    def update(self, request: Request[Visitor], tenant_id: str) -> Reply:
+    def update(self, request: Request[Principal], tenant_id: str) -> Reply:
         """POST and PUT /v2.0/tenants/{tenant_id}"""
         tenant = document(request, "tenant")
         same_id(tenant, tenant_id)
@@ -174,13 +174,13 @@ class Tenants:
             changes["description"] = ""
         return Reply(200, {"tenant": shown_tenant(self._identity.projects.update(tenant_id, changes))})
 
-    def delete(self, request: Request[Visitor], tenant_id: str) -> Reply:
+    def delete(self, request: Request[Principal], tenant_id: str) -> Reply:
         """DELETE /v2.0/tenants/{tenant_id}"""
         find_tenant(self._identity, tenant_id)
         self._identity.projects.delete(tenant_id)
         return Reply(204)
 
-    def users(self, request: Request[Visitor], tenant_id: str) -> Reply:
+    def users(self, request: Request[Principal], tenant_id: str) -> Reply:
         """GET /v2.0/tenants/{tenant_id}/users"""
         find_tenant(self._identity, tenant_id)
         granted = self._identity.assignment_list.search(Wanted(project_id=tenant_id))

@@ -6,7 +6,7 @@ from appliance.api.http.messages import Reply, Request
 from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.schemas import json_object
 from appliance.api.legacy.identity_v2.access import Access, refuse_foreign
-from appliance.api.legacy.identity_v2.dialect import Visitor, document, required, text
+from appliance.api.legacy.identity_v2.dialect import Principal, document, required, text
 from appliance.api.legacy.identity_v2.tenants import find_tenant, find_user
 from appliance.db.records import Record
 from appliance.errors import Gone, Invalid, NotFound, Unauthenticated
@@ -26,7 +26,7 @@ class Tokens:
         self._identity = identity
         self._access = access
 
-    def issue(self, request: Request[Visitor]) -> Reply:
+    def issue(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/tokens"""
         auth = document(request, "auth")
         try:
@@ -35,11 +35,11 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
         return Reply(200, self._access.document(request, token))
 
-    def show(self, request: Request[Visitor], token_id: str) -> Reply:
+    def show(self, request: Request[Principal], token_id: str) -> Reply:
         """GET and HEAD /v2.0/tokens/{token_id}"""
         return Reply(200, self._access.document(request, self._subject(request, token_id)))
 
-    def endpoints(self, request: Request[Visitor], token_id: str) -> Reply:
+    def endpoints(self, request: Request[Principal], token_id: str) -> Reply:
         """GET /v2.0/tokens/{token_id}/endpoints"""
         catalog = self._access.catalog(request, self._subject(request, token_id))
         found = [
@@ -49,16 +49,16 @@ class Tokens:
         ]
         return Reply(200, {"endpoints": found, "endpoints_links": []})
 
-    def revoke(self, request: Request[Visitor], token_id: str) -> Reply:
+    def revoke(self, request: Request[Principal], token_id: str) -> Reply:
         """DELETE /v2.0/tokens/{token_id}"""
         self._identity.tokens.revoke(self._find(token_id))
         return Reply(204)
 
-    def gone(self, request: Request[Visitor]) -> Reply:
+    def gone(self, request: Request[Principal]) -> Reply:
         """The list of revoked tokens, and the certificates of tokens that were signed with them."""
         raise Gone("PKI tokens are no more.")
 
-    def _subject(self, request: Request[Visitor], token_id: str) -> Token:
+    def _subject(self, request: Request[Principal], token_id: str) -> Token:
         """The token of the address, for a service or an admin to see."""
         subject = self._find(token_id)
         refuse_foreign(subject)
@@ -116,43 +116,43 @@ class Ec2:
         self._identity = identity
         self._access = access
 
-    def list(self, request: Request[Visitor], user_id: str) -> Reply:
+    def list(self, request: Request[Principal], user_id: str) -> Reply:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2"""
         self._permit(request.caller, user_id)
         found = [_shown(credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
         return Reply(200, {"credentials": found})
 
-    def create(self, request: Request[Visitor], user_id: str) -> Reply:
+    def create(self, request: Request[Principal], user_id: str) -> Reply:
         """POST /v2.0/users/{user_id}/credentials/OS-EC2"""
         self._permit(request.caller, user_id)
         tenant_id = required(json_object(request), "tenant_id", 64)
         find_tenant(self._identity, tenant_id)
         return Reply(200, {"credential": _shown(self._identity.ec2_credentials.create(user_id, tenant_id))})
 
-    def show(self, request: Request[Visitor], user_id: str, access: str) -> Reply:
+    def show(self, request: Request[Principal], user_id: str, access: str) -> Reply:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2/{access}"""
         return Reply(200, {"credential": _shown(self._own(request.caller, user_id, access))})
 
-    def delete(self, request: Request[Visitor], user_id: str, access: str) -> Reply:
+    def delete(self, request: Request[Principal], user_id: str, access: str) -> Reply:
         """DELETE /v2.0/users/{user_id}/credentials/OS-EC2/{access}"""
         self._own(request.caller, user_id, access)
         self._identity.ec2_credentials.delete(access)
         return Reply(204)
 
-    def tokens(self, request: Request[Visitor]) -> Reply:
+    def tokens(self, request: Request[Principal]) -> Reply:
         """POST /v2.0/ec2tokens, for services: a signed request that leaked must not become a token by itself."""
         token = self._identity.ec2_authentication.authenticate(json_object(request), check_ec2)
         return Reply(200, self._access.document(request, token))
 
-    def _permit(self, visitor: Visitor, user_id: str) -> None:
+    def _permit(self, principal: Principal, user_id: str) -> None:
         """Raise `Forbidden` for what a delegated token may not touch, `NotFound` without such a user."""
-        if visitor.token is not None:
-            refuse_delegated(visitor.token)
+        if principal.token is not None:
+            refuse_delegated(principal.token)
         find_user(self._identity, user_id)
 
-    def _own(self, visitor: Visitor, user_id: str, access: str) -> Record:
+    def _own(self, principal: Principal, user_id: str, access: str) -> Record:
         """The user's credential, for somebody who may do this to it."""
-        self._permit(visitor, user_id)
+        self._permit(principal, user_id)
         credential = self._identity.ec2_credentials.get(access)
         if credential["user_id"] != user_id:
             raise NotFound("EC2 access key not found.")
