@@ -180,15 +180,15 @@ def test_a_deleted_image_leaves_nothing(cached: Cloud, web: Web) -> None:
 
 def test_an_image_deleted_under_its_download_is_not_kept(cached: Cloud, web: Web) -> None:
     image = located(cached, web)
-    gate = threading.Event()
-    web.pages["/image"] = Page(DATA, gate=gate)
+    authenticator = threading.Event()
+    web.pages["/image"] = Page(DATA, authenticator=authenticator)
     answers: list[Answer] = []
     reader = threading.Thread(target=lambda: answers.append(fetch(cached, image)))
     before = len(web.requests)
     reader.start()
     eventually(lambda: len(web.requests) > before)
     assert cached.call("DELETE", f"/v2/images/{image}").status == 204
-    gate.set()
+    authenticator.set()
     reader.join()
     assert answers[0].body == DATA and files(cached) == set()
 

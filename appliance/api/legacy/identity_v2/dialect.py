@@ -94,7 +94,7 @@ class Principal:
         return self.token
 
 
-class Gate:
+class Authenticator:
     """Makes a principal of what a request shows. The bootstrap token is only known to the admin's half."""
 
     def __init__(self, identity: Identity, settings: Settings, *, for_admins: bool) -> None:
@@ -141,8 +141,8 @@ _NOWHERE = "The resource could not be found."
 class IdentityV2Dialect:
     """Identity API v2.0. A path or a method that it has not is the same 404."""
 
-    def __init__(self, gate: Gate, addresses: AddressBook, cors: Cors) -> None:
-        self._gate = gate
+    def __init__(self, authenticator: Authenticator, addresses: AddressBook, cors: Cors) -> None:
+        self._authenticator = authenticator
         self._addresses = addresses
         self._cors = cors
 
@@ -152,11 +152,11 @@ class IdentityV2Dialect:
 
     def admit(self, request: Request[Principal], route: Route) -> None:
         if not route.public:
-            request.caller = self._gate.principal(request)
+            request.caller = self._authenticator.principal(request)
 
     def authorize(self, request: Request[Principal], route: Route, parts: Mapping[str, str]) -> None:
         target = NOTHING if route.target is None else route.target(None, request, **parts)
-        self._gate.authorize(request.caller, route.policies[0], target)
+        self._authenticator.authorize(request.caller, route.policies[0], target)
 
     def fault(self, request: Request[Principal], error: Exception) -> Reply:
         return self._challenged(request, identity_fault(error, ""))

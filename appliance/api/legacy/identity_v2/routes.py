@@ -8,7 +8,7 @@ from appliance.api.http.messages import Reply, Request
 from appliance.api.http.service import ANY_TOKEN, Handler, Route, Service
 from appliance.api.identity_v3.targets import ec2_credentials
 from appliance.api.legacy.identity_v2.access import Access
-from appliance.api.legacy.identity_v2.dialect import Gate, IdentityV2Dialect, Principal
+from appliance.api.legacy.identity_v2.dialect import Authenticator, IdentityV2Dialect, Principal
 from appliance.api.legacy.identity_v2.roles import Endpoints, Roles, Services
 from appliance.api.legacy.identity_v2.tenants import Tenants, Users
 from appliance.api.legacy.identity_v2.tokens import Ec2, Tokens
@@ -80,8 +80,8 @@ def build(
 ) -> Service[Principal]:
     """The WSGI application of one half. HEAD goes where GET goes."""
     addresses = addresses or AddressBook(settings)
-    gate = Gate(identity, settings, for_admins=for_admins)
-    dialect = IdentityV2Dialect(gate, addresses, identity_cors(settings))
+    authenticator = Authenticator(identity, settings, for_admins=for_admins)
+    dialect = IdentityV2Dialect(authenticator, addresses, identity_cors(settings))
     half = admin_routes if for_admins else public_routes
     return Service(dialect, half(identity, addresses), head_is_get=True)
 
