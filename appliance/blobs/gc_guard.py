@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from appliance.values import Clock, Micros
 
-Gate = Callable[[], AbstractContextManager[bool]]
+RemovalLock = Callable[[], AbstractContextManager[bool]]
 """Says, for as long as it is entered, whether the rest of the machine lets segments go."""
 
 
 def always_open() -> AbstractContextManager[bool]:
-    """The gate of a store that no other process looks at."""
+    """The removal lock of a store that no other process looks at."""
     return nullcontext(True)
 
 
@@ -23,9 +23,9 @@ class Liveness:
     Blocks of a condemnation are therefore deleted only when every upload that began before its commit has ended.
     """
 
-    def __init__(self, clock: Clock, gate: Gate = always_open) -> None:
+    def __init__(self, clock: Clock, removal_lock: RemovalLock = always_open) -> None:
         self._clock = clock
-        self._gate = gate
+        self._removal_lock = removal_lock
         self._lock = threading.Lock()
         self._last: Micros = 0
         self._ingests: dict[bytes, Micros] = {}
@@ -125,7 +125,7 @@ class Liveness:
     @contextmanager
     def removing(self) -> Iterator[bool]:
         """A few rows and their files go in this block, if it says so."""
-        with self._removal, self._gate() as open_:
+        with self._removal, self._removal_lock() as open_:
             yield open_ and self._holds == 0
 
     def is_held(self) -> bool:

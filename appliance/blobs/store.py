@@ -14,7 +14,7 @@ from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
 from appliance.blobs.durable import Disk, disk_failure, replace_file
-from appliance.blobs.gc_guard import Gate, Liveness, always_open
+from appliance.blobs.gc_guard import Liveness, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.known_content import MayKnow, Twins
@@ -42,7 +42,7 @@ class BlobStore:
         clock: Clock = now,
         disk: Disk | None = None,
         limits: Limits | None = None,
-        gate: Gate = always_open,
+        removal_lock: RemovalLock = always_open,
         checks: RecentChecks | None = None,
     ) -> None:
         self.directory = directory
@@ -54,7 +54,7 @@ class BlobStore:
         self.reserve = Reserve(directory, 0)
         """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
-        self.liveness = Liveness(clock, gate)
+        self.liveness = Liveness(clock, removal_lock)
         self.uuid = b""
         self._trouble: str | None = None
         self._trouble_lock = threading.Lock()

@@ -206,8 +206,8 @@ def open_stores(
                 f"{path.parent}, where the store {name} is to be, is not there: make it first, or mount its disk"
             )
         checks = RecentChecks(settings.recheck_seconds)
-        gate = directory.removing_segments
-        store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, gate=gate, checks=checks)
+        removal_lock = directory.removing_segments
+        store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, removal_lock=removal_lock, checks=checks)
         store.open(lost_index=lost_index)
         if reserve is not None:
             store.reserve = _reserve_of(path, settings, directory, reserve)
