@@ -9,7 +9,7 @@ from appliance.blobs.backends.base import Shelf
 from appliance.blobs.codec import Encoder, block_digest, compresses
 from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
 from appliance.blobs.durable import Bytes
-from appliance.blobs.gc_guard import Liveness
+from appliance.blobs.gc_guard import GcGuard
 from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
 from appliance.blobs.known_content import Twins
 from appliance.blobs.segments import SegmentWriter
@@ -45,7 +45,7 @@ class BlockWriter:
         index: BlockIndex,
         store: bytes,
         clock: Clock,
-        liveness: Liveness,
+        gc_guard: GcGuard,
         limits: Limits,
         twins: Twins | None = None,
         scope: str = "",
@@ -57,7 +57,7 @@ class BlockWriter:
         self._index = index
         self._store = store
         self._clock = clock
-        self._liveness = liveness
+        self._gc_guard = gc_guard
         self._limits = limits
         self.twins = twins
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
@@ -111,7 +111,7 @@ class BlockWriter:
     def _publish_stretch(self) -> None:
         stretch = self._publish(None)
         self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
-        self._liveness.segment_known(stretch.segment)
+        self._gc_guard.segment_known(stretch.segment)
         self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length, scope=self._scope)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
@@ -164,7 +164,7 @@ class BlockWriter:
     def _open_segment(self) -> SegmentWriter:
         if self._segment is None:
             self._segment = SegmentWriter(self._shelf, self._store, self._clock())
-            self._liveness.segment_begun(self.upload, self._segment.name)
+            self._gc_guard.segment_begun(self.upload, self._segment.name)
         return self._segment
 
     def _publish(self, seal: fmt.SealRecord | None) -> Stretch:

@@ -89,7 +89,7 @@ class Collector:
 
     def steps(self) -> Iterator[Step]:
         """The pass, one small step at a time: whoever iterates sets the pace."""
-        with self._store.liveness.maintenance:
+        with self._store.gc_guard.maintenance:
             yield from self._drop_contents()
             yield from self._delete_blocks()
             yield from self._fold()
@@ -106,22 +106,22 @@ class Collector:
             for row in rows:
                 after = row.id
                 # A reader that pinned it while it was stored is seen here: its row was released before this look.
-                if self._store.liveness.is_read(row.id):
+                if self._store.gc_guard.is_read(row.id):
                     continue
                 self._store.reserve.admit()
                 self._store.tombstones.add(row.upload)
                 while True:
-                    condemned_at = self._store.liveness.tick()
+                    condemned_at = self._store.gc_guard.tick()
                     count = self._upkeep.drop_extents(row.id, condemned_at, _EXTENTS)
                     if not count:
                         break
-                    self._store.liveness.condemned(condemned_at)
+                    self._store.gc_guard.condemned(condemned_at)
                     yield Step("extents dropped", count)
                 self._upkeep.drop_content(row.id)
                 yield Step("contents dropped", 1)
 
     def _deadline(self) -> Micros:
-        return min(self._store.liveness.deletable(), self._store.liveness.tick() - self._grace())
+        return min(self._store.gc_guard.deletable(), self._store.gc_guard.tick() - self._grace())
 
     def _delete_blocks(self) -> Iterator[Step]:
         deadline = self._deadline()
@@ -138,7 +138,7 @@ class Collector:
     def _remove_segments(self) -> Iterator[Step]:
         while rows := self._upkeep.empty_segments(_FILES):
             removed: list[SegmentRow] = []
-            with self._store.liveness.removing() as allowed:
+            with self._store.gc_guard.removing() as allowed:
                 for row in rows if allowed else ():
                     if self._upkeep.forget_segment(row.id):
                         self._remove_file(row.name)
@@ -153,7 +153,7 @@ class Collector:
 
     def _rewrite_thin(self) -> Iterator[Step]:
         after = 0
-        while not self._store.liveness.is_held():
+        while not self._store.gc_guard.is_held():
             rows = self._upkeep.thin_segments(self._live_percent, after, 32)
             if not rows:
                 return
@@ -168,14 +168,14 @@ class Collector:
         now, grace = self._store.clock(), self._grace()
         for name in self._store.shelf.names():
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
-            if self._store.liveness.is_fresh(name) or self._upkeep.has_segment(name):
+            if self._store.gc_guard.is_fresh(name) or self._upkeep.has_segment(name):
                 continue
             # A file's own time may be wrong, when the clock was ahead.
             seen = now - self._orphans.setdefault(name, now)
             if max(self._store.shelf.age(name, now), seen) < grace:
                 continue
             length = self._store.shelf.size(name) or 0
-            with self._store.liveness.removing() as allowed:
+            with self._store.gc_guard.removing() as allowed:
                 if not allowed:
                     return
                 self._remove_file(name)
@@ -190,7 +190,7 @@ class Collector:
         upkeep = self._upkeep
         plans: list[Plan] = []
         released = upkeep.released(0, 1000)
-        read = sum(self._store.liveness.is_read(row.id) for row in released)
+        read = sum(self._store.gc_guard.is_read(row.id) for row in released)
         plans.append(
             Plan(
                 "contents to drop",
@@ -200,7 +200,7 @@ class Collector:
             )
         )
         ripe = upkeep.condemned(self._deadline())
-        every = upkeep.condemned(self._store.liveness.tick())
+        every = upkeep.condemned(self._store.gc_guard.tick())
         plans.append(Plan("blocks to delete", f"nothing names them, for {hours:g} hours or more", *ripe))
         waiting = (every[0] - ripe[0], every[1] - ripe[1])
         plans.append(Plan("blocks to wait for", f"nothing names them, for less than {hours:g} hours", *waiting))
@@ -223,7 +223,7 @@ class Collector:
     def _plan_orphans(self) -> Plan:
         count = length = 0
         for name in self._store.shelf.names():
-            if not self._store.liveness.is_fresh(name) and not self._upkeep.has_segment(name):
+            if not self._store.gc_guard.is_fresh(name) and not self._upkeep.has_segment(name):
                 count, length = count + 1, length + (self._store.shelf.size(name) or 0)
         why = f"no row names them; they go once they are {self._grace() / HOUR:g} hours old"
         return Plan("orphans to remove", why, count, length)

@@ -16,7 +16,7 @@ def always_open() -> AbstractContextManager[bool]:
     return nullcontext(True)
 
 
-class Liveness:
+class GcGuard:
     """Tells the collection what it must leave alone.
 
     An upload never reuses a condemned block, so it can only have met a block that was condemned *after* it began.

@@ -62,9 +62,9 @@ class Rebuilder:
             if not after:
                 return count
             if lost:
-                condemned_at = self._store.liveness.tick()
+                condemned_at = self._store.gc_guard.tick()
                 self._upkeep.condemn(lost, condemned_at)
-                self._store.liveness.condemned(condemned_at)
+                self._store.gc_guard.condemned(condemned_at)
                 count += len(lost)
 
     def _records(self, name: str, kind: bytes, report: RebuildReport | None = None) -> Iterator[Record]:

@@ -66,13 +66,13 @@ class Scrubber:
 
     def steps(self, report: ScrubReport) -> Iterator[int]:
         """The same, a few blocks at a time; yields how many bytes each step has read."""
-        deadline = self._store.liveness.tick() - self._interval
+        deadline = self._store.gc_guard.tick() - self._interval
         while (segment := self._upkeep.next_to_scrub(deadline)) is not None:
             # Opened anew: a file that was lost or put back is not to hide behind a descriptor that is still open.
             self._store.handles.forget(segment.name)
             yield from self._check_blocks(segment, report)
             yield self._check_records(segment, report)
-            self._upkeep.scrub_progress(segment.id, 0, self._store.liveness.tick())
+            self._upkeep.scrub_progress(segment.id, 0, self._store.gc_guard.tick())
             report.segments += 1
 
     def _check_blocks(self, segment: SegmentRow, report: ScrubReport) -> Iterator[int]:

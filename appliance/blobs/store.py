@@ -14,7 +14,7 @@ from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
 from appliance.blobs.durable import Disk, disk_failure, replace_file
-from appliance.blobs.gc_guard import Liveness, RemovalLock, always_open
+from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.known_content import MayKnow, Twins
@@ -54,7 +54,7 @@ class BlobStore:
         self.reserve = Reserve(directory, 0)
         """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
-        self.liveness = Liveness(clock, removal_lock)
+        self.gc_guard = GcGuard(clock, removal_lock)
         self.uuid = b""
         self._trouble: str | None = None
         self._trouble_lock = threading.Lock()
@@ -140,10 +140,10 @@ class BlobStore:
         if may_know is not None:
             twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
         writer = BlockWriter(
-            self.shelf, self.index, self.uuid, self.clock, self.liveness, self._limits, twins, scope, self.reserve.admit
+            self.shelf, self.index, self.uuid, self.clock, self.gc_guard, self._limits, twins, scope, self.reserve.admit
         )
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
-        self.liveness.ingest_began(ingest.upload)
+        self.gc_guard.ingest_began(ingest.upload)
         return ingest
 
     def _ingest_closed(self, ingest: Ingest) -> None:
@@ -151,7 +151,7 @@ class BlobStore:
             if ingest.content_id is not None:
                 self.index.discard(ingest.content_id)
         finally:
-            self.liveness.ingest_ended(ingest.upload)
+            self.gc_guard.ingest_ended(ingest.upload)
 
     def note_write(self, failure: Failure | None) -> None:
         """Remember why a write failed, or that one went well. Uploads do so themselves up to their commit."""
@@ -182,7 +182,7 @@ class BlobStore:
         Raises `NotFound`, `RangeNotSatisfiable`.
         """
         # Pinned before the row is read: a row that is still stored then can't be collected until the pin goes.
-        self.liveness.reader_opened(content_id)
+        self.gc_guard.reader_opened(content_id)
         try:
             row = self.content(content_id)
             rest = row.size - start if length is None else length
@@ -196,12 +196,12 @@ class BlobStore:
                 self.reader,
                 self.handles,
                 self._pool,
-                lambda: self.liveness.reader_closed(content_id),
+                lambda: self.gc_guard.reader_closed(content_id),
             )
         except BaseException:
-            self.liveness.reader_closed(content_id)
+            self.gc_guard.reader_closed(content_id)
             raise
 
     def hold_segments(self) -> AbstractContextManager[None]:
         """While this lasts, no segment is removed: a backup copies what the database it took first names."""
-        return self.liveness.hold()
+        return self.gc_guard.hold()

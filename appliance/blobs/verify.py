@@ -65,7 +65,7 @@ def _figures(store: BlobStore, row: SegmentRow) -> Iterator[Finding]:
 
 def _orphans(store: BlobStore) -> Iterator[Finding]:
     for name in store.shelf.names():
-        if not store.liveness.is_fresh(name) and not store.index.upkeep.has_segment(name):
+        if not store.gc_guard.is_fresh(name) and not store.index.upkeep.has_segment(name):
             yield Finding("segment-orphan", f"no row names the file of segment {name}", segment=name)
 
 

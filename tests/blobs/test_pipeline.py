@@ -174,4 +174,4 @@ def test_many_uploads_at_once_all_end_well(world: World) -> None:
         thread.join()
     for seed, content in contents.items():
         assert world.get(content) == noise(5 * MIB, seed % 3) + noise(MIB, seed)
-    assert len(contents) == 12 and world.store.liveness.ingests() == 0
+    assert len(contents) == 12 and world.store.gc_guard.ingests() == 0

@@ -60,7 +60,7 @@ def test_another_hash_algorithm_can_be_asked_for(world: World) -> None:
 def test_an_unknown_hash_algorithm_is_refused(world: World) -> None:
     with pytest.raises(Invalid):
         world.store.begin(hash_algorithm="crc32")
-    assert world.store.liveness.ingests() == 0
+    assert world.store.gc_guard.ingests() == 0
 
 
 def test_the_size_of_writes_does_not_matter(world: World) -> None:
@@ -141,7 +141,7 @@ def test_a_given_up_upload_leaves_nothing(world: World) -> None:
     with world.store.begin() as ingest:
         ingest.write(noise(7 * MIB))
     assert world.staged() == [] and world.segments() == []
-    assert world.store.liveness.ingests() == 0
+    assert world.store.gc_guard.ingests() == 0
 
 
 def test_a_failed_commit_leaves_nothing_readable(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_range_outside_is_refused(world: World) -> None:
     for start, length in [(4, None), (0, 4), (2, 2), (-1, 1)]:
         with pytest.raises(RangeNotSatisfiable):
             world.store.open_content(content, start, length)
-    assert not world.store.liveness.is_read(content)
+    assert not world.store.gc_guard.is_read(content)
 
 
 def test_a_restart_keeps_contents_and_clears_staging(world: World) -> None:

@@ -215,7 +215,7 @@ def test_an_upload_that_is_given_up_lets_go_of_what_it_followed(crawling: World)
     stored, _, _ = put(crawling, BASE)
     with crawling.store.begin(may_know=lambda content: True) as ingest:
         ingest.write(BASE[: 4 * SLAB])
-    assert not crawling.store.liveness.is_read(stored)
+    assert not crawling.store.gc_guard.is_read(stored)
 
 
 def test_many_at_once_are_recognized(world: World) -> None:
@@ -227,7 +227,7 @@ def test_many_at_once_are_recognized(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert world.store.liveness.ingests() == 0
+    assert world.store.gc_guard.ingests() == 0
 
 
 def test_a_content_can_be_read_from_another_place_on(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The block index by itself: transactions that hold or leave nothing, liveness by query, and what it costs."""
+"""The block index by itself: transactions that hold or leave nothing, GC guard by query, and what it costs."""
 
 import os
 import sqlite3
