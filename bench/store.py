@@ -143,7 +143,7 @@ def stages(rounds: int, size: int) -> None:
                 algorithm.update(memoryview(slab)[SCRATCH:])
 
         def storing() -> None:
-            writer = BlockWriter(it.store.shelf, it.index, it.store.uuid, it.store.clock, it.store.gc_guard, Limits())
+            writer = BlockWriter(it.store.backend, it.index, it.store.uuid, it.store.clock, it.store.gc_guard, Limits())
             for slab in slabs:
                 writer.feed(slab, SCRATCH, len(slab))
             writer.finish()

@@ -45,7 +45,7 @@ class Opened:
             content.close()
 
     def segments(self) -> set[str]:
-        return set(self.blobs.shelf.names())
+        return set(self.blobs.backend.names())
 
     def close(self) -> None:
         self.stores.close()

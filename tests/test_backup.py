@@ -137,7 +137,7 @@ def test_a_missing_segment_is_reported_and_the_rest_is_copied(tmp_path: Path) ->
         lost = live.segments()
         live.add(data())
         for name in lost:
-            live.blobs.shelf.delete(name)
+            live.blobs.backend.delete(name)
         report = back_up(live.directory, tmp_path / "backup", stores_of(tmp_path / "live"))
         assert (report.missing, report.copied) == (sorted(lost), 1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from appliance.blobs.backends.base import SegmentHandle, Shelf
+from appliance.blobs.backends.base import Backend, SegmentHandle
 from appliance.blobs.codec import RAW, block_digest, decode
 from appliance.blobs.index import Span
 from appliance.errors import Corrupt, Failure
@@ -81,17 +81,17 @@ class _Entry:
 class Handles:
     """Hands out open segments by name. Each `acquire` is answered by one `release`."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def acquire(self, name: str) -> SegmentHandle:
-        """Raises `SegmentMissing` if the shelf has it no more and nobody has it open."""
+        """Raises `SegmentMissing` if the backend has it no more and nobody has it open."""
         with self._lock:
             if entry := self._taken(name):
                 return entry.handle
-        handle = self._shelf.open(name)
+        handle = self._backend.open(name)
         with self._lock:
             # Another thread may have opened it while this one did.
             if entry := self._taken(name):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
-from appliance.blobs.backends.base import Shelf
+from appliance.blobs.backends.base import Backend
 from appliance.blobs.codec import Encoder, block_digest, compresses
 from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
 from appliance.blobs.durable import Bytes
@@ -41,7 +41,7 @@ class BlockWriter:
 
     def __init__(
         self,
-        shelf: Shelf,
+        backend: Backend,
         index: BlockIndex,
         store: bytes,
         clock: Clock,
@@ -53,7 +53,7 @@ class BlockWriter:
     ) -> None:
         self.upload = os.urandom(16)
         self.content_id: int | None = None
-        self._shelf = shelf
+        self._backend = backend
         self._index = index
         self._store = store
         self._clock = clock
@@ -163,7 +163,7 @@ class BlockWriter:
 
     def _open_segment(self) -> SegmentWriter:
         if self._segment is None:
-            self._segment = SegmentWriter(self._shelf, self._store, self._clock())
+            self._segment = SegmentWriter(self._backend, self._store, self._clock())
             self._gc_guard.segment_begun(self.upload, self._segment.name)
         return self._segment
 

@@ -148,7 +148,7 @@ class Collector:
             yield Step("segments removed", len(removed), sum(row.size for row in removed))
 
     def _remove_file(self, name: str) -> None:
-        self._store.shelf.delete(name)
+        self._store.backend.delete(name)
         self._store.handles.forget(name)
 
     def _rewrite_thin(self) -> Iterator[Step]:
@@ -166,15 +166,15 @@ class Collector:
     def _remove_orphans(self) -> Iterator[Step]:
         """Files that no row names: left by a crash between a deleted row and its file, or by a commit that failed."""
         now, grace = self._store.clock(), self._grace()
-        for name in self._store.shelf.names():
+        for name in self._store.backend.names():
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
             if self._store.gc_guard.is_fresh(name) or self._upkeep.has_segment(name):
                 continue
             # A file's own time may be wrong, when the clock was ahead.
             seen = now - self._orphans.setdefault(name, now)
-            if max(self._store.shelf.age(name, now), seen) < grace:
+            if max(self._store.backend.age(name, now), seen) < grace:
                 continue
-            length = self._store.shelf.size(name) or 0
+            length = self._store.backend.size(name) or 0
             with self._store.gc_guard.removing() as allowed:
                 if not allowed:
                     return
@@ -222,8 +222,8 @@ class Collector:
 
     def _plan_orphans(self) -> Plan:
         count = length = 0
-        for name in self._store.shelf.names():
+        for name in self._store.backend.names():
             if not self._store.gc_guard.is_fresh(name) and not self._upkeep.has_segment(name):
-                count, length = count + 1, length + (self._store.shelf.size(name) or 0)
+                count, length = count + 1, length + (self._store.backend.size(name) or 0)
         why = f"no row names them; they go once they are {self._grace() / HOUR:g} hours old"
         return Plan("orphans to remove", why, count, length)

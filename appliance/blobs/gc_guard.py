@@ -112,7 +112,7 @@ class GcGuard:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """While any hold lasts, no segment leaves the shelf."""
+        """While any hold lasts, no segment leaves the backend."""
         # Waits for a removal that has begun: what the database names from here on stays.
         with self._removal:
             self._holds += 1

@@ -269,7 +269,7 @@ class BlockUpkeep(Protocol):
         ...
 
     def adopt_segment(self, name: str, size: int, blocks: Sequence[tuple[bytes, NewBlock]], now: Micros) -> int:
-        """Rebuild: make a segment found on the shelf known, with the blocks that the index lacks."""
+        """Rebuild: make a segment found on the backend known, with the blocks that the index lacks."""
         ...
 
     def adopt_stretch(

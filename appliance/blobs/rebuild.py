@@ -1,6 +1,6 @@
 """Writes the index anew from the segments alone, when the database is lost.
 
-Three walks over the shelf: blocks, then maps, then seals. Each handles one record at a time, so that memory does not
+Three walks over the backend: blocks, then maps, then seals. Each handles one record at a time, so that memory does not
 grow with the store. What a rebuild can't know is listed in docs/blob-store.md.
 """
 
@@ -44,11 +44,11 @@ class Rebuilder:
     def run(self) -> RebuildReport:
         report = RebuildReport()
         deleted = self._store.tombstones.all()
-        for name in self._store.shelf.names():
+        for name in self._store.backend.names():
             self._adopt_blocks(name, report)
-        for name in self._store.shelf.names():
+        for name in self._store.backend.names():
             self._adopt_maps(name, deleted)
-        for name in self._store.shelf.names():
+        for name in self._store.backend.names():
             self._adopt_seals(name, deleted, report)
         self._upkeep.discard_writing()
         self.condemn_leaked()
@@ -91,7 +91,7 @@ class Rebuilder:
             for entry in fmt.unpack_blocks(record.table):
                 blocks.append((entry.digest, NewBlock(offset, entry.stored, entry.length, entry.codec)))
                 offset += entry.stored
-        size = self._store.shelf.size(name) or 0
+        size = self._store.backend.size(name) or 0
         self._upkeep.adopt_segment(name, size, blocks, self._store.clock())
         report.segments += 1
 

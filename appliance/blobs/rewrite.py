@@ -47,7 +47,7 @@ class Rewriter:
         """Copy, make durable, then point the rows there; says how many blocks moved. The old files stay for now."""
         now = self._store.clock()
         self._store.reserve.admit()
-        writer = SegmentWriter(self._store.shelf, self._store.uuid, now)
+        writer = SegmentWriter(self._store.backend, self._store.uuid, now)
         moves: list[Move] = []
         done: list[int] = []
         try:

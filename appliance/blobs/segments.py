@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
-from appliance.blobs.backends.base import SegmentHandle, Shelf
+from appliance.blobs.backends.base import Backend, SegmentHandle
 from appliance.blobs.durable import Bytes
 from appliance.errors import Corrupt, Failure
 from appliance.values import Micros
@@ -91,7 +91,7 @@ def _walk(handle: SegmentHandle) -> Iterator[Record]:
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A segment that is durable on the shelf."""
+    """A segment that is durable on the backend."""
 
     name: str
     size: int
@@ -100,11 +100,11 @@ class SealedSegment:
 class SegmentWriter:
     """One staged segment. Its name is random and never used again."""
 
-    def __init__(self, shelf: Shelf, store: bytes, created_at: Micros) -> None:
+    def __init__(self, backend: Backend, store: bytes, created_at: Micros) -> None:
         segment = os.urandom(16)
         self.name = segment.hex()
-        self._shelf = shelf
-        self._file = shelf.stage(self.name)
+        self._backend = backend
+        self._file = backend.stage(self.name)
         self._offsets: list[int] = []
         try:
             self._file.write([fmt.pack_header(fmt.SegmentHeader(store, segment, created_at))])
@@ -140,7 +140,7 @@ class SegmentWriter:
         table = fmt.pack_offsets(self._offsets)
         self._file.write([fmt.pack_record(fmt.DONE, table, 0), fmt.pack_footer(done_offset)])
         size = self.size
-        self._shelf.put(self.name, self._file)
+        self._backend.put(self.name, self._file)
         return SealedSegment(self.name, size)
 
     def discard(self) -> None:

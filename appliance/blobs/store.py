@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from appliance.blobs.backends.local import LocalShelf
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
@@ -66,13 +66,13 @@ class BlobStore:
 
         `lost_index` lets an empty index adopt a directory that has contents: the first step of a rebuild.
         """
-        self.shelf = LocalShelf(self.directory, self.disk)
+        self.backend = LocalBackend(self.directory, self.disk)
         self.tombstones = Tombstones(self.directory, self.disk)
-        self.handles = Handles(self.shelf)
+        self.handles = Handles(self.backend)
         self.reader = BlockReader(self.handles, self.index.damaged, self.checks)
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
         self._join_index(lost_index)
-        staged = self.shelf.clear_staging()
+        staged = self.backend.clear_staging()
         released = self.index.upkeep.discard_writing()
         # A clock that was ahead then must not keep space from coming back until it is that late.
         self.index.upkeep.bring_back(self.clock())
@@ -83,7 +83,7 @@ class BlobStore:
         known = self.index.store_uuid()
         marked = self._read_mark()
         if marked is None:
-            if known is not None and next(self.shelf.names(), None) is not None:
+            if known is not None and next(self.backend.names(), None) is not None:
                 raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
             if known is not None and self.index.upkeep.segments(0, 1):
                 raise Fatal(f"{self.directory} has none of the data that the database names: is its disk mounted?")
@@ -91,7 +91,7 @@ class BlobStore:
             body = _MARK.pack(_MARK_MAGIC, marked)
             replace_file(self.disk, self._mark_path, body + struct.pack("<I", zlib.crc32(body)))
         if known is None:
-            if next(self.shelf.names(), None) is not None and not lost_index:
+            if next(self.backend.names(), None) is not None and not lost_index:
                 raise Fatal(f"the database knows nothing of the data in {self.directory}; run the doctor to rebuild it")
             self.index.adopt_store(marked)
         elif known != marked:
@@ -140,7 +140,15 @@ class BlobStore:
         if may_know is not None:
             twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
         writer = BlockWriter(
-            self.shelf, self.index, self.uuid, self.clock, self.gc_guard, self._limits, twins, scope, self.reserve.admit
+            self.backend,
+            self.index,
+            self.uuid,
+            self.clock,
+            self.gc_guard,
+            self._limits,
+            twins,
+            scope,
+            self.reserve.admit,
         )
         ingest = Ingest(writer, hash_algorithm, self._buffers, self._ingest_closed, self.note_write)
         self.gc_guard.ingest_began(ingest.upload)

@@ -1,4 +1,4 @@
-"""Cross-checks the index against the shelf, both ways, without reading any block: what a doctor asks first."""
+"""Cross-checks the index against the backend, both ways, without reading any block: what a doctor asks first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def _segments(store: BlobStore) -> Iterator[Finding]:
     while rows := store.index.upkeep.segments(after, _PAGE):
         for row in rows:
             after = row.id
-            size = store.shelf.size(row.name)
+            size = store.backend.size(row.name)
             if size is None and store.index.upkeep.has_segment(row.name):
                 yield Finding("segment-missing", f"the file of segment {row.name} is missing", segment=row.name)
             elif size is not None and size != row.size:
@@ -64,7 +64,7 @@ def _figures(store: BlobStore, row: SegmentRow) -> Iterator[Finding]:
 
 
 def _orphans(store: BlobStore) -> Iterator[Finding]:
-    for name in store.shelf.names():
+    for name in store.backend.names():
         if not store.gc_guard.is_fresh(name) and not store.index.upkeep.has_segment(name):
             yield Finding("segment-orphan", f"no row names the file of segment {name}", segment=name)
 

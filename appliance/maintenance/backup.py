@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance.blobs.backends.local import LocalShelf
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.durable import Disk, DurableFile, disk_failure, ensure_directory, replace_file
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
@@ -60,8 +60,8 @@ class Copier:
         try:
             _check_stores(scratch, stores)
             named = _segments(scratch, stores)
-            shelves = {name: self._shelves(*places) for name, places in stores.items()}
-            for name, (source, target) in shelves.items():
+            backends = {name: self._backends(*places) for name, places in stores.items()}
+            for name, (source, target) in backends.items():
                 # What a copy that was killed has left half way.
                 target.clear_staging()
                 for segment, size in named[name].items():
@@ -72,16 +72,16 @@ class Copier:
             self._publish(scratch)
         finally:
             scratch.unlink(missing_ok=True)
-        for name, (_, target) in shelves.items():
+        for name, (_, target) in backends.items():
             self._remove_unnamed(target, named[name])
         return self.report
 
-    def _shelves(self, source: Path, target: Path) -> tuple[LocalShelf, LocalShelf]:
+    def _backends(self, source: Path, target: Path) -> tuple[LocalBackend, LocalBackend]:
         if target.parent == self._target.stores:
             ensure_directory(self._disk, target.parent)
-        return LocalShelf(source, self._disk), LocalShelf(target, self._disk)
+        return LocalBackend(source, self._disk), LocalBackend(target, self._disk)
 
-    def _copy_segment(self, source: LocalShelf, target: LocalShelf, name: str, size: int) -> None:
+    def _copy_segment(self, source: LocalBackend, target: LocalBackend, name: str, size: int) -> None:
         if target.size(name) == size:
             self.report.kept += 1
             return
@@ -133,10 +133,10 @@ class Copier:
             self._target.database.with_name(self._target.database.name + suffix).unlink(missing_ok=True)
         staged.publish(self._target.database)
 
-    def _remove_unnamed(self, shelf: LocalShelf, named: Container[str]) -> None:
-        for name in list(shelf.names()):
+    def _remove_unnamed(self, backend: LocalBackend, named: Container[str]) -> None:
+        for name in list(backend.names()):
             if name not in named:
-                shelf.delete(name)
+                backend.delete(name)
                 self.report.removed += 1
 
 

@@ -49,7 +49,7 @@ class Shop:
 
     def segments(self) -> int:
         self.collector.run()
-        return len(list(self.store.shelf.names()))
+        return len(list(self.store.backend.names()))
 
     def close(self) -> None:
         self.store.close()

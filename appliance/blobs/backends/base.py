@@ -8,7 +8,7 @@ from appliance.blobs.durable import DurableFile
 
 
 class SegmentHandle(Protocol):
-    """An open segment. Its bytes stay readable until it is closed, even if the shelf deletes it meanwhile."""
+    """An open segment. Its bytes stay readable until it is closed, even if the backend deletes it meanwhile."""
 
     size: int
 
@@ -23,15 +23,15 @@ class SegmentHandle(Protocol):
     def close(self) -> None: ...
 
 
-class Shelf(Protocol):
+class Backend(Protocol):
     """A set of named, immutable segments."""
 
     def stage(self, name: str) -> DurableFile:
-        """A new file, not on the shelf yet."""
+        """A new file, not on the backend yet."""
         ...
 
     def put(self, name: str, staged: DurableFile) -> None:
-        """Put the staged file on the shelf: durable when this returns."""
+        """Put the staged file on the backend: durable when this returns."""
         ...
 
     def open(self, name: str) -> SegmentHandle:
@@ -49,7 +49,7 @@ class Shelf(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Take it off the shelf. Fine if it is gone already."""
+        """Take it off the backend. Fine if it is gone already."""
         ...
 
     def clear_staging(self) -> int:
@@ -58,7 +58,7 @@ class Shelf(Protocol):
 
 
 class SegmentMissing(Exception):
-    """The shelf has no such segment: deleted after its blocks moved, or lost."""
+    """The backend has no such segment: deleted after its blocks moved, or lost."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(f"the segment {path} is missing")

@@ -1,4 +1,4 @@
-"""A shelf made of one local directory, with staging beside it on the same file system."""
+"""A backend made of one local directory, with staging beside it on the same file system."""
 
 import os
 from collections.abc import Iterator
@@ -37,8 +37,8 @@ class LocalHandle:
             os.close(fd)
 
 
-class LocalShelf:
-    """`segments/` holds what is sealed, `staging/` what is not. Satisfies `Shelf`."""
+class LocalBackend:
+    """`segments/` holds what is sealed, `staging/` what is not. Satisfies `Backend`."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._disk = disk
