@@ -1,4 +1,4 @@
-"""Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit stretch by stretch."""
+"""Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit part by part."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from appliance.blobs.codec import Encoder, block_digest, compresses
 from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
 from appliance.blobs.durable import Bytes
 from appliance.blobs.gc_guard import GcGuard
-from appliance.blobs.index import BlockIndex, Item, NewBlock, Stretch
+from appliance.blobs.index import BlockIndex, Item, NewBlock, Part
 from appliance.blobs.known_content import Twins
 from appliance.blobs.segments import SegmentWriter
 from appliance.errors import Failure
@@ -65,7 +65,7 @@ class BlockWriter:
         self._segment: SegmentWriter | None = None
         self._scope = scope
         self._admit = admit
-        self._stretch = Stretch(0, 0, scope=scope)
+        self._part = Part(0, 0, scope=scope)
         self._carry = b""
         self._trial: list[bool] | None = None
         self._seen = 0
@@ -105,14 +105,14 @@ class BlockWriter:
             elif len(self._trial) >= _TRIAL_ENDS:
                 self._trial = None
         size = self._segment.size if self._segment else 0
-        if size >= self._limits.segment or len(self._stretch.items) >= self._limits.items:
-            self._publish_stretch()
+        if size >= self._limits.segment or len(self._part.items) >= self._limits.items:
+            self._publish_part()
 
-    def _publish_stretch(self) -> None:
-        stretch = self._publish(None)
-        self.content_id = self._index.add_stretch(self.upload, self.content_id, stretch, self._clock())
-        self._gc_guard.segment_known(stretch.segment)
-        self._stretch = Stretch(stretch.number + 1, stretch.offset + stretch.length, scope=self._scope)
+    def _publish_part(self) -> None:
+        part = self._publish(None)
+        self.content_id = self._index.add_part(self.upload, self.content_id, part, self._clock())
+        self._gc_guard.segment_known(part.segment)
+        self._part = Part(part.number + 1, part.offset + part.length, scope=self._scope)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
         steps: list[tuple[bytes, memoryview | None, int]] = []
@@ -126,7 +126,7 @@ class BlockWriter:
         blocks = {digest: data for digest, data, _ in steps if data is not None}
         if self._trial is not None:
             self._trial.extend(compresses(data) for data in blocks.values())
-        missing = [digest for digest in blocks if digest not in self._stretch.new]
+        missing = [digest for digest in blocks if digest not in self._part.new]
         known = self._index.find(missing, self._scope)
         self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
         for digest, data, length in steps:
@@ -135,16 +135,16 @@ class BlockWriter:
             if data is None:
                 self._add_hole(length)
             else:
-                self._stretch.items.append(Item(digest, length, known_id))
+                self._part.items.append(Item(digest, length, known_id))
             if self.twins is not None:
                 self.twins.step(None if data is None else digest, length, known_id)
-        self._stretch.length += sum(length for length, _ in cuts)
+        self._part.length += sum(length for length, _ in cuts)
 
     def _add_hole(self, length: int) -> None:
         while length:
-            part = min(length, _HOLE_ITEM)
-            self._stretch.items.append(Item(fmt.HOLE, part))
-            length -= part
+            piece = min(length, _HOLE_ITEM)
+            self._part.items.append(Item(fmt.HOLE, piece))
+            length -= piece
 
     def _append(self, blocks: list[tuple[bytes, memoryview]]) -> None:
         if not blocks:
@@ -158,7 +158,7 @@ class BlockWriter:
         self._admit()
         offset = self._open_segment().add_blocks(entries, payload)
         for entry in entries:
-            self._stretch.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)
+            self._part.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)
             offset += entry.stored
 
     def _open_segment(self) -> SegmentWriter:
@@ -167,11 +167,11 @@ class BlockWriter:
             self._gc_guard.segment_begun(self.upload, self._segment.name)
         return self._segment
 
-    def _publish(self, seal: fmt.SealRecord | None) -> Stretch:
-        stretch, segment = self._stretch, self._open_segment()
-        items = [(item.digest, item.length) for item in stretch.items]
+    def _publish(self, seal: fmt.SealRecord | None) -> Part:
+        part, segment = self._part, self._open_segment()
+        items = [(item.digest, item.length) for item in part.items]
         try:
-            segment.add_map(fmt.MapRecord(self.upload, stretch.number, stretch.offset, items))
+            segment.add_map(fmt.MapRecord(self.upload, part.number, part.offset, items))
             if seal:
                 segment.add_seal(seal)
             sealed = segment.publish()
@@ -179,15 +179,15 @@ class BlockWriter:
             self.discard()
             raise
         self._segment = None
-        stretch.segment, stretch.segment_size = sealed.name, sealed.size
-        return stretch
+        part.segment, part.segment_size = sealed.name, sealed.size
+        return part
 
-    def seal(self, md5: bytes, hash_algorithm: str, hash_value: bytes, label: bytes) -> tuple[Stretch, int]:
-        """Make the last stretch durable, with the record that makes the content whole; and when that was."""
+    def seal(self, md5: bytes, hash_algorithm: str, hash_value: bytes, label: bytes) -> tuple[Part, int]:
+        """Make the last part durable, with the record that makes the content whole; and when that was."""
         now = self._clock()
-        stretch = self._stretch
-        size = stretch.offset + stretch.length
-        record = fmt.SealRecord(self.upload, stretch.number + 1, size, md5, hash_algorithm, hash_value, label, now)
+        part = self._part
+        size = part.offset + part.length
+        record = fmt.SealRecord(self.upload, part.number + 1, size, md5, hash_algorithm, hash_value, label, now)
         return self._publish(record), now
 
     def discard(self) -> None:

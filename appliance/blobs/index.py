@@ -41,8 +41,8 @@ class Item:
 
 
 @dataclass(slots=True)
-class Stretch:
-    """A part of an upload that became durable as one segment: at most 512 MiB of new bytes."""
+class Part:
+    """What of an upload became durable as one segment: at most 512 MiB of new bytes."""
 
     number: int
     offset: int
@@ -61,7 +61,7 @@ class Sealed:
 
     upload: bytes
     content_id: int | None
-    last: Stretch
+    last: Part
     size: int
     md5: str
     hash_algorithm: str
@@ -119,8 +119,8 @@ class SegmentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StretchRow:
-    """Which segment holds the map of one stretch of a content, so that it can be written again when that goes."""
+class PartRow:
+    """Which segment holds the map of one part of a content, so that it can be written again when that goes."""
 
     content_id: int
     number: int
@@ -214,10 +214,10 @@ class BlockUpkeep(Protocol):
         """Live blocks of a segment by block id, a page at a time. Their `offset` is meaningless."""
         ...
 
-    def segment_stretches(self, segment_id: int) -> list[StretchRow]: ...
+    def segment_parts(self, segment_id: int) -> list[PartRow]: ...
 
     def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
-        """Make a rewritten segment known and its blocks and stretches at home there; says how many blocks moved."""
+        """Make a rewritten segment known and its blocks and parts at home there; says how many blocks moved."""
         ...
 
     def next_to_scrub(self, not_after: Micros) -> SegmentRow | None:
@@ -272,14 +272,14 @@ class BlockUpkeep(Protocol):
         """Rebuild: make a segment found on the backend known, with the blocks that the index lacks."""
         ...
 
-    def adopt_stretch(
+    def adopt_part(
         self, upload: bytes, segment_id: int, number: int, offset: int, items: Sequence[tuple[bytes, int]], now: Micros
     ) -> bool:
-        """Rebuild: write down a stretch found in a segment. False if one of its blocks is nowhere."""
+        """Rebuild: write down a part found in a segment. False if one of its blocks is nowhere."""
         ...
 
-    def adopt_seal(self, sealed: Sealed, stretches: int) -> int | None:
-        """Rebuild: a content is whole if its stretches tile it. Its id, or None if something is missing."""
+    def adopt_seal(self, sealed: Sealed, parts: int) -> int | None:
+        """Rebuild: a content is whole if its parts tile it. Its id, or None if something is missing."""
         ...
 
     def bring_back(self, now: Micros) -> None:
@@ -314,8 +314,8 @@ class BlockIndex(Protocol):
         """
         ...
 
-    def add_stretch(self, upload: bytes, content_id: int | None, stretch: Stretch, now: Micros) -> int:
-        """Commit a durable stretch of an upload that goes on, in a transaction of its own. The content's id."""
+    def add_part(self, upload: bytes, content_id: int | None, part: Part, now: Micros) -> int:
+        """Commit a durable part of an upload that goes on, in a transaction of its own. The content's id."""
         ...
 
     def commit(self, tx: Any, sealed: Sealed) -> int:

@@ -165,22 +165,22 @@ class Ingest:
         # What was open when the buffers went on, and was no block, was a hole.
         self._hash_anew(bytes(min(SLAB, end - at)) for at in range(self._hashed, end, SLAB))
 
-    def _hash_anew(self, parts: Iterable[bytes]) -> None:
+    def _hash_anew(self, pieces: Iterable[bytes]) -> None:
         """Have bytes hashed that are in no buffer any more."""
         home: queue.SimpleQueue[Slab] = queue.SimpleQueue()
         for _ in range(_CATCH_UP_SLABS):
             slab = Slab()
             slab.home = home
             home.put(slab)
-        for part in parts:
+        for piece in pieces:
             slab = home.get()
-            slab.view[SCRATCH : SCRATCH + len(part)] = part
-            self._pipeline.hash(slab, SCRATCH, SCRATCH + len(part))
-            self._hashed += len(part)
+            slab.view[SCRATCH : SCRATCH + len(piece)] = piece
+            self._pipeline.hash(slab, SCRATCH, SCRATCH + len(piece))
+            self._hashed += len(piece)
 
     @property
     def content_id(self) -> int | None:
-        """The row that stretches committed along the way belong to."""
+        """The row that parts committed along the way belong to."""
         return self._writer.content_id
 
     def abort(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentMissing
-from appliance.blobs.index import NewBlock, Sealed, Stretch
+from appliance.blobs.index import NewBlock, Part, Sealed
 from appliance.blobs.segments import Record, scan
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
@@ -100,7 +100,7 @@ class Rebuilder:
         for record in self._records(name, fmt.MAP):
             found = fmt.unpack_map(record.table)
             if found.upload not in deleted:
-                self._upkeep.adopt_stretch(
+                self._upkeep.adopt_part(
                     found.upload, segment, found.number, found.offset, found.items, self._store.clock()
                 )
 
@@ -113,7 +113,7 @@ class Rebuilder:
             sealed = Sealed(
                 upload=seal.upload,
                 content_id=None,
-                last=Stretch(0, 0),
+                last=Part(0, 0),
                 size=seal.size,
                 md5=seal.md5.hex(),
                 hash_algorithm=seal.hash_algorithm,
@@ -122,7 +122,7 @@ class Rebuilder:
                 created_at=seal.created_at,
             )
             try:
-                content_id = self._upkeep.adopt_seal(sealed, seal.stretches)
+                content_id = self._upkeep.adopt_seal(sealed, seal.parts)
             except Corrupt as error:
                 report.damage.append(f"segment {name}: {error}")
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentMissing
 from appliance.blobs.codec import block_digest, decode
-from appliance.blobs.index import Duplicate, Move, NewBlock, SegmentRow, Span, StretchRow
+from appliance.blobs.index import Duplicate, Move, NewBlock, PartRow, SegmentRow, Span
 from appliance.blobs.scrub import is_sound
 from appliance.blobs.segments import SegmentWriter
 from appliance.blobs.store import BlobStore
@@ -56,8 +56,8 @@ class Rewriter:
                     moves.extend(self._copy_blocks(writer, row))
                 except _Damaged:
                     continue
-                for stretch in self._store.index.upkeep.segment_stretches(row.id):
-                    self._copy_stretch(writer, stretch)
+                for part in self._store.index.upkeep.segment_parts(row.id):
+                    self._copy_part(writer, part)
                 done.append(row.id)
             if not done:
                 writer.discard()
@@ -88,7 +88,7 @@ class Rewriter:
 
     def _read(self, row: SegmentRow, spans: Sequence[Span]) -> list[bytes]:
         """The blocks as they are stored, each checked. Marks those that fail."""
-        parts: list[bytes] = []
+        found: list[bytes] = []
         try:
             handle = self._store.handles.acquire(row.name)
         except SegmentMissing as error:
@@ -100,37 +100,37 @@ class Rewriter:
                 handle.read_into(memoryview(data), span.at)
                 if block_digest(decode(span.codec, data, span.length)) != span.digest:
                     raise Corrupt("a block does not match its digest")
-                parts.append(bytes(data))
+                found.append(bytes(data))
         except Failure as error:
-            self._store.index.upkeep.mark_damaged([spans[len(parts)].block_id], self._store.clock())
+            self._store.index.upkeep.mark_damaged([spans[len(found)].block_id], self._store.clock())
             log.error("segment %s is not rewritten: %s", row.name, error)
             raise _Damaged from error
         finally:
             self._store.handles.release(row.name)
-        return parts
+        return found
 
-    def _copy_stretch(self, writer: SegmentWriter, stretch: StretchRow) -> None:
+    def _copy_part(self, writer: SegmentWriter, part: PartRow) -> None:
         """Write the map anew from the index: that heals a damaged one too."""
-        content = self._store.index.content(stretch.content_id)
+        content = self._store.index.content(part.content_id)
         if content is None:
             return
-        end = stretch.offset + stretch.length
+        end = part.offset + part.length
         items: list[tuple[bytes, int]] = []
-        position = stretch.offset
+        position = part.offset
         while position < end:
             before = position
-            for span in self._store.index.spans(stretch.content_id, position, _SPANS):
+            for span in self._store.index.spans(part.content_id, position, _SPANS):
                 if span.offset == position and position < end:
                     items.append((span.digest or fmt.HOLE, span.length))
                     position += span.length
             if position == before:
                 raise Corrupt("the block index lacks a part of a stored content")
-        writer.add_map(fmt.MapRecord(content.upload, stretch.number, stretch.offset, items))
-        if stretch.is_last:
+        writer.add_map(fmt.MapRecord(content.upload, part.number, part.offset, items))
+        if part.is_last:
             writer.add_seal(
                 fmt.SealRecord(
                     upload=content.upload,
-                    stretches=stretch.number + 1,
+                    parts=part.number + 1,
                     size=content.size,
                     md5=bytes.fromhex(content.md5),
                     hash_algorithm=content.hash_algorithm,

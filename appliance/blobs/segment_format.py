@@ -57,7 +57,7 @@ class BlockEntry:
 
 @dataclass(frozen=True, slots=True)
 class MapRecord:
-    """One stretch of a content: which blocks and holes follow each other from `offset` on."""
+    """One part of a content: which blocks and holes follow each other from `offset` on."""
 
     upload: bytes
     number: int
@@ -67,10 +67,10 @@ class MapRecord:
 
 @dataclass(frozen=True, slots=True)
 class SealRecord:
-    """Ends a content: written once, after its last stretch. Without it the content never existed."""
+    """Ends a content: written once, after its last part. Without it the content never existed."""
 
     upload: bytes
-    stretches: int
+    parts: int
     size: int
     md5: bytes
     hash_algorithm: str
@@ -158,16 +158,16 @@ def _short(data: bytes) -> bytes:
 
 
 def pack_seal(seal: SealRecord) -> bytes:
-    head = _SEAL.pack(seal.upload, seal.stretches, seal.size, seal.md5, seal.created_at)
+    head = _SEAL.pack(seal.upload, seal.parts, seal.size, seal.md5, seal.created_at)
     return head + _short(seal.hash_algorithm.encode()) + _short(seal.hash_value) + seal.label
 
 
 def unpack_seal(table: bytes) -> SealRecord:
-    upload, stretches, size, md5, created_at = _SEAL.unpack_from(table)
+    upload, parts, size, md5, created_at = _SEAL.unpack_from(table)
     rest = table[_SEAL.size :]
     algorithm, rest = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
     value, label = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
-    return SealRecord(upload, stretches, size, md5, algorithm.decode(), value, label, created_at)
+    return SealRecord(upload, parts, size, md5, algorithm.decode(), value, label, created_at)
 
 
 def pack_offsets(offsets: Iterable[int]) -> bytes:

@@ -24,11 +24,11 @@ def waiting() -> Iterator[None]:
     if pool is None:
         yield
         return
-    pool.stretch(1)
+    pool.part(1)
     try:
         yield
     finally:
-        pool.stretch(-1)
+        pool.part(-1)
 
 
 class Pool:
@@ -59,7 +59,7 @@ class Pool:
             self._changed.notify()
             return True
 
-    def stretch(self, threads: int) -> None:
+    def part(self, threads: int) -> None:
         """Allow so many threads more, or less."""
         with self._changed:
             self._most += threads
@@ -165,7 +165,7 @@ class TurnPool(Pool):
         self._called = self._threads < self._most
         return self._grow() if self._called else True
 
-    def stretch(self, threads: int) -> None:
+    def part(self, threads: int) -> None:
         """Allow so many threads more, or less. Who begins to wait gives the turn up at once, and goes on without it."""
         with self._changed:
             self._most += threads

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.index import MAX_EXTENT_BLOCKS, Item, NewBlock, Sealed, Stretch, extents_of
+from appliance.blobs.index import MAX_EXTENT_BLOCKS, Item, NewBlock, Part, Sealed, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.sqlite import Database
@@ -35,26 +35,26 @@ def digests(count: int, kind: bytes = b"d") -> list[bytes]:
     return [kind + number.to_bytes(31, "big") for number in range(count)]
 
 
-def stretch_of(items: list[Item], segment: str, number: int = 0, offset: int = 0) -> Stretch:
-    stretch = Stretch(number, offset, segment, 10_000)
+def part_of(items: list[Item], segment: str, number: int = 0, offset: int = 0) -> Part:
+    part = Part(number, offset, segment, 10_000)
     at = 100
     for item in items:
-        stretch.items.append(item)
-        stretch.length += item.length
-        if item.digest != HOLE and not item.known_id and item.digest not in stretch.new:
-            stretch.new[item.digest] = NewBlock(at, item.length // 2, item.length, 1)
+        part.items.append(item)
+        part.length += item.length
+        if item.digest != HOLE and not item.known_id and item.digest not in part.new:
+            part.new[item.digest] = NewBlock(at, item.length // 2, item.length, 1)
             at += item.length // 2
-    return stretch
+    return part
 
 
-def sealed_of(stretch: Stretch, upload: bytes, content_id: int | None = None) -> Sealed:
-    size = stretch.offset + stretch.length
-    return Sealed(upload, content_id, stretch, size, "00" * 16, "sha512", "00" * 64, b"label", 5)
+def sealed_of(part: Part, upload: bytes, content_id: int | None = None) -> Sealed:
+    size = part.offset + part.length
+    return Sealed(upload, content_id, part, size, "00" * 16, "sha512", "00" * 64, b"label", 5)
 
 
 def put(db: Database, index: BlockIndex, items: list[Item], name: str) -> int:
     with db.write() as tx:
-        return index.commit(tx, sealed_of(stretch_of(items, name), name.encode().ljust(16)))
+        return index.commit(tx, sealed_of(part_of(items, name), name.encode().ljust(16)))
 
 
 def new_items(wanted: list[bytes]) -> list[Item]:
@@ -81,7 +81,7 @@ def test_spans_begin_at_the_extent_that_covers_the_offset(db: Database, index: B
 
 def test_a_rolled_back_commit_leaves_nothing(db: Database, index: BlockIndex) -> None:
     with pytest.raises(ZeroDivisionError), db.write() as tx:
-        index.commit(tx, sealed_of(stretch_of(new_items(digests(3)), "s"), b"u" * 16))
+        index.commit(tx, sealed_of(part_of(new_items(digests(3)), "s"), b"u" * 16))
         raise ZeroDivisionError
     for table in ("contents", "blocks", "segments", "extents", "stretches"):
         assert db.rows(f"SELECT * FROM {table}") == []
@@ -168,13 +168,13 @@ def test_a_missing_block_is_corruption_and_not_a_hole(db: Database, index: Block
         index.spans(content, 0, 9)
 
 
-def test_an_upload_grows_by_stretches_and_is_stored_by_its_commit(db: Database, index: BlockIndex) -> None:
+def test_an_upload_grows_by_parts_and_is_stored_by_its_commit(db: Database, index: BlockIndex) -> None:
     upload = b"u" * 16
     names = digests(4)
-    first = stretch_of(new_items(names[:2]), "a")
-    content = index.add_stretch(upload, None, first, 1)
+    first = part_of(new_items(names[:2]), "a")
+    content = index.add_part(upload, None, first, 1)
     assert index.content(content) is None and index.upkeep.totals().contents == 0
-    last = stretch_of(new_items(names[2:]), "b", 1, first.length)
+    last = part_of(new_items(names[2:]), "b", 1, first.length)
     with db.write() as tx:
         assert index.commit(tx, sealed_of(last, upload, content)) == content
     assert [span.digest for span in index.spans(content, 0, 9)] == names
@@ -183,10 +183,10 @@ def test_an_upload_grows_by_stretches_and_is_stored_by_its_commit(db: Database, 
 
 
 def test_a_discarded_upload_can_be_collected_and_not_committed(db: Database, index: BlockIndex) -> None:
-    first = stretch_of(new_items(digests(2)), "a")
-    content = index.add_stretch(b"u" * 16, None, first, 1)
+    first = part_of(new_items(digests(2)), "a")
+    content = index.add_part(b"u" * 16, None, first, 1)
     index.discard(content)
-    last = stretch_of(new_items(digests(2, b"e")), "b", 1, first.length)
+    last = part_of(new_items(digests(2, b"e")), "b", 1, first.length)
     with pytest.raises(Unavailable), db.write() as tx:
         index.commit(tx, sealed_of(last, b"u" * 16, content))
     assert [row.id for row in index.upkeep.released(0, 9)] == [content]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from appliance.blobs.index import ContentRow, Item, KnownBlock, Sealed, Span, Stretch, extents_of
+from appliance.blobs.index import ContentRow, Item, KnownBlock, Part, Sealed, Span, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.blocks.maintenance import BlockUpkeep
 from appliance.db.blocks.sql import (
@@ -89,18 +89,18 @@ class BlockIndex:
 
     # -- committing ------------------------------------------------------------------------------------------------
 
-    def add_stretch(self, upload: bytes, content_id: int | None, stretch: Stretch, now: Micros) -> int:
+    def add_part(self, upload: bytes, content_id: int | None, part: Part, now: Micros) -> int:
         with self._db.write() as tx:
             if content_id is None:
                 content_id = self._begin(tx, upload, now)
-            self._write_stretch(tx, content_id, stretch, now)
+            self._write_part(tx, content_id, part, now)
         return content_id
 
     def commit(self, tx: Tx, sealed: Sealed) -> int:
         content_id = sealed.content_id
         if content_id is None:
             content_id = self._begin(tx, sealed.upload, sealed.created_at)
-        self._write_stretch(tx, content_id, sealed.last, sealed.created_at)
+        self._write_part(tx, content_id, sealed.last, sealed.created_at)
         done = tx.execute(
             "UPDATE contents SET state = ?, size = ?, md5 = ?, hash_algorithm = ?, hash_value = ?, label = ?, "
             "created_at = ? WHERE id = ? AND state = ?",
@@ -127,36 +127,36 @@ class BlockIndex:
         )
         return int(cursor.lastrowid or 0)
 
-    def _write_stretch(self, tx: Tx, content_id: int, stretch: Stretch, now: Micros) -> None:
-        payload = sum(block.stored for block in stretch.new.values())
-        segment = add_segment(tx, self._store_id, stretch.segment, stretch.segment_size, payload, now)
+    def _write_part(self, tx: Tx, content_id: int, part: Part, now: Micros) -> None:
+        payload = sum(block.stored for block in part.new.values())
+        segment = add_segment(tx, self._store_id, part.segment, part.segment_size, payload, now)
         # Whoever brought a block first, its digest has one id in its scope.
-        ids = add_blocks(tx, self._store_id, segment, stretch.new, make_scope(tx, stretch.scope))
-        offset = stretch.offset
+        ids = add_blocks(tx, self._store_id, segment, part.new, make_scope(tx, part.scope))
+        offset = part.offset
         rows: list[tuple[int, int, int | None, int, int]] = []
-        for first, blocks, length in extents_of(_refs(stretch.items, ids)):
+        for first, blocks, length in extents_of(_refs(part.items, ids)):
             rows.append((content_id, offset, first, blocks, length))
             if first is not None:
                 check_named(tx, self._store_id, first, blocks, length)
             offset += length
-        if offset != stretch.offset + stretch.length:
+        if offset != part.offset + part.length:
             raise Corrupt("the blocks of an upload don't add up to its size")
         tx.executemany(
             "INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows
         )
         tx.execute(
             "INSERT INTO stretches (content, number, segment, offset, length) VALUES (?, ?, ?, ?, ?)",
-            (content_id, stretch.number, segment, stretch.offset, stretch.length),
+            (content_id, part.number, segment, part.offset, part.length),
         )
-        holes = sum(item.length for item in stretch.items if item.digest == HOLE)
-        new = sum(block.length for block in stretch.new.values())
+        holes = sum(item.length for item in part.items if item.digest == HOLE)
+        new = sum(block.length for block in part.new.values())
         tx.execute(
             "UPDATE contents SET size = size + ?, hole_length = hole_length + ?, reused_length = reused_length + ?, "
             "new_length = new_length + ?, new_stored = new_stored + ? WHERE id = ?",
             (
-                stretch.length,
+                part.length,
                 holes,
-                stretch.length - holes - new,
+                part.length - holes - new,
                 new,
                 payload,
                 content_id,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from appliance.blobs.index import ContentRow, Duplicate, Move, NewBlock, Sealed, SegmentRow, Span, StretchRow, Totals
-from appliance.db.blocks.rebuild import adopt_seal, adopt_segment, adopt_stretch
+from appliance.blobs.index import ContentRow, Duplicate, Move, NewBlock, PartRow, Sealed, SegmentRow, Span, Totals
+from appliance.db.blocks.rebuild import adopt_part, adopt_seal, adopt_segment
 from appliance.db.blocks.sql import (
     IS_NAMED,
     RELEASED,
@@ -222,15 +222,14 @@ class BlockUpkeep:
         )
         return [span_from_row(row, 0) for row in rows]
 
-    def segment_stretches(self, segment_id: int) -> list[StretchRow]:
+    def segment_parts(self, segment_id: int) -> list[PartRow]:
         rows = self._db.rows(
             "SELECT t.*, t.number = (SELECT max(number) FROM stretches WHERE content = t.content) AND c.state = ? "
             "AS is_last FROM stretches t JOIN contents c ON c.id = t.content WHERE t.segment = ? ORDER BY 1, 2",
             (STORED, segment_id),
         )
         return [
-            StretchRow(row["content"], row["number"], row["offset"], row["length"], bool(row["is_last"]))
-            for row in rows
+            PartRow(row["content"], row["number"], row["offset"], row["length"], bool(row["is_last"])) for row in rows
         ]
 
     def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
@@ -373,12 +372,12 @@ class BlockUpkeep:
         with self._db.write() as tx:
             return adopt_segment(tx, self._store, name, size, blocks, now)
 
-    def adopt_stretch(
+    def adopt_part(
         self, upload: bytes, segment_id: int, number: int, offset: int, items: Sequence[tuple[bytes, int]], now: Micros
     ) -> bool:
         with self._db.write() as tx:
-            return adopt_stretch(tx, self._store, upload, segment_id, number, offset, items, now)
+            return adopt_part(tx, self._store, upload, segment_id, number, offset, items, now)
 
-    def adopt_seal(self, sealed: Sealed, stretches: int) -> int | None:
+    def adopt_seal(self, sealed: Sealed, parts: int) -> int | None:
         with self._db.write() as tx:
-            return adopt_seal(tx, self._store, sealed, stretches)
+            return adopt_seal(tx, self._store, sealed, parts)

@@ -21,7 +21,7 @@ def adopt_segment(
     return segment
 
 
-def adopt_stretch(
+def adopt_part(
     tx: Tx,
     store: int,
     upload: bytes,
@@ -31,7 +31,7 @@ def adopt_stretch(
     items: Sequence[tuple[bytes, int]],
     now: Micros,
 ) -> bool:
-    """A stretch may be found twice, if a crash interrupted a rewrite: the first one counts."""
+    """A part may be found twice, if a crash interrupted a rewrite: the first one counts."""
     content = _content(tx, store, upload, now)
     if tx.row("SELECT 1 FROM stretches WHERE content = ? AND number = ?", (content, number)):
         return True
@@ -56,8 +56,8 @@ def adopt_stretch(
     return True
 
 
-def adopt_seal(tx: Tx, store: int, sealed: Sealed, stretches: int) -> int | None:
-    """Make a content stored if its stretches follow each other without a gap from 0 to its size."""
+def adopt_seal(tx: Tx, store: int, sealed: Sealed, parts: int) -> int | None:
+    """Make a content stored if its parts follow each other without a gap from 0 to its size."""
     content = _content(tx, store, sealed.upload, sealed.created_at)
     position = count = 0
     for row in tx.rows("SELECT offset, length FROM stretches WHERE content = ? ORDER BY number", (content,)):
@@ -65,7 +65,7 @@ def adopt_seal(tx: Tx, store: int, sealed: Sealed, stretches: int) -> int | None
             return None
         position += row["length"]
         count += 1
-    if count != stretches or position != sealed.size:
+    if count != parts or position != sealed.size:
         return None
     tx.execute(
         "UPDATE contents SET state = ?, size = ?, md5 = ?, hash_algorithm = ?, hash_value = ?, label = ?, "
