@@ -157,13 +157,13 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     check(client.download(image) == body, "the image reads back differently")
     held.append(f"upload and download of {SIZE} bytes, {server.memory() / 1e6:.0f} MB of memory in both processes")
     before = stored(data)
-    twin = client.upload("twin", body)
+    same = client.upload("twin", body)
     growth = stored(data) - before
     check(growth < SIZE // 4, f"the same bytes again took {growth} bytes more")
     held.append(f"the same bytes again take {growth} bytes more")
     check(server.stop() == 0, "it did not end well when asked to stop")
     server = start()
-    check(server.client.download(twin) == body, "the image reads back differently after a restart")
+    check(server.client.download(same) == body, "the image reads back differently after a restart")
     held.append("both read back after a restart")
     server.kill()
     deadline = time.monotonic() + 10
@@ -174,7 +174,7 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     server = start()
     check(server.client.download(image) == body, "the image reads back differently after a kill")
     client = server.client
-    for made in (image, twin):
+    for made in (image, same):
         client.delete(made)
     check(server.stop() == 0, "it did not end well the second time")
     held.append("and everything is there at the next start")

@@ -11,7 +11,7 @@ from appliance.blobs.cutter import MAX_BLOCK, AnchorCutter, PageGridCutter
 from appliance.blobs.durable import Bytes
 from appliance.blobs.gc_guard import GcGuard
 from appliance.blobs.index import BlockIndex, Item, NewBlock, Part
-from appliance.blobs.known_content import Twins
+from appliance.blobs.known_content import KnownContent
 from appliance.blobs.segments import SegmentWriter
 from appliance.errors import Failure
 from appliance.values import GIB, MIB, Clock
@@ -47,7 +47,7 @@ class BlockWriter:
         clock: Clock,
         gc_guard: GcGuard,
         limits: Limits,
-        twins: Twins | None = None,
+        known: KnownContent | None = None,
         scope: str = "",
         admit: Callable[[], None] = lambda: None,
     ) -> None:
@@ -59,7 +59,7 @@ class BlockWriter:
         self._clock = clock
         self._gc_guard = gc_guard
         self._limits = limits
-        self.twins = twins
+        self.known = known
         self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
         self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
@@ -136,8 +136,8 @@ class BlockWriter:
                 self._add_hole(length)
             else:
                 self._part.items.append(Item(digest, length, known_id))
-            if self.twins is not None:
-                self.twins.step(None if data is None else digest, length, known_id)
+            if self.known is not None:
+                self.known.step(None if data is None else digest, length, known_id)
         self._part.length += sum(length for length, _ in cuts)
 
     def _add_hole(self, length: int) -> None:

@@ -39,10 +39,10 @@ class Ingest:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
         self._pipeline = Pipeline(self._store, self._end, [self._md5.update, self._hash.update], buffers)
-        # Content offsets: what was handed to the writer, and to the hashes. The twin vouches for what lies between.
+        # Content offsets: what was handed to the writer, and to the hashes. The known content vouches for what lies between.
         self._stored = 0
         self._hashed = 0
-        self._twin: ContentRow | None = None
+        self._same: ContentRow | None = None
         self._slab: Slab | None = None
         self.upload = writer.upload
         self._sealed = False
@@ -127,19 +127,19 @@ class Ingest:
         return self._stored - self._hashed
 
     def _digests(self) -> tuple[bytes, bytes]:
-        if self._twin is not None:
-            return bytes.fromhex(self._twin.md5), bytes.fromhex(self._twin.hash_value)
+        if self._same is not None:
+            return bytes.fromhex(self._same.md5), bytes.fromhex(self._same.hash_value)
         return self._md5.digest(), self._hash.digest()
 
     # -- on the thread that stores -----------------------------------------------------------------------------------
 
     def _store(self, slab: Slab) -> None:
-        """Store a buffer, then have it hashed, unless that is what holds the upload up and a twin vouches for it."""
+        """Store a buffer, then have it hashed, unless that is what holds the upload up and known content vouches for it."""
         begin, carried = self._stored, len(self._writer.open_block)
         self._writer.feed(slab.data, SCRATCH, SCRATCH + slab.filled)
         self._stored += slab.filled
-        twins = self._writer.twins
-        if twins is not None and twins.alive and (self._hashed < begin or self._pipeline.hashing_is_slowest):
+        known = self._writer.known
+        if known is not None and known.alive and (self._hashed < begin or self._pipeline.hashing_is_slowest):
             return
         if self._hashed < begin:
             self._catch_up(begin - carried)
@@ -151,17 +151,17 @@ class Ingest:
         self._writer.finish()
         if self._hashed == self._stored:
             return
-        twins = self._writer.twins
-        self._twin = twins.whole(self._stored) if twins is not None else None
-        if self._twin is None:
+        known = self._writer.known
+        self._same = known.whole(self._stored) if known is not None else None
+        if self._same is None:
             self._catch_up(self._stored - len(rest))
             self._hash_anew([rest[len(rest) - (self._stored - self._hashed) :]])
 
     def _catch_up(self, end: int) -> None:
-        """The upload has parted from its twins: hash what was left to them, up to `end` at least."""
-        twins = self._writer.twins
-        if twins is not None and self._hashed < (shared := min(twins.matched, end)):
-            self._hash_anew(twins.read(self._hashed, shared, SLAB))
+        """The upload has parted from its known content: hash what was left to them, up to `end` at least."""
+        known = self._writer.known
+        if known is not None and self._hashed < (shared := min(known.matched, end)):
+            self._hash_anew(known.read(self._hashed, shared, SLAB))
         # What was open when the buffers went on, and was no block, was a hole.
         self._hash_anew(bytes(min(SLAB, end - at)) for at in range(self._hashed, end, SLAB))
 
@@ -190,8 +190,8 @@ class Ingest:
                 return
             self._closed = True
         self._pipeline.cancel()
-        if self._writer.twins is not None:
-            self._writer.twins.close()
+        if self._writer.known is not None:
+            self._writer.known.close()
         self._writer.discard()
         self._on_close(self)
 

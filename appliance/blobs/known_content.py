@@ -12,7 +12,7 @@ from appliance.blobs.index import BlockIndex, ContentRow, Span
 from appliance.errors import Corrupt, NotFound, StorageFault, Unavailable
 
 MayKnow = Callable[[int], bool]
-"""Whether whoever uploads may learn that this content is stored: the speed of an upload that has a twin says so."""
+"""Whether whoever uploads may learn that this content is stored: the speed of an upload that has known content says so."""
 
 _CANDIDATES = 16
 _SPANS_AT_ONCE = 256
@@ -40,7 +40,7 @@ class _Candidate:
         return span.length == length and (span.digest if span.segment else None) == digest
 
 
-class Twins:
+class KnownContent:
     """Follows an upload step by step, on the thread that stores it."""
 
     def __init__(

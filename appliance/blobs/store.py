@@ -17,7 +17,7 @@ from appliance.blobs.durable import Disk, disk_failure, replace_file
 from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
-from appliance.blobs.known_content import MayKnow, Twins
+from appliance.blobs.known_content import KnownContent, MayKnow
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.reserve import Reserve
 from appliance.blobs.tombstones import Tombstones
@@ -136,9 +136,9 @@ class BlobStore:
 
         If it turns out to be a stored content that `may_know` allows, its hashes are not computed once more.
         """
-        twins = None
+        known = None
         if may_know is not None:
-            twins = Twins(self.index, self.open_content, hash_algorithm, may_know, expected_size)
+            known = KnownContent(self.index, self.open_content, hash_algorithm, may_know, expected_size)
         writer = BlockWriter(
             self.backend,
             self.index,
@@ -146,7 +146,7 @@ class BlobStore:
             self.clock,
             self.gc_guard,
             self._limits,
-            twins,
+            known,
             scope,
             self.reserve.admit,
         )

@@ -101,10 +101,10 @@ def test_a_reused_block_must_be_there_at_the_commit(db: Database, index: BlockIn
 
 
 def test_digests_that_share_their_first_bytes_are_told_apart(db: Database, index: BlockIndex) -> None:
-    twins = [b"samekey!" + bytes([number]) * 24 for number in (1, 2, 3)]
-    put(db, index, new_items(twins[:2]), "one")
-    found = index.find(twins)
-    assert found.keys() == set(twins[:2]) and found[twins[0]].id != found[twins[1]].id
+    known = [b"samekey!" + bytes([number]) * 24 for number in (1, 2, 3)]
+    put(db, index, new_items(known[:2]), "one")
+    found = index.find(known)
+    assert found.keys() == set(known[:2]) and found[known[0]].id != found[known[1]].id
 
 
 def test_a_block_is_found_only_in_its_own_store(db: Database, index: BlockIndex) -> None:
