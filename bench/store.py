@@ -46,7 +46,7 @@ class Bed:
     def put(self, data: memoryview) -> tuple[int, float, float]:
         """The content, the seconds until all was hashed and stored, and those until it was committed."""
         began = time.perf_counter()
-        with self.store.begin(may_know=lambda content: True, expected_size=len(data)) as ingest:
+        with self.store.begin(readable_by_caller=lambda content: True, expected_size=len(data)) as ingest:
             for start in range(0, len(data), _CHUNK):
                 ingest.write(data[start : start + _CHUNK])
             ingest.flush()

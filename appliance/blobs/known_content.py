@@ -11,7 +11,7 @@ from appliance.blobs.content import StoredContent
 from appliance.blobs.index import BlockIndex, ContentRow, Span
 from appliance.errors import Corrupt, NotFound, StorageFault, Unavailable
 
-MayKnow = Callable[[int], bool]
+ReadableByCaller = Callable[[int], bool]
 """Whether whoever uploads may learn that this content is stored: the speed of an upload that has known content says so."""
 
 _CANDIDATES = 16
@@ -48,13 +48,13 @@ class KnownContent:
         index: BlockIndex,
         open_content: Callable[[int], StoredContent],
         hash_algorithm: str,
-        may_know: MayKnow,
+        readable_by_caller: ReadableByCaller,
         expected_size: int | None,
     ) -> None:
         self._index = index
         self._open_content = open_content
         self._hash_algorithm = hash_algorithm
-        self._may_know = may_know
+        self._readable_by_caller = readable_by_caller
         self._expected_size = expected_size
         self._candidates: list[_Candidate] | None = None
         self._parted = False
@@ -126,7 +126,7 @@ class KnownContent:
 
     def _pinned(self, content_id: int) -> _Candidate | None:
         row = self._index.content(content_id)
-        if row is None or row.hash_algorithm != self._hash_algorithm or not self._may_know(content_id):
+        if row is None or row.hash_algorithm != self._hash_algorithm or not self._readable_by_caller(content_id):
             return None
         try:
             return _Candidate(row, self._open_content(content_id), self._index)

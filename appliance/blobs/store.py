@@ -17,7 +17,7 @@ from appliance.blobs.durable import Disk, disk_failure, replace_file
 from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
-from appliance.blobs.known_content import KnownContent, MayKnow
+from appliance.blobs.known_content import KnownContent, ReadableByCaller
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.reserve import Reserve
 from appliance.blobs.tombstones import Tombstones
@@ -126,7 +126,7 @@ class BlobStore:
         self,
         *,
         hash_algorithm: str = "sha512",
-        may_know: MayKnow | None = None,
+        readable_by_caller: ReadableByCaller | None = None,
         expected_size: int | None = None,
         scope: str = "",
     ) -> Ingest:
@@ -134,11 +134,11 @@ class BlobStore:
 
         It reuses blocks of its `scope` alone, so that its speed tells nothing of what others have stored.
 
-        If it turns out to be a stored content that `may_know` allows, its hashes are not computed once more.
+        If it turns out to be a stored content that `readable_by_caller` allows, its hashes are not computed once more.
         """
         known = None
-        if may_know is not None:
-            known = KnownContent(self.index, self.open_content, hash_algorithm, may_know, expected_size)
+        if readable_by_caller is not None:
+            known = KnownContent(self.index, self.open_content, hash_algorithm, readable_by_caller, expected_size)
         writer = BlockWriter(
             self.backend,
             self.index,

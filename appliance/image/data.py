@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from appliance.blobs.index import Sealed
-from appliance.blobs.known_content import MayKnow
+from appliance.blobs.known_content import ReadableByCaller
 from appliance.db.engine.sqlite import Database, Tx
 from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
@@ -91,7 +91,7 @@ class ImageData:
                 inspection=self.inspection(image),
                 label=label(image),
                 verifier=verifier,
-                may_know=self._readable_by(caller, store),
+                readable_by_caller=self._readable_by(caller, store),
                 scope=self.scope(image),
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
@@ -117,7 +117,7 @@ class ImageData:
                 hash_algorithm=self._settings.hashing_algorithm,
                 inspection=None,
                 label=label(image),
-                may_know=self._readable_by(caller, store),
+                readable_by_caller=self._readable_by(caller, store),
                 scope=self.scope(image),
             ) as taken:
                 with self._db.write() as tx:
@@ -135,14 +135,14 @@ class ImageData:
         """Whose blocks an upload to the image may reuse at once: its owner's, unless the settings say everybody's."""
         return "" if self._settings.dedup_scope == "all" else f"project {image.owner or 'none'}"
 
-    def _readable_by(self, caller: Caller, store: Store) -> MayKnow:
+    def _readable_by(self, caller: Caller, store: Store) -> ReadableByCaller:
         """Of a store's contents, those that the caller could download."""
 
-        def may_know(content_id: int) -> bool:
+        def readable_by_caller(content_id: int) -> bool:
             images = self._rows.with_content(store.id, content_id, caller.project_id)
             return any(allowed(caller, "download_image", image) for image in images)
 
-        return may_know
+        return readable_by_caller
 
     @contextmanager
     def _busy(self, image: ImageRecord, status: str, **amounts: int) -> Iterator[None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from oslo_utils.imageutils import format_inspector
 
 from appliance.blobs.index import Sealed
-from appliance.blobs.known_content import MayKnow
+from appliance.blobs.known_content import ReadableByCaller
 from appliance.errors import Invalid, LimitExceeded, StorageFull, UnsupportedFormat
 from appliance.image.signature import Verifier
 from appliance.image.stores import Store
@@ -194,16 +194,16 @@ def take_in(
     label: bytes,
     verifier: Verifier | None = None,
     progress: Callable[[int], None] | None = None,
-    may_know: MayKnow | None = None,
+    readable_by_caller: ReadableByCaller | None = None,
     scope: str,
 ) -> Iterator[Taken]:
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed.
 
-    `may_know` says which stored contents the bytes may be recognized as, and `scope` whose blocks they may reuse.
+    `readable_by_caller` says which stored contents the bytes may be recognized as, and `scope` whose blocks they may reuse.
     """
     watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
     with store.writer.begin(
-        hash_algorithm=hash_algorithm, may_know=may_know, expected_size=limits.declared, scope=scope
+        hash_algorithm=hash_algorithm, readable_by_caller=readable_by_caller, expected_size=limits.declared, scope=scope
     ) as ingest:
         size = 0
         read = _reader(source)

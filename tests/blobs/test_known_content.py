@@ -34,12 +34,14 @@ def put(
     world: World,
     data: bytes,
     *,
-    may_know: Callable[[int], bool] | None = lambda content: True,
+    readable_by_caller: Callable[[int], bool] | None = lambda content: True,
     algorithm: str = "sha512",
     size: int | None = None,
 ) -> tuple[int, Sealed, int]:
     """The content, what was sealed, and how many bytes were not hashed. Checks all that can be checked."""
-    with world.store.begin(hash_algorithm=algorithm, may_know=may_know, expected_size=size) as ingest:
+    with world.store.begin(
+        hash_algorithm=algorithm, readable_by_caller=readable_by_caller, expected_size=size
+    ) as ingest:
         for start in range(0, len(data), 700 * KIB):
             ingest.write(data[start : start + 700 * KIB])
         sealed = ingest.seal(b"label")
@@ -157,9 +159,9 @@ def test_nothing_is_recognized_that_the_uploader_may_not_know_of(crawling: World
         asked.append(content)
         return False
 
-    assert put(crawling, BASE, may_know=deny)[2] == 0
+    assert put(crawling, BASE, readable_by_caller=deny)[2] == 0
     assert asked == [stored]
-    assert put(crawling, BASE, may_know=None)[2] == 0
+    assert put(crawling, BASE, readable_by_caller=None)[2] == 0
 
 
 def test_another_hash_algorithm_needs_to_be_computed(crawling: World) -> None:
@@ -197,7 +199,7 @@ def test_damage_found_when_an_upload_parts_fails_it_once(crawling: World) -> Non
 def test_what_an_upload_follows_stays_until_the_upload_has_ended(crawling: World) -> None:
     stored, _, _ = put(crawling, BASE)
     parted = PARTING["the last byte"]
-    with crawling.store.begin(may_know=lambda content: True) as ingest:
+    with crawling.store.begin(readable_by_caller=lambda content: True) as ingest:
         ingest.write(parted[: 4 * SLAB])
         crawling.delete(stored)
         crawling.collect()
@@ -213,7 +215,7 @@ def test_what_an_upload_follows_stays_until_the_upload_has_ended(crawling: World
 
 def test_an_upload_that_is_given_up_lets_go_of_what_it_followed(crawling: World) -> None:
     stored, _, _ = put(crawling, BASE)
-    with crawling.store.begin(may_know=lambda content: True) as ingest:
+    with crawling.store.begin(readable_by_caller=lambda content: True) as ingest:
         ingest.write(BASE[: 4 * SLAB])
     assert not crawling.store.gc_guard.is_read(stored)
 

@@ -39,7 +39,7 @@ class Counting(Disk):
 
 
 def put(world: World, data: bytes, scope: str) -> int:
-    with world.store.begin(may_know=lambda content: True, scope=scope) as ingest:
+    with world.store.begin(readable_by_caller=lambda content: True, scope=scope) as ingest:
         ingest.write(data)
         sealed = ingest.seal()
         with world.db.write() as tx:

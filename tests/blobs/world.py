@@ -49,7 +49,7 @@ class World:
         self.start()
 
     def put(self, data: bytes, chunk: int = 300 * KIB, label: bytes = b"label", algorithm: str = "sha512") -> int:
-        with self.store.begin(hash_algorithm=algorithm, may_know=lambda content: True) as ingest:
+        with self.store.begin(hash_algorithm=algorithm, readable_by_caller=lambda content: True) as ingest:
             for start in range(0, len(data), chunk):
                 ingest.write(data[start : start + chunk])
             sealed = ingest.seal(label)
