@@ -19,7 +19,7 @@ from appliance.values import Caller, Clock, Micros
 _NOT_KEPT = frozenset({"locations", "shared_with_caller", "staged_store", "staged_content", "revision", "tags"})
 
 
-def obituary(image: ImageRecord, *, whole: bool) -> str:
+def deleted_record(image: ImageRecord, *, whole: bool) -> str:
     """The image's facts as text, without where its data lay; without its properties either unless `whole`."""
     left_out = _NOT_KEPT if whole else _NOT_KEPT | {"properties"}
     facts = {field.name: getattr(image, field.name) for field in dataclasses.fields(image)}
@@ -31,7 +31,7 @@ def as_it_was(facts: str) -> ImageRecord:
     return ImageRecord(**json.loads(facts))
 
 
-def remembered(facts: str, deleted_at: Micros) -> ImageRecord:
+def from_deleted_record(facts: str, deleted_at: Micros) -> ImageRecord:
     """The deleted image, as it is shown."""
     image = as_it_was(facts)
     image.status = "deleted"
@@ -67,7 +67,7 @@ class PendingDeletes:
             return False
         places = [(location.store, location.content_id) for location in image.locations]
         with self._db.write() as tx:
-            if self._rows.delete(tx, image, self._clock(), obituary(image, whole=self._legacy)):
+            if self._rows.delete(tx, image, self._clock(), deleted_record(image, whole=self._legacy)):
                 release(tx, self._stores, places)
                 log.info("image %s is deleted for good", image.id)
         return True

@@ -13,7 +13,7 @@ from appliance.image.cache.cache import ImageCache
 from appliance.image.cache.files import CacheFiles
 from appliance.image.changes import Change, Difference, apply
 from appliance.image.data import ImageData, release
-from appliance.image.deletion import PendingDeletes, as_it_was, obituary, recover
+from appliance.image.deletion import PendingDeletes, as_it_was, deleted_record, recover
 from appliance.image.draft import check_characters, draft
 from appliance.image.imports.requests import FindImageService, Imports, TaskImports
 from appliance.image.imports.tasks import Tasks
@@ -235,7 +235,7 @@ class Images:
             if self.pending.takes(image):
                 values = {"status": "pending_delete", "updated_at": at}
                 return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
-            gone = self._rows.delete(tx, image, at, obituary(image, whole=self._settings.legacy))
+            gone = self._rows.delete(tx, image, at, deleted_record(image, whole=self._settings.legacy))
             if gone:
                 places = [(location.store, location.content_id) for location in image.locations]
                 release(tx, self.stores, [*places, (image.staged_store, image.staged_content)])

@@ -1,4 +1,4 @@
-"""Rows as Image API v1 asks for them: who may share on, and what is remembered of deleted images."""
+"""Rows as Image API v1 asks for them: who may share on, and what is recorded of deleted images."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from appliance.db.engine.sqlite import Database, Tx
 from appliance.errors import LimitExceeded
 from appliance.values import MIB, Micros
 
-_MOST_OBITUARIES = 10_000
-_MOST_OBITUARY_TEXT = 16 * MIB
+_MOST_DELETED_RECORDS = 10_000
+_MOST_DELETED_TEXT = 16 * MIB
 """They are sorted and filtered in memory; whoever wants older ones asks for them by id."""
 
 
@@ -68,15 +68,15 @@ class OldRows:
         deleted = tx.execute("DELETE FROM image_members WHERE image_id = ? AND member_id = ?", (image_id, member_id))
         return deleted.rowcount == 1
 
-    def obituaries(self, since: Micros = 0) -> list[tuple[str, Micros]]:
-        """What is remembered of the images that were deleted last, and when that was."""
+    def deleted_records(self, since: Micros = 0) -> list[tuple[str, Micros]]:
+        """What is recorded of the images that were deleted last, and when that was."""
         rows = self._db.stream(
             "SELECT facts, deleted_at FROM image_tombstones WHERE facts IS NOT NULL AND deleted_at >= ? "
             "ORDER BY deleted_at DESC LIMIT ?",
-            (since, _MOST_OBITUARIES),
+            (since, _MOST_DELETED_RECORDS),
         )
         found: list[tuple[str, Micros]] = []
-        room = _MOST_OBITUARY_TEXT
+        room = _MOST_DELETED_TEXT
         for row in rows:
             room -= len(row["facts"])
             if room < 0:

@@ -9,7 +9,7 @@ from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.legacy import OldRows
 from appliance.db.image.pages import SORT_KEYS, Condition, PageQuery, complete_sort, page
 from appliance.errors import Invalid, LimitExceeded, NotFound
-from appliance.image.deletion import remembered
+from appliance.image.deletion import from_deleted_record
 from appliance.image.listing import PAGE_BYTES, Parameters, check_filters, page_limit
 from appliance.image.members import Lookup
 from appliance.image.protections import Protections
@@ -83,7 +83,7 @@ class OldListing:
         known = self._images.deleted(image_id) if caller.is_admin else None
         if known is None:
             raise NotFound(f"Image {image_id} not found")
-        gone = Listed(remembered(*known), known[1])
+        gone = Listed(from_deleted_record(*known), known[1])
         self._protections.hide(caller, gone.image)
         return gone
 
@@ -135,7 +135,7 @@ class OldListing:
 
     def _deleted(self, caller: Caller, wanted: _Wanted) -> list[Listed]:
         """Those deleted images that the query asks for and the caller could see."""
-        found = [Listed(remembered(facts, at), at) for facts, at in self._rows.obituaries(wanted.since)]
+        found = [Listed(from_deleted_record(facts, at), at) for facts, at in self._rows.deleted_records(wanted.since)]
         query = wanted.query
         return [
             one
