@@ -1,6 +1,6 @@
 """Gives the space of released contents back, in small steps, without ever counting references.
 
-Condemn what nothing names; wait; look again and delete the rows; only then unlink. Each step is one short
+Mark what nothing names; wait; look again and delete the rows; only then unlink. Each step is one short
 transaction or the removal of a few files, so that nobody waits for the collection.
 """
 
@@ -115,7 +115,7 @@ class Collector:
                     count = self._upkeep.drop_extents(row.id, condemned_at, _EXTENTS)
                     if not count:
                         break
-                    self._store.gc_guard.condemned(condemned_at)
+                    self._store.gc_guard.marked(condemned_at)
                     yield Step("extents dropped", count)
                 self._upkeep.drop_content(row.id)
                 yield Step("contents dropped", 1)
@@ -126,8 +126,8 @@ class Collector:
     def _delete_blocks(self) -> Iterator[Step]:
         deadline = self._deadline()
         while True:
-            deleted, pardoned = self._upkeep.delete_condemned(deadline, _BLOCKS)
-            if not deleted and not pardoned:
+            deleted, unmarked = self._upkeep.delete_marked(deadline, _BLOCKS)
+            if not deleted and not unmarked:
                 return
             yield Step("blocks deleted", deleted)
 
@@ -199,10 +199,10 @@ class Collector:
                 sum(row.size for row in released),
             )
         )
-        ripe = upkeep.condemned(self._deadline())
-        every = upkeep.condemned(self._store.gc_guard.tick())
-        plans.append(Plan("blocks to delete", f"nothing names them, for {hours:g} hours or more", *ripe))
-        waiting = (every[0] - ripe[0], every[1] - ripe[1])
+        eligible = upkeep.marked(self._deadline())
+        every = upkeep.marked(self._store.gc_guard.tick())
+        plans.append(Plan("blocks to delete", f"nothing names them, for {hours:g} hours or more", *eligible))
+        waiting = (every[0] - eligible[0], every[1] - eligible[1])
         plans.append(Plan("blocks to wait for", f"nothing names them, for less than {hours:g} hours", *waiting))
         empty = upkeep.empty_segments(1000)
         plans.append(

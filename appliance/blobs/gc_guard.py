@@ -19,8 +19,8 @@ def always_open() -> AbstractContextManager[bool]:
 class GcGuard:
     """Tells the collection what it must leave alone.
 
-    An upload never reuses a condemned block, so it can only have met a block that was condemned *after* it began.
-    Blocks of a condemnation are therefore deleted only when every upload that began before its commit has ended.
+    An upload never reuses a marked for deletion block, so it can only have met a block that was marked for deletion *after* it began.
+    Blocks of a marking are therefore deleted only when every upload that began before its commit has ended.
     """
 
     def __init__(self, clock: Clock, removal_lock: RemovalLock = always_open) -> None:
@@ -36,7 +36,7 @@ class GcGuard:
         self.maintenance = threading.Lock()
         """Held by whoever collects or rewrites: one at a time."""
         # (time written into the rows, time after the commit), oldest first.
-        self._condemnations: deque[tuple[Micros, Micros]] = deque()
+        self._markings: deque[tuple[Micros, Micros]] = deque()
 
     def tick(self) -> Micros:
         """The time, later than any tick before."""
@@ -75,26 +75,26 @@ class GcGuard:
         with self._lock:
             return len(self._ingests)
 
-    def condemned(self, condemned_at: Micros) -> None:
-        """A condemnation that carries this time has been committed."""
+    def marked(self, condemned_at: Micros) -> None:
+        """A marking that carries this time has been committed."""
         with self._lock:
-            self._condemnations.append((condemned_at, self._tick()))
+            self._markings.append((condemned_at, self._tick()))
 
     def deletable(self) -> Micros:
-        """Blocks condemned up to this time can't have been met by any upload that is still under way."""
+        """Blocks marked for deletion up to this time can't have been met by any upload that is still under way."""
         with self._lock:
             oldest = min(self._ingests.values(), default=None)
             if oldest is None:
-                self._condemnations.clear()
+                self._markings.clear()
                 return self._tick()
             safe: Micros = -1
-            while self._condemnations and self._condemnations[0][1] < oldest:
-                safe = self._condemnations.popleft()[0]
+            while self._markings and self._markings[0][1] < oldest:
+                safe = self._markings.popleft()[0]
             if safe >= 0:
-                self._condemnations.appendleft((safe, safe))
+                self._markings.appendleft((safe, safe))
                 return safe
-            # Nothing is known to be safe but what was condemned before the first condemnation still in doubt.
-            return min(self._condemnations[0][0] - 1, oldest - 1) if self._condemnations else oldest - 1
+            # Nothing is known to be safe but what was marked for deletion before the first marking still in doubt.
+            return min(self._markings[0][0] - 1, oldest - 1) if self._markings else oldest - 1
 
     def reader_opened(self, content_id: int) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ MAX_EXTENT_BLOCKS = 256
 
 @dataclass(frozen=True, slots=True)
 class KnownBlock:
-    """A block that may be referenced again: present, not condemned, not damaged."""
+    """A block that may be referenced again: present, not marked for deletion, not damaged."""
 
     id: int
     length: int
@@ -177,19 +177,19 @@ class BlockUpkeep(Protocol):
         ...
 
     def drop_extents(self, content_id: int, condemned_at: Micros, most: int) -> int:
-        """Forget up to `most` extents of a released content, condemning the blocks that nothing names any more."""
+        """Forget up to `most` extents of a released content, marking the blocks that nothing names any more."""
         ...
 
     def drop_content(self, content_id: int) -> None:
         """Forget a released content that has no extents left."""
         ...
 
-    def delete_condemned(self, not_after: Micros, most: int) -> tuple[int, int]:
-        """Delete condemned blocks, and pardon those that something names again; says how many of each."""
+    def delete_marked(self, not_after: Micros, most: int) -> tuple[int, int]:
+        """Delete marked for deletion blocks, and unmark those that something names again; says how many of each."""
         ...
 
-    def condemned(self, not_after: Micros) -> tuple[int, int]:
-        """How many blocks are condemned up to then, and their stored bytes."""
+    def marked(self, not_after: Micros) -> tuple[int, int]:
+        """How many blocks are marked for deletion up to then, and their stored bytes."""
         ...
 
     def empty_segments(self, most: int) -> list[SegmentRow]:
@@ -261,11 +261,11 @@ class BlockUpkeep(Protocol):
         ...
 
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
-        """Where a page of the walk over all blocks ended, and which of them nothing names though not condemned."""
+        """Where a page of the walk over all blocks ended, and which of them nothing names though not marked for deletion."""
         ...
 
-    def condemn(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
-        """Condemn those of the blocks that nothing names: what a rebuild found no content for."""
+    def mark(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
+        """Mark those of the blocks that nothing names: what a rebuild found no content for."""
         ...
 
     def adopt_segment(self, name: str, size: int, blocks: Sequence[tuple[bytes, NewBlock]], now: Micros) -> int:

@@ -51,10 +51,10 @@ class Rebuilder:
         for name in self._store.backend.names():
             self._adopt_seals(name, deleted, report)
         self._upkeep.discard_writing()
-        self.condemn_leaked()
+        self.mark_leaked()
         return report
 
-    def condemn_leaked(self) -> int:
+    def mark_leaked(self) -> int:
         """Hand blocks that no content names to the collection; says how many. A repair of its own, too."""
         after = count = 0
         while True:
@@ -63,8 +63,8 @@ class Rebuilder:
                 return count
             if lost:
                 condemned_at = self._store.gc_guard.tick()
-                self._upkeep.condemn(lost, condemned_at)
-                self._store.gc_guard.condemned(condemned_at)
+                self._upkeep.mark(lost, condemned_at)
+                self._store.gc_guard.marked(condemned_at)
                 count += len(lost)
 
     def _records(self, name: str, kind: bytes, report: RebuildReport | None = None) -> Iterator[Record]:

@@ -125,7 +125,7 @@ class Doctor:
                     blobs.index.release(tx, content_id)
             if unnamed:
                 done.append(f"released {len(unnamed)} contents of the store {name} that no image named")
-            if leaked := Rebuilder(blobs).condemn_leaked():
+            if leaked := Rebuilder(blobs).mark_leaked():
                 done.append(f"handed {leaked} blocks of the store {name} that nothing named to the collection")
         return done
 

@@ -129,7 +129,7 @@ def test_block_ids_are_never_used_again(db: Database, index: BlockIndex) -> None
         index.release(tx, content)
     index.upkeep.drop_extents(content, 10, 100)
     index.upkeep.drop_content(content)
-    assert index.upkeep.delete_condemned(10, 100) == (3, 0)
+    assert index.upkeep.delete_marked(10, 100) == (3, 0)
     again = put(db, index, new_items(digests(1, b"n")), "two")
     assert again > content
     assert index.spans(again, 0, 9)[0].block_id > before
@@ -145,8 +145,8 @@ def test_dropping_condemns_only_what_nothing_else_names(db: Database, index: Blo
         index.release(tx, first)
     while index.upkeep.drop_extents(first, 10, 1):
         pass
-    assert index.upkeep.condemned(10)[0] == len(names) - len(shared)
-    assert index.upkeep.delete_condemned(10, 10_000) == (len(names) - len(shared), 0)
+    assert index.upkeep.marked(10)[0] == len(names) - len(shared)
+    assert index.upkeep.delete_marked(10, 10_000) == (len(names) - len(shared), 0)
     assert index.find(names).keys() == set(shared)
     assert index.upkeep.segments()[0].live_blocks == len(shared)
 
@@ -156,7 +156,7 @@ def test_a_condemned_block_that_is_named_again_is_pardoned(db: Database, index: 
     with db.write() as tx:
         tx.execute("UPDATE blocks SET condemned_at = 3")
     assert index.find(digests(2)) == {}
-    assert index.upkeep.delete_condemned(10, 100) == (0, 2)
+    assert index.upkeep.delete_marked(10, 100) == (0, 2)
     assert len(index.find(digests(2))) == 2 and len(index.spans(content, 0, 9)) == 2
 
 

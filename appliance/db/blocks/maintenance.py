@@ -149,9 +149,9 @@ class BlockUpkeep:
             tx.execute(f"DELETE FROM stretches WHERE content = {named}", (content_id, RELEASED))
             tx.execute("DELETE FROM contents WHERE id = ? AND state = ?", (content_id, RELEASED))
 
-    def delete_condemned(self, not_after: Micros, most: int) -> tuple[int, int]:
+    def delete_marked(self, not_after: Micros, most: int) -> tuple[int, int]:
         gone: list[Row] = []
-        pardoned = []
+        unmarked = []
         with self._db.write() as tx:
             for row in tx.rows(
                 f"SELECT b.id, b.segment, b.offset, b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b "
@@ -159,14 +159,14 @@ class BlockUpkeep:
                 (self._store, not_after, most),
             ):
                 if row["named"]:
-                    pardoned.append((row["id"],))
+                    unmarked.append((row["id"],))
                 else:
                     gone.append(row)
-            tx.executemany("UPDATE blocks SET condemned_at = NULL WHERE id = ?", pardoned)
+            tx.executemany("UPDATE blocks SET condemned_at = NULL WHERE id = ?", unmarked)
             delete_blocks(tx, gone)
-        return len(gone), len(pardoned)
+        return len(gone), len(unmarked)
 
-    def condemned(self, not_after: Micros) -> tuple[int, int]:
+    def marked(self, not_after: Micros) -> tuple[int, int]:
         row = self._db.row(
             "SELECT count(*) AS count, coalesce(sum(stored), 0) AS stored FROM blocks "
             "WHERE store = ? AND condemned_at IS NOT NULL AND condemned_at <= ?",
@@ -359,7 +359,7 @@ class BlockUpkeep:
         ]
         return (rows[-1]["id"] if rows else 0), lost
 
-    def condemn(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
+    def mark(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
         with self._db.write() as tx:
             tx.executemany(
                 f"UPDATE blocks AS b SET condemned_at = ? WHERE b.id = ? AND b.condemned_at IS NULL AND NOT {IS_NAMED}",

@@ -99,7 +99,7 @@ def next_block(tx: Tx) -> int:
 
 
 def check_named(tx: Tx, store: int, first: int, blocks: int, length: int) -> None:
-    """Blocks that an upload names must be there and sound in the transaction that names them; they are pardoned."""
+    """Blocks that an upload names must be there and sound in the transaction that names them; they are unmarked."""
     last = first + blocks - 1
     row = tx.row(
         "SELECT count(*) AS count, sum(length) AS length, count(condemned_at) AS condemned, "
