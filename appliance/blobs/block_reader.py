@@ -75,7 +75,7 @@ _IDLE = 64
 class _Entry:
     handle: SegmentHandle
     users: int
-    doomed: bool = False
+    closing: bool = False
 
 
 class Handles:
@@ -111,7 +111,7 @@ class Handles:
         with self._lock:
             entry = self._entries[name]
             entry.users -= 1
-            if entry.users == 0 and entry.doomed:
+            if entry.users == 0 and entry.closing:
                 del self._entries[name]
                 entry.handle.close()
             self._shrink()
@@ -127,7 +127,7 @@ class Handles:
             entry = self._entries.get(name)
             if entry is None:
                 return
-            entry.doomed = True
+            entry.closing = True
             if entry.users == 0:
                 del self._entries[name]
                 entry.handle.close()
@@ -136,7 +136,7 @@ class Handles:
         """Close what nobody uses; what is in use closes with its last release."""
         with self._lock:
             for name, entry in list(self._entries.items()):
-                entry.doomed = True
+                entry.closing = True
                 if entry.users == 0:
                     del self._entries[name]
                     entry.handle.close()
