@@ -11,7 +11,7 @@ from appliance.blobs.known_content import ReadableByCaller
 from appliance.db.engine.sqlite import Database, Tx
 from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
-from appliance.image.ingest import Inspection, Limits, take_in
+from appliance.image.ingest import Inspection, Limits, ingest
 from appliance.image.members import Lookup
 from appliance.image.quotas import Quotas
 from appliance.image.rules import allowed, check_transition, enforce, not_found
@@ -83,7 +83,7 @@ class ImageData:
         limits.check_declared(store)
         with self._busy(image, "saving", image_size_total=(declared_size or 0) // MIB):
             verifier = self.verifier(image)
-            with take_in(
+            with ingest(
                 store,
                 source,
                 limits,
@@ -110,7 +110,7 @@ class ImageData:
         limits = Limits(declared_size, self._settings.image_size_cap)
         limits.check_declared(store)
         with self._busy(image, "uploading", image_stage_total=(declared_size or 0) // MIB):
-            with take_in(
+            with ingest(
                 store,
                 source,
                 limits,

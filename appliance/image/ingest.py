@@ -177,14 +177,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an intake produced: durable bytes that no row names yet."""
+    """What an ingest produced: durable bytes that no row names yet."""
 
     sealed: Sealed
     virtual_size: int | None
 
 
 @contextmanager
-def take_in(
+def ingest(
     store: Store,
     source: Source,
     limits: Limits,

@@ -32,7 +32,7 @@ def save(session: Session, image: dict[str, Any], file: Path) -> None:
     part = file.with_name(f"{file.name}.{image['id'][:8]}.part")
     with open(part, "a+b") as output:
         digest = new_digest(image)
-        done = _take_in(output, digest)
+        done = _ingest(output, digest)
         if done:
             say(f"Going on with {part} after {done} bytes.")
         _fetch(session, image, output, digest, done)
@@ -69,7 +69,7 @@ def matches(image: dict[str, Any], digest: _Digest) -> bool:
     return not expected or digest.hexdigest() == expected
 
 
-def _take_in(part: BinaryIO, digest: _Digest) -> int:
+def _ingest(part: BinaryIO, digest: _Digest) -> int:
     """Digest what an earlier try has left, and say how much that is."""
     part.seek(0)
     done = 0

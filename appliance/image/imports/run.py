@@ -17,7 +17,7 @@ from appliance.image.imports.plugins import Plugins
 from appliance.image.imports.progress import cross_off
 from appliance.image.imports.sources import Offer, SourceFinder
 from appliance.image.imports.tasks import Tasks
-from appliance.image.ingest import take_in
+from appliance.image.ingest import ingest
 from appliance.image.rules import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.web.source import Fetcher
@@ -145,7 +145,7 @@ class ImportRun:
         limits = self._data.limits(image, offer.size)
         limits.check_declared(store)
         again = bool(image.locations)
-        with take_in(
+        with ingest(
             store,
             offer.source,
             limits,
