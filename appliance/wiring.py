@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from wsgiref.types import WSGIApplication
 
-from appliance.api.appliance_v1.store import ImageUpkeepRoutes, SpaceRoutes
+from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.admission import OnFullDisk, Uploaders
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
@@ -26,7 +26,7 @@ from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores, write_record
 from appliance.image.web.content import MOST_READERS
-from appliance.jobs.maintenance import collectors, image_jobs, upkeep_jobs
+from appliance.jobs.maintenance import collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.server.limits import Limits
 from appliance.server.server import Listener, Server
@@ -83,7 +83,7 @@ class Appliance:
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
         believed = verification(self.identity, Notes(self.db), settings, self.clock)
-        jobs = upkeep_jobs(self.stores, collecting, settings)
+        jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(believed, Edge):
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
@@ -97,7 +97,7 @@ class Appliance:
             identity_url=addresses.identity_from_image,
             more_routes=(
                 *metadef_items.routes(Metadefs(self.db, settings, self.clock), settings),
-                *ImageUpkeepRoutes(self.images).routes(),
+                *ImageMaintenanceRoutes(self.images).routes(),
                 *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
             ),
         )

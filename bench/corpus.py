@@ -149,7 +149,7 @@ def together(directory: Path, disks: list[Path]) -> str:
     bed = Bed(directory / "all")
     for disk in disks:
         bed.put(disk)
-    totals = bed.index.upkeep.totals()
+    totals = bed.index.maintenance.totals()
     bed.close()
     saved = (
         f"holes {totals.holes / MIB:.0f}, dedup {totals.saved_by_dedup / MIB:.0f}, lz4 {totals.saved_by_lz4 / MIB:.0f}"

@@ -222,9 +222,13 @@ def index(sizes: list[int]) -> None:
             it.db.row("PRAGMA wal_checkpoint(TRUNCATE)")
             space = it.path.stat().st_size / MIB / gib
             print(f"an index of {gib} GiB in {images} contents: {space:.2f} MiB a GiB   goal 1.5")
-            some = [row.id for row in it.index.upkeep.contents(images // 2, 50)]
+            some = [row.id for row in it.index.maintenance.contents(images // 2, 50)]
             show("  show a content", [1000 * seconds(lambda i=i: it.index.content(i)) for i in some], " ms")  # type: ignore[misc]
-            show("  list 50 contents", [1000 * seconds(lambda: it.index.upkeep.contents(9, 50)) for _ in some], " ms")
+            show(
+                "  list 50 contents",
+                [1000 * seconds(lambda: it.index.maintenance.contents(9, 50)) for _ in some],
+                " ms",
+            )
             show(
                 "  open at its middle",
                 [1000 * seconds(lambda i=i: it.index.spans(i, GIB // 2, 64)) for i in some],

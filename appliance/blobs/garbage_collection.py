@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from appliance.blobs.index import BlockUpkeep, SegmentRow
+from appliance.blobs.index import BlockMaintenance, SegmentRow
 from appliance.blobs.rewrite import Folder, Rewriter
 from appliance.blobs.store import BlobStore
 from appliance.values import MIB, Micros
@@ -72,8 +72,8 @@ class Collector:
         return 0 if self._store.reserve.trouble() else self._usual_grace
 
     @property
-    def _upkeep(self) -> BlockUpkeep:
-        return self._store.index.upkeep
+    def _maintenance(self) -> BlockMaintenance:
+        return self._store.index.maintenance
 
     def run(self) -> list[Step]:
         """One pass over everything there is to do, pausing between steps. Sums up what was done."""
@@ -102,7 +102,7 @@ class Collector:
 
     def _drop_contents(self) -> Iterator[Step]:
         after = 0
-        while rows := self._upkeep.released(after, 100):
+        while rows := self._maintenance.released(after, 100):
             for row in rows:
                 after = row.id
                 # A reader that pinned it while it was stored is seen here: its row was released before this look.
@@ -112,12 +112,12 @@ class Collector:
                 self._store.tombstones.add(row.upload)
                 while True:
                     condemned_at = self._store.gc_guard.tick()
-                    count = self._upkeep.drop_extents(row.id, condemned_at, _EXTENTS)
+                    count = self._maintenance.drop_extents(row.id, condemned_at, _EXTENTS)
                     if not count:
                         break
                     self._store.gc_guard.marked(condemned_at)
                     yield Step("extents dropped", count)
-                self._upkeep.drop_content(row.id)
+                self._maintenance.drop_content(row.id)
                 yield Step("contents dropped", 1)
 
     def _deadline(self) -> Micros:
@@ -126,7 +126,7 @@ class Collector:
     def _delete_blocks(self) -> Iterator[Step]:
         deadline = self._deadline()
         while True:
-            deleted, unmarked = self._upkeep.delete_marked(deadline, _BLOCKS)
+            deleted, unmarked = self._maintenance.delete_marked(deadline, _BLOCKS)
             if not deleted and not unmarked:
                 return
             yield Step("blocks deleted", deleted)
@@ -136,11 +136,11 @@ class Collector:
             yield Step("blocks folded", count, length) if count else Step("pages compared", 1)
 
     def _remove_segments(self) -> Iterator[Step]:
-        while rows := self._upkeep.empty_segments(_FILES):
+        while rows := self._maintenance.empty_segments(_FILES):
             removed: list[SegmentRow] = []
             with self._store.gc_guard.removing() as allowed:
                 for row in rows if allowed else ():
-                    if self._upkeep.forget_segment(row.id):
+                    if self._maintenance.forget_segment(row.id):
                         self._remove_file(row.name)
                         removed.append(row)
             if not removed:
@@ -154,7 +154,7 @@ class Collector:
     def _rewrite_thin(self) -> Iterator[Step]:
         after = 0
         while not self._store.gc_guard.is_held():
-            rows = self._upkeep.thin_segments(self._live_percent, after, 32)
+            rows = self._maintenance.thin_segments(self._live_percent, after, 32)
             if not rows:
                 return
             after = rows[-1].id
@@ -168,7 +168,7 @@ class Collector:
         now, grace = self._store.clock(), self._grace()
         for name in self._store.backend.names():
             # Fresh first, then the index: an upload makes the index know a segment before it stops being fresh.
-            if self._store.gc_guard.is_fresh(name) or self._upkeep.has_segment(name):
+            if self._store.gc_guard.is_fresh(name) or self._maintenance.has_segment(name):
                 continue
             # A file's own time may be wrong, when the clock was ahead.
             seen = now - self._orphans.setdefault(name, now)
@@ -187,9 +187,9 @@ class Collector:
     def plan(self) -> list[Plan]:
         """What a pass would find, without doing any of it."""
         hours = self._grace() / HOUR
-        upkeep = self._upkeep
+        maintenance = self._maintenance
         plans: list[Plan] = []
-        released = upkeep.released(0, 1000)
+        released = maintenance.released(0, 1000)
         read = sum(self._store.gc_guard.is_read(row.id) for row in released)
         plans.append(
             Plan(
@@ -199,16 +199,16 @@ class Collector:
                 sum(row.size for row in released),
             )
         )
-        eligible = upkeep.marked(self._deadline())
-        every = upkeep.marked(self._store.gc_guard.tick())
+        eligible = maintenance.marked(self._deadline())
+        every = maintenance.marked(self._store.gc_guard.tick())
         plans.append(Plan("blocks to delete", f"nothing names them, for {hours:g} hours or more", *eligible))
         waiting = (every[0] - eligible[0], every[1] - eligible[1])
         plans.append(Plan("blocks to wait for", f"nothing names them, for less than {hours:g} hours", *waiting))
-        empty = upkeep.empty_segments(1000)
+        empty = maintenance.empty_segments(1000)
         plans.append(
             Plan("segments to remove", "they hold nothing that lives", len(empty), sum(row.size for row in empty))
         )
-        thin = upkeep.thin_segments(self._live_percent, 0, 1000)
+        thin = maintenance.thin_segments(self._live_percent, 0, 1000)
         plans.append(
             Plan(
                 "segments to rewrite",
@@ -223,7 +223,7 @@ class Collector:
     def _plan_orphans(self) -> Plan:
         count = length = 0
         for name in self._store.backend.names():
-            if not self._store.gc_guard.is_fresh(name) and not self._upkeep.has_segment(name):
+            if not self._store.gc_guard.is_fresh(name) and not self._maintenance.has_segment(name):
                 count, length = count + 1, length + (self._store.backend.size(name) or 0)
         why = f"no row names them; they go once they are {self._grace() / HOUR:g} hours old"
         return Plan("orphans to remove", why, count, length)

@@ -169,7 +169,7 @@ class Totals:
         return self.unique - self.stored
 
 
-class BlockUpkeep(Protocol):
+class BlockMaintenance(Protocol):
     """What collection, scrub, doctor and accounting ask of the index."""
 
     def released(self, after: int, most: int) -> list[ContentRow]:
@@ -295,7 +295,7 @@ class BlockIndex(Protocol):
     """Where one store's blocks are and what its contents are made of."""
 
     @property
-    def upkeep(self) -> BlockUpkeep: ...
+    def maintenance(self) -> BlockMaintenance: ...
 
     def store_uuid(self) -> bytes | None:
         """The mark of the store, None if this index has never known it."""

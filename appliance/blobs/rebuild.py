@@ -39,7 +39,7 @@ class Rebuilder:
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
-        self._upkeep = store.index.upkeep
+        self._maintenance = store.index.maintenance
 
     def run(self) -> RebuildReport:
         report = RebuildReport()
@@ -50,7 +50,7 @@ class Rebuilder:
             self._adopt_maps(name, deleted)
         for name in self._store.backend.names():
             self._adopt_seals(name, deleted, report)
-        self._upkeep.discard_writing()
+        self._maintenance.discard_writing()
         self.mark_leaked()
         return report
 
@@ -58,12 +58,12 @@ class Rebuilder:
         """Hand blocks that no content names to the collection; says how many. A repair of its own, too."""
         after = count = 0
         while True:
-            after, lost = self._upkeep.unreferenced(after, _PAGE)
+            after, lost = self._maintenance.unreferenced(after, _PAGE)
             if not after:
                 return count
             if lost:
                 condemned_at = self._store.gc_guard.tick()
-                self._upkeep.mark(lost, condemned_at)
+                self._maintenance.mark(lost, condemned_at)
                 self._store.gc_guard.marked(condemned_at)
                 count += len(lost)
 
@@ -92,15 +92,15 @@ class Rebuilder:
                 blocks.append((entry.digest, NewBlock(offset, entry.stored, entry.length, entry.codec)))
                 offset += entry.stored
         size = self._store.backend.size(name) or 0
-        self._upkeep.adopt_segment(name, size, blocks, self._store.clock())
+        self._maintenance.adopt_segment(name, size, blocks, self._store.clock())
         report.segments += 1
 
     def _adopt_maps(self, name: str, deleted: set[bytes]) -> None:
-        segment = self._upkeep.adopt_segment(name, 0, (), 0)
+        segment = self._maintenance.adopt_segment(name, 0, (), 0)
         for record in self._records(name, fmt.MAP):
             found = fmt.unpack_map(record.table)
             if found.upload not in deleted:
-                self._upkeep.adopt_part(
+                self._maintenance.adopt_part(
                     found.upload, segment, found.number, found.offset, found.items, self._store.clock()
                 )
 
@@ -122,7 +122,7 @@ class Rebuilder:
                 created_at=seal.created_at,
             )
             try:
-                content_id = self._upkeep.adopt_seal(sealed, seal.parts)
+                content_id = self._maintenance.adopt_seal(sealed, seal.parts)
             except Corrupt as error:
                 report.damage.append(f"segment {name}: {error}")
                 continue

@@ -56,7 +56,7 @@ class Rewriter:
                     moves.extend(self._copy_blocks(writer, row))
                 except _Damaged:
                     continue
-                for part in self._store.index.upkeep.segment_parts(row.id):
+                for part in self._store.index.maintenance.segment_parts(row.id):
                     self._copy_part(writer, part)
                 done.append(row.id)
             if not done:
@@ -66,13 +66,13 @@ class Rewriter:
         except Failure:
             writer.discard()
             raise
-        return self._store.index.upkeep.commit_rewrite(done, sealed.name, sealed.size, moves, now)
+        return self._store.index.maintenance.commit_rewrite(done, sealed.name, sealed.size, moves, now)
 
     def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow) -> list[Move]:
         moves: list[Move] = []
         places: dict[int, NewBlock] = {}
         after = 0
-        while spans := self._store.index.upkeep.segment_blocks(row.id, after, _BATCH):
+        while spans := self._store.index.maintenance.segment_blocks(row.id, after, _BATCH):
             after = spans[-1].block_id
             # Blocks that share a place go on doing so.
             fresh = list({span.at: span for span in spans if span.at not in places}.values())
@@ -102,7 +102,7 @@ class Rewriter:
                     raise Corrupt("a block does not match its digest")
                 found.append(bytes(data))
         except Failure as error:
-            self._store.index.upkeep.mark_damaged([spans[len(found)].block_id], self._store.clock())
+            self._store.index.maintenance.mark_damaged([spans[len(found)].block_id], self._store.clock())
             log.error("segment %s is not rewritten: %s", row.name, error)
             raise _Damaged from error
         finally:
@@ -155,16 +155,16 @@ class Folder:
 
         A crash between two steps leaves what was folded folded, and the rest as it was.
         """
-        upkeep = self._store.index.upkeep
-        after = upkeep.folded_to()
+        maintenance = self._store.index.maintenance
+        after = maintenance.folded_to()
         while True:
-            last, pairs = upkeep.duplicates(after, _AT_ONCE)
+            last, pairs = maintenance.duplicates(after, _AT_ONCE)
             if not last:
-                upkeep.fold((), after)
+                maintenance.fold((), after)
                 return
             after = last
             chosen = [pair for pair in map(self._chosen, pairs) if pair is not None]
-            yield len(chosen), upkeep.fold(chosen, last) if chosen else 0
+            yield len(chosen), maintenance.fold(chosen, last) if chosen else 0
 
     def _chosen(self, pair: Duplicate) -> Duplicate | None:
         """The pair, its first block read and found sound; the other way round if only the second is."""
@@ -188,5 +188,5 @@ class Folder:
         finally:
             self._store.handles.release(span.segment)
         log.error("block %d is damaged", span.block_id)
-        self._store.index.upkeep.mark_damaged([span.block_id], self._store.clock())
+        self._store.index.maintenance.mark_damaged([span.block_id], self._store.clock())
         return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentHandle, SegmentMissing
 from appliance.blobs.codec import block_digest, decode
-from appliance.blobs.index import BlockUpkeep, SegmentRow, Span
+from appliance.blobs.index import BlockMaintenance, SegmentRow, Span
 from appliance.blobs.segments import scan
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
@@ -53,8 +53,8 @@ class Scrubber:
         self._sleep = sleep
 
     @property
-    def _upkeep(self) -> BlockUpkeep:
-        return self._store.index.upkeep
+    def _maintenance(self) -> BlockMaintenance:
+        return self._store.index.maintenance
 
     def run(self) -> ScrubReport:
         """Check every segment whose last check is older than the interval."""
@@ -67,17 +67,17 @@ class Scrubber:
     def steps(self, report: ScrubReport) -> Iterator[int]:
         """The same, a few blocks at a time; yields how many bytes each step has read."""
         deadline = self._store.gc_guard.tick() - self._interval
-        while (segment := self._upkeep.next_to_scrub(deadline)) is not None:
+        while (segment := self._maintenance.next_to_scrub(deadline)) is not None:
             # Opened anew: a file that was lost or put back is not to hide behind a descriptor that is still open.
             self._store.handles.forget(segment.name)
             yield from self._check_blocks(segment, report)
             yield self._check_records(segment, report)
-            self._upkeep.scrub_progress(segment.id, 0, self._store.gc_guard.tick())
+            self._maintenance.scrub_progress(segment.id, 0, self._store.gc_guard.tick())
             report.segments += 1
 
     def _check_blocks(self, segment: SegmentRow, report: ScrubReport) -> Iterator[int]:
         after = segment.scrub_after
-        while spans := self._upkeep.segment_blocks(segment.id, after, _BATCH):
+        while spans := self._maintenance.segment_blocks(segment.id, after, _BATCH):
             after = spans[-1].block_id
             bad = [span.block_id for span in self._bad(segment, spans)]
             report.blocks += len(spans)
@@ -85,8 +85,8 @@ class Scrubber:
             report.length += length
             if bad:
                 self._note(bad, report)
-            self._upkeep.mark_sound(segment.id, [span.block_id for span in spans if span.block_id not in bad])
-            self._upkeep.scrub_progress(segment.id, after, None)
+            self._maintenance.mark_sound(segment.id, [span.block_id for span in spans if span.block_id not in bad])
+            self._maintenance.scrub_progress(segment.id, after, None)
             yield length
 
     def _bad(self, segment: SegmentRow, spans: list[Span]) -> Iterator[Span]:
@@ -104,15 +104,15 @@ class Scrubber:
             self._store.handles.release(segment.name)
 
     def _still_there(self, segment: SegmentRow, span: Span) -> bool:
-        found = self._upkeep.segment_blocks(segment.id, span.block_id - 1, 1)
+        found = self._maintenance.segment_blocks(segment.id, span.block_id - 1, 1)
         return bool(found) and found[0].block_id == span.block_id
 
     def _note(self, bad: list[int], report: ScrubReport) -> None:
         self._store.checks.forget()
-        self._upkeep.mark_damaged(bad, self._store.clock())
+        self._maintenance.mark_damaged(bad, self._store.clock())
         report.damaged_blocks.extend(bad)
         for block_id in bad:
-            contents = self._upkeep.contents_of(block_id, 1000)
+            contents = self._maintenance.contents_of(block_id, 1000)
             report.contents.update(contents)
             log.error("block %d is damaged; contents %s can't be read in full", block_id, contents)
 
@@ -122,7 +122,7 @@ class Scrubber:
         try:
             handle = self._store.handles.acquire(segment.name)
         except SegmentMissing as error:
-            if self._store.index.upkeep.has_segment(segment.name):
+            if self._store.index.maintenance.has_segment(segment.name):
                 damage.append(str(error))
         else:
             try:
@@ -135,7 +135,7 @@ class Scrubber:
             finally:
                 self._store.handles.release(segment.name)
         if bool(damage) != segment.damaged:
-            self._upkeep.mark_segment(segment.id, bool(damage))
+            self._maintenance.mark_segment(segment.id, bool(damage))
         if damage:
             report.damaged_segments.append(segment.name)
             log.error("segment %s has damaged records: %s", segment.name, damage[0])

@@ -73,9 +73,9 @@ class BlobStore:
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
         self._join_index(lost_index)
         staged = self.backend.clear_staging()
-        released = self.index.upkeep.discard_writing()
+        released = self.index.maintenance.discard_writing()
         # A clock that was ahead then must not keep space from coming back until it is that late.
-        self.index.upkeep.bring_back(self.clock())
+        self.index.maintenance.bring_back(self.clock())
         if staged or released:
             log.info("recovery removed %d staged files and released %d unfinished uploads", staged, released)
 
@@ -85,7 +85,7 @@ class BlobStore:
         if marked is None:
             if known is not None and next(self.backend.names(), None) is not None:
                 raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
-            if known is not None and self.index.upkeep.segments(0, 1):
+            if known is not None and self.index.maintenance.segments(0, 1):
                 raise Fatal(f"{self.directory} has none of the data that the database names: is its disk mounted?")
             marked = known or os.urandom(16)
             body = _MARK.pack(_MARK_MAGIC, marked)

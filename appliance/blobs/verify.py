@@ -31,11 +31,11 @@ def verify(store: BlobStore) -> Iterator[Finding]:
 
 def _segments(store: BlobStore) -> Iterator[Finding]:
     after = 0
-    while rows := store.index.upkeep.segments(after, _PAGE):
+    while rows := store.index.maintenance.segments(after, _PAGE):
         for row in rows:
             after = row.id
             size = store.backend.size(row.name)
-            if size is None and store.index.upkeep.has_segment(row.name):
+            if size is None and store.index.maintenance.has_segment(row.name):
                 yield Finding("segment-missing", f"the file of segment {row.name} is missing", segment=row.name)
             elif size is not None and size != row.size:
                 text = f"segment {row.name} has {size} bytes and should have {row.size}"
@@ -48,7 +48,7 @@ def _segments(store: BlobStore) -> Iterator[Finding]:
 def _figures(store: BlobStore, row: SegmentRow) -> Iterator[Finding]:
     blocks = stored = length = after = 0
     places: set[int] = set()
-    while spans := store.index.upkeep.segment_blocks(row.id, after, _PAGE):
+    while spans := store.index.maintenance.segment_blocks(row.id, after, _PAGE):
         after = spans[-1].block_id
         for span in spans:
             blocks += 1
@@ -65,13 +65,13 @@ def _figures(store: BlobStore, row: SegmentRow) -> Iterator[Finding]:
 
 def _orphans(store: BlobStore) -> Iterator[Finding]:
     for name in store.backend.names():
-        if not store.gc_guard.is_fresh(name) and not store.index.upkeep.has_segment(name):
+        if not store.gc_guard.is_fresh(name) and not store.index.maintenance.has_segment(name):
             yield Finding("segment-orphan", f"no row names the file of segment {name}", segment=name)
 
 
 def _contents(store: BlobStore) -> Iterator[Finding]:
     after = 0
-    while rows := store.index.upkeep.contents(after, _PAGE):
+    while rows := store.index.maintenance.contents(after, _PAGE):
         for row in rows:
             after = row.id
             try:
@@ -96,13 +96,13 @@ def _reaches(store: BlobStore, content_id: int, size: int) -> bool:
 
 
 def _blocks(store: BlobStore) -> Iterator[Finding]:
-    for span in store.index.upkeep.damaged_blocks(_PAGE):
-        contents = store.index.upkeep.contents_of(span.block_id, _PAGE)
+    for span in store.index.maintenance.damaged_blocks(_PAGE):
+        contents = store.index.maintenance.contents_of(span.block_id, _PAGE)
         text = f"block {span.block_id} is damaged; contents {contents} can't be read in full"
         yield Finding("block-damaged", text, segment=span.segment, block_id=span.block_id)
     after = 0
     while True:
-        after, lost = store.index.upkeep.unreferenced(after, _PAGE)
+        after, lost = store.index.maintenance.unreferenced(after, _PAGE)
         if not after:
             return
         for block_id in lost:

@@ -1,4 +1,4 @@
-"""`identity`: the identity service's own upkeep."""
+"""`identity`: the identity service's own maintenance."""
 
 import argparse
 import os

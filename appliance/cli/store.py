@@ -1,4 +1,4 @@
-"""`store`: what the stores hold and save, and their upkeep; of a running appliance, or of a directory at rest."""
+"""`store`: what the stores hold and save, and their maintenance; of a running appliance, or of a directory at rest."""
 
 import argparse
 from typing import Any

@@ -46,7 +46,7 @@ def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str,
     }
 
 
-def upkeep_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+def maintenance_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
     """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
     passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
     collect = spending(stores, passes.step)

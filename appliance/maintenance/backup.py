@@ -213,7 +213,7 @@ def _segments_of(index: BlockIndex) -> Iterator[tuple[str, int]]:
     after = 0
     if index.store_uuid() is None:
         return
-    while rows := index.upkeep.segments(after, _PAGE):
+    while rows := index.maintenance.segments(after, _PAGE):
         after = rows[-1].id
         yield from ((row.name, row.size) for row in rows)
 

@@ -94,8 +94,8 @@ class Doctor:
     def _suffering(self, name: str, blobs: BlobStore) -> Iterator[Finding]:
         """From each damaged block to the images that contain it."""
         told: set[str] = set()
-        for span in blobs.index.upkeep.damaged_blocks(_PAGE):
-            for content_id in blobs.index.upkeep.contents_of(span.block_id, _PAGE):
+        for span in blobs.index.maintenance.damaged_blocks(_PAGE):
+            for content_id in blobs.index.maintenance.contents_of(span.block_id, _PAGE):
                 for claim in self._claims.of(name, content_id):
                     if claim.image_id in told:
                         continue
@@ -212,7 +212,7 @@ def _take_over(image: ImageRecord, former: ImageFacts) -> None:
 
 def _contents(blobs: BlobStore) -> Iterator[ContentRow]:
     after = 0
-    while rows := blobs.index.upkeep.contents(after, _PAGE):
+    while rows := blobs.index.maintenance.contents(after, _PAGE):
         after = rows[-1].id
         yield from rows
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from appliance.api.appliance_v1.store import ImageUpkeepRoutes, SpaceRoutes
+from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
 from appliance.api.http.service import Route, Service
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
@@ -144,7 +144,7 @@ class World:
         self.images.recover()
         more = (
             *metadef_items.routes(Metadefs(self.db, settings, now), settings),
-            *ImageUpkeepRoutes(self.images).routes(),
+            *ImageMaintenanceRoutes(self.images).routes(),
             *SpaceRoutes(self.images, {}, lambda _: True).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}

@@ -15,7 +15,7 @@ def test_the_space_of_a_deleted_content_comes_back(world: World) -> None:
     world.delete(content)
     world.collect()
     assert world.segments() == []
-    totals = world.index.upkeep.totals()
+    totals = world.index.maintenance.totals()
     assert (totals.contents, totals.unique, totals.blocks, totals.releasing) == (0, 0, 0, 0)
 
 
@@ -155,7 +155,7 @@ def test_the_same_new_bytes_from_two_uploads_are_kept_once(world: World) -> None
         first, second = one.seal(), two.seal()
         with world.db.write() as tx:
             contents = [world.index.commit(tx, first), world.index.commit(tx, second)]
-    assert world.index.upkeep.totals().unique == len(data)
+    assert world.index.maintenance.totals().unique == len(data)
     world.collect()
     assert world.stored() < len(data) * 1.01
     assert [world.get(content) == data for content in contents] == [True, True]

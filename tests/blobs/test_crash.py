@@ -102,7 +102,7 @@ def check(root: Path, state: AfterCrash, past: list[Op]) -> None:
                         world.get(-content)
                 elif name not in doubtful:
                     assert world.get(content) == DATA[name], f"{name} was acknowledged and is not whole"
-            known = {row.id for row in world.index.upkeep.contents()}
+            known = {row.id for row in world.index.maintenance.contents()}
             assert len(known - {abs(content) for content in stored.values()}) <= 1, "an upload appeared from nowhere"
             report = world.scrub()
             assert not report.damaged_blocks and not report.damaged_segments

@@ -52,7 +52,7 @@ def kill_over_and_over(directory: Path, times: int) -> None:
                 except NotFound:
                     assert content in doubtful, "an acknowledged upload is gone"
                     del stored[content]
-            for row in world.index.upkeep.contents():
+            for row in world.index.maintenance.contents():
                 # A commit that was not acknowledged any more may have happened; then it is whole.
                 stored.setdefault(row.id, int(row.label))
                 assert world.get(row.id) == data_of(int(row.label))

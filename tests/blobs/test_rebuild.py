@@ -33,7 +33,7 @@ def rebuild(world: World) -> RebuildReport:
 
 
 def by_label(world: World) -> dict[bytes, bytes]:
-    return {row.label: world.get(row.id) for row in world.index.upkeep.contents()}
+    return {row.label: world.get(row.id) for row in world.index.maintenance.contents()}
 
 
 def test_every_content_comes_back_with_its_label(tmp_path: Path) -> None:
@@ -41,11 +41,11 @@ def test_every_content_comes_back_with_its_label(tmp_path: Path) -> None:
         stored = {b"one": ONE, b"two": TWO, b"long": LONG, b"again": ONE, b"empty": b""}
         for label, data in stored.items():
             world.put(data, label=label)
-        before = {row.label: row for row in world.index.upkeep.contents()}
+        before = {row.label: row for row in world.index.maintenance.contents()}
         report = rebuild(world)
         assert len(report.contents) == len(stored) and not report.damage and not report.incomplete
         assert by_label(world) == stored
-        for row in world.index.upkeep.contents():
+        for row in world.index.maintenance.contents():
             was = before[row.label]
             assert (row.md5, row.hash_value, row.created_at) == (was.md5, was.hash_value, was.created_at)
         assert list(verify(world.store)) == []

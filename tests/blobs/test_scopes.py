@@ -47,7 +47,7 @@ def put(world: World, data: bytes, scope: str) -> int:
 
 
 def rows(world: World) -> int:
-    return world.index.upkeep.totals().blocks
+    return world.index.maintenance.totals().blocks
 
 
 def findings(world: World) -> list[str]:
@@ -106,7 +106,7 @@ def test_equal_blocks_of_two_scopes_are_stored_once_in_the_end(tmp_path: Path) -
         assert world.stored() < 1.1 * alone
         assert [world.get(content) for content in contents] == [MANY, MANY]
         assert findings(world) == []
-        totals = world.index.upkeep.totals()
+        totals = world.index.maintenance.totals()
         assert totals.saved_by_dedup > 1.9 * (totals.logical - totals.holes) / 3
         assert "blocks folded" not in {step.what for step in world.collect()}
 
@@ -157,7 +157,7 @@ def test_a_copy_is_given_up_only_for_one_that_reads_well(tmp_path: Path) -> None
         world.collect()
         # The sound copy heals the damaged one instead.
         assert (world.get(first), world.get(second)) == (data, data)
-        assert world.index.upkeep.damaged_blocks(9) == []
+        assert world.index.maintenance.damaged_blocks(9) == []
         assert findings(world) == []
 
 

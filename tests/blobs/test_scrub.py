@@ -62,7 +62,7 @@ def test_a_reader_that_meets_damage_marks_the_block(world: World) -> None:
     flip(path, MIB)
     with pytest.raises(Corrupt):
         world.get(content)
-    assert len(world.index.upkeep.damaged_blocks(10)) == 1
+    assert len(world.index.maintenance.damaged_blocks(10)) == 1
 
 
 def test_what_lies_before_the_damage_is_served_and_then_it_fails(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_scrub_goes_on_where_it_was_interrupted(world: World) -> None:
     next(steps)
     seen = report.blocks
     steps.close()
-    total = world.index.upkeep.totals().blocks
+    total = world.index.maintenance.totals().blocks
     assert 0 < seen < total
     world.restart()
     assert world.scrub().blocks == total - seen

@@ -93,7 +93,7 @@ def soak(tmp_path: Path, seconds: float) -> None:
             world.delete(content)
         world.collect()
         assert world.segments() == [] and world.staged() == []
-        assert world.index.upkeep.totals().blocks == 0
+        assert world.index.maintenance.totals().blocks == 0
 
 
 def test_a_soak_loses_nothing_and_leaks_nothing(tmp_path: Path) -> None:

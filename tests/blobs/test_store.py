@@ -66,11 +66,11 @@ def test_an_unknown_hash_algorithm_is_refused(world: World) -> None:
 def test_the_size_of_writes_does_not_matter(world: World) -> None:
     data = SHAPES["mixed"]
     world.put(data, chunk=len(data))
-    before = world.store.index.upkeep.totals()
+    before = world.store.index.maintenance.totals()
     for chunk in (1000, 4096, 65_537):
         row = world.store.content(world.put(data, chunk=chunk))
         assert row.new_length == 0
-    assert world.store.index.upkeep.totals().unique == before.unique
+    assert world.store.index.maintenance.totals().unique == before.unique
 
 
 def test_the_same_bytes_again_cost_under_a_thousandth(world: World) -> None:
@@ -128,7 +128,7 @@ def test_totals_say_where_the_bytes_went(world: World) -> None:
     data = noise(MIB) + text(MIB) + bytes(8 * MIB)
     world.put(data)
     world.put(data)
-    totals = world.store.index.upkeep.totals()
+    totals = world.store.index.maintenance.totals()
     assert totals.contents == 2
     assert totals.logical == 20 * MIB
     assert totals.holes == 16 * MIB
@@ -200,7 +200,7 @@ def test_an_upload_cut_off_by_a_crash_is_released_at_start(tmp_path: Path) -> No
         while ingest.content_id is None:
             ingest.write(noise(2 * MIB))
         world.restart()
-        assert world.store.index.upkeep.totals().releasing == 1
+        assert world.store.index.maintenance.totals().releasing == 1
         world.collect()
         assert world.segments() == []
 

@@ -29,13 +29,13 @@ def main() -> None:
     world = World(directory, limits=Limits(segment=400 * KIB, items=40))
     luck = random.Random(seed)
 
-    def upkeep() -> None:
+    def maintenance() -> None:
         while True:
             Collector(world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
             Scrubber(world.store, interval=0).run()
 
-    threading.Thread(target=upkeep, daemon=True).start()
-    stored: list[int] = [row.id for row in world.index.upkeep.contents()]
+    threading.Thread(target=maintenance, daemon=True).start()
+    stored: list[int] = [row.id for row in world.index.maintenance.contents()]
     say("ready")
     for number in range(seed * 1000, seed * 1000 + 1000):
         say("uploading", number)

@@ -97,7 +97,7 @@ def test_a_reused_block_must_be_there_at_the_commit(db: Database, index: BlockIn
         put(db, index, [Item(digest, LENGTH, known[digest].id) for digest in digests(2)], "two")
     with pytest.raises(Unavailable):
         put(db, index, [Item(digests(1)[0], LENGTH, 4711)], "three")
-    assert len(index.upkeep.contents()) == 1
+    assert len(index.maintenance.contents()) == 1
 
 
 def test_digests_that_share_their_first_bytes_are_told_apart(db: Database, index: BlockIndex) -> None:
@@ -119,7 +119,7 @@ def test_two_uploads_of_one_new_block_keep_one(db: Database, index: BlockIndex) 
     second = put(db, index, new_items(digests(2)), "two")
     ids = [[span.block_id for span in index.spans(content, 0, 9)] for content in (first, second)]
     assert ids[0] == ids[1]
-    assert [row.live_blocks for row in index.upkeep.segments()] == [2, 0]
+    assert [row.live_blocks for row in index.maintenance.segments()] == [2, 0]
 
 
 def test_block_ids_are_never_used_again(db: Database, index: BlockIndex) -> None:
@@ -127,9 +127,9 @@ def test_block_ids_are_never_used_again(db: Database, index: BlockIndex) -> None
     before = max(span.block_id for span in index.spans(content, 0, 9))
     with db.write() as tx:
         index.release(tx, content)
-    index.upkeep.drop_extents(content, 10, 100)
-    index.upkeep.drop_content(content)
-    assert index.upkeep.delete_marked(10, 100) == (3, 0)
+    index.maintenance.drop_extents(content, 10, 100)
+    index.maintenance.drop_content(content)
+    assert index.maintenance.delete_marked(10, 100) == (3, 0)
     again = put(db, index, new_items(digests(1, b"n")), "two")
     assert again > content
     assert index.spans(again, 0, 9)[0].block_id > before
@@ -143,12 +143,12 @@ def test_dropping_condemns_only_what_nothing_else_names(db: Database, index: Blo
     put(db, index, [Item(digest, LENGTH, known[digest].id) for digest in shared], "two")
     with db.write() as tx:
         index.release(tx, first)
-    while index.upkeep.drop_extents(first, 10, 1):
+    while index.maintenance.drop_extents(first, 10, 1):
         pass
-    assert index.upkeep.marked(10)[0] == len(names) - len(shared)
-    assert index.upkeep.delete_marked(10, 10_000) == (len(names) - len(shared), 0)
+    assert index.maintenance.marked(10)[0] == len(names) - len(shared)
+    assert index.maintenance.delete_marked(10, 10_000) == (len(names) - len(shared), 0)
     assert index.find(names).keys() == set(shared)
-    assert index.upkeep.segments()[0].live_blocks == len(shared)
+    assert index.maintenance.segments()[0].live_blocks == len(shared)
 
 
 def test_a_condemned_block_that_is_named_again_is_pardoned(db: Database, index: BlockIndex) -> None:
@@ -156,7 +156,7 @@ def test_a_condemned_block_that_is_named_again_is_pardoned(db: Database, index: 
     with db.write() as tx:
         tx.execute("UPDATE blocks SET condemned_at = 3")
     assert index.find(digests(2)) == {}
-    assert index.upkeep.delete_marked(10, 100) == (0, 2)
+    assert index.maintenance.delete_marked(10, 100) == (0, 2)
     assert len(index.find(digests(2))) == 2 and len(index.spans(content, 0, 9)) == 2
 
 
@@ -173,7 +173,7 @@ def test_an_upload_grows_by_parts_and_is_stored_by_its_commit(db: Database, inde
     names = digests(4)
     first = part_of(new_items(names[:2]), "a")
     content = index.add_part(upload, None, first, 1)
-    assert index.content(content) is None and index.upkeep.totals().contents == 0
+    assert index.content(content) is None and index.maintenance.totals().contents == 0
     last = part_of(new_items(names[2:]), "b", 1, first.length)
     with db.write() as tx:
         assert index.commit(tx, sealed_of(last, upload, content)) == content
@@ -189,7 +189,7 @@ def test_a_discarded_upload_can_be_collected_and_not_committed(db: Database, ind
     last = part_of(new_items(digests(2, b"e")), "b", 1, first.length)
     with pytest.raises(Unavailable), db.write() as tx:
         index.commit(tx, sealed_of(last, b"u" * 16, content))
-    assert [row.id for row in index.upkeep.released(0, 9)] == [content]
+    assert [row.id for row in index.maintenance.released(0, 9)] == [content]
 
 
 def test_releasing_twice_or_nothing_is_refused(db: Database, index: BlockIndex) -> None:
@@ -231,7 +231,7 @@ def _pages(path: Path, names: tuple[str, ...]) -> int:
 
 def test_a_listing_of_contents_is_a_walk_by_id(db: Database, index: BlockIndex) -> None:
     ids = [put(db, index, new_items(digests(1, bytes([number]))), f"s{number}") for number in range(65, 75)]
-    assert [row.id for row in index.upkeep.contents(after=ids[3], most=3)] == ids[4:7]
+    assert [row.id for row in index.maintenance.contents(after=ids[3], most=3)] == ids[4:7]
     plan = db.rows("EXPLAIN QUERY PLAN SELECT * FROM contents WHERE id = ? AND state = ? AND store = ?", (1, 1, 1))
     assert "SEARCH" in plan[0]["detail"]
 

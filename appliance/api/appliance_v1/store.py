@@ -17,7 +17,7 @@ Wake = Callable[[str], bool]
 
 
 class SpaceRoutes:
-    """Handlers of the space accounting and of the store's upkeep."""
+    """Handlers of the space accounting and of the store's maintenance."""
 
     def __init__(self, images: Images, collectors: Mapping[str, Collector], wake: Wake) -> None:
         self._images = images
@@ -73,7 +73,7 @@ class SpaceRoutes:
 
 def store_space(name: str, blobs: BlobStore) -> dict[str, Any]:
     """A store's figures. `logical` is what its contents add up to, `file` what they occupy on disk."""
-    totals = blobs.index.upkeep.totals()
+    totals = blobs.index.maintenance.totals()
     return {
         "store": name,
         "contents": totals.contents,
@@ -108,7 +108,7 @@ def _admins(caller: Caller) -> None:
         raise Forbidden("Only an administrator may look at the store.")
 
 
-class ImageUpkeepRoutes:
+class ImageMaintenanceRoutes:
     """Handlers of what Glance leaves to commands on its host."""
 
     def __init__(self, images: Images) -> None:

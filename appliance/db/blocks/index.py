@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from appliance.blobs.index import ContentRow, Item, KnownBlock, Part, Sealed, Span, extents_of
 from appliance.blobs.segment_format import HOLE
-from appliance.db.blocks.maintenance import BlockUpkeep
+from appliance.db.blocks.maintenance import BlockMaintenance
 from appliance.db.blocks.sql import (
     LOOKUP,
     RELEASED,
@@ -35,8 +35,8 @@ class BlockIndex:
         self._known_id = 0
 
     @property
-    def upkeep(self) -> BlockUpkeep:
-        return BlockUpkeep(self._db, self._store_id)
+    def maintenance(self) -> BlockMaintenance:
+        return BlockMaintenance(self._db, self._store_id)
 
     @property
     def _store_id(self) -> int:
@@ -214,7 +214,7 @@ class BlockIndex:
             offset += row["length"]
 
     def damaged(self, block_id: int) -> None:
-        self.upkeep.mark_damaged([block_id], now())
+        self.maintenance.mark_damaged([block_id], now())
 
 
 def _refs(items: Iterable[Item], ids: dict[bytes, int]) -> Iterator[tuple[int, int]]:

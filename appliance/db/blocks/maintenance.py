@@ -86,8 +86,8 @@ _HAS_NO_STRETCH = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segme
 _MOVES = 500
 
 
-class BlockUpkeep:
-    """Satisfies `blobs.index.BlockUpkeep`. Every method is one short transaction, or one read."""
+class BlockMaintenance:
+    """Satisfies `blobs.index.BlockMaintenance`. Every method is one short transaction, or one read."""
 
     def __init__(self, db: Database, store_id: int) -> None:
         self._db = db

@@ -85,9 +85,9 @@ def test_the_same_bytes_of_two_projects_are_folded_in_the_background(cloud: Shar
     blobs = cloud.stores.default.writer
     cloud.upload("member", data)
     cloud.upload("other", data)
-    assert blobs.index.upkeep.totals().stored == 2 * MIB
+    assert blobs.index.maintenance.totals().stored == 2 * MIB
     Collector(blobs, grace=0).run()
-    assert blobs.index.upkeep.totals().stored == MIB
+    assert blobs.index.maintenance.totals().stored == MIB
 
 
 def test_with_one_scope_for_all_other_projects_blocks_are_reused(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def in_parts(data: bytes | bytearray) -> Pieces:
 
 def stored(cloud: Cloud) -> int:
     """Bytes of blocks that the store has been made to keep."""
-    return cloud.stores.default.writer.index.upkeep.totals().unique
+    return cloud.stores.default.writer.index.maintenance.totals().unique
 
 
 def about_to_snapshot(cloud: Cloud, base: str, **more: Any) -> str:
