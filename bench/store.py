@@ -22,7 +22,7 @@ import lz4.block
 from blake3 import blake3
 
 from appliance.blobs.block_writer import SCRATCH, BlockWriter, Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.sqlite import Database
@@ -59,7 +59,7 @@ class Bed:
     def drop(self, content: int) -> None:
         with self.db.write() as tx:
             self.index.release(tx, content)
-        Collector(self.store, grace=0).run()
+        GarbageCollector(self.store, grace=0).run()
 
     def close(self) -> None:
         self.store.close()
@@ -249,7 +249,7 @@ def release(it: Bed, content: int) -> None:
 
 
 def paced(it: Bed) -> list[float]:
-    times, steps = [], Collector(it.store, grace=0).steps()
+    times, steps = [], GarbageCollector(it.store, grace=0).steps()
     for _ in range(50):
         times.append(seconds(lambda: next(steps, None)))
     steps.close()

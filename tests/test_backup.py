@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
 from appliance.maintenance.backup import back_up, restore
@@ -38,7 +38,7 @@ def test_a_second_backup_copies_what_is_new_and_drops_what_is_gone(tmp_path: Pat
         kept = os.urandom(300_000)
         new = live.add(kept)
         live.images.delete(ADMIN, old)
-        Collector(live.blobs, grace=0).run()
+        GarbageCollector(live.blobs, grace=0).run()
         report = back_up(live.directory, tmp_path / "backup", stores_of(tmp_path / "live"))
         assert (report.copied, report.removed) == (1, 1)
     with opened(tmp_path / "backup") as backup:
@@ -98,9 +98,9 @@ def test_the_collection_waits_for_a_backup_that_another_process_makes(tmp_path: 
     with opened(tmp_path) as live:
         live.images.delete(ADMIN, live.add(os.urandom(300_000)))
         with DataDir(tmp_path).hold_segments():
-            Collector(live.blobs, grace=0).run()
+            GarbageCollector(live.blobs, grace=0).run()
             assert len(live.segments()) == 1
-        Collector(live.blobs, grace=0).run()
+        GarbageCollector(live.blobs, grace=0).run()
         assert live.segments() == set()
 
 

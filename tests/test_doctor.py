@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.db.engine.files import salvage
 from appliance.errors import ApplianceError
 from appliance.image.changes import Change
@@ -77,7 +77,7 @@ def test_a_lost_database_is_rebuilt_from_the_segments(tmp_path: Path) -> None:
     with opened(tmp_path) as it:
         one, two = it.add(first, "one"), it.add(first + second, "two")
         it.images.delete(ADMIN, deleted := it.add(gone, "deleted"))
-        Collector(it.blobs, grace=0).run()
+        GarbageCollector(it.blobs, grace=0).run()
     for path in tmp_path.glob("appliance.db*"):
         path.unlink()
     with opened(tmp_path, lost_index=True) as it:

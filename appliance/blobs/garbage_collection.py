@@ -43,7 +43,7 @@ class Plan:
     length: int
 
 
-class Collector:
+class GarbageCollector:
     """Collects one store. One thread uses it; uploads, deletions and readers go on meanwhile."""
 
     def __init__(

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from appliance.api.appliance_v1.store import store_space
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.cli.client.arguments import add_output
@@ -85,7 +85,7 @@ def _collect(arguments: argparse.Namespace) -> int:
         rows = [
             {"store": name, "what": step.what, "count": step.count, "bytes": step.length}
             for name, blobs in _blobs(opened).items()
-            for step in Collector(blobs, grace=0, fold=settings.fold_duplicates).run()
+            for step in GarbageCollector(blobs, grace=0, fold=settings.fold_duplicates).run()
         ]
     show_list(arguments, rows, ("store", "what", "count", "bytes"))
     return 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.image.service import Images
@@ -38,15 +38,15 @@ class Passes:
         return True
 
 
-def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, Collector]:
+def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, GarbageCollector]:
     """A collector for each store."""
     return {
-        name: Collector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
+        name: GarbageCollector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
         for name, store in stores.items()
     }
 
 
-def maintenance_jobs(stores: Stores, collecting: Mapping[str, Collector], settings: Settings) -> list[Job]:
+def maintenance_jobs(stores: Stores, collecting: Mapping[str, GarbageCollector], settings: Settings) -> list[Job]:
     """The jobs `collect` and `scrub` of all stores. A setting of 0 switches one off."""
     passes = Passes(lambda: _chained([collector.steps for collector in collecting.values()]))
     collect = spending(stores, passes.step)

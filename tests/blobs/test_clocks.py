@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.blobs.garbage_collection import HOUR, Collector
+from appliance.blobs.garbage_collection import HOUR, GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.sqlite import Database
@@ -34,7 +34,7 @@ class Shop:
         self.index = BlockIndex(self.db)
         self.store = BlobStore(directory / "blobs", self.index, clock=wall)
         self.store.open()
-        self.collector = Collector(self.store, grace=HOUR)
+        self.collector = GarbageCollector(self.store, grace=HOUR)
 
     def put(self, data: bytes) -> int:
         with self.store.begin() as ingest:

@@ -3,7 +3,7 @@
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import HOUR, Collector
+from appliance.blobs.garbage_collection import HOUR, GarbageCollector
 from appliance.blobs.verify import verify
 from appliance.errors import NotFound
 from appliance.values import KIB, MIB
@@ -35,7 +35,7 @@ def test_nothing_is_deleted_before_its_grace_ends(world: World) -> None:
     world.delete(content)
     world.collect(grace=HOUR)
     assert len(world.segments()) == 1
-    plan = {plan.what: plan for plan in Collector(world.store, grace=HOUR).plan()}
+    plan = {plan.what: plan for plan in GarbageCollector(world.store, grace=HOUR).plan()}
     assert plan["blocks to wait for"].length == MIB
     assert world.index.find([]) == {}
 
@@ -55,7 +55,7 @@ def test_condemned_blocks_are_not_reused_but_pardoned_by_a_commit(world: World) 
 def test_a_dry_run_says_what_and_why_and_does_nothing(world: World) -> None:
     world.delete(world.put(noise(MIB)))
     before = world.stored()
-    plan = Collector(world.store, grace=0).plan()
+    plan = GarbageCollector(world.store, grace=0).plan()
     assert [each.what for each in plan] == ["contents to drop"]
     assert "deleted" in plan[0].why and plan[0].length == MIB
     assert world.stored() == before
@@ -79,7 +79,7 @@ def test_an_upload_under_way_keeps_the_blocks_it_has_met(world: World) -> None:
 
 def test_an_upload_that_began_later_does_not_hold_the_collection_up(world: World) -> None:
     world.delete(world.put(noise(MIB)))
-    list(Collector(world.store, grace=0)._drop_contents())
+    list(GarbageCollector(world.store, grace=0)._drop_contents())
     with world.store.begin():
         world.collect()
         assert world.segments() == []
@@ -165,6 +165,6 @@ def test_deleting_is_quick_and_collection_takes_small_steps(tmp_path_factory: py
     with world_in(tmp_path_factory.mktemp("steps"), limits=Limits(segment=MIB, items=50)) as world:
         content = world.put(noise(12 * MIB))
         world.delete(content)
-        counts = [step.count for step in Collector(world.store, grace=0).steps()]
+        counts = [step.count for step in GarbageCollector(world.store, grace=0).steps()]
         assert max(counts) <= 2000
         assert world.segments() == []

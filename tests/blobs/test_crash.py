@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
 from appliance.errors import NotFound
@@ -57,20 +57,20 @@ def uploads_and_deletes(world: Recorded) -> None:
     world.upload("a")
     world.upload("b")
     world.remove("a")
-    Collector(world.store, grace=0).run()
+    GarbageCollector(world.store, grace=0).run()
     world.upload("e")
     world.remove("b")
     world.upload("a")
-    Collector(world.store, grace=0).run()
+    GarbageCollector(world.store, grace=0).run()
 
 
 def many_segments(world: Recorded) -> None:
     world.upload("c")
     world.upload("d")
     world.remove("c")
-    Collector(world.store, grace=0, live_percent=90).run()
+    GarbageCollector(world.store, grace=0, live_percent=90).run()
     world.remove("d")
-    Collector(world.store, grace=0).run()
+    GarbageCollector(world.store, grace=0).run()
 
 
 SCENARIOS: dict[str, Callable[[Recorded], None]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.verify import verify
 from appliance.errors import Failure, StorageFault, StorageFull
 from appliance.values import KIB, MIB
@@ -119,7 +119,7 @@ def test_a_collection_that_fails_is_done_by_the_next(failing: tuple[World, Faili
         world.delete(first)
         disk.plan(kind, at, errno.EIO)
         try:
-            Collector(world.store, grace=0, live_percent=90).run()
+            GarbageCollector(world.store, grace=0, live_percent=90).run()
         except Failure:
             pass
         struck = disk.struck

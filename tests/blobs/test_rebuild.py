@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.rebuild import Rebuilder, RebuildReport
 from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import verify
@@ -57,7 +57,7 @@ def test_a_deleted_content_stays_deleted_once_collected(world: World) -> None:
     first = world.put(ONE, label=b"one")
     world.put(ONE + b"more", label=b"two")
     world.delete(first)
-    Collector(world.store, grace=0, live_percent=0).run()
+    GarbageCollector(world.store, grace=0, live_percent=0).run()
     report = rebuild(world)
     assert report.deleted == 1
     assert by_label(world) == {b"two": ONE + b"more"}
@@ -68,7 +68,7 @@ def test_rewritten_segments_are_enough(tmp_path: Path) -> None:
         gone = world.put(noise(3 * MIB, 9) + LONG)
         world.put(LONG, label=b"long")
         world.delete(gone)
-        Collector(world.store, grace=0, live_percent=100).run()
+        GarbageCollector(world.store, grace=0, live_percent=100).run()
         rebuild(world)
         assert by_label(world) == {b"long": LONG}
 

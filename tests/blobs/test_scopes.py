@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.durable import Bytes, Disk
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.rebuild import Rebuilder
 from appliance.blobs.verify import verify
 from appliance.db.blocks.index import BlockIndex
@@ -116,7 +116,7 @@ def test_without_folding_scopes_share_nothing(tmp_path: Path) -> None:
         put(world, MANY, "one")
         put(world, MANY, "two")
         before = world.stored()
-        Collector(world.store, grace=0, fold=False).run()
+        GarbageCollector(world.store, grace=0, fold=False).run()
         assert world.stored() == before
 
 

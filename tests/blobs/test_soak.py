@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.verify import verify
 from appliance.errors import NotFound
 from appliance.values import KIB
@@ -66,7 +66,7 @@ class Soak:
                 assert content not in self.contents, "a stored content was not found"
 
     def collect(self, luck: random.Random) -> None:
-        Collector(self.world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
+        GarbageCollector(self.world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
 
 
 def soak(tmp_path: Path, seconds: float) -> None:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from appliance.blobs.block_writer import Limits
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import Scrubber
 from appliance.values import KIB
 from tests.blobs.world import World, noise, text
@@ -31,7 +31,7 @@ def main() -> None:
 
     def maintenance() -> None:
         while True:
-            Collector(world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
+            GarbageCollector(world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
             Scrubber(world.store, interval=0).run()
 
     threading.Thread(target=maintenance, daemon=True).start()

@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.blobs.block_reader import RecentChecks
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.durable import Disk
-from appliance.blobs.garbage_collection import Collector, Step
+from appliance.blobs.garbage_collection import GarbageCollector, Step
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
@@ -69,7 +69,7 @@ class World:
             self.index.release(tx, content_id)
 
     def collect(self, grace: int = 0) -> list[Step]:
-        return Collector(self.store, grace=grace).run()
+        return GarbageCollector(self.store, grace=grace).run()
 
     def scrub(self) -> ScrubReport:
         return Scrubber(self.store, interval=0).run()

@@ -5,7 +5,7 @@ from typing import Any
 
 from appliance.api.http.messages import Reply, Request
 from appliance.api.http.service import Route
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.index import ContentRow
 from appliance.blobs.store import BlobStore
 from appliance.errors import Forbidden, Invalid, NotFound
@@ -19,7 +19,7 @@ Wake = Callable[[str], bool]
 class SpaceRoutes:
     """Handlers of the space accounting and of the store's maintenance."""
 
-    def __init__(self, images: Images, collectors: Mapping[str, Collector], wake: Wake) -> None:
+    def __init__(self, images: Images, collectors: Mapping[str, GarbageCollector], wake: Wake) -> None:
         self._images = images
         self._collectors = collectors
         self._wake = wake

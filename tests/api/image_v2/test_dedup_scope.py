@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.durable import Bytes, Disk
-from appliance.blobs.garbage_collection import Collector
+from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.errors import WrongUsage
 from appliance.values import MIB
 from tests.api.image_v2.client import Cloud
@@ -86,7 +86,7 @@ def test_the_same_bytes_of_two_projects_are_folded_in_the_background(cloud: Shar
     cloud.upload("member", data)
     cloud.upload("other", data)
     assert blobs.index.maintenance.totals().stored == 2 * MIB
-    Collector(blobs, grace=0).run()
+    GarbageCollector(blobs, grace=0).run()
     assert blobs.index.maintenance.totals().stored == MIB
 
 
