@@ -1,4 +1,4 @@
-"""Requests in, replies out: what every dialect leans on, driven as a WSGI application."""
+"""Requests in, responses out: what every dialect leans on, driven as a WSGI application."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.api.http.messages import JSON_LIMIT, Reply, Request
+from appliance.api.http.messages import JSON_LIMIT, Request, Response
 from appliance.api.http.service import ANY_TOKEN, Route, Service
 from appliance.errors import ApplianceError, Forbidden, Invalid, LimitExceeded, Unauthenticated
 
@@ -14,8 +14,8 @@ from appliance.errors import ApplianceError, Forbidden, Invalid, LimitExceeded, 
 class Plain:
     """The plainest dialect: the token is the caller's name; errors are one line of text."""
 
-    def before_routing(self, request: Request[str]) -> Reply | None:
-        return Reply(200, "early") if request.path == "/early" else None
+    def before_routing(self, request: Request[str]) -> Response | None:
+        return Response(200, "early") if request.path == "/early" else None
 
     def admit(self, request: Request[str], route: Route) -> None:
         if not route.public:
@@ -29,17 +29,17 @@ class Plain:
         if target == "precious":
             raise Forbidden(f"{route.policy} is not for {request.caller}")
 
-    def fault(self, request: Request[str], error: Exception) -> Reply:
-        return Reply(400 if isinstance(error, ApplianceError) else 500, str(error))
+    def fault(self, request: Request[str], error: Exception) -> Response:
+        return Response(400 if isinstance(error, ApplianceError) else 500, str(error))
 
-    def unrouted(self, request: Request[str]) -> Reply:
-        return Reply(404, "nowhere")
+    def unrouted(self, request: Request[str]) -> Response:
+        return Response(404, "nowhere")
 
-    def wrong_method(self, request: Request[str], allowed: str) -> Reply:
-        return Reply(405, None, [("Allow", allowed)])
+    def wrong_method(self, request: Request[str], allowed: str) -> Response:
+        return Response(405, None, [("Allow", allowed)])
 
-    def finish(self, request: Request[str], reply: Reply) -> None:
-        reply.headers.append(("x-openstack-request-id", request.id))
+    def finish(self, request: Request[str], response: Response) -> None:
+        response.headers.append(("x-openstack-request-id", request.id))
 
 
 class Bytes:
@@ -63,16 +63,16 @@ class Bytes:
 CONTENT = Bytes()
 
 
-def boom(request: Request[str]) -> Reply:
+def boom(request: Request[str]) -> Response:
     raise ZeroDivisionError("secret detail")
 
 
-def show(request: Request[str], thing: str) -> Reply:
-    return Reply(200, {"thing": thing, "q": request.query})
+def show(request: Request[str], thing: str) -> Response:
+    return Response(200, {"thing": thing, "q": request.query})
 
 
-def create(request: Request[str]) -> Reply:
-    return Reply(201, request.json(), [("Location", "/things/ü\r\nX: y")])
+def create(request: Request[str]) -> Response:
+    return Response(201, request.json(), [("Location", "/things/ü\r\nX: y")])
 
 
 def named(request: Request[str], thing: str) -> str:
@@ -82,13 +82,13 @@ def named(request: Request[str], thing: str) -> str:
 SERVICE = Service(
     Plain(),
     [
-        Route("GET", "/whoami", lambda request: Reply(200, {"name": request.caller}), ANY_TOKEN),
+        Route("GET", "/whoami", lambda request: Response(200, {"name": request.caller}), ANY_TOKEN),
         Route("GET", "/things/<thing>", show, "get_thing"),
         Route("POST", "/things", create, "add_thing"),
-        Route("DELETE", "/things/<thing>", lambda request, thing: Reply(204), "delete_thing"),
+        Route("DELETE", "/things/<thing>", lambda request, thing: Response(204), "delete_thing"),
         Route("PUT", "/guarded/<thing>", show, "modify_thing", named, Request.json),
-        Route("GET", "/open", lambda request: Reply(200, "hello"), public=True),
-        Route("GET", "/content", lambda request: Reply(200, CONTENT), public=True),
+        Route("GET", "/open", lambda request: Response(200, "hello"), public=True),
+        Route("GET", "/content", lambda request: Response(200, CONTENT), public=True),
         Route("GET", "/boom", boom, public=True),
     ],
     head_is_get=False,

@@ -142,8 +142,8 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def reply() -> Callable[..., list[bytes]]:
-    """`reply(start_response, body, status)`: the short form of a WSGI answer."""
+def response() -> Callable[..., list[bytes]]:
+    """`response(start_response, body, status)`: the short form of a WSGI answer."""
 
     def answer(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
         start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])

@@ -70,8 +70,8 @@ def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
     assert client.at_end()
 
 
-def test_head_sends_no_body_whatever_the_application_returns(serve, reply):
-    client = serve(lambda environ, start: reply(start, b"body")).client()
+def test_head_sends_no_body_whatever_the_application_returns(serve, response):
+    client = serve(lambda environ, start: response(start, b"body")).client()
     answer = client.request("HEAD", "/").answer(bodyless=True)
     assert answer.headers["content-length"] == "4"
     assert client.request("GET", "/").answer().body == b"body"
@@ -111,9 +111,9 @@ def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
     eventually(lambda: "too late for a status" in caplog.text)
 
 
-def test_access_log_has_the_path_but_no_query_and_no_header(serve, reply, caplog):
+def test_access_log_has_the_path_but_no_query_and_no_header(serve, response, caplog):
     caplog.set_level(logging.INFO, "appliance.server.access")
-    client = serve(lambda environ, start: reply(start, b"four")).client()
+    client = serve(lambda environ, start: response(start, b"four")).client()
     client.request("GET", "/v2/im%0Aages?token=hunter2", X_Auth_Token="hunter3").answer()
     # A request is logged before the next one on its connection begins.
     client.request("GET", "/").answer()
@@ -123,10 +123,10 @@ def test_access_log_has_the_path_but_no_query_and_no_header(serve, reply, caplog
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded_Proto", "Forwarded"])
-def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve, reply, name):
+def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve, response, name):
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         seen = (environ["HTTP_" + name.upper()], environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])
-        return reply(start_response, repr(seen).encode())
+        return response(start_response, repr(seen).encode())
 
     answer = serve(app).client().request("GET", "/", **{name: "https"}).answer()
     assert answer.body == b"('https', '127.0.0.1', 'http')"

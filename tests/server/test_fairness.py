@@ -11,8 +11,8 @@ _PATIENCE = 20.0
 class Store:
     """`/slow` reads a body and says when it began; everything else answers at once."""
 
-    def __init__(self, reply: Any) -> None:
-        self._reply = reply
+    def __init__(self, response: Any) -> None:
+        self._response = response
         self.begun = threading.Semaphore(0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -22,7 +22,7 @@ class Store:
             self.begun.release()
             while body.read(65536):
                 pass
-        return self._reply(start_response)
+        return self._response(start_response)
 
     def wait(self, count: int) -> None:
         for _ in range(count):
@@ -30,8 +30,8 @@ class Store:
 
 
 @pytest.fixture
-def store(reply):
-    return Store(reply)
+def store(response):
+    return Store(response)
 
 
 def _upload(client: Any) -> Any:
@@ -73,7 +73,7 @@ def test_clients_beyond_the_connection_limit_wait_for_one_to_close(serve, store)
         client.close()
 
 
-def test_two_hundred_slow_readers_leave_the_workers_free(serve, reply):
+def test_two_hundred_slow_readers_leave_the_workers_free(serve, response):
     class Endless:
         length = 1 << 40
 
@@ -91,7 +91,7 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, reply):
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/ok":
-            return reply(start_response)
+            return response(start_response)
         start_response("200 OK", [("Content-Length", str(Endless.length))])
         return environ["wsgi.file_wrapper"](Endless())
 

@@ -6,12 +6,12 @@ import pytest
 
 
 @pytest.fixture
-def running(serve, reply):
+def running(serve, response):
     def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = b""
         while part := environ["wsgi.input"].read(65536):
             body += part
-        return reply(start_response, environ["PATH_INFO"].encode("latin-1") + b"|" + body)
+        return response(start_response, environ["PATH_INFO"].encode("latin-1") + b"|" + body)
 
     return serve(echo, header_bytes=8192, small_body_bytes=100)
 
@@ -187,15 +187,15 @@ def test_connection_close_is_honoured(running, value):
     assert client.at_end()
 
 
-def test_header_that_stalls_is_timed_out(serve, reply):
-    running = serve(lambda environ, start: reply(start), receive_seconds=0.3)
+def test_header_that_stalls_is_timed_out(serve, response):
+    running = serve(lambda environ, start: response(start), receive_seconds=0.3)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: he")
     assert client.answer().status == 408
     assert client.at_end()
 
 
-def test_header_that_trickles_is_timed_out(serve, reply):
-    running = serve(lambda environ, start: reply(start), receive_seconds=0.4)
+def test_header_that_trickles_is_timed_out(serve, response):
+    running = serve(lambda environ, start: response(start), receive_seconds=0.4)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ")
     client.sock.settimeout(0.05)
     answer = b""
@@ -209,14 +209,14 @@ def test_header_that_trickles_is_timed_out(serve, reply):
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_small_body_that_stalls_is_timed_out(serve, reply):
-    running = serve(lambda environ, start: reply(start), receive_seconds=0.3)
+def test_small_body_that_stalls_is_timed_out(serve, response):
+    running = serve(lambda environ, start: response(start), receive_seconds=0.3)
     client = running.client().request("POST", "/", Content_Length="10").send(b"12345")
     assert client.answer().status == 408
 
 
-def test_idle_connection_is_closed(serve, reply):
-    running = serve(lambda environ, start: reply(start), idle_seconds=0.3)
+def test_idle_connection_is_closed(serve, response):
+    running = serve(lambda environ, start: response(start), idle_seconds=0.3)
     client = running.client().request("GET", "/")
     assert client.answer().status == 200
     assert client.at_end()

@@ -23,8 +23,8 @@ class Gate:
 
     length = 1 << 40
 
-    def __init__(self, reply: Any) -> None:
-        self._reply = reply
+    def __init__(self, response: Any) -> None:
+        self._response = response
         self.entered = threading.Event()
         self.go_on = threading.Event()
         self.closed = threading.Event()
@@ -40,7 +40,7 @@ class Gate:
         if path == "/endless":
             start_response("200 OK", [("Content-Length", str(self.length))])
             return environ["wsgi.file_wrapper"](self)
-        return self._reply(start_response)
+        return self._response(start_response)
 
     def _receive(self, environ: dict[str, Any]) -> None:
         try:
@@ -65,21 +65,21 @@ class Gate:
 
 
 @pytest.fixture
-def gate(reply):
-    return Gate(reply)
+def gate(response):
+    return Gate(response)
 
 
-def test_each_application_is_served_at_its_own_address(serve, reply):
-    running = serve(*(lambda environ, start, name=name: reply(start, name) for name in (b"one", b"two")))
+def test_each_application_is_served_at_its_own_address(serve, response):
+    running = serve(*(lambda environ, start, name=name: response(start, name) for name in (b"one", b"two")))
     assert [running.client(port).request("GET", "/").answer().body for port in (0, 1, 0)] == [b"one", b"two", b"one"]
     assert len(set(running.server.addresses)) == 2
 
 
-def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(reply):
+def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(response):
     with bind("127.0.0.1", 0) as busy:
         busy.listen()
         port = busy.getsockname()[1]
-        server = Server([Listener(reply, "127.0.0.1", 0), Listener(reply, "127.0.0.1", port)])
+        server = Server([Listener(response, "127.0.0.1", 0), Listener(response, "127.0.0.1", port)])
         with pytest.raises(Fatal, match=f"127.0.0.1:{port}: another program") as caught:
             server.start()
     assert "\n" not in str(caught.value)
@@ -87,25 +87,25 @@ def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(reply):
         socket.create_connection(server.addresses[0])
 
 
-def test_two_servers_cannot_share_a_port(serve, reply):
-    running = serve(reply)
+def test_two_servers_cannot_share_a_port(serve, response):
+    running = serve(response)
     with pytest.raises(Fatal, match="another program"):
-        Server([Listener(reply, *running.address)]).start()
+        Server([Listener(response, *running.address)]).start()
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("203.0.113.1", 0)])
-def test_impossible_address_is_fatal(reply, host, port):
+def test_impossible_address_is_fatal(response, host, port):
     with pytest.raises(Fatal, match=f"Can't listen on {host}:{port}: "):
-        Server([Listener(reply, host, port)]).start()
+        Server([Listener(response, host, port)]).start()
 
 
-def test_an_address_of_another_machine_is_called_so(reply):
+def test_an_address_of_another_machine_is_called_so(response):
     with pytest.raises(Fatal, match=r"Can't listen on 203\.0\.113\.1:0: this machine has no such address\."):
-        Server([Listener(reply, "203.0.113.1", 0)]).start()
+        Server([Listener(response, "203.0.113.1", 0)]).start()
 
 
-def test_ipv6_address_is_served(serve, reply):
-    server = Server([Listener(lambda environ, start: reply(start), "::1", 0)])
+def test_ipv6_address_is_served(serve, response):
+    server = Server([Listener(lambda environ, start: response(start), "::1", 0)])
     try:
         server.start()
     except Fatal:
@@ -120,9 +120,9 @@ def test_ipv6_address_is_served(serve, reply):
     assert not thread.is_alive()
 
 
-def test_run_before_start_is_an_error(reply):
+def test_run_before_start_is_an_error(response):
     with pytest.raises(RuntimeError):
-        Server([Listener(reply, "127.0.0.1", 0)]).run()
+        Server([Listener(response, "127.0.0.1", 0)]).run()
 
 
 def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate):
@@ -181,8 +181,8 @@ def test_second_stop_shortens_the_grace(serve, gate):
     assert running.join()
 
 
-def test_stop_before_run_ends_it_at_once(reply):
-    server = Server([Listener(reply, "127.0.0.1", 0)])
+def test_stop_before_run_ends_it_at_once(response):
+    server = Server([Listener(response, "127.0.0.1", 0)])
     server.start()
     server.stop()
     server.run()

@@ -21,20 +21,20 @@ _CHUNKED = b"POST /in HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
 class Big:
     """Answers 4 KiB to whatever is asked, and counts."""
 
-    def __init__(self, reply: Any) -> None:
-        self._reply = reply
+    def __init__(self, response: Any) -> None:
+        self._response = response
         self.answered = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.answered += 1
-        return self._reply(start_response, environ["PATH_INFO"].encode() + b"x" * 4096)
+        return self._response(start_response, environ["PATH_INFO"].encode() + b"x" * 4096)
 
 
 class Sink:
     """Reads what it is sent and says how much that was; 413 if it may not."""
 
-    def __init__(self, reply: Any) -> None:
-        self._reply = reply
+    def __init__(self, response: Any) -> None:
+        self._response = response
         self.begun = threading.Semaphore(0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -45,18 +45,18 @@ class Sink:
                     self.begun.release()
                 size += len(part)
         except LimitExceeded:
-            return self._reply(start_response, b"", "413 Too Large")
-        return self._reply(start_response, f"{size} {environ['appliance.streamed_body']}".encode())
+            return self._response(start_response, b"", "413 Too Large")
+        return self._response(start_response, f"{size} {environ['appliance.streamed_body']}".encode())
 
 
 @pytest.fixture
-def big(reply):
-    return Big(reply)
+def big(response):
+    return Big(response)
 
 
 @pytest.fixture
-def sink(reply):
-    return Sink(reply)
+def sink(response):
+    return Sink(response)
 
 
 # -- readers that don't read -----------------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ def test_upload_that_takes_for_ever_is_cut(serve, sink):
     assert running.client().request("GET", "/").answer().status == 200
 
 
-def test_head_may_take_a_second_more_for_what_has_come(serve, reply):
-    running = serve(lambda environ, start: reply(start), receive_seconds=0.3, minimum_rate=1000)
+def test_head_may_take_a_second_more_for_what_has_come(serve, response):
+    running = serve(lambda environ, start: response(start), receive_seconds=0.3, minimum_rate=1000)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ", b"x" * 2000)
     time.sleep(1.0)
     assert client.send(b"\r\n\r\n").answer().status == 200
@@ -224,8 +224,8 @@ def _half_heads(running: Any, count: int, port: int = 0) -> list[Any]:
 
 
 @pytest.mark.parametrize("limit", ["connections", "connections_per_port", "connections_per_address"])
-def test_half_heads_keep_nobody_out(serve, reply, limit):
-    running = serve(lambda environ, start: reply(start), **{limit: 16})
+def test_half_heads_keep_nobody_out(serve, response, limit):
+    running = serve(lambda environ, start: response(start), **{limit: 16})
     heads = _half_heads(running, 40)
     time.sleep(0.1)
     begin = time.monotonic()
@@ -234,8 +234,8 @@ def test_half_heads_keep_nobody_out(serve, reply, limit):
     assert heads
 
 
-def test_flood_of_one_port_leaves_the_other_its_connections(serve, reply):
-    running = serve(*[lambda environ, start: reply(start)] * 2, connections=20, connections_per_port=16)
+def test_flood_of_one_port_leaves_the_other_its_connections(serve, response):
+    running = serve(*[lambda environ, start: response(start)] * 2, connections=20, connections_per_port=16)
     kept = running.client(1).request("GET", "/")
     assert kept.answer().status == 200
     _half_heads(running, 40)
@@ -254,8 +254,8 @@ def test_connections_that_are_being_served_are_not_closed_for_others(serve, sink
         assert upload.send(b"2" * 199_999).answer().status == 200
 
 
-def test_proxy_may_have_more_connections_than_one_client(serve, reply):
-    running = serve(lambda environ, start: reply(start), connections_per_address=4, is_proxy="127.0.0.1".__eq__)
+def test_proxy_may_have_more_connections_than_one_client(serve, response):
+    running = serve(lambda environ, start: response(start), connections_per_address=4, is_proxy="127.0.0.1".__eq__)
     clients = [running.client().request("GET", "/") for _ in range(12)]
     assert [client.answer().status for client in clients] == [200] * 12
     assert [client.request("GET", "/").answer().status for client in clients] == [200] * 12

@@ -16,8 +16,8 @@ _BIG = 300_000
 class Uploads:
     """An application that reads bodies and keeps what came of each."""
 
-    def __init__(self, reply: Callable[..., list[bytes]]) -> None:
-        self._reply = reply
+    def __init__(self, response: Callable[..., list[bytes]]) -> None:
+        self._response = response
         self.first_piece = threading.Event()
         self.ended = threading.Event()
         self.error: BaseException | None = None
@@ -25,7 +25,7 @@ class Uploads:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/refused":
-            return self._reply(start_response, b"no", "401 Unauthorized")
+            return self._response(start_response, b"no", "401 Unauthorized")
         self.environ = environ
         digest = hashlib.sha256()
         size = 0
@@ -40,12 +40,12 @@ class Uploads:
             raise
         finally:
             self.ended.set()
-        return self._reply(start_response, f"{size} {digest.hexdigest()}".encode())
+        return self._response(start_response, f"{size} {digest.hexdigest()}".encode())
 
 
 @pytest.fixture
-def uploads(reply):
-    return Uploads(reply)
+def uploads(response):
+    return Uploads(response)
 
 
 def _summary(body: bytes) -> bytes:
@@ -88,10 +88,10 @@ def test_chunked_body_of_any_chunk_size_is_decoded(serve, uploads, chunk):
     assert client.answer().body == _summary(body[::-1])
 
 
-def test_small_body_is_received_first(serve, reply):
+def test_small_body_is_received_first(serve, response):
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         streamed = environ["appliance.streamed_body"]
-        return reply(start_response, repr((streamed, environ["wsgi.input"].read())).encode())
+        return response(start_response, repr((streamed, environ["wsgi.input"].read())).encode())
 
     assert serve(app).client().request("POST", "/", b"{}").answer().body == b"(False, b'{}')"
 
@@ -173,32 +173,32 @@ def test_client_that_vanishes_makes_the_read_fail(serve, uploads, leave, body, f
         uploads.environ["wsgi.input"].read(1)
 
 
-def test_application_may_answer_a_client_that_stalls(serve, reply):
+def test_application_may_answer_a_client_that_stalls(serve, response):
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         try:
             while environ["wsgi.input"].read(1000):
                 pass
         except ClientVanished:
-            return reply(start_response, b"too slow", "408 Request Timeout")
-        return reply(start_response)
+            return response(start_response, b"too slow", "408 Request Timeout")
+        return response(start_response)
 
     client = serve(app, stall_seconds=0.3).client().request("PUT", "/", Content_Length="200000").send(b"1")
     assert client.answer().status == 408
     assert client.at_end()
 
 
-def test_body_reads_like_a_file(serve, reply):
+def test_body_reads_like_a_file(serve, response):
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = environ["wsgi.input"]
         seen = [body.readline(), body.readline(3), body.read(0), body.read(2), *body]
-        return reply(start_response, repr((seen, body.read(), body.read(5), body.readline())).encode())
+        return response(start_response, repr((seen, body.read(), body.read(5), body.readline())).encode())
 
     client = serve(app, small_body_bytes=1).client()
     expected = repr(([b"one\n", b"two", b"", b"\nt", b"hree\n", b"four"], b"", b"", b"")).encode()
     assert client.request("PUT", "/", b"one\ntwo\nthree\nfour").answer().body == expected
 
 
-def test_body_is_not_read_whole_if_it_is_huge(serve, reply):
+def test_body_is_not_read_whole_if_it_is_huge(serve, response):
     caught: list[BaseException] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -206,7 +206,7 @@ def test_body_is_not_read_whole_if_it_is_huge(serve, reply):
             environ["wsgi.input"].read()
         except LimitExceeded as error:
             caught.append(error)
-        return reply(start_response, b"no", "413 Too Large")
+        return response(start_response, b"no", "413 Too Large")
 
     client = serve(app).client().request("PUT", "/", b"x" * 17_000_000)
     assert client.answer().status == 413
@@ -226,7 +226,7 @@ def test_answer_may_be_made_while_the_body_is_read(serve):
         pass
 
 
-def test_fifty_uploads_run_at_once(serve, reply):
+def test_fifty_uploads_run_at_once(serve, response):
     together = threading.Barrier(50)
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -235,7 +235,7 @@ def test_fifty_uploads_run_at_once(serve, reply):
         together.wait(_PATIENCE)
         while part := body.read(65536):
             size += len(part)
-        return reply(start_response, str(size).encode())
+        return response(start_response, str(size).encode())
 
     running = serve(app, transfer_slots_per_address=50)
     clients = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(50)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.index import ContentRow
@@ -32,12 +32,12 @@ class SpaceRoutes:
             Route("GET", "/appliance/v1/images/<image_id>/space", self.image, "manage_stores", bodiless=True),
         ]
 
-    def stores(self, request: Request[Caller]) -> Reply:
+    def stores(self, request: Request[Caller]) -> Response:
         """What each store holds, and what holes, deduplication and compression save."""
         _admins(request.caller)
-        return Reply(200, {"stores": [store_space(name, blobs) for name, blobs in self._blobs()]})
+        return Response(200, {"stores": [store_space(name, blobs) for name, blobs in self._blobs()]})
 
-    def plan(self, request: Request[Caller]) -> Reply:
+    def plan(self, request: Request[Caller]) -> Response:
         """What the collection would do now, and why; nothing is done."""
         _admins(request.caller)
         plans = [
@@ -45,18 +45,18 @@ class SpaceRoutes:
             for name, collector in self._collectors.items()
             for plan in collector.plan()
         ]
-        return Reply(200, {"plan": plans})
+        return Response(200, {"plan": plans})
 
-    def run(self, request: Request[Caller], job: str) -> Reply:
+    def run(self, request: Request[Caller], job: str) -> Response:
         """Have the collection or the scrub begin now, in the background."""
         _admins(request.caller)
         if job not in ("collect", "scrub"):
             raise NotFound("There is no such job: say collect or scrub.")
         if not self._wake(job):
             raise Invalid(f"The job {job} is switched off.")
-        return Reply(202)
+        return Response(202)
 
-    def image(self, request: Request[Caller], image_id: str) -> Reply:
+    def image(self, request: Request[Caller], image_id: str) -> Response:
         """What one image cost when it was stored."""
         _admins(request.caller)
         image = self._images.get(request.caller, image_id)
@@ -65,7 +65,7 @@ class SpaceRoutes:
             store = self._images.stores.find(location.store)
             if store is not None and store.blobs is not None and location.content_id is not None:
                 places.append({"store": store.id, **content_space(store.blobs.content(location.content_id))})
-        return Reply(200, {"image_id": image.id, "contents": places})
+        return Response(200, {"image_id": image.id, "contents": places})
 
     def _blobs(self) -> list[tuple[str, BlobStore]]:
         return [(store.id, store.blobs) for store in self._images.stores.every() if store.blobs is not None]
@@ -117,6 +117,6 @@ class ImageMaintenanceRoutes:
     def routes(self) -> list[Route]:
         return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
 
-    def restore(self, request: Request[Caller], image_id: str) -> Reply:
+    def restore(self, request: Request[Caller], image_id: str) -> Response:
         self._images.pending.restore(request.caller, image_id)
-        return Reply(204)
+        return Response(204)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.settings import Settings
 
 _MAX_AGE = "3600"
@@ -42,31 +42,31 @@ class Cors:
         self._allow_prefixes = allow_prefixes
         self._expose_headers = ",".join(expose_headers)
 
-    def preflight(self, request: Request[Any]) -> Reply | None:
+    def preflight(self, request: Request[Any]) -> Response | None:
         """The answer to a browser that asks beforehand; None if the request is no such question."""
         method = request.header("access-control-request-method")
         origin = self._origin(request)
         if not self._origins or request.method != "OPTIONS" or method is None or origin is None:
             return None
-        reply = Reply(200)
+        response = Response(200)
         wanted = [name.strip() for name in (request.header("access-control-request-headers") or "").split(",")]
         wanted = [name for name in wanted if name]
         if method.upper() in self._methods and all(self._may_send(name) for name in wanted):
-            self._allow(reply, origin)
-            reply.headers.append(("Access-Control-Max-Age", _MAX_AGE))
-            reply.headers.append(("Access-Control-Allow-Methods", method.upper()))
+            self._allow(response, origin)
+            response.headers.append(("Access-Control-Max-Age", _MAX_AGE))
+            response.headers.append(("Access-Control-Allow-Methods", method.upper()))
             if wanted:
-                reply.headers.append(("Access-Control-Allow-Headers", ",".join(wanted)))
-        return reply
+                response.headers.append(("Access-Control-Allow-Headers", ",".join(wanted)))
+        return response
 
-    def finish(self, request: Request[Any], reply: Reply) -> None:
+    def finish(self, request: Request[Any], response: Response) -> None:
         """Let a page of an allowed origin read the answer. A preflight's says what it has to say already."""
         origin = self._origin(request)
         asked = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
-        if origin is not None and not asked and not reply.has_header("Access-Control-Allow-Origin"):
-            self._allow(reply, origin)
+        if origin is not None and not asked and not response.has_header("Access-Control-Allow-Origin"):
+            self._allow(response, origin)
             if self._expose_headers:
-                reply.headers.append(("Access-Control-Expose-Headers", self._expose_headers))
+                response.headers.append(("Access-Control-Expose-Headers", self._expose_headers))
 
     def _origin(self, request: Request[Any]) -> str | None:
         origin = request.header("origin")
@@ -78,11 +78,11 @@ class Cors:
     def _may_send(self, name: str) -> bool:
         return name.lower() in self._allow_headers or name.lower().startswith(self._allow_prefixes)
 
-    def _allow(self, reply: Reply, origin: str) -> None:
-        reply.headers.append(("Vary", "Origin"))
-        reply.headers.append(("Access-Control-Allow-Origin", origin))
+    def _allow(self, response: Response, origin: str) -> None:
+        response.headers.append(("Vary", "Origin"))
+        response.headers.append(("Access-Control-Allow-Origin", origin))
         # As the original services say by default. There are no cookies here: a page sends its token in a header.
-        reply.headers.append(("Access-Control-Allow-Credentials", "true"))
+        response.headers.append(("Access-Control-Allow-Credentials", "true"))
 
 
 _ALLOWED = (

@@ -5,7 +5,7 @@ from html import escape
 from http.client import responses
 
 from appliance import errors
-from appliance.api.http.messages import Reply
+from appliance.api.http.messages import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ _IMAGE_TITLES = {413: "Request Entity Too Large", 416: "Requested Range Not Sati
 _GENERIC_500 = "The server has either erred or is incapable of performing the requested operation."
 
 
-def image_fault(error: Exception, accept: str | None) -> Reply:
+def image_fault(error: Exception, accept: str | None) -> Response:
     """The answer of the image API to `error`, in the media type that `accept` prefers."""
     status = codes_of(error).image
     return image_error(status, str(error) if isinstance(error, errors.ApplianceError) else _GENERIC_500, accept)
 
 
-def image_error(status: int, explanation: str, accept: str | None) -> Reply:
+def image_error(status: int, explanation: str, accept: str | None) -> Response:
     """A WebOb error body: HTML for `*/*` or text/html, JSON for application/json, plain text for neither."""
     title = _IMAGE_TITLES.get(status) or responses[status]
     kind = preferred(accept, ("text/html", "application/json"))
@@ -72,12 +72,12 @@ def image_error(status: int, explanation: str, accept: str | None) -> Reply:
             f"<html>\n <head>\n  <title>{status} {title}</title>\n </head>\n <body>\n"
             f"  <h1>{status} {title}</h1>\n  {body}\n </body>\n</html>"
         )
-        return Reply(status, text, [("Content-Type", "text/html; charset=UTF-8")], reason=title)
+        return Response(status, text, [("Content-Type", "text/html; charset=UTF-8")], reason=title)
     if kind == "application/json":
         message = f"{explanation}<br /><br />\n\n\n"
-        return Reply(status, {"message": message, "code": f"{status} {title}", "title": title}, reason=title)
+        return Response(status, {"message": message, "code": f"{status} {title}", "title": title}, reason=title)
     text = f"{status} {title}\n\n{explanation}\n\n   "
-    return Reply(status, text, [("Content-Type", "text/plain; charset=UTF-8")], reason=title)
+    return Response(status, text, [("Content-Type", "text/plain; charset=UTF-8")], reason=title)
 
 
 def preferred(accept: str | None, offers: tuple[str, ...]) -> str | None:
@@ -118,21 +118,21 @@ _IDENTITY_500 = (
 )
 
 
-def identity_fault(error: Exception, base_url: str) -> Reply:
+def identity_fault(error: Exception, base_url: str) -> Response:
     """The answer of the identity API to `error`. A 401 never says what was wrong."""
     status = codes_of(error).identity
     message = str(error) if isinstance(error, errors.ApplianceError) else _IDENTITY_500
-    reply = identity_error(status, message, base_url)
+    response = identity_error(status, message, base_url)
     if isinstance(error, errors.TooManyRequests):
-        reply.headers.append(("Retry-After", str(error.retry_after)))
-    return reply
+        response.headers.append(("Retry-After", str(error.retry_after)))
+    return response
 
 
-def identity_error(status: int, message: str, base_url: str) -> Reply:
+def identity_error(status: int, message: str, base_url: str) -> Response:
     """Keystone's error object; a 401 carries the challenge that points to this service."""
     title = responses[status] if status != 413 else "Request Entity Too Large"
     headers = []
     if status == 401:
         message = _IDENTITY_401
         headers.append(("WWW-Authenticate", f'Keystone uri="{base_url}/v3"'))
-    return Reply(status, {"error": {"code": status, "message": message, "title": title}}, headers)
+    return Response(status, {"error": {"code": status, "message": message, "title": title}}, headers)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api.http.error_responses import preferred
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 
 PATH = "/healthcheck"
 
@@ -24,7 +24,7 @@ class Healthcheck:
         self._disable_file = Path(disable_file) if disable_file else None
         self._trouble = trouble
 
-    def reply(self, request: Request[Any]) -> Reply:
+    def response(self, request: Request[Any]) -> Response:
         disabled = self._disable_file is not None and self._disable_file.exists()
         status = 503 if disabled else 200
         reason = "DISABLED BY FILE" if disabled else "OK"
@@ -33,7 +33,7 @@ class Healthcheck:
             if troubles:
                 status, reason = 503, f"NO WRITES: {'; '.join(troubles)}"
         if request.method == "HEAD":
-            return Reply(204 if status == 200 else status)
+            return Response(204 if status == 200 else status)
         kind = preferred(request.header("accept"), ("text/plain", "text/html", "application/json"))
         detailed = request.arg("detailed") is not None
         parts = self._trouble() if detailed else {}
@@ -41,12 +41,12 @@ class Healthcheck:
             body: dict[str, Any] = {"detailed": detailed, "reasons": [reason]}
             if detailed:
                 body["parts"] = {name: trouble or "OK" for name, trouble in parts.items()}
-            return Reply(status, body)
+            return Response(status, body)
         if kind == "text/html":
             rows = "".join(f"<li>{escape(line)}</li>" for line in _lines(reason, parts))
             page = f"<!doctype html><html><head><title>Healthcheck</title></head><body><ul>{rows}</ul></body></html>"
-            return Reply(status, page, [("Content-Type", "text/html; charset=UTF-8")])
-        return Reply(status, "\n".join(_lines(reason, parts)))
+            return Response(status, page, [("Content-Type", "text/html; charset=UTF-8")])
+        return Response(status, "\n".join(_lines(reason, parts)))
 
 
 def _lines(reason: str, parts: dict[str, str | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One exchange: the request as handlers read it, and the reply as they give it."""
+"""One exchange: the request as handlers read it, and the response as they give it."""
 
 import json
 import re
@@ -147,7 +147,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-class Reply:
+class Response:
     """An answer. `body` is JSON data (dict or list), text, bytes, `Content` to be streamed, or None.
 
     `headers` keeps its order; the content type is set from the body unless given.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from appliance.api.http.messages import Reply
+from appliance.api.http.messages import Response
 from appliance.errors import Invalid, WrongUsage
 
 # What may become part of every link: as strict as the server is with Host itself.
@@ -93,7 +93,7 @@ class BehindProxies:
         try:
             self._proxies.fold(environ)
         except Invalid as error:
-            return Reply(400, f"{error}\n").send(environ, start_response)
+            return Response(400, f"{error}\n").send(environ, start_response)
         return self._application(environ, start_response)
 
 

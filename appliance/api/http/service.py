@@ -1,6 +1,6 @@
 """One HTTP service: a table of routes, a dialect, and bottle between them and WSGI.
 
-The only file that imports bottle. Handlers are plain functions from `Request` to `Reply`; the dialect decides who may
+The only file that imports bottle. Handlers are plain functions from `Request` to `Response`; the dialect decides who may
 pass and what an error looks like; nothing here knows Glance or Keystone.
 """
 
@@ -13,7 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import bottle
 
 from appliance.api.http.addresses import merged
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.errors import ApplianceError
 from appliance.logs import request_id
 from appliance.values import NOBODY, Client, current_client
@@ -24,7 +24,7 @@ ANY_TOKEN = "any token"
 """The policy of a route that everybody may call who has a valid token."""
 
 C = TypeVar("C")
-Handler = Callable[..., Reply]
+Handler = Callable[..., Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Route:
 class Dialect(Protocol[C]):
     """What makes one API sound like itself."""
 
-    def before_routing(self, request: Request[C]) -> Reply | None:
-        """Look at a request before its path is known; a reply ends it. May raise."""
+    def before_routing(self, request: Request[C]) -> Response | None:
+        """Look at a request before its path is known; a response ends it. May raise."""
         ...
 
     def admit(self, request: Request[C], route: Route) -> None:
@@ -69,19 +69,19 @@ class Dialect(Protocol[C]):
         """Raise what the API says to a caller whom the route's policy does not let in. Not asked for public routes."""
         ...
 
-    def fault(self, request: Request[C], error: Exception) -> Reply:
+    def fault(self, request: Request[C], error: Exception) -> Response:
         """The answer to an error; one that is not an `ApplianceError` has been logged already."""
         ...
 
-    def unrouted(self, request: Request[C]) -> Reply:
+    def unrouted(self, request: Request[C]) -> Response:
         """The answer to a path that no route has. One with doubled slashes has a route without them."""
         ...
 
-    def wrong_method(self, request: Request[C], allowed: str) -> Reply:
+    def wrong_method(self, request: Request[C], allowed: str) -> Response:
         """The answer to a method that the path does not take; `allowed` goes into `Allow`."""
         ...
 
-    def finish(self, request: Request[C], reply: Reply) -> None:
+    def finish(self, request: Request[C], response: Response) -> None:
         """Add what every answer of this dialect carries."""
         ...
 
@@ -103,11 +103,11 @@ class Service(Generic[C]):
         # Never reset: the server logs the request in the same context after we have returned.
         request_id.set(request.id)
         current_client.set(_client(environ))
-        reply = self._respond(request)
-        self._dialect.finish(request, reply)
-        return reply.send(environ, start_response)
+        response = self._respond(request)
+        self._dialect.finish(request, response)
+        return response.send(environ, start_response)
 
-    def _respond(self, request: Request[C]) -> Reply:
+    def _respond(self, request: Request[C]) -> Response:
         try:
             early = self._dialect.before_routing(request)
             if early is not None:
@@ -119,7 +119,7 @@ class Service(Generic[C]):
             log.exception("%s %s failed", request.method, request.path)
             return self._dialect.fault(request, error)
 
-    def _route(self, request: Request[C]) -> Reply:
+    def _route(self, request: Request[C]) -> Response:
         try:
             route, parts = self._match(request, request.path)
         except bottle.HTTPError as error:
@@ -128,9 +128,9 @@ class Service(Generic[C]):
             if error.status_code == 405:
                 return self._dialect.wrong_method(request, ", ".join(error.get_header("Allow").split(",")))
             return self._dialect.unrouted(request)
-        reply = route.callback(request, **parts)
-        assert isinstance(reply, Reply)
-        return reply
+        response = route.callback(request, **parts)
+        assert isinstance(response, Response)
+        return response
 
     def _match(self, request: Request[C], path: str) -> tuple[Any, dict[str, str]]:
         """The route of a path and its parts. Raises bottle's 404 and 405."""
@@ -140,7 +140,7 @@ class Service(Generic[C]):
         found: tuple[Any, dict[str, str]] = self._app.router.match(environ)
         return found
 
-    def _doubled(self, request: Request[C]) -> Reply:
+    def _doubled(self, request: Request[C]) -> Response:
         """The answer to a path that has no route as it is, with the slashes doubled that are."""
         try:
             self._match(request, merged(request.path))
@@ -149,8 +149,8 @@ class Service(Generic[C]):
             return self._route(request)
         return self._dialect.unrouted(request)
 
-    def _handler(self, route: Route) -> Callable[..., Reply]:
-        def call(request: Request[C], **parts: Any) -> Reply:
+    def _handler(self, route: Route) -> Callable[..., Response]:
+        def call(request: Request[C], **parts: Any) -> Response:
             self._dialect.admit(request, route)
             if route.check is not None:
                 route.check(request)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.dialect import HEADER
 from appliance.api.identity_v3.presentation import Answers, done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import AUTH, json_object
@@ -20,30 +20,30 @@ class Auth:
         self._identity = identity
         self._answers = answers
 
-    def projects(self, request: Request[Token]) -> Reply:
+    def projects(self, request: Request[Token]) -> Response:
         """GET /v3/auth/projects"""
         found = self._identity.projects.with_tags(self._identity.assignments.projects_of(request.caller.user.id))
         return self._answers.collection(request, "projects", [shown_project(project) for project in found])
 
-    def domains(self, request: Request[Token]) -> Reply:
+    def domains(self, request: Request[Token]) -> Response:
         """GET /v3/auth/domains"""
         found = self._identity.assignments.domains_of(request.caller.user.id)
         return self._answers.collection(request, "domains", [shown_domain(domain) for domain in found])
 
-    def system(self, request: Request[Token]) -> Reply:
+    def system(self, request: Request[Token]) -> Response:
         """GET /v3/auth/system"""
         roles = self._identity.assignments.system_roles(request.caller.user.id)
         links = {"self": self._answers.url(request, "auth/system")}
-        return Reply(200, {"system": [{"all": True}] if roles else [], "links": links})
+        return Response(200, {"system": [{"all": True}] if roles else [], "links": links})
 
-    def catalog(self, request: Request[Token]) -> Reply:
+    def catalog(self, request: Request[Token]) -> Response:
         """GET /v3/auth/catalog"""
         token = request.caller
         if token.project is None:
             raise Forbidden("A project-scoped token is required to produce a service catalog.")
         rendered = self._identity.catalog.rendered(self._answers.addresses(request), token.project.id, token.user.id)
         links = {"self": self._answers.url(request, "auth/catalog")}
-        return Reply(200, {"catalog": rendered, "links": links})
+        return Response(200, {"catalog": rendered, "links": links})
 
 
 _ACCESS_RULES_VERSION = 1.0
@@ -54,7 +54,7 @@ class Tokens:
         self._identity = identity
         self._answers = answers
 
-    def issue(self, request: Request[Token]) -> Reply:
+    def issue(self, request: Request[Token]) -> Response:
         """POST /v3/auth/tokens"""
         auth = json_object(request).get("auth")
         if not isinstance(auth, dict):
@@ -63,30 +63,30 @@ class Tokens:
         token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
         return self._shown(request, token, 201)
 
-    def show(self, request: Request[Token]) -> Reply:
+    def show(self, request: Request[Token]) -> Response:
         """GET and HEAD /v3/auth/tokens"""
         return self._shown(request, request.loaded, 200)
 
-    def revoke(self, request: Request[Token]) -> Reply:
+    def revoke(self, request: Request[Token]) -> Response:
         """DELETE /v3/auth/tokens"""
         self._identity.tokens.revoke(request.loaded, cascade=switch(request.arg("cascade") or "yes"))
         return done()
 
-    def revoked_by_id(self, request: Request[Token]) -> Reply:
+    def revoked_by_id(self, request: Request[Token]) -> Response:
         """GET /v3/auth/tokens/OS-PKI/revoked, which stateless tokens can't answer."""
         raise Forbidden("Tokens are not stored, so there is no list of revoked ones.")
 
-    def certificates(self, request: Request[Token]) -> Reply:
+    def certificates(self, request: Request[Token]) -> Response:
         """GET /v3/OS-SIMPLE-CERT/ca and /certificates, gone with PKI tokens."""
         raise Gone("PKI tokens are no more.")
 
-    def _shown(self, request: Request[Token], token: Token, status: int) -> Reply:
+    def _shown(self, request: Request[Token], token: Token, status: int) -> Response:
         body = token_body(token)
         if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
             body["catalog"] = self._identity.catalog.rendered(
                 self._answers.addresses(request), token.project_id, token.user.id
             )
-        return Reply(status, {"token": body}, [("X-Subject-Token", token.text)])
+        return Response(status, {"token": body}, [("X-Subject-Token", token.text)])
 
 
 def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
@@ -179,14 +179,14 @@ class Ec2Tokens:
         self._identity = identity
         self._answers = answers
 
-    def ec2(self, request: Request[Token]) -> Reply:
+    def ec2(self, request: Request[Token]) -> Response:
         """POST /v3/ec2tokens"""
         token = self._authenticated(request, check_ec2)
-        return Reply(200, self._body(request, token), [("X-Subject-Token", token.text)])
+        return Response(200, self._body(request, token), [("X-Subject-Token", token.text)])
 
-    def s3(self, request: Request[Token]) -> Reply:
+    def s3(self, request: Request[Token]) -> Response:
         """POST /v3/s3tokens — without the token itself: a presigned address must not become one."""
-        return Reply(200, self._body(request, self._authenticated(request, check_s3)))
+        return Response(200, self._body(request, self._authenticated(request, check_s3)))
 
     def _authenticated(self, request: Request[Token], check: Check) -> Token:
         return self._identity.ec2_authentication.authenticate(json_object(request), check)
@@ -211,7 +211,7 @@ class RevocationEvents:
         self._identity = identity
         self._answers = answers
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-REVOKE/events"""
         since = 0
         if request.arg("since"):
@@ -224,4 +224,4 @@ class RevocationEvents:
             for kind, subject, at in self._identity.revocations.since(since)
         ]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
-        return Reply(200, {"events": events, "links": links})
+        return Response(200, {"events": events, "links": links})

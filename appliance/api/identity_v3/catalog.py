@@ -1,6 +1,6 @@
 """/v3/regions, /v3/services and /v3/endpoints."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_endpoint
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_catalog import (
@@ -23,34 +23,34 @@ class Regions:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/regions"""
         listing = self._lists.read(request, ("parent_region_id",))
         found = self._identity.regions.search(listing.filters, listing.page)
         return self._answers.collection(request, "regions", found, listing)
 
-    def show(self, request: Request[Token], region_id: str) -> Reply:
+    def show(self, request: Request[Token], region_id: str) -> Response:
         """GET /v3/regions/{region_id}"""
         return self._answers.member(request, "region", "regions", self._identity.regions.get(region_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/regions"""
         region = member(request, "region", REGION_CREATE)
         return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
 
-    def put(self, request: Request[Token], region_id: str) -> Reply:
+    def put(self, request: Request[Token], region_id: str) -> Response:
         """PUT /v3/regions/{region_id} — a new region under an id of the client's choice."""
         region = member(request, "region", REGION_CREATE)
         if region.setdefault("id", region_id) != region_id:
             raise Invalid(f'Conflicting region IDs specified: "{region_id}" != "{region["id"]}"')
         return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
 
-    def update(self, request: Request[Token], region_id: str) -> Reply:
+    def update(self, request: Request[Token], region_id: str) -> Response:
         """PATCH /v3/regions/{region_id}"""
         changes = member(request, "region", REGION_UPDATE)
         return self._answers.member(request, "region", "regions", self._identity.regions.update(region_id, changes))
 
-    def delete(self, request: Request[Token], region_id: str) -> Reply:
+    def delete(self, request: Request[Token], region_id: str) -> Response:
         """DELETE /v3/regions/{region_id}"""
         self._identity.regions.delete(region_id)
         return done()
@@ -62,32 +62,32 @@ class Services:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/services"""
         listing = self._lists.read(request, ("type", "name"))
         found = self._identity.services.search(listing.filters, listing.page)
         return self._answers.collection(request, "services", [_shown(service) for service in found], listing)
 
-    def show(self, request: Request[Token], service_id: str) -> Reply:
+    def show(self, request: Request[Token], service_id: str) -> Response:
         """GET /v3/services/{service_id}"""
         return self._member(request, self._identity.services.get(service_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/services"""
         service = member(request, "service", SERVICE_CREATE)
         return self._member(request, self._identity.services.create(service), 201)
 
-    def update(self, request: Request[Token], service_id: str) -> Reply:
+    def update(self, request: Request[Token], service_id: str) -> Response:
         """PATCH /v3/services/{service_id}"""
         changes = member(request, "service", SERVICE_UPDATE)
         return self._member(request, self._identity.services.update(service_id, changes))
 
-    def delete(self, request: Request[Token], service_id: str) -> Reply:
+    def delete(self, request: Request[Token], service_id: str) -> Response:
         """DELETE /v3/services/{service_id}"""
         self._identity.services.delete(service_id)
         return done()
 
-    def _member(self, request: Request[Token], service: Record, status: int = 200) -> Reply:
+    def _member(self, request: Request[Token], service: Record, status: int = 200) -> Response:
         return self._answers.member(request, "service", "services", _shown(service), status)
 
 
@@ -106,7 +106,7 @@ class Endpoints:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/endpoints"""
         known_interface(request)
         listing = self._lists.read(request, ("interface", "service_id", "region_id"))
@@ -115,26 +115,26 @@ class Endpoints:
         shown = [shown_endpoint(endpoint, addresses) for endpoint in found]
         return self._answers.collection(request, "endpoints", shown, listing)
 
-    def show(self, request: Request[Token], endpoint_id: str) -> Reply:
+    def show(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/endpoints/{endpoint_id}"""
         return self._member(request, self._identity.endpoints.get(endpoint_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/endpoints"""
         endpoint = member(request, "endpoint", ENDPOINT_CREATE)
         return self._member(request, self._identity.endpoints.create(endpoint), 201)
 
-    def update(self, request: Request[Token], endpoint_id: str) -> Reply:
+    def update(self, request: Request[Token], endpoint_id: str) -> Response:
         """PATCH /v3/endpoints/{endpoint_id}"""
         changes = member(request, "endpoint", ENDPOINT_UPDATE)
         return self._member(request, self._identity.endpoints.update(endpoint_id, changes))
 
-    def delete(self, request: Request[Token], endpoint_id: str) -> Reply:
+    def delete(self, request: Request[Token], endpoint_id: str) -> Response:
         """DELETE /v3/endpoints/{endpoint_id}"""
         self._identity.endpoints.delete(endpoint_id)
         return done()
 
-    def _member(self, request: Request[Token], endpoint: Record, status: int = 200) -> Reply:
+    def _member(self, request: Request[Token], endpoint: Record, status: int = 200) -> Response:
         shown = shown_endpoint(endpoint, self._answers.addresses(request))
         return self._answers.member(request, "endpoint", "endpoints", shown, status)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.presentation import Answers, Lists, done
 from appliance.api.identity_v3.schemas import json_object, member
@@ -29,7 +29,7 @@ class Credentials:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/credentials — those that the caller may see: none, for a delegated token."""
         token = request.caller
         listing = self._lists.read(request, ("user_id", "type"))
@@ -38,20 +38,20 @@ class Credentials:
         found = [] if token.delegated else self._identity.credentials.search(listing.filters, listing.page)
         return self._answers.collection(request, "credentials", found, listing)
 
-    def show(self, request: Request[Token], credential_id: str) -> Reply:
+    def show(self, request: Request[Token], credential_id: str) -> Response:
         """GET /v3/credentials/{credential_id}"""
         credential = self._identity.credentials.get(credential_id)
         refuse_delegated(request.caller)
         return self._answers.member(request, "credential", "credentials", credential)
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/credentials"""
         credential = new_credential(request)
         refuse_delegated(request.caller)
         created = self._identity.credentials.create(credential)
         return self._answers.member(request, "credential", "credentials", created, 201)
 
-    def update(self, request: Request[Token], credential_id: str) -> Reply:
+    def update(self, request: Request[Token], credential_id: str) -> Response:
         """PATCH /v3/credentials/{credential_id}"""
         changes = member(request, "credential", CREDENTIAL_UPDATE)
         current = self._identity.credentials.get(credential_id)
@@ -61,7 +61,7 @@ class Credentials:
         changed = self._identity.credentials.update(credential_id, changes)
         return self._answers.member(request, "credential", "credentials", changed)
 
-    def delete(self, request: Request[Token], credential_id: str) -> Reply:
+    def delete(self, request: Request[Token], credential_id: str) -> Response:
         """DELETE /v3/credentials/{credential_id}"""
         self._identity.credentials.get(credential_id)
         refuse_delegated(request.caller)
@@ -85,31 +85,31 @@ class Ec2Credentials:
         self._identity = identity
         self._answers = answers
 
-    def list(self, request: Request[Token], user_id: str) -> Reply:
+    def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/credentials/OS-EC2"""
         refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         found = [self._shown(request, credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
-        return Reply(200, {"credentials": found, "links": links})
+        return Response(200, {"credentials": found, "links": links})
 
-    def create(self, request: Request[Token], user_id: str) -> Reply:
+    def create(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/credentials/OS-EC2"""
         refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         project_id = str(json_object(request).get("tenant_id"))
         self._identity.projects.get(project_id)
         created = self._identity.ec2_credentials.create(user_id, project_id)
-        return Reply(201, {"credential": self._shown(request, created)})
+        return Response(201, {"credential": self._shown(request, created)})
 
-    def show(self, request: Request[Token], user_id: str, access: str) -> Reply:
+    def show(self, request: Request[Token], user_id: str, access: str) -> Response:
         """GET /v3/users/{user_id}/credentials/OS-EC2/{access}"""
         self._identity.users.get(user_id)
         refuse_delegated(request.caller)
         credential = self._identity.ec2_credentials.get(access)
-        return Reply(200, {"credential": self._shown(request, credential)})
+        return Response(200, {"credential": self._shown(request, credential)})
 
-    def delete(self, request: Request[Token], user_id: str, access: str) -> Reply:
+    def delete(self, request: Request[Token], user_id: str, access: str) -> Response:
         """DELETE /v3/users/{user_id}/credentials/OS-EC2/{access}"""
         self._identity.users.get(user_id)
         refuse_delegated(request.caller)
@@ -133,39 +133,39 @@ class Consumers:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-OAUTH1/consumers"""
         listing = self._lists.read(request, ())
         found = self._identity.consumers.search(listing.filters, listing.page)
         return self._answers.collection(request, "consumers", found, listing, _PATH)
 
-    def show(self, request: Request[Token], consumer_id: str) -> Reply:
+    def show(self, request: Request[Token], consumer_id: str) -> Response:
         """GET /v3/OS-OAUTH1/consumers/{consumer_id}"""
         return self._answers.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-OAUTH1/consumers — the one answer that shows the secret."""
         consumer: Any = json_object(request).get("consumer", {})
         CONSUMER_CREATE.check(consumer)
         created = self._identity.consumers.create(consumer.get("description"))
         return self._answers.member(request, "consumer", _PATH, created, 201)
 
-    def update(self, request: Request[Token], consumer_id: str) -> Reply:
+    def update(self, request: Request[Token], consumer_id: str) -> Response:
         """PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"""
         changes: Any = json_object(request).get("consumer", {})
         CONSUMER_UPDATE.check(changes)
         return self._answers.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
 
-    def delete(self, request: Request[Token], consumer_id: str) -> Reply:
+    def delete(self, request: Request[Token], consumer_id: str) -> Response:
         """DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"""
         self._identity.consumers.delete(consumer_id)
         return done()
 
-    def access_tokens(self, request: Request[Token], user_id: str) -> Reply:
+    def access_tokens(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
         return self._answers.collection(request, "access_tokens", [])
 
-    def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Reply:
+    def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Response:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""
         raise NotFound("Access token not found")
 
@@ -176,27 +176,27 @@ class Policies:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/policies"""
         listing = self._lists.read(request, ("type",))
         found = self._identity.policies.search(listing.filters, listing.page)
         return self._answers.collection(request, "policies", found, listing)
 
-    def show(self, request: Request[Token], policy_id: str) -> Reply:
+    def show(self, request: Request[Token], policy_id: str) -> Response:
         """GET /v3/policies/{policy_id}"""
         return self._answers.member(request, "policy", "policies", self._identity.policies.get(policy_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/policies"""
         policy = member(request, "policy", POLICY_CREATE)
         return self._answers.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
 
-    def update(self, request: Request[Token], policy_id: str) -> Reply:
+    def update(self, request: Request[Token], policy_id: str) -> Response:
         """PATCH /v3/policies/{policy_id}"""
         changes = member(request, "policy", POLICY_UPDATE)
         return self._answers.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
 
-    def delete(self, request: Request[Token], policy_id: str) -> Reply:
+    def delete(self, request: Request[Token], policy_id: str) -> Response:
         """DELETE /v3/policies/{policy_id}"""
         self._identity.policies.delete(policy_id)
         return done()

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.presentation import Answers, Lists, done
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL, TRUST
@@ -88,7 +88,7 @@ class Trusts:
         self._identity = identity
         self._answers = answers
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-TRUST/trusts"""
         asked = {party: user_id for party in ("trustor", "trustee") if (user_id := request.arg(f"{party}_user_id"))}
         refuse_for_trusts(request.caller)
@@ -96,30 +96,30 @@ class Trusts:
         found = [_shown(trust) for trust in self._identity.trusts.search(filters)]
         return self._answers.collection(request, "trusts", found, None, _PATH)
 
-    def show(self, request: Request[Token], trust_id: str) -> Reply:
+    def show(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}"""
         refuse_for_trusts(request.caller)
         return self._whole(request, self._identity.trusts.get(trust_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-TRUST/trusts — by the trustor themselves."""
         asked = member(request, "trust", TRUST, alone=True)
         refuse_for_trusts(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         return self._whole(request, self._identity.trusts.create(request.caller, asked, expires_at), 201)
 
-    def delete(self, request: Request[Token], trust_id: str) -> Reply:
+    def delete(self, request: Request[Token], trust_id: str) -> Response:
         """DELETE /v3/OS-TRUST/trusts/{trust_id}"""
         refuse_for_trusts(request.caller)
         self._identity.trusts.delete(trust_id)
         return done()
 
-    def roles(self, request: Request[Token], trust_id: str) -> Reply:
+    def roles(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}/roles"""
         refuse_for_trusts(request.caller)
         return self._answers.collection(request, "roles", self._identity.trusts.get(trust_id)["roles"])
 
-    def role(self, request: Request[Token], trust_id: str, role_id: str) -> Reply:
+    def role(self, request: Request[Token], trust_id: str, role_id: str) -> Response:
         """GET and HEAD /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"""
         refuse_for_trusts(request.caller)
         for role in self._identity.trusts.get(trust_id)["roles"]:
@@ -127,7 +127,7 @@ class Trusts:
                 return self._answers.member(request, "role", "roles", role)
         raise NotFound(f"Could not find role: {role_id}.")
 
-    def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Reply:
+    def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Response:
         shown = _shown(trust)
         shown["roles"] = [self._answers.linked(request, "roles", role) for role in trust["roles"]]
         own = self._answers.url(request, f"{_PATH}/{trust['id']}/roles")
@@ -151,7 +151,7 @@ class ApplicationCredentials:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token], user_id: str) -> Reply:
+    def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials"""
         refuse_for_application_credentials(request.caller)
         listing = self._lists.read(request, ("name",))
@@ -159,7 +159,7 @@ class ApplicationCredentials:
         shown = [_application_credential_shown(credential) for credential in found]
         return self._answers.collection(request, "application_credentials", shown, listing, _path(user_id))
 
-    def show(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
+    def show(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials/{id}"""
         refuse_for_application_credentials(request.caller)
         credential = self._owned(user_id, credential_id)
@@ -167,7 +167,7 @@ class ApplicationCredentials:
             request, "application_credential", _path(user_id), _application_credential_shown(credential)
         )
 
-    def create(self, request: Request[Token], user_id: str) -> Reply:
+    def create(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/application_credentials"""
         asked = member(request, "application_credential", APPLICATION_CREDENTIAL, alone=True)
         refuse_for_application_credentials(request.caller)
@@ -177,7 +177,7 @@ class ApplicationCredentials:
         shown = {**_application_credential_shown(created), "secret": secret}
         return self._answers.member(request, "application_credential", _path(user_id), shown, 201)
 
-    def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Reply:
+    def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
         """DELETE /v3/users/{user_id}/application_credentials/{id}"""
         refuse_for_application_credentials(request.caller)
         self._owned(user_id, credential_id)
@@ -185,7 +185,7 @@ class ApplicationCredentials:
         self._identity.application_credentials.delete(credential_id)
         return done()
 
-    def list_rules(self, request: Request[Token], user_id: str) -> Reply:
+    def list_rules(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules"""
         refuse_for_application_credentials(request.caller)
         listing = self._lists.read(request, ("service", "path", "method"))
@@ -193,13 +193,13 @@ class ApplicationCredentials:
         shown = [_shown_rule(rule) for rule in found]
         return self._answers.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
 
-    def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
+    def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
         rule = self._identity.application_credentials.access_rule(user_id, rule_id)
         return self._answers.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
 
-    def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Reply:
+    def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
         """DELETE /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
         self._identity.application_credentials.delete_access_rule(user_id, rule_id)

@@ -8,7 +8,7 @@ from appliance.api.http.addresses import AddressBook, merged
 from appliance.api.http.cors import Cors
 from appliance.api.http.error_responses import identity_fault
 from appliance.api.http.healthcheck import PATH, Healthcheck
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Unauthenticated
@@ -21,7 +21,7 @@ from appliance.values import micros_text
 HEADER = "Openstack-Auth-Receipt"
 
 
-def receipt_reply(identity: Identity, missing: MethodsMissing) -> Reply:
+def receipt_response(identity: Identity, missing: MethodsMissing) -> Response:
     """401 with the receipt."""
     receipt = missing.receipt
     user = identity.users.get(receipt.user_id)
@@ -39,7 +39,7 @@ def receipt_reply(identity: Identity, missing: MethodsMissing) -> Reply:
         },
         "required_auth_methods": missing.required,
     }
-    return Reply(401, body, [(HEADER, receipt.text)])
+    return Response(401, body, [(HEADER, receipt.text)])
 
 
 _NOT_FOUND = (
@@ -57,10 +57,10 @@ class IdentityDialect:
         self._healthcheck = healthcheck
         self._cors = cors
 
-    def before_routing(self, request: Request[Token]) -> Reply | None:
+    def before_routing(self, request: Request[Token]) -> Response | None:
         request.path = request.path.rstrip("/") or "/"
         if request.path == PATH and request.method in ("GET", "HEAD"):
-            return self._healthcheck.reply(request)
+            return self._healthcheck.response(request)
         return self._cors.preflight(request)
 
     def admit(self, request: Request[Token], route: Route) -> None:
@@ -79,33 +79,33 @@ class IdentityDialect:
         policy, target = found if isinstance(found, Chosen) else (route.policies[0], found)
         self._identity.enforce(request.caller, policy, target)
 
-    def fault(self, request: Request[Token], error: Exception) -> Reply:
+    def fault(self, request: Request[Token], error: Exception) -> Response:
         if isinstance(error, MethodsMissing):
-            return receipt_reply(self._identity, error)
+            return receipt_response(self._identity, error)
         return identity_fault(error, self._addresses.identity(request))
 
-    def unrouted(self, request: Request[Token]) -> Reply:
+    def unrouted(self, request: Request[Token]) -> Response:
         if "//" in request.path:
             return _moved(request)
-        return Reply(404, _NOT_FOUND, [("Content-Type", "text/html; charset=utf-8")])
+        return Response(404, _NOT_FOUND, [("Content-Type", "text/html; charset=utf-8")])
 
-    def wrong_method(self, request: Request[Token], allowed: str) -> Reply:
+    def wrong_method(self, request: Request[Token], allowed: str) -> Response:
         if request.method == "OPTIONS":
             # What load balancers ask to see whether somebody is there.
             methods = dict.fromkeys([*allowed.split(", "), *(["HEAD"] if "GET" in allowed else []), "OPTIONS"])
-            return Reply(200, "", [("Allow", ", ".join(methods)), ("Content-Type", "text/html; charset=utf-8")])
-        return Reply(405, {"message": "The method is not allowed for the requested URL."}, [("Allow", allowed)])
+            return Response(200, "", [("Allow", ", ".join(methods)), ("Content-Type", "text/html; charset=utf-8")])
+        return Response(405, {"message": "The method is not allowed for the requested URL."}, [("Allow", allowed)])
 
-    def finish(self, request: Request[Token], reply: Reply) -> None:
-        reply.headers.append(("Vary", "X-Auth-Token"))
-        reply.headers.append(("x-openstack-request-id", request.id))
-        self._cors.finish(request, reply)
+    def finish(self, request: Request[Token], response: Response) -> None:
+        response.headers.append(("Vary", "X-Auth-Token"))
+        response.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, response)
 
 
-def _moved(request: Request[Token]) -> Reply:
+def _moved(request: Request[Token]) -> Response:
     """To the same path without doubled slashes. 308: a POST stays one, with its body."""
     query = request.environ.get("QUERY_STRING", "")
     url = request.base_url + quote(merged(request.path), safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
     link = f'<a href="{escape(url)}">{escape(url)}</a>'
     page = f"<!doctype html>\n<html lang=en>\n<title>Moved</title>\n<h1>Moved</h1>\n<p>This is at {link}.</p>\n"
-    return Reply(308, page, [("Location", url), ("Content-Type", "text/html; charset=utf-8")])
+    return Response(308, page, [("Location", url), ("Content-Type", "text/html; charset=utf-8")])

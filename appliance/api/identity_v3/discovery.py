@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from appliance.api.http.error_responses import preferred
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.json_home_relations import CORE, EXTENSION_PARAMETERS, EXTENSIONS, PARAMETER_NAMES
 from appliance.api.identity_v3.presentation import Answers
@@ -39,8 +39,8 @@ class JsonHome:
             resources[relation] = {key: f"{prefix}{path}", **entry}
         return {"resources": resources}
 
-    def reply(self, prefix: str = "") -> Reply:
-        return Reply(200, self.document(prefix), [("Content-Type", MEDIA_TYPE)])
+    def response(self, prefix: str = "") -> Response:
+        return Response(200, self.document(prefix), [("Content-Type", MEDIA_TYPE)])
 
 
 def wanted(request: Request[Any]) -> bool:
@@ -79,21 +79,21 @@ class Versions:
         self._home = home
         self._older = older
 
-    def every(self, request: Request[Token]) -> Reply:
+    def every(self, request: Request[Token]) -> Response:
         """GET / — Multiple Choices, although there is one."""
         if wanted(request):
-            return self._home.reply("/v3")
+            return self._home.response("/v3")
         url = self._answers.url(request)
         values = [self._document(url)]
         if self._older is not None:
             values.append(self._older(url.removesuffix("/v3")))
-        return Reply(300, {"versions": {"values": values}}, [("Location", f"{url}/")])
+        return Response(300, {"versions": {"values": values}}, [("Location", f"{url}/")])
 
-    def v3(self, request: Request[Token]) -> Reply:
+    def v3(self, request: Request[Token]) -> Response:
         """GET /v3"""
         if wanted(request):
-            return self._home.reply()
-        return Reply(200, {"version": self._document(self._answers.url(request))})
+            return self._home.response()
+        return Response(200, {"version": self._document(self._answers.url(request))})
 
     def _document(self, url: str) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """/v3/OS-FEDERATION with federation off: there are no identity providers, mappings, protocols or service providers."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.presentation import Answers
 from appliance.errors import NotFound, NotSupported
@@ -28,16 +28,16 @@ class Federation:
         self._answers = answers
         self._kind = kind
 
-    def list(self, request: Request[Token], **above: str) -> Reply:
+    def list(self, request: Request[Token], **above: str) -> Response:
         return self._answers.collection(request, f"{self._kind}s", [])
 
-    def show(self, request: Request[Token], record_id: str, **above: str) -> Reply:
+    def show(self, request: Request[Token], record_id: str, **above: str) -> Response:
         raise NotFound(f"Could not find {_WORDS[self._kind]}: {record_id}.")
 
-    def change(self, request: Request[Token], record_id: str, **above: str) -> Reply:
+    def change(self, request: Request[Token], record_id: str, **above: str) -> Response:
         raise NotFound(f"Could not find {_WORDS[self._kind]}: {record_id}.")
 
-    def create(self, request: Request[Token], record_id: str, **above: str) -> Reply:
+    def create(self, request: Request[Token], record_id: str, **above: str) -> Response:
         raise NotSupported("Federation is not among what this service does.")
 
 

@@ -1,6 +1,6 @@
 """/v3/registered_limits and /v3/limits."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.presentation import Answers, Lists, done
 from appliance.api.identity_v3.schemas import member, members
 from appliance.api.identity_v3.schemas_catalog import (
@@ -23,30 +23,30 @@ class RegisteredLimits:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/registered_limits"""
         listing = self._lists.read(request, ("service_id", "region_id", "resource_name"))
         found = self._identity.registered_limits.search(listing.filters, listing.page)
         return self._answers.collection(request, "registered_limits", found, listing)
 
-    def show(self, request: Request[Token], registered_limit_id: str) -> Reply:
+    def show(self, request: Request[Token], registered_limit_id: str) -> Response:
         """GET /v3/registered_limits/{registered_limit_id}"""
         found = self._identity.registered_limits.get(registered_limit_id)
         return self._answers.member(request, "registered_limit", _PATH, found)
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/registered_limits — several at once."""
         limits = members(request, "registered_limits", REGISTERED_LIMITS_CREATE)
         created = self._identity.registered_limits.create(limits)
-        return Reply(201, {_PATH: [self._answers.linked(request, _PATH, limit) for limit in created]})
+        return Response(201, {_PATH: [self._answers.linked(request, _PATH, limit) for limit in created]})
 
-    def update(self, request: Request[Token], registered_limit_id: str) -> Reply:
+    def update(self, request: Request[Token], registered_limit_id: str) -> Response:
         """PATCH /v3/registered_limits/{registered_limit_id}"""
         changes = member(request, "registered_limit", REGISTERED_LIMIT_UPDATE)
         changed = self._identity.registered_limits.update(registered_limit_id, changes)
         return self._answers.member(request, "registered_limit", _PATH, changed)
 
-    def delete(self, request: Request[Token], registered_limit_id: str) -> Reply:
+    def delete(self, request: Request[Token], registered_limit_id: str) -> Response:
         """DELETE /v3/registered_limits/{registered_limit_id}"""
         self._identity.registered_limits.delete(registered_limit_id)
         return done()
@@ -61,7 +61,7 @@ class Limits:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/limits — those of the caller's own project or domain, unless it may see all."""
         token = request.caller
         listing = self._lists.read(request, _FILTERS)
@@ -73,29 +73,29 @@ class Limits:
             found = [limit for limit in found if self._concerns(token, limit)]
         return self._answers.collection(request, "limits", found, listing)
 
-    def show(self, request: Request[Token], limit_id: str) -> Reply:
+    def show(self, request: Request[Token], limit_id: str) -> Response:
         """GET /v3/limits/{limit_id}"""
         return self._answers.member(request, "limit", "limits", self._identity.limits.get(limit_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/limits — several at once."""
         limits = members(request, "limits", LIMITS_CREATE)
         created = self._identity.limits.create(limits)
-        return Reply(201, {"limits": [self._answers.linked(request, "limits", limit) for limit in created]})
+        return Response(201, {"limits": [self._answers.linked(request, "limits", limit) for limit in created]})
 
-    def update(self, request: Request[Token], limit_id: str) -> Reply:
+    def update(self, request: Request[Token], limit_id: str) -> Response:
         """PATCH /v3/limits/{limit_id}"""
         changes = member(request, "limit", LIMIT_UPDATE)
         return self._answers.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
 
-    def delete(self, request: Request[Token], limit_id: str) -> Reply:
+    def delete(self, request: Request[Token], limit_id: str) -> Response:
         """DELETE /v3/limits/{limit_id}"""
         self._identity.limits.delete(limit_id)
         return done()
 
-    def model(self, request: Request[Token]) -> Reply:
+    def model(self, request: Request[Token]) -> Response:
         """GET /v3/limits/model"""
-        return Reply(200, {"model": MODEL})
+        return Response(200, {"model": MODEL})
 
     def _concerns(self, token: Token, limit: Record) -> bool:
         """Whether a limit is that of the token's project, of its domain, or of a project of its domain."""

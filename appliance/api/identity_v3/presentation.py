@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from appliance.api.http.addresses import AddressBook
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.db.records import COMPARATORS, Filter, Page, Record, check_number
 from appliance.errors import Invalid
 from appliance.identity.catalog.catalog import Addresses, own_url
@@ -121,9 +121,9 @@ def _filter(key: str, value: str, exact: Collection[str], switches: Collection[s
 NO_CONTENT = 204
 
 
-def done() -> Reply:
+def done() -> Response:
     """The answer to a delete, a check or a grant: 204."""
-    return Reply(NO_CONTENT)
+    return Response(NO_CONTENT)
 
 
 class Answers:
@@ -139,9 +139,9 @@ class Answers:
     def addresses(self, request: Request[Any]) -> Addresses:
         return self._addresses.both(request)
 
-    def member(self, request: Request[Any], key: str, path: str, record: Record, status: int = 200) -> Reply:
+    def member(self, request: Request[Any], key: str, path: str, record: Record, status: int = 200) -> Response:
         """`{key: record}`; `path` is that of the record's collection."""
-        return Reply(status, {key: self.linked(request, path, record)})
+        return Response(status, {key: self.linked(request, path, record)})
 
     def collection(
         self,
@@ -151,7 +151,7 @@ class Answers:
         listing: Listing | None = None,
         path: str | None = None,
         **more: Any,
-    ) -> Reply:
+    ) -> Response:
         """`{key: [records], "links": …}`, cut to the page that `listing` asks for.
 
         `path` is that of the records' own collection if it is another than `key`.
@@ -167,7 +167,7 @@ class Answers:
             body["truncated"] = True
             if shown:
                 body["links"]["next"] = self._next(request, shown[-1]["id"], len(shown))
-        return Reply(200, body)
+        return Response(200, body)
 
     def linked(self, request: Request[Any], path: str, record: Record) -> Record:
         """The record with `links.self`, without what is for our own use."""

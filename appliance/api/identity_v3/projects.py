@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.presentation import Answers, Listing, Lists, done, shown_domain, shown_project, switch
@@ -42,7 +42,7 @@ class Projects:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/projects"""
         token = request.caller
         listing = self._listing(request, token)
@@ -55,7 +55,7 @@ class Projects:
             listing = listing.narrowed("is_domain", 0)
         return listing if token.domain_id is None else listing.narrowed("domain_id", token.domain_id)
 
-    def show(self, request: Request[Token], project_id: str) -> Reply:
+    def show(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/projects/{project_id}"""
         project = shown_project(self._identity.projects.get(project_id))
         self._add_relatives(request, project)
@@ -82,7 +82,7 @@ class Projects:
         shown = self._identity.projects.with_tags([project for project in found if project["id"] in own])
         return [{"project": self._answers.linked(request, "projects", shown_project(project))} for project in shown]
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/projects — one that is to be a domain becomes one."""
         project = member(request, "project", PROJECT_CREATE)
         if project.get("is_domain"):
@@ -91,20 +91,20 @@ class Projects:
         created = self._identity.projects.create(project)
         return self._answers.member(request, "project", "projects", shown_project(created), 201)
 
-    def _create_domain(self, request: Request[Token], project: Record) -> Reply:
+    def _create_domain(self, request: Request[Token], project: Record) -> Response:
         if project.get("parent_id") or project.get("domain_id"):
             raise Invalid("Only root projects are allowed to act as domains.")
         created = self._identity.domains.create(project)
         shown = shown_project(self._identity.projects.get(created["id"]))
         return self._answers.member(request, "project", "projects", shown, 201)
 
-    def update(self, request: Request[Token], project_id: str) -> Reply:
+    def update(self, request: Request[Token], project_id: str) -> Response:
         """PATCH /v3/projects/{project_id}"""
         changes = member(request, "project", PROJECT_UPDATE)
         updated = self._identity.projects.update(project_id, changes)
         return self._answers.member(request, "project", "projects", shown_project(updated))
 
-    def delete(self, request: Request[Token], project_id: str) -> Reply:
+    def delete(self, request: Request[Token], project_id: str) -> Response:
         """DELETE /v3/projects/{project_id}"""
         if self._identity.projects.get(project_id)["is_domain"]:
             self._identity.domains.delete(project_id)
@@ -127,38 +127,38 @@ class ProjectTags:
         self._identity = identity
         self._answers = answers
 
-    def list(self, request: Request[Token], project_id: str) -> Reply:
+    def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/projects/{project_id}/tags"""
         return self._shown(request, self._identity.projects.get(project_id)["tags"])
 
-    def replace(self, request: Request[Token], project_id: str) -> Reply:
+    def replace(self, request: Request[Token], project_id: str) -> Response:
         """PUT /v3/projects/{project_id}/tags"""
         tags = members(request, "tags", TAGS)
         return self._shown(request, self._identity.projects.set_tags(project_id, [str(tag) for tag in tags]))
 
-    def clear(self, request: Request[Token], project_id: str) -> Reply:
+    def clear(self, request: Request[Token], project_id: str) -> Response:
         """DELETE /v3/projects/{project_id}/tags"""
         self._identity.projects.set_tags(project_id, [])
         return done()
 
-    def check(self, request: Request[Token], project_id: str, value: str) -> Reply:
+    def check(self, request: Request[Token], project_id: str, value: str) -> Response:
         """GET and HEAD /v3/projects/{project_id}/tags/{value}"""
         self._identity.projects.require_tag(project_id, value)
         return done()
 
-    def add(self, request: Request[Token], project_id: str, value: str) -> Reply:
+    def add(self, request: Request[Token], project_id: str, value: str) -> Response:
         """PUT /v3/projects/{project_id}/tags/{value}"""
         TAG.check(value)
         self._identity.projects.add_tag(project_id, value)
-        return Reply(201, "", [("Location", self._answers.self_url(request))])
+        return Response(201, "", [("Location", self._answers.self_url(request))])
 
-    def remove(self, request: Request[Token], project_id: str, value: str) -> Reply:
+    def remove(self, request: Request[Token], project_id: str, value: str) -> Response:
         """DELETE /v3/projects/{project_id}/tags/{value}"""
         self._identity.projects.remove_tag(project_id, value)
         return done()
 
-    def _shown(self, request: Request[Token], tags: object) -> Reply:
-        return Reply(200, {"tags": tags, "links": {"self": self._answers.self_url(request)}})
+    def _shown(self, request: Request[Token], tags: object) -> Response:
+        return Response(200, {"tags": tags, "links": {"self": self._answers.self_url(request)}})
 
 
 class Domains:
@@ -167,7 +167,7 @@ class Domains:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/domains"""
         token = request.caller
         listing = self._lists.read(request, ("name",), ("enabled",))
@@ -176,24 +176,24 @@ class Domains:
         found = self._identity.domains.search(listing.filters, listing.page)
         return self._answers.collection(request, "domains", [shown_domain(domain) for domain in found], listing)
 
-    def show(self, request: Request[Token], domain_id: str) -> Reply:
+    def show(self, request: Request[Token], domain_id: str) -> Response:
         """GET /v3/domains/{domain_id}"""
         domain = self._identity.domains.get(domain_id)
         return self._answers.member(request, "domain", "domains", shown_domain(domain))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/domains"""
         domain = member(request, "domain", DOMAIN_CREATE)
         created = self._identity.domains.create(domain, domain.pop("explicit_domain_id", None))
         return self._answers.member(request, "domain", "domains", shown_domain(created), 201)
 
-    def update(self, request: Request[Token], domain_id: str) -> Reply:
+    def update(self, request: Request[Token], domain_id: str) -> Response:
         """PATCH /v3/domains/{domain_id}"""
         changes = member(request, "domain", DOMAIN_UPDATE)
         updated = self._identity.domains.update(domain_id, changes)
         return self._answers.member(request, "domain", "domains", shown_domain(updated))
 
-    def delete(self, request: Request[Token], domain_id: str) -> Reply:
+    def delete(self, request: Request[Token], domain_id: str) -> Response:
         """DELETE /v3/domains/{domain_id}"""
         self._identity.domains.delete(domain_id)
         return done()
@@ -211,14 +211,14 @@ class DomainConfigs:
 
     def show(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
-    ) -> Reply:
+    ) -> Response:
         """GET /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         if group == _COMPLIANCE:
             return _shown(self._configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
         self._identity.domains.get(domain_id)
         return _shown(self._configs.get(domain_id, group, option))
 
-    def replace(self, request: Request[Token], domain_id: str) -> Reply:
+    def replace(self, request: Request[Token], domain_id: str) -> Response:
         """PUT /v3/domains/{domain_id}/config"""
         self._identity.domains.get(domain_id)
         existed = self._configs.exists(domain_id)
@@ -226,20 +226,20 @@ class DomainConfigs:
 
     def update(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
-    ) -> Reply:
+    ) -> Response:
         """PATCH /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         self._identity.domains.get(domain_id)
         return _shown(self._configs.update(domain_id, _config(request), group, option))
 
     def delete(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
-    ) -> Reply:
+    ) -> Response:
         """DELETE /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         self._identity.domains.get(domain_id)
         self._configs.delete(domain_id, group, option)
         return done()
 
-    def default(self, request: Request[Token], group: str | None = None, option: str | None = None) -> Reply:
+    def default(self, request: Request[Token], group: str | None = None, option: str | None = None) -> Response:
         """GET /v3/domains/config[/{group}[/{option}]]/default"""
         return _shown(default(group, option))
 
@@ -248,8 +248,8 @@ def _config(request: Request[Token]) -> Any:
     return json_object(request).get("config", {})
 
 
-def _shown(config: Record, status: int = 200) -> Reply:
-    return Reply(status, {"config": config})
+def _shown(config: Record, status: int = 200) -> Response:
+    return Response(status, {"config": config})
 
 
 def domain_config_routes(identity: Identity) -> list[Route]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.presentation import Answers, Listing, Lists, asked, done, shown_role
 from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
@@ -21,7 +21,7 @@ class Roles:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/roles — the global ones, unless domain_id asks for those of a domain."""
         listing = self.listing(request)
         if listing.value("domain_id") is None:
@@ -33,22 +33,22 @@ class Roles:
         """What the query asks for. Raises `Invalid`."""
         return self._lists.read(request, ("name", "domain_id"))
 
-    def show(self, request: Request[Token], role_id: str) -> Reply:
+    def show(self, request: Request[Token], role_id: str) -> Response:
         """GET /v3/roles/{role_id}"""
         return self._answers.member(request, "role", "roles", shown_role(self._identity.roles.get(role_id)))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/roles"""
         role = member(request, "role", ROLE_CREATE)
         created = self._identity.roles.create(role)
         return self._answers.member(request, "role", "roles", shown_role(created), 201)
 
-    def update(self, request: Request[Token], role_id: str) -> Reply:
+    def update(self, request: Request[Token], role_id: str) -> Response:
         """PATCH /v3/roles/{role_id}"""
         changes = member(request, "role", ROLE_UPDATE)
         return self._answers.member(request, "role", "roles", shown_role(self._identity.roles.update(role_id, changes)))
 
-    def delete(self, request: Request[Token], role_id: str) -> Reply:
+    def delete(self, request: Request[Token], role_id: str) -> Response:
         """DELETE /v3/roles/{role_id}"""
         self._identity.roles.delete(role_id)
         return done()
@@ -59,35 +59,35 @@ class ImpliedRoles:
         self._identity = identity
         self._answers = answers
 
-    def inferences(self, request: Request[Token]) -> Reply:
+    def inferences(self, request: Request[Token]) -> Response:
         """GET /v3/role_inferences"""
         implied: dict[str, list[Record]] = {}
         for prior_id, implied_id in self._identity.implied_roles.every():
             implied.setdefault(prior_id, []).append(self._role(request, implied_id))
         found = [{"prior_role": self._role(request, prior), "implies": roles} for prior, roles in implied.items()]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
-        return Reply(200, {"role_inferences": found, "links": links})
+        return Response(200, {"role_inferences": found, "links": links})
 
-    def list(self, request: Request[Token], role_id: str) -> Reply:
+    def list(self, request: Request[Token], role_id: str) -> Response:
         """GET /v3/roles/{role_id}/implies"""
         prior = self._role(request, role_id)
         implies = [self._role(request, one) for one in self._identity.implied_roles.of(role_id)]
         return self._inference(request, prior, implies)
 
-    def show(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+    def show(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
         """GET and HEAD /v3/roles/{role_id}/implies/{implied_role_id}; the latter says 204."""
         self._identity.implied_roles.require(role_id, implied_role_id)
         if request.method == "HEAD":
             return done()
         return self._inference(request, self._role(request, role_id), self._role(request, implied_role_id))
 
-    def create(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+    def create(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
         """PUT /v3/roles/{role_id}/implies/{implied_role_id}"""
         self._identity.implied_roles.create(role_id, implied_role_id)
         prior, implied = self._role(request, role_id), self._role(request, implied_role_id)
         return self._inference(request, prior, implied, 201)
 
-    def delete(self, request: Request[Token], role_id: str, implied_role_id: str) -> Reply:
+    def delete(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
         """DELETE /v3/roles/{role_id}/implies/{implied_role_id}"""
         self._identity.implied_roles.delete(role_id, implied_role_id)
         return done()
@@ -96,9 +96,9 @@ class ImpliedRoles:
         role = self._identity.roles.get(role_id)
         return {"id": role_id, "name": role["name"], "links": {"self": self._answers.url(request, f"roles/{role_id}")}}
 
-    def _inference(self, request: Request[Token], prior: Record, implies: object, status: int = 200) -> Reply:
+    def _inference(self, request: Request[Token], prior: Record, implies: object, status: int = 200) -> Response:
         inference = {"prior_role": prior, "implies": implies}
-        return Reply(status, {"role_inference": inference, "links": {"self": self._answers.self_url(request)}})
+        return Response(status, {"role_inference": inference, "links": {"self": self._answers.self_url(request)}})
 
 
 _INHERITED = "/inherited_to_projects"
@@ -136,21 +136,21 @@ class GrantsOf:
             return f"identity:{doing}_system_grant{plural}_for_{self._actor_type}"
         return f"identity:{doing}_grant{plural}"
 
-    def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Reply:
+    def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, "")
         return self._answers.collection(request, "roles", self._identity.grants.roles(grant))
 
-    def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+    def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, role_id)
         self._identity.grants.check(grant)
         return done()
 
-    def add(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+    def add(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, role_id)
         self._identity.grants.add(grant)
         return done()
 
-    def remove(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Reply:
+    def remove(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, role_id)
         self._identity.grants.remove(grant)
         return done()
@@ -211,7 +211,7 @@ class RoleAssignments:
         self._identity = identity
         self._answers = answers
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/role_assignments"""
         wanted = _wanted(request)
         if wanted.include_subtree and not wanted.project_id:
@@ -223,7 +223,7 @@ class RoleAssignments:
         names = asked(request, "include_names")
         shown = [self._shown(request, one, names) for one in found]
         links = {"next": None, "self": self._answers.self_url(request), "previous": None}
-        return Reply(200, {"role_assignments": [row for row in shown if row is not None], "links": links})
+        return Response(200, {"role_assignments": [row for row in shown if row is not None], "links": links})
 
     def _domain_of(self, one: Assignment) -> str | None:
         if one.grant.target_type == "domain":

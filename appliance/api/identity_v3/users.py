@@ -1,6 +1,6 @@
 """/v3/users and /v3/groups."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_project, shown_user
 from appliance.api.identity_v3.schemas import (
@@ -36,7 +36,7 @@ class Users:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/users"""
         token = request.caller
         listing = self._lists.read(request, EXACT, ("enabled",))
@@ -48,18 +48,18 @@ class Users:
         found = self._identity.users.search(filters, listing.page)
         return self._answers.collection(request, "users", [shown_user(user) for user in found], listing)
 
-    def show(self, request: Request[Token], user_id: str) -> Reply:
+    def show(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}"""
         return self._answers.member(request, "user", "users", shown_user(self._identity.users.get(user_id)))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/users"""
         user = {key: value for key, value in member(request, "user", USER_CREATE).items() if key not in _OURS}
         user.setdefault("domain_id", home_domain(request.caller))
         created = self._identity.users.create(user)
         return self._answers.member(request, "user", "users", shown_user(created), 201)
 
-    def update(self, request: Request[Token], user_id: str) -> Reply:
+    def update(self, request: Request[Token], user_id: str) -> Response:
         """PATCH /v3/users/{user_id}"""
         changes = member(request, "user", USER_UPDATE)
         if changes.get("id", user_id) != user_id:
@@ -70,18 +70,18 @@ class Users:
         updated = self._identity.users.update(user_id, changes)
         return self._answers.member(request, "user", "users", shown_user(updated))
 
-    def delete(self, request: Request[Token], user_id: str) -> Reply:
+    def delete(self, request: Request[Token], user_id: str) -> Response:
         """DELETE /v3/users/{user_id}"""
         self._identity.users.delete(user_id)
         return done()
 
-    def change_password(self, request: Request[Token], user_id: str) -> Reply:
+    def change_password(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/password — needs no token: the old password is the proof."""
         body = member(request, "user", PASSWORD_CHANGE)
         self._identity.users.change_password(user_id, body["original_password"], body["password"])
         return done()
 
-    def projects(self, request: Request[Token], user_id: str) -> Reply:
+    def projects(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/projects"""
         self._identity.users.get(user_id)
         listing = self._lists.read(request, ("domain_id", "name"), ("enabled",))
@@ -92,7 +92,7 @@ class Users:
         ]
         return self._answers.collection(request, "projects", found, listing)
 
-    def groups(self, request: Request[Token], user_id: str) -> Reply:
+    def groups(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/groups"""
         token = request.caller
         self._identity.users.get(user_id)
@@ -123,7 +123,7 @@ class Groups:
         self._answers = answers
         self._lists = lists
 
-    def list(self, request: Request[Token]) -> Reply:
+    def list(self, request: Request[Token]) -> Response:
         """GET /v3/groups"""
         token = request.caller
         listing = self._lists.read(request, ("domain_id", "name"))
@@ -132,27 +132,27 @@ class Groups:
         found = self._identity.groups.search(listing.filters, listing.page)
         return self._answers.collection(request, "groups", found, listing)
 
-    def show(self, request: Request[Token], group_id: str) -> Reply:
+    def show(self, request: Request[Token], group_id: str) -> Response:
         """GET /v3/groups/{group_id}"""
         return self._answers.member(request, "group", "groups", self._identity.groups.get(group_id))
 
-    def create(self, request: Request[Token]) -> Reply:
+    def create(self, request: Request[Token]) -> Response:
         """POST /v3/groups"""
         group = member(request, "group", GROUP_CREATE)
         group.setdefault("domain_id", home_domain(request.caller))
         return self._answers.member(request, "group", "groups", self._identity.groups.create(group), 201)
 
-    def update(self, request: Request[Token], group_id: str) -> Reply:
+    def update(self, request: Request[Token], group_id: str) -> Response:
         """PATCH /v3/groups/{group_id}"""
         changes = member(request, "group", GROUP_UPDATE)
         return self._answers.member(request, "group", "groups", self._identity.groups.update(group_id, changes))
 
-    def delete(self, request: Request[Token], group_id: str) -> Reply:
+    def delete(self, request: Request[Token], group_id: str) -> Response:
         """DELETE /v3/groups/{group_id}"""
         self._identity.groups.delete(group_id)
         return done()
 
-    def members(self, request: Request[Token], group_id: str) -> Reply:
+    def members(self, request: Request[Token], group_id: str) -> Response:
         """GET /v3/groups/{group_id}/users"""
         token = request.caller
         ids = self._identity.groups.member_ids(group_id)
@@ -163,17 +163,17 @@ class Groups:
         found = self._identity.users.search(filters, listing.page, ids)
         return self._answers.collection(request, "users", [shown_user(user) for user in found], listing)
 
-    def check_member(self, request: Request[Token], group_id: str, user_id: str) -> Reply:
+    def check_member(self, request: Request[Token], group_id: str, user_id: str) -> Response:
         """GET and HEAD /v3/groups/{group_id}/users/{user_id}"""
         self._identity.groups.require_member(group_id, user_id)
         return done()
 
-    def add_member(self, request: Request[Token], group_id: str, user_id: str) -> Reply:
+    def add_member(self, request: Request[Token], group_id: str, user_id: str) -> Response:
         """PUT /v3/groups/{group_id}/users/{user_id}"""
         self._identity.groups.add_member(group_id, user_id)
         return done()
 
-    def remove_member(self, request: Request[Token], group_id: str, user_id: str) -> Reply:
+    def remove_member(self, request: Request[Token], group_id: str, user_id: str) -> Response:
         """DELETE /v3/groups/{group_id}/users/{user_id}"""
         self._identity.groups.remove_member(group_id, user_id)
         return done()

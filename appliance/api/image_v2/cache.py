@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.db.image.cache import CacheRecord
 from appliance.image.service import Images
@@ -41,65 +41,65 @@ class CacheRoutes:
             Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued, "manage_image_cache"),
         ]
 
-    def show(self, request: Request[Caller]) -> Reply:
+    def show(self, request: Request[Caller]) -> Response:
         node = request.base_url
         cached = [_entry(entry) for entry in self._cache.entries(request.caller, node)]
-        return Reply(200, {"cached_images": cached, "queued_images": self._cache.waiting(request.caller, node)})
+        return Response(200, {"cached_images": cached, "queued_images": self._cache.waiting(request.caller, node)})
 
-    def clear(self, request: Request[Caller]) -> Reply:
+    def clear(self, request: Request[Caller]) -> Response:
         self._cache.clear(request.caller, request.base_url, (request.header(_TARGET) or "").lower())
-        return Reply(204)
+        return Response(204)
 
-    def clean(self, request: Request[Caller]) -> Reply:
+    def clean(self, request: Request[Caller]) -> Response:
         self._cache.clean(request.caller)
-        return Reply(200)
+        return Response(200)
 
-    def prune(self, request: Request[Caller]) -> Reply:
+    def prune(self, request: Request[Caller]) -> Response:
         files, freed = self._cache.prune(request.caller)
-        return Reply(200, {"total_files_pruned": files, "total_bytes_pruned": freed})
+        return Response(200, {"total_files_pruned": files, "total_bytes_pruned": freed})
 
-    def nodes(self, request: Request[Caller], image_id: str) -> Reply:
-        return Reply(200, self._cache.nodes(request.caller, request.base_url, image_id))
+    def nodes(self, request: Request[Caller], image_id: str) -> Response:
+        return Response(200, self._cache.nodes(request.caller, request.base_url, image_id))
 
-    def queue(self, request: Request[Caller], image_id: str) -> Reply:
+    def queue(self, request: Request[Caller], image_id: str) -> Response:
         self._cache.queue(request.caller, request.base_url, image_id)
-        return Reply(202)
+        return Response(202)
 
-    def remove(self, request: Request[Caller], image_id: str) -> Reply:
+    def remove(self, request: Request[Caller], image_id: str) -> Response:
         self._cache.remove(request.caller, request.base_url, image_id)
-        return Reply(204)
+        return Response(204)
 
     # -- as it was before --------------------------------------------------------------------------------------------
 
-    def old_cached(self, request: Request[Caller]) -> Reply:
+    def old_cached(self, request: Request[Caller]) -> Response:
         entries = self._cache.entries(request.caller, request.base_url, "manage_image_cache")
-        return Reply(200, {"cached_images": [_entry(entry) for entry in entries]})
+        return Response(200, {"cached_images": [_entry(entry) for entry in entries]})
 
-    def old_queued(self, request: Request[Caller]) -> Reply:
+    def old_queued(self, request: Request[Caller]) -> Response:
         waiting = self._cache.waiting(request.caller, request.base_url, "manage_image_cache")
-        return Reply(200, {"queued_images": waiting})
+        return Response(200, {"queued_images": waiting})
 
-    def old_clear_cached(self, request: Request[Caller]) -> Reply:
+    def old_clear_cached(self, request: Request[Caller]) -> Response:
         return self._old_clear(request, "cache")
 
-    def old_clear_queued(self, request: Request[Caller]) -> Reply:
+    def old_clear_queued(self, request: Request[Caller]) -> Response:
         return self._old_clear(request, "queue")
 
-    def _old_clear(self, request: Request[Caller], target: str) -> Reply:
+    def _old_clear(self, request: Request[Caller], target: str) -> Response:
         count = self._cache.clear(request.caller, request.base_url, target, "manage_image_cache")
-        return Reply(200, {"num_deleted": count})
+        return Response(200, {"num_deleted": count})
 
-    def old_remove_cached(self, request: Request[Caller], image_id: str) -> Reply:
+    def old_remove_cached(self, request: Request[Caller], image_id: str) -> Response:
         self._cache.remove_old(request.caller, request.base_url, image_id, "cached")
-        return Reply(200, _NULL, _JSON)
+        return Response(200, _NULL, _JSON)
 
-    def old_remove_queued(self, request: Request[Caller], image_id: str) -> Reply:
+    def old_remove_queued(self, request: Request[Caller], image_id: str) -> Response:
         self._cache.remove_old(request.caller, request.base_url, image_id, "queued")
-        return Reply(200, _NULL, _JSON)
+        return Response(200, _NULL, _JSON)
 
-    def old_queue(self, request: Request[Caller], image_id: str) -> Reply:
+    def old_queue(self, request: Request[Caller], image_id: str) -> Response:
         self._cache.queue(request.caller, request.base_url, image_id, at_once=False)
-        return Reply(200, _NULL, _JSON)
+        return Response(200, _NULL, _JSON)
 
 
 def _entry(entry: CacheRecord) -> dict[str, Any]:

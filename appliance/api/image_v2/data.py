@@ -2,7 +2,7 @@
 
 import re
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import json_object, media_type
 from appliance.api.image_v2.views import location
@@ -90,39 +90,39 @@ class ImageDataRoutes:
             Route("PUT", "/v2/images/<image_id>/stage", self.stage, "modify_image"),
         ]
 
-    def upload(self, request: Request[Caller], image_id: str) -> Reply:
+    def upload(self, request: Request[Caller], image_id: str) -> Response:
         _check_media_type(request)
         store_id = request.header("x-image-meta-store") if self._images.stores.several else None
         self._images.data.upload(
             request.caller, image_id, request.source, declared_size=_declared_size(request), store_id=store_id
         )
-        return Reply(204)
+        return Response(204)
 
-    def stage(self, request: Request[Caller], image_id: str) -> Reply:
+    def stage(self, request: Request[Caller], image_id: str) -> Response:
         if "glance-direct" not in self._settings.enabled_import_methods:
             raise NotFound("'glance-direct' method is not available at this site.")
         _check_media_type(request)
         size = _declared_size(request)
         self._images.data.stage(request.caller, image_id, request.source, declared_size=size)
-        return Reply(204)
+        return Response(204)
 
-    def download(self, request: Request[Caller], image_id: str) -> Reply:
+    def download(self, request: Request[Caller], image_id: str) -> Response:
         prefer = tuple(store.strip() for store in (request.arg("prefer") or "").split(",") if store.strip())
         image = self._images.data.for_download(request.caller, image_id, prefer)
         if not image.locations or image.size is None:
-            return Reply(204)
+            return Response(204)
         wanted = requested(request, image.size)
         start, length = wanted or (0, image.size)
         content = self._images.data.open(image, start, length)
         if content is None:
-            return Reply(204)
+            return Response(204)
         headers = [("Content-Type", _OCTETS), ("Content-Length", str(length))]
         if image.checksum:
             headers.append(("Content-MD5", image.checksum))
         if wanted is None:
-            return Reply(200, content, headers)
+            return Response(200, content, headers)
         headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{image.size}"))
-        return Reply(206, content, headers)
+        return Response(206, content, headers)
 
 
 def _check_media_type(request: Request[Caller]) -> None:
@@ -160,12 +160,12 @@ class LocationRoutes:
             Route("GET", path, self.list, "fetch_image_location"),
         ]
 
-    def add(self, request: Request[Caller], image_id: str) -> Reply:
+    def add(self, request: Request[Caller], image_id: str) -> Response:
         body = json_object(request)
         self._checks.validate_location(body)
         self._locations.add(request.caller, image_id, body, request.id)
-        return Reply(202)
+        return Response(202)
 
-    def list(self, request: Request[Caller], image_id: str) -> Reply:
+    def list(self, request: Request[Caller], image_id: str) -> Response:
         image = self._locations.of(request.caller, image_id)
-        return Reply(200, [location(image, place) for place in image.locations])
+        return Response(200, [location(image, place) for place in image.locations])

@@ -9,7 +9,7 @@ from appliance.api.http.addresses import merged
 from appliance.api.http.cors import Cors
 from appliance.api.http.error_responses import image_error, image_fault
 from appliance.api.http.healthcheck import PATH, Healthcheck
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.discovery import Versions
 from appliance.errors import Invalid, Unauthenticated
@@ -90,13 +90,13 @@ class ImageDialect:
             expose_headers=_CORS_EXPOSED,
         )
 
-    def before_routing(self, request: Request[Caller]) -> Reply | None:
+    def before_routing(self, request: Request[Caller]) -> Response | None:
         request.path = merged(request.path)
         if request.path == PATH:
-            return self._healthcheck.reply(request)
-        reply = self._cors.preflight(request) or self._versions.negotiate(request)
-        if reply is not None:
-            return reply
+            return self._healthcheck.response(request)
+        response = self._cors.preflight(request) or self._versions.negotiate(request)
+        if response is not None:
+            return response
         request.check_request_id()
         token = request.header("x-auth-token")
         if not token:
@@ -107,7 +107,7 @@ class ImageDialect:
             service = self._authenticate(service_token, request.method, request.path)
             request.caller = replace(request.caller, service_roles=service.roles)
         if request.path == "/v2":
-            return Reply(302, headers=[("Location", f"{request.base_url}/v2/")])
+            return Response(302, headers=[("Location", f"{request.base_url}/v2/")])
         return None
 
     def admit(self, request: Request[Caller], route: Route) -> None:
@@ -121,16 +121,16 @@ class ImageDialect:
         row that was checked must be the row that is changed.
         """
 
-    def fault(self, request: Request[Caller], error: Exception) -> Reply:
-        reply = image_fault(error, request.header("accept"))
-        if reply.status == 401:
-            reply.headers.append(("WWW-Authenticate", f'Keystone uri="{self._identity_url(request)}"'))
-        return reply
+    def fault(self, request: Request[Caller], error: Exception) -> Response:
+        response = image_fault(error, request.header("accept"))
+        if response.status == 401:
+            response.headers.append(("WWW-Authenticate", f'Keystone uri="{self._identity_url(request)}"'))
+        return response
 
-    def unrouted(self, request: Request[Caller]) -> Reply:
+    def unrouted(self, request: Request[Caller]) -> Response:
         return image_error(404, "The resource could not be found.", request.header("accept"))
 
-    def wrong_method(self, request: Request[Caller], allowed: str) -> Reply:
+    def wrong_method(self, request: Request[Caller], allowed: str) -> Response:
         if _NO_405.fullmatch(request.path):
             return self.unrouted(request)
         # The original never answers HEAD, and forgets that locations can be read.
@@ -138,10 +138,10 @@ class ImageDialect:
         if _LOCATIONS.fullmatch(request.path):
             methods = ["POST"]
         sentence = f"The method {request.method} is not allowed for this resource."
-        reply = image_error(405, sentence, request.header("accept"))
-        reply.headers.append(("Allow", ", ".join(methods)))
-        return reply
+        response = image_error(405, sentence, request.header("accept"))
+        response.headers.append(("Allow", ", ".join(methods)))
+        return response
 
-    def finish(self, request: Request[Caller], reply: Reply) -> None:
-        reply.headers.append(("x-openstack-request-id", request.id))
-        self._cors.finish(request, reply)
+    def finish(self, request: Request[Caller], response: Response) -> None:
+        response.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, response)

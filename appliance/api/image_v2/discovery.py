@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Handler, Route
 from appliance.errors import Forbidden, NotFound
 from appliance.image.schemas import documents
@@ -37,7 +37,7 @@ class Versions:
         self._public_url = settings.public_image_url.rstrip("/")
         self._older = ("v1.1", "v1.0") if settings.legacy else ()
 
-    def negotiate(self, request: Request[Any]) -> Reply | None:
+    def negotiate(self, request: Request[Any]) -> Response | None:
         """Rewrite a request for version 2 to its plain path; answer any other with the choices."""
         first, _, rest = request.path.lstrip("/").partition("/")
         if first == "versions":
@@ -56,7 +56,7 @@ class Versions:
         request.path = path
         return None
 
-    def _list(self, request: Request[Any], status: int) -> Reply:
+    def _list(self, request: Request[Any], status: int) -> Response:
         base = self._public_url or request.base_url
         current = self._minors[0]
         found = [(f"v2.{minor}", "CURRENT" if minor == current else "SUPPORTED", "v2") for minor in self._minors]
@@ -65,7 +65,7 @@ class Versions:
             {"id": name, "status": state, "links": [{"rel": "self", "href": f"{base}/{path}/"}]}
             for name, state, path in found
         ]
-        return Reply(status, {"versions": versions})
+        return Response(status, {"versions": versions})
 
 
 class InfoRoutes:
@@ -84,23 +84,23 @@ class InfoRoutes:
             Route("GET", "/v2/info/stores/detail", self.stores_in_detail, "stores_info_detail", bodiless=True),
         ]
 
-    def import_methods(self, request: Request[Caller]) -> Reply:
+    def import_methods(self, request: Request[Caller]) -> Response:
         value = list(self._settings.enabled_import_methods)
         methods = {"description": "Import methods available.", "type": "array", "value": value}
-        return Reply(200, {"import-methods": methods})
+        return Response(200, {"import-methods": methods})
 
-    def usage(self, request: Request[Caller]) -> Reply:
-        return Reply(200, {"usage": self._quotas.report(request.caller.project_id)})
+    def usage(self, request: Request[Caller]) -> Response:
+        return Response(200, {"usage": self._quotas.report(request.caller.project_id)})
 
-    def stores(self, request: Request[Caller]) -> Reply:
+    def stores(self, request: Request[Caller]) -> Response:
         self._check_several()
-        return Reply(200, {"stores": [self._brief(store) for store in self._stores]})
+        return Response(200, {"stores": [self._brief(store) for store in self._stores]})
 
-    def stores_in_detail(self, request: Request[Caller]) -> Reply:
+    def stores_in_detail(self, request: Request[Caller]) -> Response:
         self._check_several()
         if not (request.caller.is_admin or request.caller.has_role("service")):
             raise Forbidden("You are not authorized to complete stores_info_detail action.")
-        return Reply(200, {"stores": [self._brief(store) | self._detail(store) for store in self._stores]})
+        return Response(200, {"stores": [self._brief(store) | self._detail(store) for store in self._stores]})
 
     def _check_several(self) -> None:
         if not self._stores.several:
@@ -133,7 +133,7 @@ def routes(settings: Settings) -> list[Route]:
 
 
 def _serve(document: bytes) -> Handler:
-    def show(request: Request[Caller], **_: Any) -> Reply:
-        return Reply(200, document, [("Content-Type", "application/json")])
+    def show(request: Request[Caller], **_: Any) -> Response:
+        return Response(200, document, [("Content-Type", "application/json")])
 
     return show

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from appliance.api.http.error_responses import image_error
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import document, json_object, media_type
 from appliance.api.image_v2.views import ImageView, member, page
@@ -98,7 +98,7 @@ class ImageRoutes:
             Route("DELETE", "/v2/images/<image_id>", self.delete, "delete_image", bodiless=True),
         ]
 
-    def create(self, request: Request[Caller]) -> Reply:
+    def create(self, request: Request[Caller]) -> Response:
         body = json_object(request)
         check_names({name: value for name, value in body.items() if name in LINKS})
         self._checks.validate_new_image(body)
@@ -108,30 +108,30 @@ class ImageRoutes:
             headers.append(("OpenStack-image-import-methods", ",".join(self._settings.enabled_import_methods)))
         if self._images.stores.several:
             headers.append(("OpenStack-image-store-ids", ",".join(store.id for store in self._images.stores)))
-        return Reply(201, self._shown(request, image), headers)
+        return Response(201, self._shown(request, image), headers)
 
-    def list(self, request: Request[Caller]) -> Reply:
+    def list(self, request: Request[Caller]) -> Response:
         images, more = self._images.page(request.caller, request.query)
         shown = [self._shown(request, image) for image in images]
-        return Reply(200, page("images", shown, "/v2/images", request.query, images[-1].id if more else None))
+        return Response(200, page("images", shown, "/v2/images", request.query, images[-1].id if more else None))
 
-    def show(self, request: Request[Caller], image_id: str) -> Reply:
-        return Reply(200, self._shown(request, self._images.get(request.caller, image_id)))
+    def show(self, request: Request[Caller], image_id: str) -> Response:
+        return Response(200, self._shown(request, self._images.get(request.caller, image_id)))
 
-    def update(self, request: Request[Caller], image_id: str) -> Reply:
+    def update(self, request: Request[Caller], image_id: str) -> Response:
         kind = media_type(request)
         if kind not in MEDIA_TYPES:
             accepted = ", ".join(sorted(MEDIA_TYPES))
             sentence = f"Image PATCH expects Content-Type one of: {accepted}"
-            reply = image_error(415, sentence, request.header("accept"))
-            reply.headers.append(("Accept-Patch", accepted))
-            return reply
+            response = image_error(415, sentence, request.header("accept"))
+            response.headers.append(("Accept-Patch", accepted))
+            return response
         changes = read_changes(kind, request, self._checks)
-        return Reply(200, self._shown(request, self._images.update(request.caller, image_id, changes)))
+        return Response(200, self._shown(request, self._images.update(request.caller, image_id, changes)))
 
-    def delete(self, request: Request[Caller], image_id: str) -> Reply:
+    def delete(self, request: Request[Caller], image_id: str) -> Response:
         self._images.delete(request.caller, image_id)
-        return Reply(204)
+        return Response(204)
 
     def _shown(self, request: Request[Caller], image: ImageRecord) -> dict[str, object]:
         return self._view(image, with_locations=self._images.may_see_locations(request.caller, image))
@@ -150,13 +150,13 @@ class ActionRoutes:
             Route("POST", f"{path}/reactivate", self.reactivate, "reactivate", bodiless=True),
         ]
 
-    def deactivate(self, request: Request[Caller], image_id: str) -> Reply:
+    def deactivate(self, request: Request[Caller], image_id: str) -> Response:
         self._images.deactivate(request.caller, image_id)
-        return Reply(204)
+        return Response(204)
 
-    def reactivate(self, request: Request[Caller], image_id: str) -> Reply:
+    def reactivate(self, request: Request[Caller], image_id: str) -> Response:
         self._images.reactivate(request.caller, image_id)
-        return Reply(204)
+        return Response(204)
 
 
 class TagRoutes:
@@ -172,13 +172,13 @@ class TagRoutes:
             Route("DELETE", path, self.remove, "modify_image", bodiless=True),
         ]
 
-    def add(self, request: Request[Caller], image_id: str, tag: str) -> Reply:
+    def add(self, request: Request[Caller], image_id: str, tag: str) -> Response:
         self._images.add_tag(request.caller, image_id, tag)
-        return Reply(204)
+        return Response(204)
 
-    def remove(self, request: Request[Caller], image_id: str, tag: str) -> Reply:
+    def remove(self, request: Request[Caller], image_id: str, tag: str) -> Response:
         self._images.remove_tag(request.caller, image_id, tag)
-        return Reply(204)
+        return Response(204)
 
 
 class MemberRoutes:
@@ -197,29 +197,29 @@ class MemberRoutes:
             Route("DELETE", f"{collection}/<member_id>", self.delete, "delete_member", bodiless=True),
         ]
 
-    def create(self, request: Request[Caller], image_id: str) -> Reply:
+    def create(self, request: Request[Caller], image_id: str) -> Response:
         form = 'Expected a member in the form: {"member": "image_id"}'
         member_id = json_object(request, form).get("member")
         if not isinstance(member_id, str) or not member_id:
             raise Invalid(form)
-        return Reply(200, member(self._members.add(request.caller, image_id, member_id)))
+        return Response(200, member(self._members.add(request.caller, image_id, member_id)))
 
-    def list(self, request: Request[Caller], image_id: str) -> Reply:
+    def list(self, request: Request[Caller], image_id: str) -> Response:
         members = [member(record) for record in self._members.page(request.caller, image_id)]
-        return Reply(200, {"members": members, "schema": "/v2/schemas/members"})
+        return Response(200, {"members": members, "schema": "/v2/schemas/members"})
 
-    def show(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
-        return Reply(200, member(self._members.get(request.caller, image_id, member_id)))
+    def show(self, request: Request[Caller], image_id: str, member_id: str) -> Response:
+        return Response(200, member(self._members.get(request.caller, image_id, member_id)))
 
-    def update(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
+    def update(self, request: Request[Caller], image_id: str, member_id: str) -> Response:
         form = 'Expected a status in the form: {"status": "status"}'
         body = json_object(request, form)
         if "status" not in body:
             raise Invalid(form)
         # What the status may be is asked only once the member is known, as in Glance.
         status = body["status"]
-        return Reply(200, member(self._members.answer(request.caller, image_id, member_id, status)))
+        return Response(200, member(self._members.answer(request.caller, image_id, member_id, status)))
 
-    def delete(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
+    def delete(self, request: Request[Caller], image_id: str, member_id: str) -> Response:
         self._members.remove(request.caller, image_id, member_id)
-        return Reply(204)
+        return Response(204)

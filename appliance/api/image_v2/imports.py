@@ -1,7 +1,7 @@
 """/v2/images/{id}/import and /v2/tasks: work that goes on after the response."""
 
 from appliance.api.http.error_responses import image_error
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import json_object
 from appliance.api.image_v2.views import image_task, listed_task, page, task
@@ -29,20 +29,20 @@ class ImportRoutes:
             ),
         ]
 
-    def begin(self, request: Request[Caller], image_id: str) -> Reply:
+    def begin(self, request: Request[Caller], image_id: str) -> Response:
         body = json_object(request)
         store = request.header("x-image-meta-store")
         self._images.imports.begin(request.caller, image_id, body, store, request.id)
-        return Reply(202)
+        return Response(202)
 
-    def tasks(self, request: Request[Caller], image_id: str) -> Reply:
+    def tasks(self, request: Request[Caller], image_id: str) -> Response:
         image = self._images.get(request.caller, image_id)
         tasks = self._images.tasks.of_image(request.caller, image.id)
-        return Reply(200, {"tasks": [image_task(task) for task in tasks]})
+        return Response(200, {"tasks": [image_task(task) for task in tasks]})
 
-    def delete_from_store(self, request: Request[Caller], store_id: str, image_id: str) -> Reply:
+    def delete_from_store(self, request: Request[Caller], store_id: str, image_id: str) -> Response:
         self._images.delete_from_store(request.caller, store_id, image_id)
-        return Reply(204)
+        return Response(204)
 
 
 class TaskRoutes:
@@ -59,22 +59,22 @@ class TaskRoutes:
             Route("DELETE", "/v2/tasks/<task_id>", self.delete, "tasks_api_access"),
         ]
 
-    def create(self, request: Request[Caller]) -> Reply:
+    def create(self, request: Request[Caller]) -> Response:
         enforce_admin(request.caller, "tasks_api_access")
         made = self._images.task_imports.begin(request.caller, json_object(request), request.id)
-        return Reply(201, task(made), [("Location", f"{request.base_url}/v2/tasks/{made.id}")])
+        return Response(201, task(made), [("Location", f"{request.base_url}/v2/tasks/{made.id}")])
 
-    def list(self, request: Request[Caller]) -> Reply:
+    def list(self, request: Request[Caller]) -> Response:
         tasks, more = self._images.tasks.page(request.caller, dict(request.query))
         shown = [listed_task(one) for one in tasks]
-        return Reply(200, page("tasks", shown, "/v2/tasks", request.query, tasks[-1].id if more else None))
+        return Response(200, page("tasks", shown, "/v2/tasks", request.query, tasks[-1].id if more else None))
 
-    def show(self, request: Request[Caller], task_id: str) -> Reply:
-        return Reply(200, task(self._images.tasks.get(request.caller, task_id)))
+    def show(self, request: Request[Caller], task_id: str) -> Response:
+        return Response(200, task(self._images.tasks.get(request.caller, task_id)))
 
-    def delete(self, request: Request[Caller], task_id: str) -> Reply:
+    def delete(self, request: Request[Caller], task_id: str) -> Response:
         enforce_admin(request.caller, "tasks_api_access")
         sentence = "Tasks can't be deleted: they go by themselves when they expire."
-        reply = image_error(405, sentence, request.header("accept"))
-        reply.headers.append(("Allow", "GET"))
-        return reply
+        response = image_error(405, sentence, request.header("accept"))
+        response.headers.append(("Allow", "GET"))
+        return response

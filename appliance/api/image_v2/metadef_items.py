@@ -1,6 +1,6 @@
 """/v2/metadefs/namespaces/{namespace}: objects, properties and tags; and all routes of the metadata definitions."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2 import metadef_views as views
 from appliance.api.image_v2.dialect import json_object
@@ -51,7 +51,7 @@ class _Objects:
         self._objects = objects
         self._namespaces = namespaces
 
-    def index(self, request: Request[Caller], namespace: str) -> Reply:
+    def index(self, request: Request[Caller], namespace: str) -> Response:
         # The original checks these parameters and then gives the whole list all the same.
         read_order(request)
         read_visibility(request, _VISIBILITIES)
@@ -64,26 +64,26 @@ class _Objects:
             "objects": [views.metadef_object(namespace, record) for record in found],
             "schema": f"{views.SCHEMAS}/objects".lstrip("/"),
         }
-        return Reply(200, body)
+        return Response(200, body)
 
-    def create(self, request: Request[Caller], namespace: str) -> Reply:
+    def create(self, request: Request[Caller], namespace: str) -> Response:
         record = self._objects.create(request.caller, namespace, json_object(request))
-        return Reply(201, views.metadef_object(namespace, record))
+        return Response(201, views.metadef_object(namespace, record))
 
-    def clear(self, request: Request[Caller], namespace: str) -> Reply:
+    def clear(self, request: Request[Caller], namespace: str) -> Response:
         self._namespaces.empty(request.caller, namespace, ObjectRecord)
-        return Reply(204)
+        return Response(204)
 
-    def show(self, request: Request[Caller], namespace: str, name: str) -> Reply:
-        return Reply(200, views.metadef_object(namespace, self._objects.show(request.caller, namespace, name)))
+    def show(self, request: Request[Caller], namespace: str, name: str) -> Response:
+        return Response(200, views.metadef_object(namespace, self._objects.show(request.caller, namespace, name)))
 
-    def update(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def update(self, request: Request[Caller], namespace: str, name: str) -> Response:
         record = self._objects.update(request.caller, namespace, name, json_object(request))
-        return Reply(200, views.metadef_object(namespace, record))
+        return Response(200, views.metadef_object(namespace, record))
 
-    def delete(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def delete(self, request: Request[Caller], namespace: str, name: str) -> Response:
         self._objects.delete(request.caller, namespace, name)
-        return Reply(204)
+        return Response(204)
 
 
 def property_routes(properties: Properties, namespaces: Namespaces) -> list[Route]:
@@ -105,29 +105,29 @@ class _Properties:
         self._properties = properties
         self._namespaces = namespaces
 
-    def index(self, request: Request[Caller], namespace: str) -> Reply:
+    def index(self, request: Request[Caller], namespace: str) -> Response:
         found = self._properties.all(request.caller, namespace)
-        return Reply(200, {"properties": {record.name: record.definition for record in found}})
+        return Response(200, {"properties": {record.name: record.definition for record in found}})
 
-    def create(self, request: Request[Caller], namespace: str) -> Reply:
+    def create(self, request: Request[Caller], namespace: str) -> Response:
         record = self._properties.create(request.caller, namespace, json_object(request))
-        return Reply(201, views.metadef_property(record))
+        return Response(201, views.metadef_property(record))
 
-    def clear(self, request: Request[Caller], namespace: str) -> Reply:
+    def clear(self, request: Request[Caller], namespace: str) -> Response:
         self._namespaces.empty(request.caller, namespace, PropertyRecord)
-        return Reply(204)
+        return Response(204)
 
-    def show(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def show(self, request: Request[Caller], namespace: str, name: str) -> Response:
         record = self._properties.show(request.caller, namespace, name, request.arg("resource_type"))
-        return Reply(200, views.metadef_property(record))
+        return Response(200, views.metadef_property(record))
 
-    def update(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def update(self, request: Request[Caller], namespace: str, name: str) -> Response:
         record = self._properties.update(request.caller, namespace, name, json_object(request))
-        return Reply(200, views.metadef_property(record))
+        return Response(200, views.metadef_property(record))
 
-    def delete(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def delete(self, request: Request[Caller], namespace: str, name: str) -> Response:
         self._properties.delete(request.caller, namespace, name)
-        return Reply(204)
+        return Response(204)
 
 
 _YES = ("1", "t", "true", "on", "y", "yes")
@@ -153,7 +153,7 @@ class _Tags:
         self._tags = tags
         self._namespaces = namespaces
 
-    def index(self, request: Request[Caller], namespace: str) -> Reply:
+    def index(self, request: Request[Caller], namespace: str) -> Response:
         read_visibility(request, _VISIBILITIES)
         limit = request.arg("limit")
         found = self._tags.page(
@@ -163,26 +163,26 @@ class _Tags:
             read_limit(limit) if limit else None,
             request.arg("marker"),
         )
-        return Reply(200, {"tags": [views.bare_tag(record) for record in found]})
+        return Response(200, {"tags": [views.bare_tag(record) for record in found]})
 
-    def create_many(self, request: Request[Caller], namespace: str) -> Reply:
+    def create_many(self, request: Request[Caller], namespace: str) -> Response:
         append = (request.header("x-openstack-append") or "").strip().lower() in _YES
         made = self._tags.create_many(request.caller, namespace, json_object(request), append=append)
-        return Reply(201, {"tags": [views.bare_tag(record) for record in made]})
+        return Response(201, {"tags": [views.bare_tag(record) for record in made]})
 
-    def clear(self, request: Request[Caller], namespace: str) -> Reply:
+    def clear(self, request: Request[Caller], namespace: str) -> Response:
         self._namespaces.empty(request.caller, namespace, TagRecord)
-        return Reply(204)
+        return Response(204)
 
-    def show(self, request: Request[Caller], namespace: str, name: str) -> Reply:
-        return Reply(200, views.tag(self._tags.show(request.caller, namespace, name)))
+    def show(self, request: Request[Caller], namespace: str, name: str) -> Response:
+        return Response(200, views.tag(self._tags.show(request.caller, namespace, name)))
 
-    def create(self, request: Request[Caller], namespace: str, name: str) -> Reply:
-        return Reply(201, views.tag(self._tags.create(request.caller, namespace, name)))
+    def create(self, request: Request[Caller], namespace: str, name: str) -> Response:
+        return Response(201, views.tag(self._tags.create(request.caller, namespace, name)))
 
-    def update(self, request: Request[Caller], namespace: str, name: str) -> Reply:
-        return Reply(200, views.tag(self._tags.update(request.caller, namespace, name, json_object(request))))
+    def update(self, request: Request[Caller], namespace: str, name: str) -> Response:
+        return Response(200, views.tag(self._tags.update(request.caller, namespace, name, json_object(request))))
 
-    def delete(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def delete(self, request: Request[Caller], namespace: str, name: str) -> Response:
         self._tags.delete(request.caller, namespace, name)
-        return Reply(204)
+        return Response(204)

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, urlencode
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2 import metadef_views as views
 from appliance.api.image_v2.dialect import json_object
@@ -60,7 +60,7 @@ class _Namespaces:
         self._namespaces = namespaces
         self._settings = settings
 
-    def index(self, request: Request[Caller]) -> Reply:
+    def index(self, request: Request[Caller]) -> Response:
         given = request.arg("limit")
         limit = self._settings.limit_param_default if given is None else read_limit(given)
         limit = min(limit, self._settings.api_limit_max)
@@ -79,24 +79,26 @@ class _Namespaces:
                 for record, ties in page
             ]
         }
-        return Reply(200, {**body, **_links(request, page[-1][0].namespace if page and len(page) == limit else None)})
+        return Response(
+            200, {**body, **_links(request, page[-1][0].namespace if page and len(page) == limit else None)}
+        )
 
-    def create(self, request: Request[Caller]) -> Reply:
+    def create(self, request: Request[Caller]) -> Response:
         record, contents = self._namespaces.create(request.caller, json_object(request))
         location = f"{request.base_url}{views.NAMESPACES}/{quote(record.namespace, safe=':')}"
-        return Reply(201, views.created_namespace(record, contents), [("Location", location)])
+        return Response(201, views.created_namespace(record, contents), [("Location", location)])
 
-    def show(self, request: Request[Caller], namespace: str) -> Reply:
+    def show(self, request: Request[Caller], namespace: str) -> Response:
         read_visibility(request, _VISIBILITIES)
         record, contents = self._namespaces.show(request.caller, namespace, request.arg("resource_type"))
-        return Reply(200, views.whole_namespace(record, contents))
+        return Response(200, views.whole_namespace(record, contents))
 
-    def update(self, request: Request[Caller], namespace: str) -> Reply:
-        return Reply(200, views.namespace(self._namespaces.update(request.caller, namespace, json_object(request))))
+    def update(self, request: Request[Caller], namespace: str) -> Response:
+        return Response(200, views.namespace(self._namespaces.update(request.caller, namespace, json_object(request))))
 
-    def delete(self, request: Request[Caller], namespace: str) -> Reply:
+    def delete(self, request: Request[Caller], namespace: str) -> Response:
         self._namespaces.delete(request.caller, namespace)
-        return Reply(204)
+        return Response(204)
 
 
 def _links(request: Request[Caller], last: str | None) -> dict[str, str]:
@@ -126,18 +128,18 @@ class _ResourceTypes:
     def __init__(self, resource_types: ResourceTypes) -> None:
         self._resource_types = resource_types
 
-    def known(self, request: Request[Caller]) -> Reply:
+    def known(self, request: Request[Caller]) -> Response:
         found = self._resource_types.known(request.caller)
-        return Reply(200, {"resource_types": [views.resource_type(record) for record in found]})
+        return Response(200, {"resource_types": [views.resource_type(record) for record in found]})
 
-    def index(self, request: Request[Caller], namespace: str) -> Reply:
+    def index(self, request: Request[Caller], namespace: str) -> Response:
         found = self._resource_types.all(request.caller, namespace)
-        return Reply(200, {"resource_type_associations": [views.association(record) for record in found]})
+        return Response(200, {"resource_type_associations": [views.association(record) for record in found]})
 
-    def create(self, request: Request[Caller], namespace: str) -> Reply:
+    def create(self, request: Request[Caller], namespace: str) -> Response:
         record = self._resource_types.associate(request.caller, namespace, json_object(request))
-        return Reply(201, views.association(record))
+        return Response(201, views.association(record))
 
-    def delete(self, request: Request[Caller], namespace: str, name: str) -> Reply:
+    def delete(self, request: Request[Caller], namespace: str, name: str) -> Response:
         self._resource_types.dissociate(request.caller, namespace, name)
-        return Reply(204)
+        return Response(204)

@@ -9,7 +9,7 @@ from typing import Any
 from appliance.api.http.addresses import AddressBook, merged
 from appliance.api.http.cors import Cors
 from appliance.api.http.error_responses import identity_error, identity_fault
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Route
 from appliance.api.identity_v3.schemas import json_object
 from appliance.db.records import Page, Record
@@ -146,7 +146,7 @@ class IdentityV2Dialect:
         self._addresses = addresses
         self._cors = cors
 
-    def before_routing(self, request: Request[Principal]) -> Reply | None:
+    def before_routing(self, request: Request[Principal]) -> Response | None:
         request.path = merged(request.path).rstrip("/")
         return self._cors.preflight(request)
 
@@ -158,23 +158,23 @@ class IdentityV2Dialect:
         target = NOTHING if route.target is None else route.target(None, request, **parts)
         self._authenticator.authorize(request.caller, route.policies[0], target)
 
-    def fault(self, request: Request[Principal], error: Exception) -> Reply:
+    def fault(self, request: Request[Principal], error: Exception) -> Response:
         return self._challenged(request, identity_fault(error, ""))
 
-    def unrouted(self, request: Request[Principal]) -> Reply:
+    def unrouted(self, request: Request[Principal]) -> Response:
         return identity_error(404, _NOWHERE, "")
 
-    def wrong_method(self, request: Request[Principal], allowed: str) -> Reply:
+    def wrong_method(self, request: Request[Principal], allowed: str) -> Response:
         return identity_error(404, _NOWHERE, "")
 
-    def finish(self, request: Request[Principal], reply: Reply) -> None:
-        reply.headers.append(("Vary", "X-Auth-Token"))
-        reply.headers.append(("x-openstack-request-id", request.id))
-        self._cors.finish(request, reply)
+    def finish(self, request: Request[Principal], response: Response) -> None:
+        response.headers.append(("Vary", "X-Auth-Token"))
+        response.headers.append(("x-openstack-request-id", request.id))
+        self._cors.finish(request, response)
 
-    def _challenged(self, request: Request[Principal], reply: Reply) -> Reply:
+    def _challenged(self, request: Request[Principal], response: Response) -> Response:
         """The challenge of a 401 names no version here."""
-        reply.headers = [(name, value) for name, value in reply.headers if name != "WWW-Authenticate"]
-        if reply.status == 401:
-            reply.headers.append(("WWW-Authenticate", f'Keystone uri="{self._addresses.identity(request)}"'))
-        return reply
+        response.headers = [(name, value) for name, value in response.headers if name != "WWW-Authenticate"]
+        if response.status == 401:
+            response.headers.append(("WWW-Authenticate", f'Keystone uri="{self._addresses.identity(request)}"'))
+        return response

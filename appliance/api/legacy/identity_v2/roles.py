@@ -1,7 +1,7 @@
 """Roles, services and endpoints of Identity API v2.0."""
 
 from appliance.api.http.addresses import AddressBook
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.legacy.identity_v2.access import address_of_old
 from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, text
 from appliance.api.legacy.identity_v2.tenants import find_tenant, find_user
@@ -17,42 +17,42 @@ class Roles:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    def list(self, request: Request[Principal]) -> Reply:
+    def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/OS-KSADM/roles"""
         found = self._identity.roles.search([Filter("domain_id", None)])
-        return Reply(200, {"roles": [_shown(role) for role in found]})
+        return Response(200, {"roles": [_shown(role) for role in found]})
 
-    def show(self, request: Request[Principal], role_id: str) -> Reply:
+    def show(self, request: Request[Principal], role_id: str) -> Response:
         """GET /v2.0/OS-KSADM/roles/{role_id}"""
-        return Reply(200, {"role": _shown(self._find(role_id))})
+        return Response(200, {"role": _shown(self._find(role_id))})
 
-    def create(self, request: Request[Principal]) -> Reply:
+    def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/OS-KSADM/roles"""
         name = required(document(request, "role"), "name")
-        return Reply(200, {"role": _shown(self._identity.member_role.create_role(name))})
+        return Response(200, {"role": _shown(self._identity.member_role.create_role(name))})
 
-    def delete(self, request: Request[Principal], role_id: str) -> Reply:
+    def delete(self, request: Request[Principal], role_id: str) -> Response:
         """DELETE /v2.0/OS-KSADM/roles/{role_id}"""
         self._find(role_id)
         self._identity.roles.delete(role_id)
-        return Reply(204)
+        return Response(204)
 
-    def of_user(self, request: Request[Principal], tenant_id: str, user_id: str) -> Reply:
+    def of_user(self, request: Request[Principal], tenant_id: str, user_id: str) -> Response:
         """GET /v2.0/tenants/{tenant_id}/users/{user_id}/roles"""
         self._check(tenant_id, user_id)
         found = self._identity.grants.roles(Grant("user", user_id, "project", tenant_id, ""))
-        return Reply(200, {"roles": [_shown(role) for role in found]})
+        return Response(200, {"roles": [_shown(role) for role in found]})
 
-    def without_tenant(self, request: Request[Principal], user_id: str) -> Reply:
+    def without_tenant(self, request: Request[Principal], user_id: str) -> Response:
         """GET /v2.0/users/{user_id}/roles: nobody has a role that is not in a tenant"""
         find_user(self._identity, user_id)
-        return Reply(200, {"roles": []})
+        return Response(200, {"roles": []})
 
-    def change_without_tenant(self, request: Request[Principal], user_id: str, role_id: str) -> Reply:
+    def change_without_tenant(self, request: Request[Principal], user_id: str, role_id: str) -> Response:
         """PUT and DELETE /v2.0/users/{user_id}/roles/OS-KSADM/{role_id}"""
         raise NotSupported("User roles not supported: tenant_id required")
 
-    def grant(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Reply:
+    def grant(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Response:
         """PUT /v2.0/tenants/{tenant_id}/users/{user_id}/roles/OS-KSADM/{role_id}"""
         role = self._find(role_id)
         self._check(tenant_id, user_id)
@@ -60,9 +60,9 @@ class Roles:
         if any(held["id"] == role_id for held in self._identity.grants.roles(grant)):
             raise Conflict(f"User {user_id} already has role {role_id} in tenant {tenant_id}.")
         self._identity.grants.add(grant)
-        return Reply(200, {"role": _shown(role)})
+        return Response(200, {"role": _shown(role)})
 
-    def revoke(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Reply:
+    def revoke(self, request: Request[Principal], tenant_id: str, user_id: str, role_id: str) -> Response:
         """DELETE /v2.0/tenants/{tenant_id}/users/{user_id}/roles/OS-KSADM/{role_id}"""
         self._find(role_id)
         self._check(tenant_id, user_id)
@@ -70,7 +70,7 @@ class Roles:
             self._identity.grants.remove(Grant("user", user_id, "project", tenant_id, role_id))
         except NotFound as error:
             raise NotFound(f"Cannot remove role that has not been granted, {role_id}") from error
-        return Reply(204)
+        return Response(204)
 
     def _check(self, tenant_id: str, user_id: str) -> None:
         find_user(self._identity, user_id)
@@ -95,16 +95,16 @@ class Services:
     def __init__(self, identity: Identity) -> None:
         self._services = identity.services
 
-    def list(self, request: Request[Principal]) -> Reply:
+    def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/OS-KSADM/services"""
         found = self._services.search(page=page_of(request))
-        return Reply(200, {f"{_KEY}s": [_service_shown(service) for service in found]})
+        return Response(200, {f"{_KEY}s": [_service_shown(service) for service in found]})
 
-    def show(self, request: Request[Principal], service_id: str) -> Reply:
+    def show(self, request: Request[Principal], service_id: str) -> Response:
         """GET /v2.0/OS-KSADM/services/{service_id}"""
-        return Reply(200, {_KEY: _service_shown(self._services.get(service_id))})
+        return Response(200, {_KEY: _service_shown(self._services.get(service_id))})
 
-    def create(self, request: Request[Principal]) -> Reply:
+    def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/OS-KSADM/services"""
         asked = document(request, _KEY)
         service = {
@@ -112,12 +112,12 @@ class Services:
             "name": text(asked, "name") or "",
             "description": text(asked, "description", 65535),
         }
-        return Reply(200, {_KEY: _service_shown(self._services.create(service))})
+        return Response(200, {_KEY: _service_shown(self._services.create(service))})
 
-    def delete(self, request: Request[Principal], service_id: str) -> Reply:
+    def delete(self, request: Request[Principal], service_id: str) -> Response:
         """DELETE /v2.0/OS-KSADM/services/{service_id}"""
         self._services.delete(service_id)
-        return Reply(204)
+        return Response(204)
 
 
 class Endpoints:
@@ -125,7 +125,7 @@ class Endpoints:
         self._identity = identity
         self._addresses = addresses
 
-    def list(self, request: Request[Principal]) -> Reply:
+    def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/endpoints"""
         types = {service["id"]: service["type"] for service in self._identity.services.search()}
         addresses = self._addresses.both(request)
@@ -139,9 +139,9 @@ class Endpoints:
                 if interface in triple
             }
             shown.append(_endpoint({**triple, **urls}))
-        return Reply(200, {"endpoints": shown})
+        return Response(200, {"endpoints": shown})
 
-    def create(self, request: Request[Principal]) -> Reply:
+    def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/endpoints"""
         asked = document(request, "endpoint")
         service_id = required(asked, "service_id", 64)
@@ -151,12 +151,12 @@ class Endpoints:
             if url:
                 urls[interface] = url
         region = text(asked, "region") or None
-        return Reply(200, {"endpoint": _endpoint(self._identity.endpoint_triples.create(service_id, region, urls))})
+        return Response(200, {"endpoint": _endpoint(self._identity.endpoint_triples.create(service_id, region, urls))})
 
-    def delete(self, request: Request[Principal], endpoint_id: str) -> Reply:
+    def delete(self, request: Request[Principal], endpoint_id: str) -> Response:
         """DELETE /v2.0/endpoints/{endpoint_id}"""
         self._identity.endpoint_triples.delete(endpoint_id)
-        return Reply(204)
+        return Response(204)
 
 
 def _service_shown(service: Record) -> Record:

@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.cors import identity_cors
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Handler, Route, Service
 from appliance.api.identity_v3.targets import ec2_credentials
 from appliance.api.legacy.identity_v2.access import Access
@@ -46,19 +46,19 @@ class Versions:
         self._addresses = addresses
         self._extensions = _EVERYWHERE | (_FOR_ADMINS if for_admins else {})
 
-    def show(self, request: Request[Any]) -> Reply:
+    def show(self, request: Request[Any]) -> Response:
         """GET /v2.0"""
-        return Reply(200, {"version": document(self._addresses.identity(request))})
+        return Response(200, {"version": document(self._addresses.identity(request))})
 
-    def extensions(self, request: Request[Any]) -> Reply:
+    def extensions(self, request: Request[Any]) -> Response:
         """GET /v2.0/extensions"""
-        return Reply(200, {"extensions": {"values": [_extension(alias, name) for alias, name in self._all()]}})
+        return Response(200, {"extensions": {"values": [_extension(alias, name) for alias, name in self._all()]}})
 
-    def extension(self, request: Request[Any], alias: str) -> Reply:
+    def extension(self, request: Request[Any], alias: str) -> Response:
         """GET /v2.0/extensions/{alias}"""
         if alias not in self._extensions:
             raise NotFound(f"Could not find extension: {alias}.")
-        return Reply(200, {"extension": _extension(alias, self._extensions[alias])})
+        return Response(200, {"extension": _extension(alias, self._extensions[alias])})
 
     def _all(self) -> list[tuple[str, str]]:
         return list(self._extensions.items())

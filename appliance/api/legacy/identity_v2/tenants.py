@@ -1,6 +1,6 @@
 """/v2.0/tenants and /v2.0/users."""
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.legacy.identity_v2.access import Access
 from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, same_id, switches, text
@@ -20,22 +20,22 @@ class Users:
         self._identity = identity
         self._access = access
 
-    def list(self, request: Request[Principal]) -> Reply:
+    def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/users: all of them, or the one of a name"""
         name = request.arg("name")
         if name is None:
             found = self._identity.users.search([Filter("domain_id", DEFAULT_DOMAIN)], page_of(request))
-            return Reply(200, {"users": [shown_user(user) for user in found]})
+            return Response(200, {"users": [shown_user(user) for user in found]})
         found = self._identity.users.search([Filter("domain_id", DEFAULT_DOMAIN), Filter("name", name)])
         if not found:
             raise NotFound(f"Could not find user: {name}.")
         return _user(found[0])
 
-    def show(self, request: Request[Principal], user_id: str) -> Reply:
+    def show(self, request: Request[Principal], user_id: str) -> Response:
         """GET /v2.0/users/{user_id}"""
         return _user(find_user(self._identity, user_id))
 
-    def create(self, request: Request[Principal]) -> Reply:
+    def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/users: a user with a tenant becomes a member of it"""
         asked = document(request, "user")
         name = "name" if asked.get("name") is not None else "username"
@@ -48,7 +48,7 @@ class Users:
             self._identity.member_role.join(created["id"], tenant_id)
         return _user(created)
 
-    def update(self, request: Request[Principal], user_id: str) -> Reply:
+    def update(self, request: Request[Principal], user_id: str) -> Response:
         """PUT /v2.0/users/{user_id}, and below it /OS-KSADM/password, /enabled and /tenant"""
         asked = document(request, "user")
         same_id(asked, user_id)
@@ -71,13 +71,13 @@ class Users:
                 self._identity.member_role.join(user_id, after)
         return _user(updated)
 
-    def delete(self, request: Request[Principal], user_id: str) -> Reply:
+    def delete(self, request: Request[Principal], user_id: str) -> Response:
         """DELETE /v2.0/users/{user_id}"""
         find_user(self._identity, user_id)
         self._identity.users.delete(user_id)
-        return Reply(204)
+        return Response(204)
 
-    def change_own_password(self, request: Request[Principal], user_id: str) -> Reply:
+    def change_own_password(self, request: Request[Principal], user_id: str) -> Response:
         """PATCH /v2.0/OS-KSCRUD/users/{user_id}: a new password, and a new token, for the old ones are void."""
         token = request.caller.require_token()
         asked = document(request, "user")
@@ -91,7 +91,7 @@ class Users:
         identity = {"methods": ["password"], "password": {"user": {"id": user_id, "password": password}}}
         scope = {"project": {"id": token.project_id}} if token.project_id else "unscoped"
         fresh = self._identity.authentication.authenticate(identity, scope)
-        return Reply(200, self._access.document(request, fresh))
+        return Response(200, self._access.document(request, fresh))
 
 
 def find_user(identity: Identity, user_id: str) -> Record:
@@ -111,8 +111,8 @@ def shown_user(user: Record) -> Record:
     return shown
 
 
-def _user(user: Record) -> Reply:
-    return Reply(200, {"user": shown_user(user)})
+def _user(user: Record) -> Response:
+    return Response(200, {"user": shown_user(user)})
 
 
 def _user_fields(asked: Record) -> Record:
@@ -136,13 +136,13 @@ class Tenants:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    def own(self, request: Request[Principal]) -> Reply:
+    def own(self, request: Request[Principal]) -> Response:
         """GET /v2.0/tenants on the public port: those that the token's user can work in."""
         user_id = request.caller.require_token().user.id
         found = self._identity.assignments.projects_of(user_id)
         return _listed([project for project in found if project["domain_id"] == DEFAULT_DOMAIN], page_of(request))
 
-    def list(self, request: Request[Principal]) -> Reply:
+    def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/tenants on the admin port: all of them, or the one of a name"""
         name = request.arg("name")
         if name is None:
@@ -150,19 +150,19 @@ class Tenants:
         found = self._identity.projects.search([*_HERE, Filter("name", name)])
         if not found:
             raise NotFound(f"Could not find project: {name}.")
-        return Reply(200, {"tenant": shown_tenant(found[0])})
+        return Response(200, {"tenant": shown_tenant(found[0])})
 
-    def show(self, request: Request[Principal], tenant_id: str) -> Reply:
+    def show(self, request: Request[Principal], tenant_id: str) -> Response:
         """GET /v2.0/tenants/{tenant_id}"""
-        return Reply(200, {"tenant": shown_tenant(find_tenant(self._identity, tenant_id))})
+        return Response(200, {"tenant": shown_tenant(find_tenant(self._identity, tenant_id))})
 
-    def create(self, request: Request[Principal]) -> Reply:
+    def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/tenants"""
         tenant = document(request, "tenant")
         project = {**_fields(tenant), "name": required(tenant, "name", 64), "domain_id": DEFAULT_DOMAIN}
-        return Reply(200, {"tenant": shown_tenant(self._identity.projects.create(project))})
+        return Response(200, {"tenant": shown_tenant(self._identity.projects.create(project))})
 
-    def update(self, request: Request[Principal], tenant_id: str) -> Reply:
+    def update(self, request: Request[Principal], tenant_id: str) -> Response:
         """POST and PUT /v2.0/tenants/{tenant_id}"""
         tenant = document(request, "tenant")
         same_id(tenant, tenant_id)
@@ -172,21 +172,21 @@ class Tenants:
             changes["name"] = required(tenant, "name", 64)
         if "description" in changes and changes["description"] is None:
             changes["description"] = ""
-        return Reply(200, {"tenant": shown_tenant(self._identity.projects.update(tenant_id, changes))})
+        return Response(200, {"tenant": shown_tenant(self._identity.projects.update(tenant_id, changes))})
 
-    def delete(self, request: Request[Principal], tenant_id: str) -> Reply:
+    def delete(self, request: Request[Principal], tenant_id: str) -> Response:
         """DELETE /v2.0/tenants/{tenant_id}"""
         find_tenant(self._identity, tenant_id)
         self._identity.projects.delete(tenant_id)
-        return Reply(204)
+        return Response(204)
 
-    def users(self, request: Request[Principal], tenant_id: str) -> Reply:
+    def users(self, request: Request[Principal], tenant_id: str) -> Response:
         """GET /v2.0/tenants/{tenant_id}/users"""
         find_tenant(self._identity, tenant_id)
         granted = self._identity.assignment_list.search(Wanted(project_id=tenant_id))
         ids = [one.grant.actor_id for one in granted if one.grant.actor_type == "user"]
         found = self._identity.users.search([Filter("domain_id", DEFAULT_DOMAIN)], ids=ids)
-        return Reply(200, {"users": [shown_user(user) for user in found]})
+        return Response(200, {"users": [shown_user(user) for user in found]})
 
 
 def find_tenant(identity: Identity, tenant_id: str) -> Record:
@@ -208,7 +208,7 @@ def _fields(tenant: Record) -> Record:
     return {name: value for name, value in tenant.items() if name not in ours} | switches(tenant)
 
 
-def _listed(projects: "list[Record]", page: Page) -> Reply:
+def _listed(projects: "list[Record]", page: Page) -> Response:
     projects = sorted(projects, key=lambda project: str(project["id"]))
     shown = [shown_tenant(project) for project in projects if page.marker is None or project["id"] > page.marker]
-    return Reply(200, {"tenants": shown[: page.limit], "tenants_links": []})
+    return Response(200, {"tenants": shown[: page.limit], "tenants_links": []})

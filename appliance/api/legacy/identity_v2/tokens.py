@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.schemas import json_object
 from appliance.api.legacy.identity_v2.access import Access, refuse_foreign
@@ -26,20 +26,20 @@ class Tokens:
         self._identity = identity
         self._access = access
 
-    def issue(self, request: Request[Principal]) -> Reply:
+    def issue(self, request: Request[Principal]) -> Response:
         """POST /v2.0/tokens"""
         auth = document(request, "auth")
         try:
             token = self._identity.authentication.authenticate(_identity_of(auth), _scope_of(auth))
         except NotFound as error:
             raise Unauthenticated(str(error)) from error
-        return Reply(200, self._access.document(request, token))
+        return Response(200, self._access.document(request, token))
 
-    def show(self, request: Request[Principal], token_id: str) -> Reply:
+    def show(self, request: Request[Principal], token_id: str) -> Response:
         """GET and HEAD /v2.0/tokens/{token_id}"""
-        return Reply(200, self._access.document(request, self._subject(request, token_id)))
+        return Response(200, self._access.document(request, self._subject(request, token_id)))
 
-    def endpoints(self, request: Request[Principal], token_id: str) -> Reply:
+    def endpoints(self, request: Request[Principal], token_id: str) -> Response:
         """GET /v2.0/tokens/{token_id}/endpoints"""
         catalog = self._access.catalog(request, self._subject(request, token_id))
         found = [
@@ -47,14 +47,14 @@ class Tokens:
             for service in catalog
             for endpoint in service["endpoints"]
         ]
-        return Reply(200, {"endpoints": found, "endpoints_links": []})
+        return Response(200, {"endpoints": found, "endpoints_links": []})
 
-    def revoke(self, request: Request[Principal], token_id: str) -> Reply:
+    def revoke(self, request: Request[Principal], token_id: str) -> Response:
         """DELETE /v2.0/tokens/{token_id}"""
         self._identity.tokens.revoke(self._find(token_id))
-        return Reply(204)
+        return Response(204)
 
-    def gone(self, request: Request[Principal]) -> Reply:
+    def gone(self, request: Request[Principal]) -> Response:
         """The list of revoked tokens, and the certificates of tokens that were signed with them."""
         raise Gone("PKI tokens are no more.")
 
@@ -116,33 +116,33 @@ class Ec2:
         self._identity = identity
         self._access = access
 
-    def list(self, request: Request[Principal], user_id: str) -> Reply:
+    def list(self, request: Request[Principal], user_id: str) -> Response:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2"""
         self._permit(request.caller, user_id)
         found = [_shown(credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
-        return Reply(200, {"credentials": found})
+        return Response(200, {"credentials": found})
 
-    def create(self, request: Request[Principal], user_id: str) -> Reply:
+    def create(self, request: Request[Principal], user_id: str) -> Response:
         """POST /v2.0/users/{user_id}/credentials/OS-EC2"""
         self._permit(request.caller, user_id)
         tenant_id = required(json_object(request), "tenant_id", 64)
         find_tenant(self._identity, tenant_id)
-        return Reply(200, {"credential": _shown(self._identity.ec2_credentials.create(user_id, tenant_id))})
+        return Response(200, {"credential": _shown(self._identity.ec2_credentials.create(user_id, tenant_id))})
 
-    def show(self, request: Request[Principal], user_id: str, access: str) -> Reply:
+    def show(self, request: Request[Principal], user_id: str, access: str) -> Response:
         """GET /v2.0/users/{user_id}/credentials/OS-EC2/{access}"""
-        return Reply(200, {"credential": _shown(self._own(request.caller, user_id, access))})
+        return Response(200, {"credential": _shown(self._own(request.caller, user_id, access))})
 
-    def delete(self, request: Request[Principal], user_id: str, access: str) -> Reply:
+    def delete(self, request: Request[Principal], user_id: str, access: str) -> Response:
         """DELETE /v2.0/users/{user_id}/credentials/OS-EC2/{access}"""
         self._own(request.caller, user_id, access)
         self._identity.ec2_credentials.delete(access)
-        return Reply(204)
+        return Response(204)
 
-    def tokens(self, request: Request[Principal]) -> Reply:
+    def tokens(self, request: Request[Principal]) -> Response:
         """POST /v2.0/ec2tokens, for services: a signed request that leaked must not become a token by itself."""
         token = self._identity.ec2_authentication.authenticate(json_object(request), check_ec2)
-        return Reply(200, self._access.document(request, token))
+        return Response(200, self._access.document(request, token))
 
     def _permit(self, principal: Principal, user_id: str) -> None:
         """Raise `Forbidden` for what a delegated token may not touch, `NotFound` without such a user."""

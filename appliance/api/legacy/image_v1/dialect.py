@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.api.http.addresses import merged
 from appliance.api.http.error_responses import codes_of, image_error
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Invalid, Unauthenticated, UnsupportedFormat
@@ -31,7 +31,7 @@ class ImageV1Dialect:
         self._authenticate = authenticate
         self._identity_url = identity_url
 
-    def before_routing(self, request: Request[Caller]) -> Reply | None:
+    def before_routing(self, request: Request[Caller]) -> Response | None:
         request.path = merged(request.path)
         first, _, rest = request.path.lstrip("/").partition("/")
         if first not in VERSIONS:
@@ -51,23 +51,23 @@ class ImageV1Dialect:
     def authorize(self, request: Request[Caller], route: Route, parts: Mapping[str, str]) -> None:
         """Nothing, as in Image API v2."""
 
-    def fault(self, request: Request[Caller], error: Exception) -> Reply:
+    def fault(self, request: Request[Caller], error: Exception) -> Response:
         status = 400 if isinstance(error, UnsupportedFormat) else codes_of(error).image
-        reply = image_error(status, str(error) if isinstance(error, ApplianceError) else _UNEXPECTED, None)
+        response = image_error(status, str(error) if isinstance(error, ApplianceError) else _UNEXPECTED, None)
         if status == 401:
-            reply.headers.append(("WWW-Authenticate", f"Keystone uri='{self._identity_url(request)}'"))
-        return reply
+            response.headers.append(("WWW-Authenticate", f"Keystone uri='{self._identity_url(request)}'"))
+        return response
 
-    def unrouted(self, request: Request[Caller]) -> Reply:
+    def unrouted(self, request: Request[Caller]) -> Response:
         return image_error(404, _NOWHERE, None)
 
-    def wrong_method(self, request: Request[Caller], allowed: str) -> Reply:
-        reply = image_error(405, f"The method {request.method} is not allowed for this resource.", None)
-        reply.headers.append(("Allow", allowed))
-        return reply
+    def wrong_method(self, request: Request[Caller], allowed: str) -> Response:
+        response = image_error(405, f"The method {request.method} is not allowed for this resource.", None)
+        response.headers.append(("Allow", allowed))
+        return response
 
-    def finish(self, request: Request[Caller], reply: Reply) -> None:
-        reply.headers.append(("X-Openstack-Request-Id", request.id))
+    def finish(self, request: Request[Caller], response: Response) -> None:
+        response.headers.append(("X-Openstack-Request-Id", request.id))
 
 
 _PREFIX = "HTTP_X_IMAGE_META_"

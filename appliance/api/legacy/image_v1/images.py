@@ -3,7 +3,7 @@
 from typing import Any
 
 from appliance.api.http.error_responses import image_error
-from appliance.api.http.messages import Reply, Request
+from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Route
 from appliance.api.legacy.image_v1.data import DataReader
 from appliance.api.legacy.image_v1.dialect import Headers, brief, is_true, of_row, row
@@ -41,24 +41,24 @@ class ImageRoutes:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def index(self, request: Request[Caller]) -> Reply:
+    def index(self, request: Request[Caller]) -> Response:
         found = self._old.listing.page(request.caller, request.query)
-        return Reply(200, {"images": [brief(one.image) for one in found]})
+        return Response(200, {"images": [brief(one.image) for one in found]})
 
-    def detail(self, request: Request[Caller]) -> Reply:
+    def detail(self, request: Request[Caller]) -> Response:
         found = self._old.listing.page(request.caller, request.query)
-        return Reply(200, {"images": [row(one.image, one.deleted_at) for one in found]})
+        return Response(200, {"images": [row(one.image, one.deleted_at) for one in found]})
 
-    def no_head(self, request: Request[Caller]) -> Reply:
-        reply = image_error(405, "This operation is currently not permitted on Glance images details.", None)
-        reply.headers.append(("Allow", "GET"))
-        return reply
+    def no_head(self, request: Request[Caller]) -> Response:
+        response = image_error(405, "This operation is currently not permitted on Glance images details.", None)
+        response.headers.append(("Allow", "GET"))
+        return response
 
-    def show(self, request: Request[Caller], image_id: str) -> Reply:
+    def show(self, request: Request[Caller], image_id: str) -> Response:
         found = self._find(request.caller, image_id)
-        return Reply(200, None, [_HTML, *of_row(row(found.image, found.deleted_at))])
+        return Response(200, None, [_HTML, *of_row(row(found.image, found.deleted_at))])
 
-    def download(self, request: Request[Caller], image_id: str) -> Reply:
+    def download(self, request: Request[Caller], image_id: str) -> Response:
         image = self._images.data.for_download(request.caller, image_id)
         if image.status not in ("active", "deactivated"):
             raise NotFound(f"Image {image_id} is not active")
@@ -66,8 +66,8 @@ class ImageRoutes:
         self._images.protections.hide(request.caller, image)
         headers = [_OCTETS, *of_row(row(image))]
         if content is None:
-            return Reply(200, b"", headers)
-        return Reply(200, content, [*headers, ("Content-Length", str(content.length))])
+            return Response(200, b"", headers)
+        return Response(200, content, [*headers, ("Content-Length", str(content.length))])
 
     def _find(self, caller: Caller, image_id: str) -> Listed:
         """An image in whatever state, deleted ones for admins. Raises `NotFound`."""
@@ -78,7 +78,7 @@ class ImageRoutes:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def create(self, request: Request[Caller]) -> Reply:
+    def create(self, request: Request[Caller]) -> Response:
         headers = Headers(request)
         data = self._data.read(request, headers)
         wanted = headers.wanted()
@@ -95,7 +95,7 @@ class ImageRoutes:
         shown.headers.append(("Location", f"{request.base_url}/v1/images/{image.id}"))
         return shown
 
-    def update(self, request: Request[Caller], image_id: str) -> Reply:
+    def update(self, request: Request[Caller], image_id: str) -> Response:
         found = self._find(request.caller, image_id)
         if found.deleted_at is not None:
             raise Forbidden("Forbidden to update deleted image.")
@@ -113,20 +113,20 @@ class ImageRoutes:
             self._data.give(request, image, data)
         return self._shown(request.caller, image)
 
-    def delete(self, request: Request[Caller], image_id: str) -> Reply:
+    def delete(self, request: Request[Caller], image_id: str) -> Response:
         try:
             self._images.delete(request.caller, image_id)
         except NotFound as error:
             raise NotFound(f"Image {image_id} not found.") from error
-        return Reply(200, "", [_HTML])
+        return Response(200, "", [_HTML])
 
-    def _shown(self, caller: Caller, image: ImageRecord) -> Reply:
+    def _shown(self, caller: Caller, image: ImageRecord) -> Response:
         """The image as it is by now, without what the caller may not read."""
         now = self._images.look_up(caller, image.id)
         self._images.protections.hide(caller, now)
         shown = row(now)
         etag = [("ETag", shown["checksum"])] if shown["checksum"] else []
-        return Reply(200, {"image": shown}, etag)
+        return Response(200, {"image": shown}, etag)
 
 
 def _check_given(fields: dict[str, object]) -> None:
@@ -165,15 +165,17 @@ class MemberRoutes:
             Route("GET", "/v1/shared-images/<member_id>", self.images_of, ANY_TOKEN),
         ]
 
-    def list(self, request: Request[Caller], image_id: str) -> Reply:
+    def list(self, request: Request[Caller], image_id: str) -> Response:
         found = self._sharing.of_image(request.caller, image_id)
-        return Reply(200, {"members": [{"member_id": one.member_id, "can_share": one.can_share} for one in found]})
+        return Response(200, {"members": [{"member_id": one.member_id, "can_share": one.can_share} for one in found]})
 
-    def images_of(self, request: Request[Caller], member_id: str) -> Reply:
+    def images_of(self, request: Request[Caller], member_id: str) -> Response:
         found = self._sharing.of_member(request.caller, member_id)
-        return Reply(200, {"shared_images": [{"image_id": one.image_id, "can_share": one.can_share} for one in found]})
+        return Response(
+            200, {"shared_images": [{"image_id": one.image_id, "can_share": one.can_share} for one in found]}
+        )
 
-    def share(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
+    def share(self, request: Request[Caller], image_id: str, member_id: str) -> Response:
         can_share = None
         if request.has_body and (request.content_length or request.header("transfer-encoding")):
             body = request.json()
@@ -181,9 +183,9 @@ class MemberRoutes:
             if isinstance(member, dict):
                 can_share = _truth(member)
         self._sharing.share(request.caller, image_id, member_id, can_share)
-        return Reply(204)
+        return Response(204)
 
-    def replace(self, request: Request[Caller], image_id: str) -> Reply:
+    def replace(self, request: Request[Caller], image_id: str) -> Response:
         body = request.json()
         listed = body.get("memberships") if isinstance(body, dict) else None
         if not isinstance(listed, list):
@@ -194,11 +196,11 @@ class MemberRoutes:
                 raise Invalid("Each membership has to name a member_id.")
             members[one["member_id"]] = _truth(one)
         self._sharing.replace(request.caller, image_id, members)
-        return Reply(204)
+        return Response(204)
 
-    def unshare(self, request: Request[Caller], image_id: str, member_id: str) -> Reply:
+    def unshare(self, request: Request[Caller], image_id: str, member_id: str) -> Response:
         self._sharing.unshare(request.caller, image_id, member_id)
-        return Reply(204)
+        return Response(204)
 
 
 def _truth(member: dict[str, Any]) -> bool | None:
