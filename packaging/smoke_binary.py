@@ -125,7 +125,7 @@ class Server:
         self.process.kill()
         self._ended()
 
-    def answers(self) -> bool:
+    def presenter(self) -> bool:
         """Whether anything listens at its address."""
         where = urlsplit(self.address)
         with socket.socket() as probe:
@@ -167,7 +167,7 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     held.append("both read back after a restart")
     server.kill()
     deadline = time.monotonic() + 10
-    while server.answers():
+    while server.presenter():
         check(time.monotonic() < deadline, "it goes on serving after its outer process was killed")
         time.sleep(0.1)
     held.append("nothing goes on running after a kill of the outer process")

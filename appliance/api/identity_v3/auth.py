@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.dialect import HEADER
-from appliance.api.identity_v3.presentation import Answers, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.presentation import Presenter, done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import AUTH, json_object
 from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
@@ -16,24 +16,24 @@ from appliance.values import micros_text, parse_time
 
 
 class Auth:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def projects(self, request: Request[Token]) -> Response:
         """GET /v3/auth/projects"""
         found = self._identity.projects.with_tags(self._identity.assignments.projects_of(request.caller.user.id))
-        return self._answers.collection(request, "projects", [shown_project(project) for project in found])
+        return self._presenter.collection(request, "projects", [shown_project(project) for project in found])
 
     def domains(self, request: Request[Token]) -> Response:
         """GET /v3/auth/domains"""
         found = self._identity.assignments.domains_of(request.caller.user.id)
-        return self._answers.collection(request, "domains", [shown_domain(domain) for domain in found])
+        return self._presenter.collection(request, "domains", [shown_domain(domain) for domain in found])
 
     def system(self, request: Request[Token]) -> Response:
         """GET /v3/auth/system"""
         roles = self._identity.assignments.system_roles(request.caller.user.id)
-        links = {"self": self._answers.url(request, "auth/system")}
+        links = {"self": self._presenter.url(request, "auth/system")}
         return Response(200, {"system": [{"all": True}] if roles else [], "links": links})
 
     def catalog(self, request: Request[Token]) -> Response:
@@ -41,8 +41,8 @@ class Auth:
         token = request.caller
         if token.project is None:
             raise Forbidden("A project-scoped token is required to produce a service catalog.")
-        rendered = self._identity.catalog.rendered(self._answers.addresses(request), token.project.id, token.user.id)
-        links = {"self": self._answers.url(request, "auth/catalog")}
+        rendered = self._identity.catalog.rendered(self._presenter.addresses(request), token.project.id, token.user.id)
+        links = {"self": self._presenter.url(request, "auth/catalog")}
         return Response(200, {"catalog": rendered, "links": links})
 
 
@@ -50,9 +50,9 @@ _ACCESS_RULES_VERSION = 1.0
 
 
 class Tokens:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def issue(self, request: Request[Token]) -> Response:
         """POST /v3/auth/tokens"""
@@ -84,7 +84,7 @@ class Tokens:
         body = token_body(token)
         if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
             body["catalog"] = self._identity.catalog.rendered(
-                self._answers.addresses(request), token.project_id, token.user.id
+                self._presenter.addresses(request), token.project_id, token.user.id
             )
         return Response(status, {"token": body}, [("X-Subject-Token", token.text)])
 
@@ -175,9 +175,9 @@ def _named(thing: Named) -> dict[str, str]:
 
 
 class Ec2Tokens:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def ec2(self, request: Request[Token]) -> Response:
         """POST /v3/ec2tokens"""
@@ -192,7 +192,7 @@ class Ec2Tokens:
         return self._identity.ec2_authentication.authenticate(json_object(request), check)
 
     def _body(self, request: Request[Token], token: Token) -> dict[str, object]:
-        addresses = self._answers.addresses(request)
+        addresses = self._presenter.addresses(request)
         catalog = self._identity.catalog.rendered(addresses, token.project_id, token.user.id)
         return {"token": {**token_body(token), "catalog": catalog}}
 
@@ -207,9 +207,9 @@ _SUBJECTS = {
 
 
 class RevocationEvents:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-REVOKE/events"""
@@ -223,5 +223,5 @@ class RevocationEvents:
             {_SUBJECTS[kind]: subject, "issued_before": micros_text(at), "revoked_at": micros_text(at)}
             for kind, subject, at in self._identity.revocations.since(since)
         ]
-        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
         return Response(200, {"events": events, "links": links})

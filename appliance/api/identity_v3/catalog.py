@@ -1,7 +1,7 @@
 """/v3/regions, /v3/services and /v3/endpoints."""
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_endpoint
+from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_endpoint
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_catalog import (
     ENDPOINT_CREATE,
@@ -18,37 +18,37 @@ from appliance.identity.tokens.token import Token
 
 
 class Regions:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/regions"""
         listing = self._lists.read(request, ("parent_region_id",))
         found = self._identity.regions.search(listing.filters, listing.page)
-        return self._answers.collection(request, "regions", found, listing)
+        return self._presenter.collection(request, "regions", found, listing)
 
     def show(self, request: Request[Token], region_id: str) -> Response:
         """GET /v3/regions/{region_id}"""
-        return self._answers.member(request, "region", "regions", self._identity.regions.get(region_id))
+        return self._presenter.member(request, "region", "regions", self._identity.regions.get(region_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/regions"""
         region = member(request, "region", REGION_CREATE)
-        return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
+        return self._presenter.member(request, "region", "regions", self._identity.regions.create(region), 201)
 
     def put(self, request: Request[Token], region_id: str) -> Response:
         """PUT /v3/regions/{region_id} — a new region under an id of the client's choice."""
         region = member(request, "region", REGION_CREATE)
         if region.setdefault("id", region_id) != region_id:
             raise Invalid(f'Conflicting region IDs specified: "{region_id}" != "{region["id"]}"')
-        return self._answers.member(request, "region", "regions", self._identity.regions.create(region), 201)
+        return self._presenter.member(request, "region", "regions", self._identity.regions.create(region), 201)
 
     def update(self, request: Request[Token], region_id: str) -> Response:
         """PATCH /v3/regions/{region_id}"""
         changes = member(request, "region", REGION_UPDATE)
-        return self._answers.member(request, "region", "regions", self._identity.regions.update(region_id, changes))
+        return self._presenter.member(request, "region", "regions", self._identity.regions.update(region_id, changes))
 
     def delete(self, request: Request[Token], region_id: str) -> Response:
         """DELETE /v3/regions/{region_id}"""
@@ -57,16 +57,16 @@ class Regions:
 
 
 class Services:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/services"""
         listing = self._lists.read(request, ("type", "name"))
         found = self._identity.services.search(listing.filters, listing.page)
-        return self._answers.collection(request, "services", [_shown(service) for service in found], listing)
+        return self._presenter.collection(request, "services", [_shown(service) for service in found], listing)
 
     def show(self, request: Request[Token], service_id: str) -> Response:
         """GET /v3/services/{service_id}"""
@@ -88,7 +88,7 @@ class Services:
         return done()
 
     def _member(self, request: Request[Token], service: Record, status: int = 200) -> Response:
-        return self._answers.member(request, "service", "services", _shown(service), status)
+        return self._presenter.member(request, "service", "services", _shown(service), status)
 
 
 def _shown(service: Record) -> Record:
@@ -101,9 +101,9 @@ _INTERFACES = ("admin", "internal", "public")
 
 
 class Endpoints:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -111,9 +111,9 @@ class Endpoints:
         known_interface(request)
         listing = self._lists.read(request, ("interface", "service_id", "region_id"))
         found = self._identity.endpoints.search(listing.filters, listing.page)
-        addresses = self._answers.addresses(request)
+        addresses = self._presenter.addresses(request)
         shown = [shown_endpoint(endpoint, addresses) for endpoint in found]
-        return self._answers.collection(request, "endpoints", shown, listing)
+        return self._presenter.collection(request, "endpoints", shown, listing)
 
     def show(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/endpoints/{endpoint_id}"""
@@ -135,8 +135,8 @@ class Endpoints:
         return done()
 
     def _member(self, request: Request[Token], endpoint: Record, status: int = 200) -> Response:
-        shown = shown_endpoint(endpoint, self._answers.addresses(request))
-        return self._answers.member(request, "endpoint", "endpoints", shown, status)
+        shown = shown_endpoint(endpoint, self._presenter.addresses(request))
+        return self._presenter.member(request, "endpoint", "endpoints", shown, status)
 
 
 def known_interface(request: Request[Token]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_delegated
-from appliance.api.identity_v3.presentation import Answers, Lists, done
+from appliance.api.identity_v3.presentation import Lists, Presenter, done
 from appliance.api.identity_v3.schemas import json_object, member
 from appliance.api.identity_v3.schemas_catalog import (
     CONSUMER_CREATE,
@@ -24,9 +24,9 @@ from appliance.identity.tokens.token import Token
 
 
 class Credentials:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -36,20 +36,20 @@ class Credentials:
         if not self._identity.allows(token, "identity:get_credential"):
             listing = listing.narrowed("user_id", token.user.id)
         found = [] if token.delegated else self._identity.credentials.search(listing.filters, listing.page)
-        return self._answers.collection(request, "credentials", found, listing)
+        return self._presenter.collection(request, "credentials", found, listing)
 
     def show(self, request: Request[Token], credential_id: str) -> Response:
         """GET /v3/credentials/{credential_id}"""
         credential = self._identity.credentials.get(credential_id)
         refuse_delegated(request.caller)
-        return self._answers.member(request, "credential", "credentials", credential)
+        return self._presenter.member(request, "credential", "credentials", credential)
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/credentials"""
         credential = new_credential(request)
         refuse_delegated(request.caller)
         created = self._identity.credentials.create(credential)
-        return self._answers.member(request, "credential", "credentials", created, 201)
+        return self._presenter.member(request, "credential", "credentials", created, 201)
 
     def update(self, request: Request[Token], credential_id: str) -> Response:
         """PATCH /v3/credentials/{credential_id}"""
@@ -59,7 +59,7 @@ class Credentials:
         # A second time, as Keystone does: the caller must be allowed to do it to what it becomes, too.
         self._identity.enforce(request.caller, "identity:update_credential", credential_target({**current, **changes}))
         changed = self._identity.credentials.update(credential_id, changes)
-        return self._answers.member(request, "credential", "credentials", changed)
+        return self._presenter.member(request, "credential", "credentials", changed)
 
     def delete(self, request: Request[Token], credential_id: str) -> Response:
         """DELETE /v3/credentials/{credential_id}"""
@@ -81,16 +81,16 @@ _SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
 
 
 class Ec2Credentials:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/credentials/OS-EC2"""
         refuse_delegated(request.caller)
         self._identity.users.get(user_id)
         found = [self._shown(request, credential) for credential in self._identity.ec2_credentials.of_user(user_id)]
-        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
         return Response(200, {"credentials": found, "links": links})
 
     def create(self, request: Request[Token], user_id: str) -> Response:
@@ -120,7 +120,7 @@ class Ec2Credentials:
         path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"
         return {
             **{key: credential[key] for key in _SHOWN},
-            "links": {"self": self._answers.url(request, path)},
+            "links": {"self": self._presenter.url(request, path)},
         }
 
 
@@ -128,33 +128,33 @@ _PATH = "OS-OAUTH1/consumers"
 
 
 class Consumers:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-OAUTH1/consumers"""
         listing = self._lists.read(request, ())
         found = self._identity.consumers.search(listing.filters, listing.page)
-        return self._answers.collection(request, "consumers", found, listing, _PATH)
+        return self._presenter.collection(request, "consumers", found, listing, _PATH)
 
     def show(self, request: Request[Token], consumer_id: str) -> Response:
         """GET /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        return self._answers.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
+        return self._presenter.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-OAUTH1/consumers — the one answer that shows the secret."""
         consumer: Any = json_object(request).get("consumer", {})
         CONSUMER_CREATE.check(consumer)
         created = self._identity.consumers.create(consumer.get("description"))
-        return self._answers.member(request, "consumer", _PATH, created, 201)
+        return self._presenter.member(request, "consumer", _PATH, created, 201)
 
     def update(self, request: Request[Token], consumer_id: str) -> Response:
         """PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"""
         changes: Any = json_object(request).get("consumer", {})
         CONSUMER_UPDATE.check(changes)
-        return self._answers.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
+        return self._presenter.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
 
     def delete(self, request: Request[Token], consumer_id: str) -> Response:
         """DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"""
@@ -163,7 +163,7 @@ class Consumers:
 
     def access_tokens(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
-        return self._answers.collection(request, "access_tokens", [])
+        return self._presenter.collection(request, "access_tokens", [])
 
     def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Response:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""
@@ -171,30 +171,30 @@ class Consumers:
 
 
 class Policies:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/policies"""
         listing = self._lists.read(request, ("type",))
         found = self._identity.policies.search(listing.filters, listing.page)
-        return self._answers.collection(request, "policies", found, listing)
+        return self._presenter.collection(request, "policies", found, listing)
 
     def show(self, request: Request[Token], policy_id: str) -> Response:
         """GET /v3/policies/{policy_id}"""
-        return self._answers.member(request, "policy", "policies", self._identity.policies.get(policy_id))
+        return self._presenter.member(request, "policy", "policies", self._identity.policies.get(policy_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/policies"""
         policy = member(request, "policy", POLICY_CREATE)
-        return self._answers.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
+        return self._presenter.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
 
     def update(self, request: Request[Token], policy_id: str) -> Response:
         """PATCH /v3/policies/{policy_id}"""
         changes = member(request, "policy", POLICY_UPDATE)
-        return self._answers.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
+        return self._presenter.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
 
     def delete(self, request: Request[Token], policy_id: str) -> Response:
         """DELETE /v3/policies/{policy_id}"""

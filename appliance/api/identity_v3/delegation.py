@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Answers, Lists, done
+from appliance.api.identity_v3.presentation import Lists, Presenter, done
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL, TRUST
 from appliance.db.records import Filter, Record
@@ -84,9 +84,9 @@ _PATH = "OS-TRUST/trusts"
 class Trusts:
     """After the policy, each handler refuses the delegated tokens that may not manage trusts."""
 
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-TRUST/trusts"""
@@ -94,7 +94,7 @@ class Trusts:
         refuse_for_trusts(request.caller)
         filters = [Filter(f"{party}_user_id", user_id) for party, user_id in asked.items()]
         found = [_shown(trust) for trust in self._identity.trusts.search(filters)]
-        return self._answers.collection(request, "trusts", found, None, _PATH)
+        return self._presenter.collection(request, "trusts", found, None, _PATH)
 
     def show(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}"""
@@ -117,22 +117,22 @@ class Trusts:
     def roles(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}/roles"""
         refuse_for_trusts(request.caller)
-        return self._answers.collection(request, "roles", self._identity.trusts.get(trust_id)["roles"])
+        return self._presenter.collection(request, "roles", self._identity.trusts.get(trust_id)["roles"])
 
     def role(self, request: Request[Token], trust_id: str, role_id: str) -> Response:
         """GET and HEAD /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"""
         refuse_for_trusts(request.caller)
         for role in self._identity.trusts.get(trust_id)["roles"]:
             if role["id"] == role_id:
-                return self._answers.member(request, "role", "roles", role)
+                return self._presenter.member(request, "role", "roles", role)
         raise NotFound(f"Could not find role: {role_id}.")
 
     def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Response:
         shown = _shown(trust)
-        shown["roles"] = [self._answers.linked(request, "roles", role) for role in trust["roles"]]
-        own = self._answers.url(request, f"{_PATH}/{trust['id']}/roles")
+        shown["roles"] = [self._presenter.linked(request, "roles", role) for role in trust["roles"]]
+        own = self._presenter.url(request, f"{_PATH}/{trust['id']}/roles")
         shown["roles_links"] = {"self": own, "next": None, "previous": None}
-        return self._answers.member(request, "trust", _PATH, shown, status)
+        return self._presenter.member(request, "trust", _PATH, shown, status)
 
 
 def _shown(trust: Record) -> Record:
@@ -146,9 +146,9 @@ def _shown(trust: Record) -> Record:
 class ApplicationCredentials:
     """Credentials and their rules. After the policy, each handler refuses the delegated tokens that it must."""
 
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token], user_id: str) -> Response:
@@ -157,13 +157,13 @@ class ApplicationCredentials:
         listing = self._lists.read(request, ("name",))
         found = self._identity.application_credentials.search(user_id, listing.filters, listing.page)
         shown = [_application_credential_shown(credential) for credential in found]
-        return self._answers.collection(request, "application_credentials", shown, listing, _path(user_id))
+        return self._presenter.collection(request, "application_credentials", shown, listing, _path(user_id))
 
     def show(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials/{id}"""
         refuse_for_application_credentials(request.caller)
         credential = self._owned(user_id, credential_id)
-        return self._answers.member(
+        return self._presenter.member(
             request, "application_credential", _path(user_id), _application_credential_shown(credential)
         )
 
@@ -175,7 +175,7 @@ class ApplicationCredentials:
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         created, secret = self._identity.application_credentials.create(request.caller, asked, expires_at)
         shown = {**_application_credential_shown(created), "secret": secret}
-        return self._answers.member(request, "application_credential", _path(user_id), shown, 201)
+        return self._presenter.member(request, "application_credential", _path(user_id), shown, 201)
 
     def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
         """DELETE /v3/users/{user_id}/application_credentials/{id}"""
@@ -191,13 +191,13 @@ class ApplicationCredentials:
         listing = self._lists.read(request, ("service", "path", "method"))
         found = self._identity.application_credentials.access_rules(user_id, listing.filters)
         shown = [_shown_rule(rule) for rule in found]
-        return self._answers.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
+        return self._presenter.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
 
     def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
         rule = self._identity.application_credentials.access_rule(user_id, rule_id)
-        return self._answers.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
+        return self._presenter.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
 
     def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
         """DELETE /v3/users/{user_id}/access_rules/{id}"""

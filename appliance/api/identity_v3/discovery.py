@@ -8,7 +8,7 @@ from appliance.api.http.error_responses import preferred
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.json_home_relations import CORE, EXTENSION_PARAMETERS, EXTENSIONS, PARAMETER_NAMES
-from appliance.api.identity_v3.presentation import Answers
+from appliance.api.identity_v3.presentation import Presenter
 from appliance.identity.tokens.token import Token
 
 MEDIA_TYPE = "application/json-home"
@@ -73,9 +73,11 @@ VERSION = "v3.14"
 
 
 class Versions:
-    def __init__(self, answers: Answers, home: JsonHome, older: Callable[[str], dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, presenter: Presenter, home: JsonHome, older: Callable[[str], dict[str, Any]] | None = None
+    ) -> None:
         """`older` makes the document of a version that is served beside v3, of the service's address."""
-        self._answers = answers
+        self._presenter = presenter
         self._home = home
         self._older = older
 
@@ -83,7 +85,7 @@ class Versions:
         """GET / — Multiple Choices, although there is one."""
         if wanted(request):
             return self._home.response("/v3")
-        url = self._answers.url(request)
+        url = self._presenter.url(request)
         values = [self._document(url)]
         if self._older is not None:
             values.append(self._older(url.removesuffix("/v3")))
@@ -93,7 +95,7 @@ class Versions:
         """GET /v3"""
         if wanted(request):
             return self._home.response()
-        return Response(200, {"version": self._document(self._answers.url(request))})
+        return Response(200, {"version": self._document(self._presenter.url(request))})
 
     def _document(self, url: str) -> dict[str, Any]:
         return {

@@ -2,7 +2,7 @@
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_endpoint, shown_project
+from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_endpoint, shown_project
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_catalog import ENDPOINT_GROUP_CREATE, ENDPOINT_GROUP_UPDATE
 from appliance.db.identity.limits import Place
@@ -13,31 +13,31 @@ _PATH = "OS-EP-FILTER/endpoint_groups"
 
 
 class EndpointGroups:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
         self._groups = identity.endpoint_groups
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups"""
         listing = self._lists.read(request, ("name",))
         found = self._groups.search(listing.filters, listing.page)
-        return self._answers.collection(request, "endpoint_groups", found, listing, _PATH)
+        return self._presenter.collection(request, "endpoint_groups", found, listing, _PATH)
 
     def show(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
-        return self._answers.member(request, "endpoint_group", _PATH, self._groups.get(endpoint_group_id))
+        return self._presenter.member(request, "endpoint_group", _PATH, self._groups.get(endpoint_group_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-EP-FILTER/endpoint_groups"""
         group = member(request, "endpoint_group", ENDPOINT_GROUP_CREATE)
-        return self._answers.member(request, "endpoint_group", _PATH, self._groups.create(group), 201)
+        return self._presenter.member(request, "endpoint_group", _PATH, self._groups.create(group), 201)
 
     def update(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """PATCH /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
         changes = member(request, "endpoint_group", ENDPOINT_GROUP_UPDATE)
-        return self._answers.member(request, "endpoint_group", _PATH, self._groups.update(endpoint_group_id, changes))
+        return self._presenter.member(request, "endpoint_group", _PATH, self._groups.update(endpoint_group_id, changes))
 
     def delete(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """DELETE /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"""
@@ -46,18 +46,18 @@ class EndpointGroups:
 
     def endpoints(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/endpoints"""
-        addresses = self._answers.addresses(request)
+        addresses = self._presenter.addresses(request)
         found = [shown_endpoint(endpoint, addresses) for endpoint in self._groups.endpoints(endpoint_group_id)]
-        return self._answers.collection(request, "endpoints", found)
+        return self._presenter.collection(request, "endpoints", found)
 
     def projects(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects"""
         found = [shown_project(project) for project in self._groups.projects(endpoint_group_id)]
-        return self._answers.collection(request, "projects", found)
+        return self._presenter.collection(request, "projects", found)
 
     def of_project(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups"""
-        return self._answers.collection(request, "endpoint_groups", self._groups.of_project(project_id), path=_PATH)
+        return self._presenter.collection(request, "endpoint_groups", self._groups.of_project(project_id), path=_PATH)
 
     def show_given(self, request: Request[Token], endpoint_group_id: str, project_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects/{project_id}"""
@@ -79,21 +79,21 @@ class EndpointGroups:
 
 
 class ProjectEndpoints:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
         self._given = identity.project_endpoints
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoints"""
-        addresses = self._answers.addresses(request)
+        addresses = self._presenter.addresses(request)
         found = [shown_endpoint(endpoint, addresses) for endpoint in self._given.of_project(project_id)]
-        return self._answers.collection(request, "endpoints", found)
+        return self._presenter.collection(request, "endpoints", found)
 
     def projects(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects"""
         found = [shown_project(project) for project in self._given.projects(endpoint_id)]
-        return self._answers.collection(request, "projects", found)
+        return self._presenter.collection(request, "projects", found)
 
     def check(self, request: Request[Token], project_id: str, endpoint_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoints/{endpoint_id}"""
@@ -122,20 +122,20 @@ _PLACES = {
 class EndpointPolicies:
     """What can be asked about endpoints and policies as a whole."""
 
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def endpoints(self, request: Request[Token], policy_id: str) -> Response:
         """GET /v3/policies/{policy_id}/OS-ENDPOINT-POLICY/endpoints"""
-        addresses = self._answers.addresses(request)
+        addresses = self._presenter.addresses(request)
         found = [shown_endpoint(e, addresses) for e in self._identity.endpoint_policies.endpoints(policy_id)]
-        return self._answers.collection(request, "endpoints", found)
+        return self._presenter.collection(request, "endpoints", found)
 
     def policy(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy"""
         policy = self._identity.endpoint_policies.policy_of(endpoint_id)
-        return self._answers.member(request, "policy", "policies", policy)
+        return self._presenter.member(request, "policy", "policies", policy)
 
 
 class Associations:
@@ -157,8 +157,8 @@ class Associations:
         return done()
 
 
-def endpoint_policy_routes(identity: Identity, answers: Answers) -> list[Route]:
-    whole = EndpointPolicies(identity, answers)
+def endpoint_policy_routes(identity: Identity, presenter: Presenter) -> list[Route]:
+    whole = EndpointPolicies(identity, presenter)
     found = [
         Route("GET", f"{_POLICY}/endpoints", whole.endpoints, "identity:list_endpoints_for_policy"),
         Route(

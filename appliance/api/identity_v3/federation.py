@@ -2,7 +2,7 @@
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Answers
+from appliance.api.identity_v3.presentation import Presenter
 from appliance.errors import NotFound, NotSupported
 from appliance.identity.tokens.token import Token
 
@@ -24,12 +24,12 @@ _WORDS = {
 class Federation:
     """One kind of resource of which there is none."""
 
-    def __init__(self, answers: Answers, kind: str) -> None:
-        self._answers = answers
+    def __init__(self, presenter: Presenter, kind: str) -> None:
+        self._presenter = presenter
         self._kind = kind
 
     def list(self, request: Request[Token], **above: str) -> Response:
-        return self._answers.collection(request, f"{self._kind}s", [])
+        return self._presenter.collection(request, f"{self._kind}s", [])
 
     def show(self, request: Request[Token], record_id: str, **above: str) -> Response:
         raise NotFound(f"Could not find {_WORDS[self._kind]}: {record_id}.")
@@ -41,10 +41,10 @@ class Federation:
         raise NotSupported("Federation is not among what this service does.")
 
 
-def federation_routes(answers: Answers) -> list[Route]:
+def federation_routes(presenter: Presenter) -> list[Route]:
     found = []
     for kind, path in _KINDS.items():
-        resource = Federation(answers, kind)
+        resource = Federation(presenter, kind)
         one = f"{_BASE}/{path}/<record_id>"
         found += [
             Route("GET", f"{_BASE}/{path}", resource.list, f"identity:list_{kind}s"),

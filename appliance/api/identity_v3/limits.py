@@ -1,7 +1,7 @@
 """/v3/registered_limits and /v3/limits."""
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Answers, Lists, done
+from appliance.api.identity_v3.presentation import Lists, Presenter, done
 from appliance.api.identity_v3.schemas import member, members
 from appliance.api.identity_v3.schemas_catalog import (
     LIMIT_UPDATE,
@@ -18,33 +18,33 @@ _PATH = "registered_limits"
 
 
 class RegisteredLimits:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/registered_limits"""
         listing = self._lists.read(request, ("service_id", "region_id", "resource_name"))
         found = self._identity.registered_limits.search(listing.filters, listing.page)
-        return self._answers.collection(request, "registered_limits", found, listing)
+        return self._presenter.collection(request, "registered_limits", found, listing)
 
     def show(self, request: Request[Token], registered_limit_id: str) -> Response:
         """GET /v3/registered_limits/{registered_limit_id}"""
         found = self._identity.registered_limits.get(registered_limit_id)
-        return self._answers.member(request, "registered_limit", _PATH, found)
+        return self._presenter.member(request, "registered_limit", _PATH, found)
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/registered_limits — several at once."""
         limits = members(request, "registered_limits", REGISTERED_LIMITS_CREATE)
         created = self._identity.registered_limits.create(limits)
-        return Response(201, {_PATH: [self._answers.linked(request, _PATH, limit) for limit in created]})
+        return Response(201, {_PATH: [self._presenter.linked(request, _PATH, limit) for limit in created]})
 
     def update(self, request: Request[Token], registered_limit_id: str) -> Response:
         """PATCH /v3/registered_limits/{registered_limit_id}"""
         changes = member(request, "registered_limit", REGISTERED_LIMIT_UPDATE)
         changed = self._identity.registered_limits.update(registered_limit_id, changes)
-        return self._answers.member(request, "registered_limit", _PATH, changed)
+        return self._presenter.member(request, "registered_limit", _PATH, changed)
 
     def delete(self, request: Request[Token], registered_limit_id: str) -> Response:
         """DELETE /v3/registered_limits/{registered_limit_id}"""
@@ -56,9 +56,9 @@ _FILTERS = ("service_id", "region_id", "resource_name", "project_id", "domain_id
 
 
 class Limits:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -71,22 +71,22 @@ class Limits:
         found = self._identity.limits.search(listing.filters, listing.page)
         if not sees_all:
             found = [limit for limit in found if self._concerns(token, limit)]
-        return self._answers.collection(request, "limits", found, listing)
+        return self._presenter.collection(request, "limits", found, listing)
 
     def show(self, request: Request[Token], limit_id: str) -> Response:
         """GET /v3/limits/{limit_id}"""
-        return self._answers.member(request, "limit", "limits", self._identity.limits.get(limit_id))
+        return self._presenter.member(request, "limit", "limits", self._identity.limits.get(limit_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/limits — several at once."""
         limits = members(request, "limits", LIMITS_CREATE)
         created = self._identity.limits.create(limits)
-        return Response(201, {"limits": [self._answers.linked(request, "limits", limit) for limit in created]})
+        return Response(201, {"limits": [self._presenter.linked(request, "limits", limit) for limit in created]})
 
     def update(self, request: Request[Token], limit_id: str) -> Response:
         """PATCH /v3/limits/{limit_id}"""
         changes = member(request, "limit", LIMIT_UPDATE)
-        return self._answers.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
+        return self._presenter.member(request, "limit", "limits", self._identity.limits.update(limit_id, changes))
 
     def delete(self, request: Request[Token], limit_id: str) -> Response:
         """DELETE /v3/limits/{limit_id}"""

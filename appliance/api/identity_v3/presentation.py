@@ -126,7 +126,7 @@ def done() -> Response:
     return Response(NO_CONTENT)
 
 
-class Answers:
+class Presenter:
     """Puts records into answers. Paths are below `/v3`."""
 
     def __init__(self, addresses: AddressBook) -> None:

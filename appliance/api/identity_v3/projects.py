@@ -6,7 +6,7 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
-from appliance.api.identity_v3.presentation import Answers, Listing, Lists, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.presentation import Listing, Lists, Presenter, done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import (
     DOMAIN_CREATE,
     DOMAIN_UPDATE,
@@ -37,9 +37,9 @@ _TAG_FILTERS = {
 
 
 class Projects:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -47,7 +47,7 @@ class Projects:
         token = request.caller
         listing = self._listing(request, token)
         found = self._identity.projects.search(listing.filters, listing.page, _tag_conditions(request))
-        return self._answers.collection(request, "projects", [shown_project(project) for project in found], listing)
+        return self._presenter.collection(request, "projects", [shown_project(project) for project in found], listing)
 
     def _listing(self, request: Request[Token], token: Token) -> Listing:
         listing = self._lists.read(request, _EXACT, ("enabled", "is_domain"))
@@ -59,7 +59,7 @@ class Projects:
         """GET /v3/projects/{project_id}"""
         project = shown_project(self._identity.projects.get(project_id))
         self._add_relatives(request, project)
-        return self._answers.member(request, "project", "projects", project)
+        return self._presenter.member(request, "project", "projects", project)
 
     def _add_relatives(self, request: Request[Token], project: Record) -> None:
         """What is above and below, as the query asks: as a list of what the caller has a role on, or as ids."""
@@ -80,7 +80,7 @@ class Projects:
     def _visible(self, request: Request[Token], found: Sequence[Record]) -> Sequence[Record]:
         own = {project["id"] for project in self._identity.assignments.projects_of(request.caller.user.id)}
         shown = self._identity.projects.with_tags([project for project in found if project["id"] in own])
-        return [{"project": self._answers.linked(request, "projects", shown_project(project))} for project in shown]
+        return [{"project": self._presenter.linked(request, "projects", shown_project(project))} for project in shown]
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/projects — one that is to be a domain becomes one."""
@@ -89,20 +89,20 @@ class Projects:
             return self._create_domain(request, project)
         project["domain_id"] = project.get("domain_id") or home_domain(request.caller)
         created = self._identity.projects.create(project)
-        return self._answers.member(request, "project", "projects", shown_project(created), 201)
+        return self._presenter.member(request, "project", "projects", shown_project(created), 201)
 
     def _create_domain(self, request: Request[Token], project: Record) -> Response:
         if project.get("parent_id") or project.get("domain_id"):
             raise Invalid("Only root projects are allowed to act as domains.")
         created = self._identity.domains.create(project)
         shown = shown_project(self._identity.projects.get(created["id"]))
-        return self._answers.member(request, "project", "projects", shown, 201)
+        return self._presenter.member(request, "project", "projects", shown, 201)
 
     def update(self, request: Request[Token], project_id: str) -> Response:
         """PATCH /v3/projects/{project_id}"""
         changes = member(request, "project", PROJECT_UPDATE)
         updated = self._identity.projects.update(project_id, changes)
-        return self._answers.member(request, "project", "projects", shown_project(updated))
+        return self._presenter.member(request, "project", "projects", shown_project(updated))
 
     def delete(self, request: Request[Token], project_id: str) -> Response:
         """DELETE /v3/projects/{project_id}"""
@@ -123,9 +123,9 @@ def _tag_conditions(request: Request[Token]) -> list[Condition]:
 
 
 class ProjectTags:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/projects/{project_id}/tags"""
@@ -150,7 +150,7 @@ class ProjectTags:
         """PUT /v3/projects/{project_id}/tags/{value}"""
         TAG.check(value)
         self._identity.projects.add_tag(project_id, value)
-        return Response(201, "", [("Location", self._answers.self_url(request))])
+        return Response(201, "", [("Location", self._presenter.self_url(request))])
 
     def remove(self, request: Request[Token], project_id: str, value: str) -> Response:
         """DELETE /v3/projects/{project_id}/tags/{value}"""
@@ -158,13 +158,13 @@ class ProjectTags:
         return done()
 
     def _shown(self, request: Request[Token], tags: object) -> Response:
-        return Response(200, {"tags": tags, "links": {"self": self._answers.self_url(request)}})
+        return Response(200, {"tags": tags, "links": {"self": self._presenter.self_url(request)}})
 
 
 class Domains:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -174,24 +174,24 @@ class Domains:
         if token.domain_id is not None:
             listing = listing.narrowed("id", token.domain_id)
         found = self._identity.domains.search(listing.filters, listing.page)
-        return self._answers.collection(request, "domains", [shown_domain(domain) for domain in found], listing)
+        return self._presenter.collection(request, "domains", [shown_domain(domain) for domain in found], listing)
 
     def show(self, request: Request[Token], domain_id: str) -> Response:
         """GET /v3/domains/{domain_id}"""
         domain = self._identity.domains.get(domain_id)
-        return self._answers.member(request, "domain", "domains", shown_domain(domain))
+        return self._presenter.member(request, "domain", "domains", shown_domain(domain))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/domains"""
         domain = member(request, "domain", DOMAIN_CREATE)
         created = self._identity.domains.create(domain, domain.pop("explicit_domain_id", None))
-        return self._answers.member(request, "domain", "domains", shown_domain(created), 201)
+        return self._presenter.member(request, "domain", "domains", shown_domain(created), 201)
 
     def update(self, request: Request[Token], domain_id: str) -> Response:
         """PATCH /v3/domains/{domain_id}"""
         changes = member(request, "domain", DOMAIN_UPDATE)
         updated = self._identity.domains.update(domain_id, changes)
-        return self._answers.member(request, "domain", "domains", shown_domain(updated))
+        return self._presenter.member(request, "domain", "domains", shown_domain(updated))
 
     def delete(self, request: Request[Token], domain_id: str) -> Response:
         """DELETE /v3/domains/{domain_id}"""

@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Answers, Listing, Lists, asked, done, shown_role
+from appliance.api.identity_v3.presentation import Listing, Lists, Presenter, asked, done, shown_role
 from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
 from appliance.db.identity.grants import SYSTEM, Grant
 from appliance.db.records import Record
@@ -16,9 +16,9 @@ from appliance.identity.tokens.token import Token
 
 
 class Roles:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -27,7 +27,7 @@ class Roles:
         if listing.value("domain_id") is None:
             listing = listing.narrowed("domain_id", None)
         found = self._identity.roles.search(listing.filters, listing.page)
-        return self._answers.collection(request, "roles", [shown_role(role) for role in found], listing)
+        return self._presenter.collection(request, "roles", [shown_role(role) for role in found], listing)
 
     def listing(self, request: Request[Token]) -> Listing:
         """What the query asks for. Raises `Invalid`."""
@@ -35,18 +35,20 @@ class Roles:
 
     def show(self, request: Request[Token], role_id: str) -> Response:
         """GET /v3/roles/{role_id}"""
-        return self._answers.member(request, "role", "roles", shown_role(self._identity.roles.get(role_id)))
+        return self._presenter.member(request, "role", "roles", shown_role(self._identity.roles.get(role_id)))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/roles"""
         role = member(request, "role", ROLE_CREATE)
         created = self._identity.roles.create(role)
-        return self._answers.member(request, "role", "roles", shown_role(created), 201)
+        return self._presenter.member(request, "role", "roles", shown_role(created), 201)
 
     def update(self, request: Request[Token], role_id: str) -> Response:
         """PATCH /v3/roles/{role_id}"""
         changes = member(request, "role", ROLE_UPDATE)
-        return self._answers.member(request, "role", "roles", shown_role(self._identity.roles.update(role_id, changes)))
+        return self._presenter.member(
+            request, "role", "roles", shown_role(self._identity.roles.update(role_id, changes))
+        )
 
     def delete(self, request: Request[Token], role_id: str) -> Response:
         """DELETE /v3/roles/{role_id}"""
@@ -55,9 +57,9 @@ class Roles:
 
 
 class ImpliedRoles:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def inferences(self, request: Request[Token]) -> Response:
         """GET /v3/role_inferences"""
@@ -65,7 +67,7 @@ class ImpliedRoles:
         for prior_id, implied_id in self._identity.implied_roles.every():
             implied.setdefault(prior_id, []).append(self._role(request, implied_id))
         found = [{"prior_role": self._role(request, prior), "implies": roles} for prior, roles in implied.items()]
-        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
         return Response(200, {"role_inferences": found, "links": links})
 
     def list(self, request: Request[Token], role_id: str) -> Response:
@@ -94,11 +96,15 @@ class ImpliedRoles:
 
     def _role(self, request: Request[Token], role_id: str) -> Record:
         role = self._identity.roles.get(role_id)
-        return {"id": role_id, "name": role["name"], "links": {"self": self._answers.url(request, f"roles/{role_id}")}}
+        return {
+            "id": role_id,
+            "name": role["name"],
+            "links": {"self": self._presenter.url(request, f"roles/{role_id}")},
+        }
 
     def _inference(self, request: Request[Token], prior: Record, implies: object, status: int = 200) -> Response:
         inference = {"prior_role": prior, "implies": implies}
-        return Response(status, {"role_inference": inference, "links": {"self": self._answers.self_url(request)}})
+        return Response(status, {"role_inference": inference, "links": {"self": self._presenter.self_url(request)}})
 
 
 _INHERITED = "/inherited_to_projects"
@@ -108,10 +114,10 @@ class GrantsOf:
     """The grants of one kind of actor on one kind of target, inherited or not."""
 
     def __init__(
-        self, identity: Identity, answers: Answers, actor_type: str, target_type: str, inherited: bool = False
+        self, identity: Identity, presenter: Presenter, actor_type: str, target_type: str, inherited: bool = False
     ) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._actor_type = actor_type
         self._target_type = target_type
         self._inherited = inherited
@@ -138,7 +144,7 @@ class GrantsOf:
 
     def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, "")
-        return self._answers.collection(request, "roles", self._identity.grants.roles(grant))
+        return self._presenter.collection(request, "roles", self._identity.grants.roles(grant))
 
     def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
         grant = self._grant(actor_id, target_id, role_id)
@@ -191,11 +197,11 @@ class GrantsOf:
         return target
 
 
-def grant_routes(identity: Identity, answers: Answers) -> list[Route]:
+def grant_routes(identity: Identity, presenter: Presenter) -> list[Route]:
     """Every kind of grant."""
-    kinds = [GrantsOf(identity, answers, actor, "system") for actor in ("user", "group")]
+    kinds = [GrantsOf(identity, presenter, actor, "system") for actor in ("user", "group")]
     kinds += [
-        GrantsOf(identity, answers, actor, target, inherited)
+        GrantsOf(identity, presenter, actor, target, inherited)
         for target in ("project", "domain")
         for actor in ("user", "group")
         for inherited in (False, True)
@@ -207,9 +213,9 @@ _INHERITED_TO = "OS-INHERIT:inherited_to"
 
 
 class RoleAssignments:
-    def __init__(self, identity: Identity, answers: Answers) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/role_assignments"""
@@ -222,7 +228,7 @@ class RoleAssignments:
             found = [one for one in found if self._domain_of(one) == domain_id]
         names = asked(request, "include_names")
         shown = [self._shown(request, one, names) for one in found]
-        links = {"next": None, "self": self._answers.self_url(request), "previous": None}
+        links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
         return Response(200, {"role_assignments": [row for row in shown if row is not None], "links": links})
 
     def _domain_of(self, one: Assignment) -> str | None:
@@ -285,17 +291,17 @@ class RoleAssignments:
         target_type, target_id = one.via_target or (grant.target_type, grant.target_id)
         path = "system" if target_type == "system" else f"{target_type}s/{target_id}"
         if one.via_group is not None:
-            links["membership"] = self._answers.url(request, f"groups/{one.via_group}/users/{grant.actor_id}")
+            links["membership"] = self._presenter.url(request, f"groups/{one.via_group}/users/{grant.actor_id}")
             path += f"/groups/{one.via_group}"
         else:
             path += f"/{grant.actor_type}s/{grant.actor_id}"
         path += f"/roles/{one.via_role or grant.role_id}"
         if grant.inherited or one.via_target is not None:
             path = f"OS-INHERIT/{path}/inherited_to_projects"
-        links["assignment"] = self._answers.url(request, path)
+        links["assignment"] = self._presenter.url(request, path)
         if one.via_role is not None:
             prior = f"prior_role/{grant.role_id}/implies/{one.via_role}"
-            links["prior_role"] = self._answers.url(request, prior)
+            links["prior_role"] = self._presenter.url(request, prior)
         return links
 
 

@@ -12,7 +12,7 @@ from appliance.api.identity_v3.auth import Auth, RevocationEvents, Tokens, revok
 from appliance.api.identity_v3.delegation import ApplicationCredentials, Trusts
 from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.discovery import JsonHome, Versions
-from appliance.api.identity_v3.presentation import Answers, Lists
+from appliance.api.identity_v3.presentation import Lists, Presenter
 from appliance.api.identity_v3.projects import Domains, Projects, ProjectTags
 from appliance.api.identity_v3.roles import ImpliedRoles, RoleAssignments, Roles, grant_routes
 from appliance.api.identity_v3.routes_catalog import catalog_routes
@@ -54,17 +54,17 @@ def build(
 
 def routes(identity: Identity, settings: Settings, addresses: AddressBook, older: Older | None = None) -> list[Route]:
     """Every route. HEAD goes where GET goes."""
-    answers = Answers(addresses)
+    presenter = Presenter(addresses)
     lists = Lists(settings)
     found = [
-        *_open(identity, answers),
-        *_people(identity, answers, lists),
-        *_delegation(identity, answers, lists),
-        *_roles(identity, answers, lists),
-        *_places(identity, answers, lists),
-        *catalog_routes(identity, answers, lists),
+        *_open(identity, presenter),
+        *_people(identity, presenter, lists),
+        *_delegation(identity, presenter, lists),
+        *_roles(identity, presenter, lists),
+        *_places(identity, presenter, lists),
+        *catalog_routes(identity, presenter, lists),
     ]
-    versions = Versions(answers, JsonHome(found), older)
+    versions = Versions(presenter, JsonHome(found), older)
     return [
         Route("GET", "/", versions.every, public=True),
         Route("GET", "/v3", versions.v3, public=True),
@@ -72,9 +72,9 @@ def routes(identity: Identity, settings: Settings, addresses: AddressBook, older
     ]
 
 
-def _open(identity: Identity, answers: Answers) -> list[Route]:
-    tokens = Tokens(identity, answers)
-    auth = Auth(identity, answers)
+def _open(identity: Identity, presenter: Presenter) -> list[Route]:
+    tokens = Tokens(identity, presenter)
+    auth = Auth(identity, presenter)
     return [
         Route("POST", "/v3/auth/tokens", tokens.issue, public=True),
         Route(
@@ -93,9 +93,9 @@ def _open(identity: Identity, answers: Answers) -> list[Route]:
     ]
 
 
-def _people(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    users = Users(identity, answers, lists)
-    groups = Groups(identity, answers, lists)
+def _people(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    users = Users(identity, presenter, lists)
+    groups = Groups(identity, presenter, lists)
     return [
         Route("GET", "/v3/users", users.list, "identity:list_users", targets.own_domain("domain_id")),
         Route(
@@ -158,10 +158,10 @@ def _people(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     ]
 
 
-def _delegation(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    credentials = ApplicationCredentials(identity, answers, lists)
-    trusts = Trusts(identity, answers)
-    events = RevocationEvents(identity, answers)
+def _delegation(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    credentials = ApplicationCredentials(identity, presenter, lists)
+    trusts = Trusts(identity, presenter)
+    events = RevocationEvents(identity, presenter)
     return [
         Route(
             "GET",
@@ -244,10 +244,10 @@ def _delegation(identity: Identity, answers: Answers, lists: Lists) -> list[Rout
     ]
 
 
-def _roles(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    roles = Roles(identity, answers, lists)
-    implied = ImpliedRoles(identity, answers)
-    assignments = RoleAssignments(identity, answers)
+def _roles(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    roles = Roles(identity, presenter, lists)
+    implied = ImpliedRoles(identity, presenter)
+    assignments = RoleAssignments(identity, presenter)
     return [
         Route(
             "GET",
@@ -307,14 +307,14 @@ def _roles(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
             ("identity:list_role_assignments", "identity:list_role_assignments_for_tree"),
             targets.listed_assignments,
         ),
-        *grant_routes(identity, answers),
+        *grant_routes(identity, presenter),
     ]
 
 
-def _places(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    domains = Domains(identity, answers, lists)
-    projects = Projects(identity, answers, lists)
-    tags = ProjectTags(identity, answers)
+def _places(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    domains = Domains(identity, presenter, lists)
+    projects = Projects(identity, presenter, lists)
+    tags = ProjectTags(identity, presenter)
     return [
         Route("GET", "/v3/domains", domains.list, "identity:list_domains", targets.own_domain("domain.id")),
         Route("POST", "/v3/domains", domains.create, "identity:create_domain", check=body("domain", DOMAIN_CREATE)),

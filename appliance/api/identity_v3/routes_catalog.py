@@ -8,7 +8,7 @@ from appliance.api.identity_v3.credentials import Consumers, Credentials, Ec2Cre
 from appliance.api.identity_v3.endpoint_filter import EndpointGroups, ProjectEndpoints, endpoint_policy_routes
 from appliance.api.identity_v3.federation import federation_routes
 from appliance.api.identity_v3.limits import Limits, RegisteredLimits
-from appliance.api.identity_v3.presentation import Answers, Lists
+from appliance.api.identity_v3.presentation import Lists, Presenter
 from appliance.api.identity_v3.projects import domain_config_routes
 from appliance.api.identity_v3.schemas import bodies, body
 from appliance.api.identity_v3.schemas_catalog import (
@@ -29,24 +29,24 @@ from appliance.api.identity_v3.schemas_catalog import (
 from appliance.identity.service import Identity
 
 
-def catalog_routes(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+def catalog_routes(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
     """Every route of this side of the API."""
     return [
-        *_catalog(identity, answers, lists),
-        *_endpoint_filters(identity, answers, lists),
-        *_policies(identity, answers, lists),
-        *_credentials(identity, answers, lists),
-        *_limits(identity, answers, lists),
-        *_consumers(identity, answers, lists),
+        *_catalog(identity, presenter, lists),
+        *_endpoint_filters(identity, presenter, lists),
+        *_policies(identity, presenter, lists),
+        *_credentials(identity, presenter, lists),
+        *_limits(identity, presenter, lists),
+        *_consumers(identity, presenter, lists),
         *domain_config_routes(identity),
-        *federation_routes(answers),
+        *federation_routes(presenter),
     ]
 
 
-def _catalog(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    regions = Regions(identity, answers, lists)
-    services = Services(identity, answers, lists)
-    endpoints = Endpoints(identity, answers, lists)
+def _catalog(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    regions = Regions(identity, presenter, lists)
+    services = Services(identity, presenter, lists)
+    endpoints = Endpoints(identity, presenter, lists)
     return [
         Route("GET", "/v3/regions", regions.list, "identity:list_regions"),
         Route("POST", "/v3/regions", regions.create, "identity:create_region", check=body("region", REGION_CREATE)),
@@ -95,11 +95,11 @@ def _catalog(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     ]
 
 
-def _endpoint_filters(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
+def _endpoint_filters(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
     base = "/v3/OS-EP-FILTER"
-    groups = EndpointGroups(identity, answers, lists)
+    groups = EndpointGroups(identity, presenter, lists)
     one = f"{base}/endpoint_groups/<endpoint_group_id>"
-    given = ProjectEndpoints(identity, answers)
+    given = ProjectEndpoints(identity, presenter)
     return [
         Route("GET", f"{base}/endpoint_groups", groups.list, "identity:list_endpoint_groups"),
         Route(
@@ -152,23 +152,23 @@ def _endpoint_filters(identity: Identity, answers: Answers, lists: Lists) -> lis
     ]
 
 
-def _policies(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    policies = Policies(identity, answers, lists)
+def _policies(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    policies = Policies(identity, presenter, lists)
     return [
         Route("GET", "/v3/policies", policies.list, "identity:list_policies"),
         Route("POST", "/v3/policies", policies.create, "identity:create_policy"),
         Route("GET", "/v3/policies/<policy_id>", policies.show, "identity:get_policy"),
         Route("PATCH", "/v3/policies/<policy_id>", policies.update, "identity:update_policy"),
         Route("DELETE", "/v3/policies/<policy_id>", policies.delete, "identity:delete_policy"),
-        *endpoint_policy_routes(identity, answers),
+        *endpoint_policy_routes(identity, presenter),
     ]
 
 
-def _credentials(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    credentials = Credentials(identity, answers, lists)
-    pairs = Ec2Credentials(identity, answers)
+def _credentials(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    credentials = Credentials(identity, presenter, lists)
+    pairs = Ec2Credentials(identity, presenter)
     of_user = "/v3/users/<user_id>/credentials/OS-EC2"
-    tokens = Ec2Tokens(identity, answers)
+    tokens = Ec2Tokens(identity, presenter)
     return [
         Route(
             "GET",
@@ -212,9 +212,9 @@ def _credentials(identity: Identity, answers: Answers, lists: Lists) -> list[Rou
     ]
 
 
-def _limits(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    registered = RegisteredLimits(identity, answers, lists)
-    limits = Limits(identity, answers, lists)
+def _limits(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    registered = RegisteredLimits(identity, presenter, lists)
+    limits = Limits(identity, presenter, lists)
     return [
         Route("GET", "/v3/registered_limits", registered.list, "identity:list_registered_limits"),
         Route(
@@ -254,8 +254,8 @@ def _limits(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
     ]
 
 
-def _consumers(identity: Identity, answers: Answers, lists: Lists) -> list[Route]:
-    consumers = Consumers(identity, answers, lists)
+def _consumers(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+    consumers = Consumers(identity, presenter, lists)
     access_tokens = "/v3/users/<user_id>/OS-OAUTH1/access_tokens"
     return [
         Route("GET", "/v3/OS-OAUTH1/consumers", consumers.list, "identity:list_consumers"),

@@ -2,7 +2,7 @@
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_own_log_in
-from appliance.api.identity_v3.presentation import Answers, Lists, done, shown_project, shown_user
+from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_project, shown_user
 from appliance.api.identity_v3.schemas import (
     GROUP_CREATE,
     GROUP_UPDATE,
@@ -31,9 +31,9 @@ _OURS = ("id", "created_at", "last_active_at", "password_expires_at", "federated
 
 
 class Users:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -44,20 +44,20 @@ class Users:
             listing = listing.narrowed("domain_id", token.domain_id)
         filters = [*listing.filters, *expiry_filters(request)]
         if any(request.arg(name) for name in ("idp_id", "protocol_id", "unique_id")):
-            return self._answers.collection(request, "users", [], listing)
+            return self._presenter.collection(request, "users", [], listing)
         found = self._identity.users.search(filters, listing.page)
-        return self._answers.collection(request, "users", [shown_user(user) for user in found], listing)
+        return self._presenter.collection(request, "users", [shown_user(user) for user in found], listing)
 
     def show(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}"""
-        return self._answers.member(request, "user", "users", shown_user(self._identity.users.get(user_id)))
+        return self._presenter.member(request, "user", "users", shown_user(self._identity.users.get(user_id)))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/users"""
         user = {key: value for key, value in member(request, "user", USER_CREATE).items() if key not in _OURS}
         user.setdefault("domain_id", home_domain(request.caller))
         created = self._identity.users.create(user)
-        return self._answers.member(request, "user", "users", shown_user(created), 201)
+        return self._presenter.member(request, "user", "users", shown_user(created), 201)
 
     def update(self, request: Request[Token], user_id: str) -> Response:
         """PATCH /v3/users/{user_id}"""
@@ -68,7 +68,7 @@ class Users:
             refuse_own_log_in(request.caller, user_id)
         changes = {key: value for key, value in changes.items() if key not in _OURS}
         updated = self._identity.users.update(user_id, changes)
-        return self._answers.member(request, "user", "users", shown_user(updated))
+        return self._presenter.member(request, "user", "users", shown_user(updated))
 
     def delete(self, request: Request[Token], user_id: str) -> Response:
         """DELETE /v3/users/{user_id}"""
@@ -90,7 +90,7 @@ class Users:
             for project in self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
             if all(project[item.attribute] == item.value for item in listing.filters if item.comparator == "equals")
         ]
-        return self._answers.collection(request, "projects", found, listing)
+        return self._presenter.collection(request, "projects", found, listing)
 
     def groups(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/groups"""
@@ -102,7 +102,7 @@ class Users:
             for group in self._identity.groups.of_user(user_id)
             if name in (None, group["name"]) and token.domain_id in (None, group["domain_id"])
         ]
-        return self._answers.collection(request, "groups", found)
+        return self._presenter.collection(request, "groups", found)
 
 
 def expiry_filters(request: Request[Token]) -> list[Filter]:
@@ -118,9 +118,9 @@ def expiry_filters(request: Request[Token]) -> list[Filter]:
 
 
 class Groups:
-    def __init__(self, identity: Identity, answers: Answers, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
         self._identity = identity
-        self._answers = answers
+        self._presenter = presenter
         self._lists = lists
 
     def list(self, request: Request[Token]) -> Response:
@@ -130,22 +130,22 @@ class Groups:
         if token.domain_id is not None:
             listing = listing.narrowed("domain_id", token.domain_id)
         found = self._identity.groups.search(listing.filters, listing.page)
-        return self._answers.collection(request, "groups", found, listing)
+        return self._presenter.collection(request, "groups", found, listing)
 
     def show(self, request: Request[Token], group_id: str) -> Response:
         """GET /v3/groups/{group_id}"""
-        return self._answers.member(request, "group", "groups", self._identity.groups.get(group_id))
+        return self._presenter.member(request, "group", "groups", self._identity.groups.get(group_id))
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/groups"""
         group = member(request, "group", GROUP_CREATE)
         group.setdefault("domain_id", home_domain(request.caller))
-        return self._answers.member(request, "group", "groups", self._identity.groups.create(group), 201)
+        return self._presenter.member(request, "group", "groups", self._identity.groups.create(group), 201)
 
     def update(self, request: Request[Token], group_id: str) -> Response:
         """PATCH /v3/groups/{group_id}"""
         changes = member(request, "group", GROUP_UPDATE)
-        return self._answers.member(request, "group", "groups", self._identity.groups.update(group_id, changes))
+        return self._presenter.member(request, "group", "groups", self._identity.groups.update(group_id, changes))
 
     def delete(self, request: Request[Token], group_id: str) -> Response:
         """DELETE /v3/groups/{group_id}"""
@@ -161,7 +161,7 @@ class Groups:
             listing = listing.narrowed("domain_id", token.domain_id)
         filters = [*listing.filters, *expiry_filters(request)]
         found = self._identity.users.search(filters, listing.page, ids)
-        return self._answers.collection(request, "users", [shown_user(user) for user in found], listing)
+        return self._presenter.collection(request, "users", [shown_user(user) for user in found], listing)
 
     def check_member(self, request: Request[Token], group_id: str, user_id: str) -> Response:
         """GET and HEAD /v3/groups/{group_id}/users/{user_id}"""

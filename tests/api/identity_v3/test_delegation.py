@@ -340,9 +340,9 @@ def test_new_trusts_are_checked(pair: Pair, values: dict[str, Any], status: int)
 
 def test_a_trust_is_used_up(client: Client, pair: Pair) -> None:
     trust_id = pair.trust(remaining_uses=2).json["trust"]["id"]
-    answers = [pair.take(trust_id) for _ in range(3)]
-    assert [answer.status for answer in answers] == [201, 201, 401]
-    assert client.call("GET", "/v3/auth/projects", token=answers[1].headers["x-subject-token"]).status == 200
+    presenter = [pair.take(trust_id) for _ in range(3)]
+    assert [answer.status for answer in presenter] == [201, 201, 401]
+    assert client.call("GET", "/v3/auth/projects", token=presenter[1].headers["x-subject-token"]).status == 200
 
 
 def test_only_the_trustee_takes_a_trust_and_makes_nothing_else_of_it(client: Client, pair: Pair) -> None:

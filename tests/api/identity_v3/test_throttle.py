@@ -116,8 +116,8 @@ STATES = ("anna", "unknown", "locked", "disabled", "expired", "passwordless")
 @pytest.mark.parametrize("way", PASSWORDS)
 def test_wrong_passwords_are_held_back_and_the_answers_are_the_same_for_everybody(world: World, way: str) -> None:
     def seen(user: str) -> list[tuple[int, str, str | None]]:
-        answers = [getattr(world, way)(user, "wrong") for _ in range(FREE + 3)]
-        return [(answer.status, answer.text, answer.headers.get("retry-after")) for answer in answers]
+        presenter = [getattr(world, way)(user, "wrong") for _ in range(FREE + 3)]
+        return [(answer.status, answer.text, answer.headers.get("retry-after")) for answer in presenter]
 
     first = seen("anna")
     assert [status for status, _, _ in first] == [401] * (FREE + 1) + [429] * 2

@@ -22,27 +22,27 @@ def text(number: int) -> str:
 def test_every_number_is_taken_or_refused(cloud: Cloud, number: int) -> None:
     image = cloud.new()["id"]
     digits = text(number)
-    answers: dict[str, Answer] = {}
+    presenter: dict[str, Answer] = {}
     for name in ("min_disk", "min_ram", "size", "virtual_size", "k"):
-        answers[f"new {name}"] = cloud.call("POST", "/v2/images", body=f'{{"{name}": {digits}}}'.encode())
+        presenter[f"new {name}"] = cloud.call("POST", "/v2/images", body=f'{{"{name}": {digits}}}'.encode())
         operation = f'[{{"op": "add", "path": "/{name}", "value": {digits}}}]'.encode()
         kind = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-        answers[f"patch {name}"] = cloud.call("PATCH", f"/v2/images/{image}", body=operation, headers=kind)
+        presenter[f"patch {name}"] = cloud.call("PATCH", f"/v2/images/{image}", body=operation, headers=kind)
     for name in ("min_disk", "min_ram", "size", "virtual_size", "limit"):
         for end in ("", "_min", "_max"):
-            answers[f"list {name}{end}"] = cloud.call("GET", f"/v2/images?{name}{end}={digits}")
+            presenter[f"list {name}{end}"] = cloud.call("GET", f"/v2/images?{name}{end}={digits}")
     for path in ("/v2/tasks", "/v2/metadefs/namespaces", f"/v2/images/{image}/members"):
-        answers[path] = cloud.call("GET", f"{path}?limit={digits}", token="admin")
+        presenter[path] = cloud.call("GET", f"{path}?limit={digits}", token="admin")
     for name in ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"):
         body = f'{{"name": "{name}", "title": "t", "type": "integer", "{name}": {digits}}}'.encode()
         cloud.call("POST", "/v2/metadefs/namespaces", token="admin", body={"namespace": "n"})
         path = "/v2/metadefs/namespaces/n/properties"
-        answers[f"property {name}"] = cloud.call("POST", path, token="admin", body=body)
+        presenter[f"property {name}"] = cloud.call("POST", path, token="admin", body=body)
     for name in ("x-openstack-image-size", "range", "content-range"):
         value = f"bytes={digits}-" if "range" in name else digits
-        answers[name] = cloud.call("PUT", f"/v2/images/{image}/file", body=b"x", headers=OCTETS | {name: value})
-        answers[f"{name} out"] = cloud.call("GET", f"/v2/images/{image}/file", headers={name: value})
-    wrong = {what: answer for what, answer in answers.items() if answer.status >= 500}
+        presenter[name] = cloud.call("PUT", f"/v2/images/{image}/file", body=b"x", headers=OCTETS | {name: value})
+        presenter[f"{name} out"] = cloud.call("GET", f"/v2/images/{image}/file", headers={name: value})
+    wrong = {what: answer for what, answer in presenter.items() if answer.status >= 500}
     assert not wrong
 
 

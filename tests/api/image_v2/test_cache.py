@@ -182,15 +182,15 @@ def test_an_image_deleted_under_its_download_is_not_kept(cached: Cloud, web: Web
     image = located(cached, web)
     authenticator = threading.Event()
     web.pages["/image"] = Page(DATA, authenticator=authenticator)
-    answers: list[Answer] = []
-    reader = threading.Thread(target=lambda: answers.append(fetch(cached, image)))
+    presenter: list[Answer] = []
+    reader = threading.Thread(target=lambda: presenter.append(fetch(cached, image)))
     before = len(web.requests)
     reader.start()
     eventually(lambda: len(web.requests) > before)
     assert cached.call("DELETE", f"/v2/images/{image}").status == 204
     authenticator.set()
     reader.join()
-    assert answers[0].body == DATA and files(cached) == set()
+    assert presenter[0].body == DATA and files(cached) == set()
 
 
 def test_each_address_has_a_list_of_its_own(cached: Cloud, web: Web) -> None:

@@ -129,8 +129,8 @@ def test_lists_hold_what_the_caller_may_see(untouched: Catalog, who: str, names:
 def test_what_is_in_no_namespace_is_not_found(untouched: Catalog) -> None:
     calls = [(method, path, body) for method, path, body, _ in WRITES] + [("DELETE", path, None) for path in DELETES]
     for method, path, body in calls:
-        answers = statuses(untouched, method, f"{NAMESPACES}/nowhere{path}", body)
-        assert answers == [401, *[404] * 6], (method, path)
+        presenter = statuses(untouched, method, f"{NAMESPACES}/nowhere{path}", body)
+        assert presenter == [401, *[404] * 6], (method, path)
 
 
 @pytest.mark.parametrize(

@@ -92,10 +92,10 @@ LISTED = [
 
 @pytest.mark.parametrize(("name", "values", "status"), CREATED, ids=lambda part: str(part)[:20])
 def test_a_value_of_a_new_image(cloud: Cloud, name: str, values: list[Any], status: int) -> None:
-    answers = {
+    presenter = {
         json.dumps(value): cloud.call("POST", "/v2/images", token="admin", body={name: value}) for value in values
     }
-    assert {value: answer.status for value, answer in answers.items()} == dict.fromkeys(answers, status)
+    assert {value: answer.status for value, answer in presenter.items()} == dict.fromkeys(presenter, status)
 
 
 @pytest.mark.parametrize(("path", "value", "status"), PATCHED)
