@@ -180,15 +180,15 @@ def test_a_deleted_image_leaves_nothing(cached: Cloud, web: Web) -> None:
 
 def test_an_image_deleted_under_its_download_is_not_kept(cached: Cloud, web: Web) -> None:
     image = located(cached, web)
-    authenticator = threading.Event()
-    web.pages["/image"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/image"] = Page(DATA, gate=gate)
     presenter: list[Answer] = []
     reader = threading.Thread(target=lambda: presenter.append(fetch(cached, image)))
     before = len(web.requests)
     reader.start()
     eventually(lambda: len(web.requests) > before)
     assert cached.call("DELETE", f"/v2/images/{image}").status == 204
-    authenticator.set()
+    gate.set()
     reader.join()
     assert presenter[0].body == DATA and files(cached) == set()
 

@@ -162,26 +162,26 @@ def test_a_host_that_nobody_knows_fails_the_task(cloud: Cloud) -> None:
 
 
 def test_an_image_is_importing_and_locked_meanwhile(cloud: Cloud, web: Web) -> None:
-    authenticator = threading.Event()
-    web.pages["/slow"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"}).status == 202
     shown = cloud.show(image)
     assert shown["status"] == "importing" and shown["os_glance_import_task"]
     assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"}).status == 409
     assert cloud.put(image, DATA).status == 409
-    authenticator.set()
+    gate.set()
     assert ended(cloud, image)["status"] == "success"
 
 
 def test_an_image_deleted_while_it_is_imported_stays_deleted(cloud: Cloud, web: Web) -> None:
-    authenticator = threading.Event()
-    web.pages["/slow"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
     eventually(lambda: web.requests)
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
-    authenticator.set()
+    gate.set()
     eventually(lambda: not cloud.images.tasks.unfinished())
     assert cloud.call("GET", f"/v2/images/{image}", token="admin").status == 404
     assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None
@@ -389,8 +389,8 @@ def test_stores_are_told(stores: Cloud, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:
-    authenticator = threading.Event()
-    web.pages["/slow"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
     eventually(lambda: web.requests)
@@ -398,7 +398,7 @@ def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:
     shown = cloud.show(image)
     assert shown["status"] == "queued" and "os_glance_import_task" not in shown
     assert ended(cloud, image)["status"] == "failure"
-    authenticator.set()
+    gate.set()
     cloud.images.close()
     assert cloud.show(image)["status"] == "queued"
     assert cloud.db.row("SELECT 1 FROM contents WHERE state = 1") is None

@@ -137,15 +137,15 @@ def test_hashing_that_breaks_off_leaves_the_image_active(cloud: Cloud, web: Web)
 
 
 def test_an_image_may_be_deleted_while_it_is_hashed(cloud: Cloud, web: Web) -> None:
-    authenticator = threading.Event()
-    web.pages["/slow"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     assert add(cloud, image, f"{web.base}/slow").status == 202
     eventually(lambda: cloud.show(image)["status"] == "active")
     assert cloud.show(image)["os_hash_algo"] == "sha512"
     assert add(cloud, image, f"{web.base}/image").status == 409
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
-    authenticator.set()
+    gate.set()
 
 
 @pytest.mark.parametrize(
@@ -438,14 +438,14 @@ def test_invisible_locations_can_not_be_changed(cloud: Cloud, web: Web) -> None:
 
 
 def test_a_restart_ends_the_hashing(cloud: Cloud, web: Web) -> None:
-    authenticator = threading.Event()
-    web.pages["/slow"] = Page(DATA, authenticator=authenticator)
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
     validation = {"os_hash_algo": "sha256", "os_hash_value": SHA256}
     add(cloud, image, f"{web.base}/slow", validation_data=validation)
     eventually(lambda: cloud.show(image)["status"] == "importing")
     assert fetch(cloud, image).status == 204, "not before it is verified"
     cloud.images.recover()
-    authenticator.set()
+    gate.set()
     cloud.images.close()
     assert cloud.show(image)["status"] == "queued" and ended(cloud, image)["status"] == "failure"

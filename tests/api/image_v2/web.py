@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Page:
-    """What one path answers. A `authenticator` holds the body back until it is set."""
+    """What one path answers. A `gate` holds the body back until it is set."""
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    authenticator: threading.Event | None = None
+    gate: threading.Event | None = None
     cut: bool = False
 
 
@@ -43,8 +43,8 @@ def web_server() -> Iterator[Web]:
             half = len(page.body) // 2
             try:
                 self.wfile.write(page.body[:half])
-                if page.authenticator is not None:
-                    page.authenticator.wait(20)
+                if page.gate is not None:
+                    page.gate.wait(20)
                 if not page.cut:
                     self.wfile.write(page.body[half:])
             except OSError:
