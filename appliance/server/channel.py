@@ -18,11 +18,10 @@ from waitress.channel import ClientDisconnected
 from waitress.utilities import BadRequest, Error, InternalServerError
 
 from appliance.errors import ClientVanished
-from appliance.server import response
 from appliance.server.body import BadFraming
 from appliance.server.connection import Answer, Connection
 from appliance.server.parser import Request
-from appliance.server.response import AppAnswer, ErrorAnswer, Outgoing, TooBusy
+from appliance.server.response import AppAnswer, ErrorAnswer, Outgoing, TooBusy, record
 
 _log = logging.getLogger(__name__)
 
@@ -230,7 +229,7 @@ class Channel(Connection):
         if answer is not None:
             request = answer.request
             fields = (self.addr[0], request.command, request.path, answer.status, size, self._begun)
-            self._context.run(response.record, *fields)
+            self._context.run(record, *fields)
 
     # -- downloads -----------------------------------------------------------------------------------------------
 
