@@ -75,10 +75,10 @@ class Channel(Connection):
             _log.exception("the sender of %s %s could not be identified", request.command, request.path)
             uploader = None
         if uploader is None:
-            self.hub.post(self.collect)
-        elif not self.hub.transfers.submit(uploader, self.service_stream):
+            self.shared.post(self.collect)
+        elif not self.shared.transfers.submit(uploader, self.service_stream):
             request.error = TooBusy(self.limits.retry_after_seconds)
-            self.hub.workers.submit(self.service)
+            self.shared.workers.submit(self.service)
 
     def _give_up(self) -> None:
         _log.exception("a connection is given up")
@@ -88,7 +88,7 @@ class Channel(Connection):
 
     def _next_came(self) -> bool:
         """Look at the connection a little longer; True if its next request is here and this thread may serve it."""
-        workers = self.hub.workers
+        workers = self.shared.workers
         data, gone, mine = b"", False, False
         if workers.step_aside():
             data, gone = self._peek_a_while()
@@ -112,7 +112,7 @@ class Channel(Connection):
             if not self.connected:
                 return
             if not (self.requests or self.close_when_flushed) and self._may_stay():
-                self.hub.loop.expect(self.socket.fileno())
+                self.shared.loop.expect(self.socket.fileno())
                 return
         self._wake()
 
@@ -221,7 +221,7 @@ class Channel(Connection):
         return (
             self.connected
             and self.request is None
-            and not (self.requests or self._rest or self.total_outbufs_len or self.will_close or self.hub.stopping)
+            and not (self.requests or self._rest or self.total_outbufs_len or self.will_close or self.shared.stopping)
         )
 
     def _log_access(self, size: int) -> None:
@@ -247,7 +247,7 @@ class Channel(Connection):
 
     def _abandon(self, outgoing: Outgoing) -> None:
         """The connection was closed before the file could be sent."""
-        if not self.hub.workers.submit(outgoing.content.close):
+        if not self.shared.workers.submit(outgoing.content.close):
             outgoing.content.close()
         self._log_access(0)
 
@@ -258,10 +258,10 @@ class Channel(Connection):
             if outgoing is None or self._answer is None or self.total_outbufs_len or not self.connected:
                 return
             self._outgoing = None
-            download = self.hub.downloads.prepare(outgoing.content, outgoing.remain)
+            download = self.shared.downloads.prepare(outgoing.content, outgoing.remain)
             try:
-                self.hub.downloads.start(
-                    download, self.socket, lambda error: self.hub.post(lambda: self._download_ended(error))
+                self.shared.downloads.start(
+                    download, self.socket, lambda error: self.shared.post(lambda: self._download_ended(error))
                 )
             except OSError:
                 _log.exception("a download can't begin")

@@ -18,7 +18,7 @@ from waitress.utilities import BadRequest, Error
 
 from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server.body import BadFraming
-from appliance.server.context import Hub
+from appliance.server.context import ServerContext
 from appliance.server.download import Download
 from appliance.server.limits import origin
 from appliance.server.parser import Request, RequestTimeout
@@ -47,8 +47,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     total_outbufs_len: int
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
-        self.hub: Hub = server.hub
-        self.limits = self.hub.limits
+        self.shared: ServerContext = server.shared
+        self.limits = self.shared.limits
         self.origin = origin(str(addr[0]))
         # When the client last sent or took something. waitress's last_activity is by a clock that can be set.
         self.active_at = time.monotonic()
@@ -72,11 +72,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
-        self.hub.crowd.enter(self)
+        self.shared.crowd.enter(self)
 
     def del_channel(self, map: Any = None) -> None:
         super().del_channel(map)
-        self.hub.crowd.leave(self)
+        self.shared.crowd.leave(self)
 
     # -- the main loop: reading ----------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             request.error = error
             self.requests[:] = [request]
             self.server.add_task(self)
-            self.hub.loop.wake(self)
+            self.shared.loop.wake(self)
 
     # -- bodies of those whom nobody knows -----------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             assert request.body is not None
             request.body.attach(self.socket, self._say_continue)
             self._collect(request)
-            self.hub.loop.wake(self)
+            self.shared.loop.wake(self)
 
     def _collect(self, request: Request) -> None:
         body = request.body
@@ -191,7 +191,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 return
             request.become_small(content)
         self._collecting = None
-        self.hub.workers.submit(self.service)
+        self.shared.workers.submit(self.service)
 
     # -- the main loop: writing ----------------------------------------------------------------------------------
 
@@ -281,8 +281,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def _wake(self) -> None:
         """Have the main loop look at this connection. From any thread."""
-        self.hub.loop.wake(self)
-        self.hub.loop.ring()
+        self.shared.loop.wake(self)
+        self.shared.loop.wakeup()
 
     def _say_continue(self) -> None:
         try:

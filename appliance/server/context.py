@@ -28,7 +28,7 @@ class Loop(dict[int, Any]):
         super().__init__()
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        # Not closed before nobody can ring any more: a late ring must not write to whatever has the number then.
+        # Not closed before nobody can wake the loop any more: a late wakeup must not write to whatever has the number then.
         weakref.finalize(self, os.close, self._bell)
         self._epoll.register(self._bell, _READ)
         # What each registered descriptor is watched for; 0 once that has happened. Written before epoll is told, so
@@ -50,10 +50,10 @@ class Loop(dict[int, Any]):
                 self._epoll.unregister(fd)
 
     def wake(self, handler: Any) -> None:
-        """Ask this handler again in the next pass. From any thread, which then has to `ring`."""
+        """Ask this handler again in the next pass. From any thread, which then has to `wakeup`."""
         self._woken.append(handler)
 
-    def ring(self) -> None:
+    def wakeup(self) -> None:
         """Have the next pass begin at once. From any thread, and from signal handlers."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_write(self._bell, 1)
@@ -66,7 +66,7 @@ class Loop(dict[int, Any]):
         """Ask everyone again."""
         self._awake.update(self)
 
-    def turn(self, timeout: float) -> None:
+    def run_once(self, timeout: float) -> None:
         """One pass: ask those awake, wait, and let them handle what happened."""
         while self._woken:
             handler = self._woken.popleft()
@@ -109,7 +109,7 @@ class Loop(dict[int, Any]):
 _log = logging.getLogger(__name__)
 
 
-class Hub:
+class ServerContext:
     """The thread pools, the downloads, and a way to have something done by the main loop's thread."""
 
     def __init__(self, limits: Limits, loop: Loop) -> None:
@@ -127,7 +127,7 @@ class Hub:
     def post(self, call: Callable[[], None]) -> None:
         """Have the main loop call this soon. From any thread."""
         self._posted.append(call)
-        self.loop.ring()
+        self.loop.wakeup()
 
     def wake_at(self, when: float, handler: Any) -> None:
         """Have the main loop ask `handler` again then. On its thread."""

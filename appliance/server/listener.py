@@ -14,7 +14,7 @@ from waitress.server import TcpWSGIServer
 
 from appliance.errors import Fatal
 from appliance.server.channel import Channel
-from appliance.server.context import Hub
+from appliance.server.context import ServerContext
 from appliance.server.limits import Limits
 from appliance.values import KIB, Uploader
 
@@ -128,8 +128,8 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
 
-    def __init__(self, listener: Listener, hub: Hub, adj: Adjustments) -> None:
-        self.hub = hub
+    def __init__(self, listener: Listener, shared: ServerContext, adj: Adjustments) -> None:
+        self.shared = shared
         self.identify = listener.identify
         self._is_proxy = listener.is_proxy
         self._pause_until = 0.0
@@ -139,10 +139,10 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         info = (sock.family, sock.type, sock.proto, sock.getsockname())
         super().__init__(
             listener.app,
-            hub.loop,
+            shared.loop,
             _sock=sock,
             # Never asked for anything: add_task is ours.
-            dispatcher=hub.workers,
+            dispatcher=shared.workers,
             adj=adj,
             sockinfo=info,
             bind_socket=False,
@@ -157,11 +157,11 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         """Have the first request of `channel` served. requests_lock is held by the caller."""
         request = channel.requests[0]
         if request.body is None or request.error is not None:
-            self.hub.workers.submit(channel.service)
+            self.shared.workers.submit(channel.service)
         elif self.identify is None:
-            self.hub.post(channel.collect)
+            self.shared.post(channel.collect)
         else:
-            self.hub.workers.submit(channel.admit)
+            self.shared.workers.submit(channel.admit)
 
     def pull_trigger(self) -> None:
         """waitress's half of the channel calls this when it can't send at once; `Channel.write_soon` wakes the loop."""
@@ -180,7 +180,7 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
     def handle_accept(self) -> None:
         for _ in range(_ACCEPTS):
             self._more = False
-            if self.hub.crowd.full and not self.hub.crowd.close_idlest():
+            if self.shared.crowd.full and not self.shared.crowd.close_idlest():
                 self._pause("all connections are in use")
                 break
             super().handle_accept()
@@ -193,7 +193,7 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         except OSError as error:
             if error.errno not in _OUT_OF_SOMETHING:
                 raise
-            if self.hub.crowd.close_idlest():
+            if self.shared.crowd.close_idlest():
                 self._more = True
             else:
                 # The connection stays in the queue, so poll would report it again at once, and again.
@@ -203,14 +203,14 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             return None
         self._more = True
         address = str(pair[1][0])
-        if self.hub.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+        if self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
             return pair
         _turn_away(pair[0])
         return None
 
     def _pause(self, reason: str) -> None:
         self._pause_until = time.monotonic() + _PAUSE
-        self.hub.wake_at(self._pause_until, self)
+        self.shared.wake_at(self._pause_until, self)
         if time.monotonic() >= self._warn_at:
             self._warn_at = time.monotonic() + _QUIET
             _log.warning("can't accept connections for a moment: %s", reason)

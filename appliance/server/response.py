@@ -118,7 +118,7 @@ class _Answer(Task):  # type: ignore[misc]
             self.close_on_finish
             or asked_to_close
             or not delimited
-            or self.channel.server.hub.stopping
+            or self.channel.server.shared.stopping
             or not (body is None or body.leaves_connection_usable)
         ):
             self.close_on_finish = True

@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Sequence
 
-from appliance.server.context import Hub, Loop
+from appliance.server.context import Loop, ServerContext
 from appliance.server.limits import Limits
 from appliance.server.listener import Listener, Port, adjustments
 
@@ -28,7 +28,7 @@ class Server:
         self._limits = limits or Limits()
         self._loop = Loop()
         self._ports: list[Port] = []
-        self._hub: Hub | None = None
+        self._shared: ServerContext | None = None
         self._deadline: float | None = None
         self._closed = False
         timeouts = (self._limits.receive_seconds, self._limits.idle_seconds, self._limits.stall_seconds)
@@ -43,24 +43,24 @@ class Server:
     def start(self) -> None:
         """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
         self._limits = _within_file_limit(self._limits)
-        self._hub = Hub(self._limits, self._loop)
+        self._shared = ServerContext(self._limits, self._loop)
         adj = adjustments(self._limits)
         try:
             for listener in self._listeners:
-                self._ports.append(Port(listener, self._hub, adj))
+                self._ports.append(Port(listener, self._shared, adj))
         except BaseException:
             self._close()
             raise
 
     def run(self) -> None:
         """Serve until `stop`; then return when the last request has ended or the grace is over."""
-        if self._hub is None:
+        if self._shared is None:
             raise RuntimeError("start comes before run")
         try:
             while not self._over():
-                alarm = self._hub.next_alarm - time.monotonic()
-                self._loop.turn(max(0.0, min(self._pause, alarm)))
-                self._hub.run_posted()
+                alarm = self._shared.next_alarm - time.monotonic()
+                self._loop.run_once(max(0.0, min(self._pause, alarm)))
+                self._shared.run_posted()
                 self._check()
         finally:
             self._close()
@@ -80,14 +80,14 @@ class Server:
         grace = self._limits.grace_seconds if grace_seconds is None else grace_seconds
         deadline = time.monotonic() + grace
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
-        self._loop.ring()
+        self._loop.wakeup()
 
     def _over(self) -> bool:
         if self._deadline is None:
             return False
-        assert self._hub is not None
-        if not self._hub.stopping:
-            self._hub.stopping = True
+        assert self._shared is not None
+        if not self._shared.stopping:
+            self._shared.stopping = True
             for port in self._ports:
                 _stop_listening(port)
         channels = [channel for port in self._ports for channel in list(port.active_channels.values())]
@@ -97,9 +97,9 @@ class Server:
         return not any(channel.connected for channel in channels) or time.monotonic() >= self._deadline
 
     def _check(self) -> None:
-        assert self._hub is not None
+        assert self._shared is not None
         now = time.monotonic()
-        self._hub.run_alarms(now)
+        self._shared.run_alarms(now)
         if now >= self._check_at:
             self._check_at = now + self._pause
             self._loop.wake_all()
@@ -117,8 +117,8 @@ class Server:
         for port in self._ports:
             for channel in list(port.active_channels.values()):
                 channel.handle_close()
-        if self._hub is not None:
-            running = self._hub.close(_LAST_WORDS)
+        if self._shared is not None:
+            running = self._shared.close(_LAST_WORDS)
             if running:
                 _log.warning("%d requests would not end and were left behind", running)
         self._loop.close()
