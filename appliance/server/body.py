@@ -16,10 +16,10 @@ from appliance.values import KIB, MIB
 _SPARE = 16 * KIB
 
 
-class Wire:
+class BodyReader:
     """Bytes in order: first those received too early, then the socket's. Used by one thread at a time.
 
-    The socket is a duplicate that belongs to the wire, so that the main loop may close its own at any moment without
+    The socket is a duplicate that belongs to the connection, so that the main loop may close its own at any moment without
     the descriptor number coming back under the reader's feet.
     """
 
@@ -52,7 +52,7 @@ class Wire:
     def fill(self, view: memoryview, *, wait: bool, beyond: bool) -> int:
         """Put bytes into `view`, as many as are there; 0 only if none are and `wait` is false.
 
-        With `beyond` the wire may receive more than fits and keep it as `ahead`.
+        With `beyond` the connection may receive more than fits and keep it as `ahead`.
         """
         if self._at < len(self._ahead):
             size = min(len(view), len(self._ahead) - self._at)
@@ -102,17 +102,17 @@ class Wire:
 
 
 class Framing(Protocol):
-    """How the bytes on the wire become a body."""
+    """How the bytes on the connection become a body."""
 
     finished: bool
-    """The last byte of the body, framing included, was taken from the wire."""
+    """The last byte of the body, framing included, was taken from the connection."""
 
     @property
     def remaining(self) -> int | None:
         """Bytes still to come; None if nobody can know."""
         ...
 
-    def take(self, wire: Wire, view: memoryview, *, wait: bool) -> int:
+    def take(self, reader: BodyReader, view: memoryview, *, wait: bool) -> int:
         """Put bytes of the body into `view`. 0 at the end, or if there are none yet and `wait` is false."""
         ...
 
@@ -128,10 +128,10 @@ class Fixed:
     def remaining(self) -> int | None:
         return self._left
 
-    def take(self, wire: Wire, view: memoryview, *, wait: bool) -> int:
+    def take(self, reader: BodyReader, view: memoryview, *, wait: bool) -> int:
         if not self._left:
             return 0
-        size = wire.fill(view[: self._left], wait=wait, beyond=False)
+        size = reader.fill(view[: self._left], wait=wait, beyond=False)
         self._left -= size
         self.finished = not self._left
         return size
@@ -167,21 +167,21 @@ class Chunked:
     def remaining(self) -> int | None:
         return 0 if self.finished else None
 
-    def take(self, wire: Wire, view: memoryview, *, wait: bool) -> int:
+    def take(self, reader: BodyReader, view: memoryview, *, wait: bool) -> int:
         while self._state is not _State.DATA:
-            if self._state is _State.END or not self._advance(wire, wait=wait):
+            if self._state is _State.END or not self._advance(reader, wait=wait):
                 return 0
-        size = wire.fill(view[: self._chunk_left], wait=wait, beyond=True)
+        size = reader.fill(view[: self._chunk_left], wait=wait, beyond=True)
         self._chunk_left -= size
         if not self._chunk_left:
             self._state = _State.DATA_END
         return size
 
-    def _advance(self, wire: Wire, *, wait: bool) -> bool:
+    def _advance(self, reader: BodyReader, *, wait: bool) -> bool:
         """Read one line of framing; False if it isn't there yet."""
         limit = self._limits.chunk_line_bytes if self._state is not _State.TRAILER else self._trailer_left
         try:
-            line = wire.line(limit, wait=wait)
+            line = reader.line(limit, wait=wait)
         except ValueError as error:
             raise BadFraming(f"The chunked body is malformed: {error}.") from error
         if line is None:
@@ -228,7 +228,7 @@ class Body:
 
     def __init__(self, framing: Framing, ahead: bytes, limits: Limits, *, wants_continue: bool) -> None:
         self._framing = framing
-        self._wire = Wire(ahead, Pace(limits))
+        self._reader = BodyReader(ahead, Pace(limits))
         self._limits = limits
         # A client that has begun to send doesn't wait for a word.
         self._continue_due = wants_continue and not ahead
@@ -241,7 +241,7 @@ class Body:
     def attach(self, sock: socket.socket, say_continue: Callable[[], None]) -> None:
         """Connect to the client: called by the serving thread before the application runs."""
         self._say_continue = say_continue
-        self._wire.attach(sock)
+        self._reader.attach(sock)
 
     # -- for the application -------------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class Body:
             if self._continue_due:
                 self._continue_due = False
                 self._say_continue()
-            while done < len(view) and (more := self._framing.take(self._wire, view[done:], wait=not done)):
+            while done < len(view) and (more := self._framing.take(self._reader, view[done:], wait=not done)):
                 done += more
         except (ClientVanished, BadFraming) as error:
             self._broken = error
@@ -318,7 +318,7 @@ class Body:
             self._say_continue()
         while not self._framing.finished:
             piece = memoryview(bytearray(_PIECE))
-            size = self._framing.take(self._wire, piece, wait=False)
+            size = self._framing.take(self._reader, piece, wait=False)
             self._collected += piece[:size]
             if len(self._collected) > most:
                 raise LimitExceeded(_TOO_LARGE)
@@ -349,7 +349,7 @@ class Body:
     def drain(self) -> bool:
         """Throw a small rest away; False if it doesn't come soon. Only after `leaves_connection_usable`."""
         end = time.monotonic() + self._limits.linger_seconds
-        self._wire.pace.stall_seconds = self._limits.linger_seconds
+        self._reader.pace.stall_seconds = self._limits.linger_seconds
         try:
             while time.monotonic() < end and self.read(_READ):
                 pass
@@ -360,8 +360,8 @@ class Body:
     @property
     def leftover(self) -> bytes:
         """What was received behind the end of the body: the beginning of the next request."""
-        return self._wire.ahead if self._framing.finished else b""
+        return self._reader.ahead if self._framing.finished else b""
 
     def close(self) -> None:
         """Give the socket back. May be called twice."""
-        self._wire.close()
+        self._reader.close()
