@@ -338,7 +338,7 @@ class Body:
 
     @property
     def leaves_connection_usable(self) -> bool:
-        """Asked when the answer's header is made: will the next request's first byte be found?"""
+        """Asked when the response's header is made: will the next request's first byte be found?"""
         if self._framing.finished:
             return True
         left = self._framing.remaining

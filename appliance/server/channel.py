@@ -1,10 +1,10 @@
-"""One connection: requests in, answers out, in order.
+"""One connection: requests in, responses out, in order.
 
-The main loop's thread reads requests and flushes answers. A worker's thread runs one request at a time, and then looks
+The main loop's thread reads requests and flushes responses. A worker's thread runs one request at a time, and then looks
 at the socket a little longer, in case the next follows at once. While a body streams, the thread that serves it reads
 the socket. A download is sent by a sender's thread. At each moment one of them reads, and the others don't.
 
-No thread ever waits for a client to take its answer: the connection's next request waits instead, unread.
+No thread ever waits for a client to take its response: the connection's next request waits instead, unread.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from waitress.utilities import BadRequest, Error, InternalServerError
 
 from appliance.errors import ClientVanished
 from appliance.server.body import BadFraming
-from appliance.server.connection import Answer, Connection
+from appliance.server.connection import AnyResponse, Connection
 from appliance.server.parser import Request
-from appliance.server.response import AppAnswer, ErrorAnswer, Outgoing, TooBusy, record
+from appliance.server.response import AppResponse, ErrorResponse, Outgoing, TooBusy, record
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class Channel(Connection):
     """What waitress's listener makes of each accepted connection."""
 
-    task_class = AppAnswer
-    error_task_class = ErrorAnswer
+    task_class = AppResponse
+    error_task_class = ErrorResponse
 
     def handle_close(self) -> None:
         # outbuf_lock: no worker may be between its look at `connected` and its use of the socket.
@@ -70,7 +70,7 @@ class Channel(Connection):
         request = self.requests[0]
         assert request.body is not None
         try:
-            uploader = self._context.run(self.server.identify, AppAnswer(self, request).get_environment())
+            uploader = self._context.run(self.server.identify, AppResponse(self, request).get_environment())
         except Exception:
             _log.exception("the sender of %s %s could not be identified", request.command, request.path)
             uploader = None
@@ -138,40 +138,40 @@ class Channel(Connection):
     def _serve(self, request: Request, *, stay: bool = False) -> None:
         self._begun = time.monotonic()
         self._context = contextvars.copy_context()
-        answer = self._answer = self._context.run(self._run, request)
+        response = self._response = self._context.run(self._run, request)
         if request.body is not None:
-            answer.close_on_finish = answer.close_on_finish or not request.body.drain()
+            response.close_on_finish = response.close_on_finish or not request.body.drain()
             request.leftover = request.body.leftover
             request.body.close()
         outgoing, self._handed = self._handed, None
         if outgoing is not None:
             self._release_outgoing(outgoing)
         else:
-            self._log_access(answer.body_bytes)
-            self._finish(request, close=answer.close_on_finish, stay=stay)
+            self._log_access(response.body_bytes)
+            self._finish(request, close=response.close_on_finish, stay=stay)
 
-    def _run(self, request: Request) -> Answer:
-        answer = self._new_answer(request)
+    def _run(self, request: Request) -> AnyResponse:
+        response = self._new_response(request)
         with self.outbuf_lock:
             if not self.connected:
-                answer.close_on_finish = True
-                return answer
+                response.close_on_finish = True
+                return response
             if request.body is not None:
                 request.body.attach(self.socket, self._say_continue)
         try:
-            answer.service()
+            response.service()
         except (ClientDisconnected, ClientVanished, ConnectionError) as error:
             _log.info("the client left during %s %s: %s", request.command, request.path, error)
-            answer.close_on_finish = True
+            response.close_on_finish = True
         except BadFraming as error:
-            return self._answer_error(answer, BadRequest(str(error)))
+            return self._respond_with_error(response, BadRequest(str(error)))
         except Exception:
             _log.exception("%s %s failed", request.command, request.path)
-            return self._answer_error(answer, InternalServerError("The server failed to answer this request."))
-        return answer
+            return self._respond_with_error(response, InternalServerError("The server failed to answer this request."))
+        return response
 
     def client_has_left(self) -> bool:
-        """Whether the client has closed its end, so that nobody waits for the answer. From any thread."""
+        """Whether the client has closed its end, so that nobody waits for the response. From any thread."""
         with self.outbuf_lock:
             if not self.connected or self.socket is None:
                 return True
@@ -179,24 +179,24 @@ class Channel(Connection):
             poll.register(self.socket, select.POLLRDHUP)
             return bool(poll.poll(0))
 
-    def _new_answer(self, request: Request) -> Answer:
+    def _new_response(self, request: Request) -> AnyResponse:
         return self.error_task_class(self, request) if request.error is not None else self.task_class(self, request)
 
-    def _answer_error(self, failed: Answer, error: Error) -> Answer:
-        """Answer with an error instead, or cut the connection if the answer has begun."""
+    def _respond_with_error(self, failed: AnyResponse, error: Error) -> AnyResponse:
+        """Answer with an error instead, or cut the connection if the response has begun."""
         failed.close_on_finish = True
         if failed.wrote_header:
             return failed
         failed.request.error = error
-        answer = self._new_answer(failed.request)
+        response = self._new_response(failed.request)
         try:
-            answer.service()
+            response.service()
         except (ClientDisconnected, OSError):
-            answer.close_on_finish = True
-        return answer
+            response.close_on_finish = True
+        return response
 
     def _finish(self, request: Request, *, close: bool, stay: bool = False) -> None:
-        """The answer is complete, if perhaps not flushed. On a worker's thread, or after a download the main loop's."""
+        """The response is complete, if perhaps not flushed. On a worker's thread, or after a download the main loop's."""
         with self.requests_lock:
             if close:
                 self.close_when_flushed = True
@@ -207,7 +207,7 @@ class Channel(Connection):
                 self.requests = []
                 self.active_at = time.monotonic()
                 if request.leftover and self.connected:
-                    # Whoever doesn't take its answers gets no more of them: not even read.
+                    # Whoever doesn't take its responses gets no more of them: not even read.
                     if self.total_outbufs_len > self.limits.output_bytes:
                         self._rest = request.leftover
                     else:
@@ -225,10 +225,10 @@ class Channel(Connection):
         )
 
     def _log_access(self, size: int) -> None:
-        answer = self._answer
-        if answer is not None:
-            request = answer.request
-            fields = (self.addr[0], request.command, request.path, answer.status, size, self._begun)
+        response = self._response
+        if response is not None:
+            request = response.request
+            fields = (self.addr[0], request.command, request.path, response.status, size, self._begun)
             self._context.run(record, *fields)
 
     # -- downloads -----------------------------------------------------------------------------------------------
@@ -252,10 +252,10 @@ class Channel(Connection):
         self._log_access(0)
 
     def _start_download(self) -> None:
-        """Hand the socket to a sender if the head of the answer is out. On the worker's or the main loop's thread."""
+        """Hand the socket to a sender if the head of the response is out. On the worker's or the main loop's thread."""
         with self.outbuf_lock:
             outgoing = self._outgoing
-            if outgoing is None or self._answer is None or self.total_outbufs_len or not self.connected:
+            if outgoing is None or self._response is None or self.total_outbufs_len or not self.connected:
                 return
             self._outgoing = None
             download = self.shared.downloads.prepare(outgoing.content, outgoing.remain)
@@ -274,17 +274,19 @@ class Channel(Connection):
         """On the main loop's thread."""
         with self.outbuf_lock:
             # Held until _start_download, which it may have overtaken, is through.
-            answer, download = self._answer, self._download
-        assert answer is not None and download is not None
+            response, download = self._response, self._download
+        assert response is not None and download is not None
         self._log_access(download.sent)
         self._download = None
         self.active_at = time.monotonic()
         if error is None:
-            self._finish(answer.request, close=answer.close_on_finish)
+            self._finish(response.request, close=response.close_on_finish)
             return
         if isinstance(error, ClientVanished):
-            _log.info("%s %s was cut: %s", answer.request.command, answer.request.path, error)
+            _log.info("%s %s was cut: %s", response.request.command, response.request.path, error)
         else:
-            self._context.run(_log.error, "%s %s was cut", answer.request.command, answer.request.path, exc_info=error)
-        self._finish(answer.request, close=True)
+            self._context.run(
+                _log.error, "%s %s was cut", response.request.command, response.request.path, exc_info=error
+            )
+        self._finish(response.request, close=True)
         self.handle_close()

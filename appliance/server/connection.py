@@ -1,4 +1,4 @@
-"""One connection as the main loop sees it: it reads requests, flushes answers, and enforces the time limits.
+"""One connection as the main loop sees it: it reads requests, flushes responses, and enforces the time limits.
 
 Whose thread may do what is told in `channel.py`, which adds the other threads' half.
 """
@@ -22,16 +22,16 @@ from appliance.server.context import ServerContext
 from appliance.server.download import Download
 from appliance.server.limits import origin
 from appliance.server.parser import Request, RequestTimeout
-from appliance.server.response import AppAnswer, ErrorAnswer, Outgoing
+from appliance.server.response import AppResponse, ErrorResponse, Outgoing
 from appliance.values import MIB
 
 _log = logging.getLogger(__name__)
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# No answer of ours comes near it; only an application that goes on and on without a length does.
+# No response of ours comes near it; only an application that goes on and on without a length does.
 _MOST_OUTPUT = 64 * MIB
 
-Answer = AppAnswer | ErrorAnswer
+AnyResponse = AppResponse | ErrorResponse
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.active_at = time.monotonic()
         self._begun = 0.0
         self._context = contextvars.copy_context()
-        # Received behind a request that has been answered, and not parsed before the client has taken that answer.
+        # Received behind a request that has been answered, and not parsed before the client has taken that response.
         self._rest = b""
         # A request whose body would stream, if its sender were known: the main loop receives it.
         self._collecting: Request | None = None
@@ -66,7 +66,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         # Set by the worker, taken by whoever flushes the last byte before it; both hold outbuf_lock.
         self._outgoing: Outgoing | None = None
         self._download: Download | None = None
-        self._answer: Answer | None = None
+        self._response: AnyResponse | None = None
         # For the worker alone, while it writes what is to leave together.
         self._joined: list[bytes] | None = None
         self._linger_until = 0.0
@@ -224,7 +224,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return flushed
 
     def _linger(self) -> None:
-        """Say goodbye, but listen on for a while: closing now could destroy the answer on its way (RFC 9112, 9.6)."""
+        """Say goodbye, but listen on for a while: closing now could destroy the response on its way (RFC 9112, 9.6)."""
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
@@ -334,4 +334,4 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @abstractmethod
     def _start_download(self) -> None:
-        """Hand the socket to a sender if an answer that it is to send has its head out."""
+        """Hand the socket to a sender if a response that it is to send has its head out."""

@@ -120,7 +120,7 @@ class ServerContext:
         self.transfers = Transfers(limits)
         self.downloads = Downloads(limits)
         self.stopping = False
-        """No new request is begun, and every answer ends its connection."""
+        """No new request is begun, and every response ends its connection."""
         self._alarms: list[tuple[float, Any]] = []
         self._posted: deque[Callable[[], None]] = deque()
 

@@ -15,7 +15,7 @@ class Limits:
     """Bounds of the transport, with defaults for a small machine."""
 
     worker_threads: int = 8
-    """Threads that answer requests whose body is small or absent. More requests than this wait their turn."""
+    """Threads that response requests whose body is small or absent. More requests than this wait their turn."""
 
     patience_seconds: float = 0.002
     """Such requests run one at a time; one that takes longer than this waits for something, and the next begins."""
@@ -36,7 +36,7 @@ class Limits:
     """Streamed requests of one caller that may wait. The next one is answered 503 with `Retry-After`."""
 
     retry_after_seconds: int = 5
-    """What `Retry-After` says in that answer."""
+    """What `Retry-After` says in that response."""
 
     sender_threads: int = 2
     """Threads that send downloads; each serves any number of clients, and a cold disk stalls only its own."""
@@ -72,7 +72,7 @@ class Limits:
     do further clients wait in the kernel's queue."""
 
     connections_per_port: int = 800
-    """The same for one port, so that the others stay reachable; if all are being served, the answer is 503."""
+    """The same for one port, so that the others stay reachable; if all are being served, the response is 503."""
 
     connections_per_address: int = 256
     """The same for one address (of IPv6: one /64). Proxies that are trusted are exempt."""
@@ -100,13 +100,13 @@ class Limits:
     """An unread rest of a streamed body up to this is thrown away to keep the connection."""
 
     linger_seconds: float = 5.0
-    """After an answer that ends the connection: how long to wait for the client to notice before closing."""
+    """After a response that ends the connection: how long to wait for the client to notice before closing."""
 
     linger_bytes: int = 64 * MIB
     """And how much of what it still sends is thrown away meanwhile."""
 
     output_bytes: int = 64 * KIB
-    """Bytes of ordinary answers queued for one client above which no other request of it is read or begun."""
+    """Bytes of ordinary responses queued for one client above which no other request of it is read or begun."""
 
     grace_seconds: float = 30.0
     """On stop: how long running requests may take to end, unless `stop` says otherwise."""

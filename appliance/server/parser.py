@@ -46,7 +46,7 @@ class _Framing(NamedTuple):
 
 
 def fault(head: bytes) -> Error | None:
-    """The answer to a request head that is refused, or None for one that waitress may parse."""
+    """The response to a request head that is refused, or None for one that waitress may parse."""
     line, *fields = head.strip(b"\r\n").split(b"\r\n")
     start = _REQUEST_LINE.fullmatch(line)
     if start is None:
@@ -119,7 +119,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     streams = False
     body: Body | None = None
     leftover = b""
-    """What came behind the body and waits for the answer to end."""
+    """What came behind the body and waits for the response to end."""
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)

@@ -49,8 +49,8 @@ class TooBusy(Error):  # type: ignore[misc]
         return status, [*headers, ("Retry-After", str(self._retry_after))], body
 
 
-class _Answer(Task):  # type: ignore[misc]
-    """What answers of applications and answers to malformed requests have in common."""
+class _Response(Task):  # type: ignore[misc]
+    """What responses of applications and responses to malformed requests have in common."""
 
     request: Request
     response_headers: list[tuple[str, str]]
@@ -69,7 +69,7 @@ class _Answer(Task):  # type: ignore[misc]
         return not (self.status.startswith("1") or self.status[:3] in ("204", "304"))
 
     def write(self, data: bytes) -> None:
-        """Queue a part of the body, and in one piece with the first the head: a small answer is one segment."""
+        """Queue a part of the body, and in one piece with the first the head: a small response is one segment."""
         if self.wrote_header:
             self._write(data)
         else:
@@ -129,48 +129,48 @@ class _Answer(Task):  # type: ignore[misc]
 class PlainFile(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
     """Any other file that an application returned: waitress reads it in the main loop and sends it."""
 
-    def __init__(self, file: Any, block_size: int, answer: "AppAnswer") -> None:
+    def __init__(self, file: Any, block_size: int, response: "AppResponse") -> None:
         super().__init__(file, block_size)
-        self._answer = answer
+        self._response = response
 
     def prepare(self, size: int | None = None) -> int:
         """How many bytes will be sent; 0 leaves waitress to iterate and close."""
-        if self._answer.has_body:
+        if self._response.has_body:
             return int(super().prepare(size))
-        self._answer.expect_no_body()
+        self._response.expect_no_body()
         return 0
 
     def __iter__(self) -> Iterator[bytes]:
-        return super().__iter__() if self._answer.has_body else iter(())
+        return super().__iter__() if self._response.has_body else iter(())
 
 
 class Outgoing(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
     """A `Content` that an application returned, on its way through waitress's task to the channel."""
 
-    def __init__(self, content: Content, answer: "AppAnswer") -> None:
+    def __init__(self, content: Content, response: "AppResponse") -> None:
         super().__init__(content, _BLOCK)
         self.content = content
         self.remain: int = content.length
-        self._answer = answer
+        self._response = response
 
     def prepare(self, size: int | None = None) -> int:
         """How many bytes will be sent; 0 leaves waitress to iterate and close, which sends nothing."""
-        if not self._answer.has_body:
-            self._answer.expect_no_body()
+        if not self._response.has_body:
+            self._response.expect_no_body()
             self.remain = 0
         elif size is not None:
             self.remain = size
         return self.remain
 
     def __iter__(self) -> Iterator[bytes]:
-        # Also what middleware sees that looks into an answer.
+        # Also what middleware sees that looks into a response.
         while self.remain and (block := self.content.read(min(_BLOCK, self.remain))):
             self.remain -= len(block)
             yield block
 
 
-class AppAnswer(_Answer, WSGITask):  # type: ignore[misc]
-    """The application's answer."""
+class AppResponse(_Response, WSGITask):  # type: ignore[misc]
+    """The application's response."""
 
     def get_environment(self) -> dict[str, Any]:
         """WSGI's environment, with our own way to send files."""
@@ -188,5 +188,5 @@ class AppAnswer(_Answer, WSGITask):  # type: ignore[misc]
         return PlainFile(file, block_size, self)
 
 
-class ErrorAnswer(_Answer, ErrorTask):  # type: ignore[misc]
-    """The answer to a request that never reaches the application."""
+class ErrorResponse(_Response, ErrorTask):  # type: ignore[misc]
+    """The response to a request that never reaches the application."""

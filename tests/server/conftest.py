@@ -16,7 +16,7 @@ _PATIENCE = 20.0
 
 
 @dataclass
-class Answer:
+class AnyResponse:
     """What came back for one request."""
 
     status: int
@@ -50,7 +50,7 @@ class Client:
         head += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         return self.send("\r\n".join(head).encode() + b"\r\n\r\n", body)
 
-    def head(self) -> Answer:
+    def head(self) -> AnyResponse:
         """The head of the next answer, its body unread."""
         line = self._file.readline()
         assert line.startswith(b"HTTP/1."), line
@@ -58,22 +58,22 @@ class Client:
         while (field := self._file.readline()) not in (b"\r\n", b""):
             name, _, value = field.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        return Answer(int(line.split()[1]), headers, b"")
+        return AnyResponse(int(line.split()[1]), headers, b"")
 
-    def answer(self, bodyless: bool = False) -> Answer:
-        answer = self.head()
-        if bodyless or answer.status in (100, 204, 304):
-            return answer
-        if answer.headers.get("transfer-encoding") == "chunked":
+    def response(self, bodyless: bool = False) -> AnyResponse:
+        response = self.head()
+        if bodyless or response.status in (100, 204, 304):
+            return response
+        if response.headers.get("transfer-encoding") == "chunked":
             while size := int(self._file.readline(), 16):
-                answer.body += self._file.read(size)
+                response.body += self._file.read(size)
                 assert self._file.readline() == b"\r\n"
             assert self._file.readline() == b"\r\n"
-        elif "content-length" in answer.headers:
-            answer.body = self._file.read(int(answer.headers["content-length"]))
+        elif "content-length" in response.headers:
+            response.body = self._file.read(int(response.headers["content-length"]))
         else:
-            answer.body = self._file.read()
-        return answer
+            response.body = self._file.read()
+        return response
 
     def read(self, size: int) -> bytes:
         return self._file.read(size)
@@ -145,8 +145,8 @@ def serve() -> Iterator[Serve]:
 def response() -> Callable[..., list[bytes]]:
     """`response(start_response, body, status)`: the short form of a WSGI answer."""
 
-    def answer(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
+    def response(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
         start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
         return [body]
 
-    return answer
+    return response

@@ -1,4 +1,4 @@
-"""The head of an answer, what follows it, and what a client sees of an application's failure."""
+"""The head of a response, what follows it, and what a client sees of an application's failure."""
 
 import io
 import logging
@@ -17,10 +17,10 @@ def test_answer_without_body_keeps_the_connection(serve):
 
     client = serve(app).client()
     for status in (204, 304, 200, 204):
-        answer = client.request("GET", f"/{status}").answer()
-        assert answer.status == status
-        assert "connection" not in answer.headers
-        assert ("content-length" in answer.headers) == (status == 200)
+        response = client.request("GET", f"/{status}").response()
+        assert response.status == status
+        assert "connection" not in response.headers
+        assert ("content-length" in response.headers) == (status == 200)
 
 
 def test_head_and_first_part_of_the_body_leave_together(serve, monkeypatch):
@@ -38,10 +38,10 @@ def test_head_and_first_part_of_the_body_leave_together(serve, monkeypatch):
         return [b"one", b"two"] if environ["PATH_INFO"] == "/two" else [b"onetwo"]
 
     client = serve(app).client()
-    assert client.request("GET", "/").answer().body == b"onetwo"
+    assert client.request("GET", "/").response().body == b"onetwo"
     assert [part.endswith(b"\r\n\r\nonetwo") for part in sent] == [True]
-    assert client.request("GET", "/two").answer().body == b"onetwo"
-    assert client.request("HEAD", "/").answer(bodyless=True).headers["content-length"] == "6"
+    assert client.request("GET", "/two").response().body == b"onetwo"
+    assert client.request("HEAD", "/").response(bodyless=True).headers["content-length"] == "6"
 
 
 def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
@@ -52,10 +52,10 @@ def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
 
     client = serve(app).client()
     for _ in range(2):
-        answer = client.request("GET", "/").answer()
-        assert (answer.body, answer.headers["transfer-encoding"]) == (b"onetwo", "chunked")
-    assert client.request("HEAD", "/").answer(bodyless=True).status == 200
-    assert client.request("GET", "/").answer().body == b"onetwo"
+        response = client.request("GET", "/").response()
+        assert (response.body, response.headers["transfer-encoding"]) == (b"onetwo", "chunked")
+    assert client.request("HEAD", "/").response(bodyless=True).status == 200
+    assert client.request("GET", "/").response().body == b"onetwo"
 
 
 def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
@@ -65,16 +65,16 @@ def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
         yield b"two"
 
     client = serve(app).client().send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-    answer = client.answer()
-    assert (answer.body, answer.headers["connection"]) == (b"onetwo", "close")
+    response = client.response()
+    assert (response.body, response.headers["connection"]) == (b"onetwo", "close")
     assert client.at_end()
 
 
 def test_head_sends_no_body_whatever_the_application_returns(serve, response):
     client = serve(lambda environ, start: response(start, b"body")).client()
-    answer = client.request("HEAD", "/").answer(bodyless=True)
-    assert answer.headers["content-length"] == "4"
-    assert client.request("GET", "/").answer().body == b"body"
+    response = client.request("HEAD", "/").response(bodyless=True)
+    assert response.headers["content-length"] == "4"
+    assert client.request("GET", "/").response().body == b"body"
 
 
 def test_plain_file_is_sent(serve):
@@ -83,8 +83,8 @@ def test_plain_file_is_sent(serve):
         return environ["wsgi.file_wrapper"](io.BytesIO(b"f" * 300_000))
 
     client = serve(app).client()
-    assert client.request("HEAD", "/").answer(bodyless=True).headers["content-length"] == "300000"
-    assert client.request("GET", "/").answer().body == b"f" * 300_000
+    assert client.request("HEAD", "/").response(bodyless=True).headers["content-length"] == "300000"
+    assert client.request("GET", "/").response().body == b"f" * 300_000
 
 
 def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
@@ -92,10 +92,10 @@ def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
         raise RuntimeError("the secret reason")
 
     client = serve(app).client()
-    answer = client.request("GET", "/").answer()
-    assert answer.status == 500
-    assert b"secret" not in answer.body
-    assert b"Traceback" not in answer.body
+    response = client.request("GET", "/").response()
+    assert response.status == 500
+    assert b"secret" not in response.body
+    assert b"Traceback" not in response.body
     eventually(lambda: "the secret reason" in caplog.text)
 
 
@@ -106,17 +106,17 @@ def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
         raise RuntimeError("too late for a status")
 
     client = serve(app).client().request("GET", "/")
-    answer = client.answer()
-    assert (answer.status, answer.body) == (200, b"half")
+    response = client.response()
+    assert (response.status, response.body) == (200, b"half")
     eventually(lambda: "too late for a status" in caplog.text)
 
 
 def test_access_log_has_the_path_but_no_query_and_no_header(serve, response, caplog):
     caplog.set_level(logging.INFO, "appliance.server.access")
     client = serve(lambda environ, start: response(start, b"four")).client()
-    client.request("GET", "/v2/im%0Aages?token=hunter2", X_Auth_Token="hunter3").answer()
+    client.request("GET", "/v2/im%0Aages?token=hunter2", X_Auth_Token="hunter3").response()
     # A request is logged before the next one on its connection begins.
-    client.request("GET", "/").answer()
+    client.request("GET", "/").response()
     line, *_ = [record.getMessage() for record in caplog.records if record.name == "appliance.server.access"]
     assert line.startswith("127.0.0.1 GET /v2/im%0Aages 200 4 ")
     assert "hunter" not in line
@@ -128,8 +128,8 @@ def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve, resp
         seen = (environ["HTTP_" + name.upper()], environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])
         return response(start_response, repr(seen).encode())
 
-    answer = serve(app).client().request("GET", "/", **{name: "https"}).answer()
-    assert answer.body == b"('https', '127.0.0.1', 'http')"
+    response = serve(app).client().request("GET", "/", **{name: "https"}).response()
+    assert response.body == b"('https', '127.0.0.1', 'http')"
 
 
 def test_endless_answer_that_its_client_does_not_take_is_cut_and_holds_no_worker(serve, caplog):

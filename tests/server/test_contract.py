@@ -45,7 +45,7 @@ PINS = {
     "parser:crack_first_line": ("strict.py checks the line before", "5ef0eba51166e715"),
     "parser:split_uri": ("Request.parse_header turns ValueError into 400", "2959428735d45cbf"),
     "receiver:FixedStreamReceiver": ("small bodies", "434997a7017f1336"),
-    # task.py: the application is run by waitress, the head of the answer is ours.
+    # task.py: the application is run by waitress, the head of the response is ours.
     "task:Task.__init__": ("_Answer", "17c205262405c5f8"),
     "task:Task.service": ("_Answer", "d96bb4019c488cca"),
     "task:Task.set_close_on_finish": ("_Answer._connection_header", "90433a0ffcaf34a7"),

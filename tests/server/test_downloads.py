@@ -99,29 +99,29 @@ def test_content_arrives_whole_and_the_connection_stays(serve, file, data, make,
     content = Pieces(_SIZE, lambda: make(file, data))
     client = serve(_serving(content, _SIZE)).client(receive_buffer=receive_buffer)
     client.request("GET", "/").request("GET", "/ok")
-    assert client.answer().body == data
+    assert client.response().body == data
     assert content.closed.wait(_PATIENCE)
-    assert client.answer().body == b"ok"
+    assert client.response().body == b"ok"
     assert content.closes == 1
 
 
 def test_content_without_declared_length_gets_its_own(serve, data):
     content = Pieces(_SIZE, lambda: iter([data[:1_000_000], data[1_000_000:]]))
-    answer = serve(_serving(content)).client().request("GET", "/").answer()
-    assert (answer.headers["content-length"], answer.body) == (str(_SIZE), data)
+    response = serve(_serving(content)).client().request("GET", "/").response()
+    assert (response.headers["content-length"], response.body) == (str(_SIZE), data)
 
 
 def test_content_longer_than_declared_is_cut_to_it(serve, data):
     content = Pieces(_SIZE, lambda: iter([data]))
     client = serve(_serving(content, 1000)).client().request("GET", "/").request("GET", "/ok")
-    assert client.answer().body == data[:1000]
-    assert client.answer().body == b"ok"
+    assert client.response().body == data[:1000]
+    assert client.response().body == b"ok"
 
 
 def test_old_client_gets_content_and_a_close(serve, data):
     content = Pieces(_SIZE, lambda: iter([data]))
     client = serve(_serving(content, _SIZE)).client().send(b"GET / HTTP/1.0\r\n\r\n")
-    assert client.answer().body == data
+    assert client.response().body == data
     assert client.at_end()
 
 
@@ -138,9 +138,9 @@ def _ends_early() -> Iterator[Piece]:
 def test_content_that_fails_is_cut_short_and_logged(serve, caplog, make):
     content = Pieces(_SIZE, make)
     client = serve(_serving(content, _SIZE)).client().request("GET", "/")
-    answer = client.answer()
-    assert answer.headers["content-length"] == str(_SIZE)
-    assert answer.body == b"x" * 100_000
+    response = client.response()
+    assert response.headers["content-length"] == str(_SIZE)
+    assert response.body == b"x" * 100_000
     assert content.closed.wait(_PATIENCE)
     eventually(lambda: "was cut" in caplog.text)
     assert "Corrupt" in caplog.text
@@ -148,8 +148,8 @@ def test_content_that_fails_is_cut_short_and_logged(serve, caplog, make):
 
 def test_file_that_is_shorter_than_its_range_is_cut(serve, file, data, caplog):
     content = Pieces(_SIZE + 1000, lambda: iter([FileRange(file, 0, _SIZE + 1000)]))
-    answer = serve(_serving(content, _SIZE + 1000)).client().request("GET", "/").answer()
-    assert answer.body == data
+    response = serve(_serving(content, _SIZE + 1000)).client().request("GET", "/").response()
+    assert response.body == data
     eventually(lambda: "shorter" in caplog.text)
 
 
@@ -158,18 +158,18 @@ def test_content_is_closed_unsent_where_no_body_may_be(serve, method, status):
     content = Pieces(_SIZE, lambda: iter([b"x" * _SIZE]))
     client = serve(_serving(content, _SIZE, status)).client()
     client.request(method, "/")
-    assert client.answer(bodyless=True).status == int(status[:3])
+    assert client.response(bodyless=True).status == int(status[:3])
     assert content.closed.wait(_PATIENCE)
-    assert client.request("GET", "/ok").answer().body == b"ok"
+    assert client.request("GET", "/ok").response().body == b"ok"
     assert content.made == 0
 
 
 def test_empty_content_is_sent(serve):
     content = Pieces(0, lambda: iter(()))
     client = serve(_serving(content, 0)).client()
-    assert client.request("GET", "/").answer().body == b""
+    assert client.request("GET", "/").response().body == b""
     assert content.closed.wait(_PATIENCE)
-    assert client.request("GET", "/ok").answer().body == b"ok"
+    assert client.request("GET", "/ok").response().body == b"ok"
 
 
 def test_client_that_vanishes_closes_the_content(serve):
@@ -194,7 +194,7 @@ def test_pieces_are_made_only_a_little_ahead_of_the_client(serve):
     assert client.head().status == 200
     # The kernel's own buffers take a few MiB; an unbounded maker would be far beyond at once.
     for _ in range(20):
-        assert running.client().request("GET", "/ok").answer().body == b"ok"
+        assert running.client().request("GET", "/ok").response().body == b"ok"
     assert content.made < 100
 
 
@@ -212,7 +212,7 @@ def test_slow_maker_stalls_nobody_else(serve, data):
     assert client.head().status == 200
     assert client.read(1000) == data[:1000]
     for _ in range(20):
-        assert running.client().request("GET", "/ok").answer().body == b"ok"
+        assert running.client().request("GET", "/ok").response().body == b"ok"
     go_on.set()
     assert client.read(_SIZE - 1000) == data[1000:]
 
@@ -222,7 +222,7 @@ def test_pieces_that_are_at_hand_are_sent_in_strides(serve, data, read_ahead):
     content = Pieces(_SIZE, lambda: (data[at : at + 1000] for at in range(0, _SIZE, 1000)))
     content.at_hand = True
     client = serve(_serving(content, _SIZE), read_ahead_bytes=read_ahead).client().request("GET", "/")
-    assert client.answer().body == data
+    assert client.response().body == data
     assert content.closed.wait(_PATIENCE)
 
 

@@ -43,10 +43,10 @@ def test_metadata_is_answered_while_all_transfer_slots_are_taken(serve, store):
     uploads = [_upload(running.client()) for _ in range(6)]
     store.wait(4)
     for _ in range(20):
-        assert running.client().request("GET", "/").answer().status == 200
+        assert running.client().request("GET", "/").response().status == 200
     for upload in uploads:
         upload.send(b"2" * 199_999)
-    assert [upload.answer().status for upload in uploads] == [200] * 6
+    assert [upload.response().status for upload in uploads] == [200] * 6
 
 
 def test_transfers_beyond_the_queue_are_answered_503(serve, store):
@@ -55,21 +55,21 @@ def test_transfers_beyond_the_queue_are_answered_503(serve, store):
     store.wait(1)
     second = _upload(running.client())
     # Proof that the second was seen, and waits: a request behind it on the same main loop is answered.
-    assert running.client().request("GET", "/").answer().status == 200
+    assert running.client().request("GET", "/").response().status == 200
     third = _upload(running.client())
-    answer = third.answer()
-    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+    response = third.response()
+    assert (response.status, response.headers["retry-after"]) == (503, "7")
     assert third.at_end()
     for each in (first, second):
         each.send(b"2" * 199_999)
-        assert each.answer().status == 200
+        assert each.response().status == 200
 
 
 def test_clients_beyond_the_connection_limit_wait_for_one_to_close(serve, store):
     running = serve(store, connections=8)
     clients = [running.client().request("GET", "/") for _ in range(20)]
     for client in clients:
-        assert client.answer().status == 200
+        assert client.response().status == 200
         client.close()
 
 
@@ -100,11 +100,11 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, response):
     for reader in readers:
         assert reader.head().status == 200
     for _ in range(20):
-        assert running.client().request("GET", "/ok").answer().status == 200
+        assert running.client().request("GET", "/ok").response().status == 200
 
 
 def test_idlest_connection_makes_room_when_the_limit_is_reached(serve, store):
     running = serve(store, connections=8, idle_seconds=3600.0)
     idle = [running.client() for _ in range(20)]
-    assert running.client().request("GET", "/").answer().status == 200
+    assert running.client().request("GET", "/").response().status == 200
     assert idle[0].at_end()

@@ -86,10 +86,10 @@ REFUSED = [
 @pytest.mark.parametrize(("head", "status"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_request_that_is_malformed_is_refused_and_cut(running, head, status):
     client = running.client().send(head, b"\r\nabcGET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n")
-    answer = client.answer()
-    assert answer.status == status
-    assert answer.headers["connection"] == "close"
-    assert b"Traceback" not in answer.body
+    response = client.response()
+    assert response.status == status
+    assert response.headers["connection"] == "close"
+    assert b"Traceback" not in response.body
     assert client.at_end()
 
 
@@ -120,8 +120,8 @@ def test_chunked_body_that_is_malformed_is_refused_and_cut(running, body):
     client = running.client()
     client.send(b"POST /c HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n", body)
     client.send(b"GET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n")
-    answer = client.answer()
-    assert answer.status == 400
+    response = client.response()
+    assert response.status == 400
     assert client.at_end()
 
 
@@ -145,8 +145,8 @@ def test_chunked_body_is_decoded_and_the_next_request_answered(running, body, co
     data = head + body + b"GET /next HTTP/1.1\r\nHost: here\r\n\r\n"
     for part in [bytes([byte]) for byte in data] if byte_by_byte else [data]:
         client.send(part)
-    assert client.answer().body == b"/c|" + content
-    assert client.answer().body == b"/next|"
+    assert client.response().body == b"/c|" + content
+    assert client.response().body == b"/next|"
 
 
 @pytest.mark.parametrize("size", [1, 99, 100, 101, 5000, 300_000])
@@ -156,41 +156,41 @@ def test_pipelined_requests_are_answered_in_order_whatever_streams(running, size
     for path in ("/1", "/2", "/3"):
         client.request("GET", path).request("POST", path, body)
     for path in (b"/1", b"/2", b"/3"):
-        assert client.answer().body == path + b"|"
-        assert client.answer().body == path + b"|" + body
+        assert client.response().body == path + b"|"
+        assert client.response().body == path + b"|" + body
 
 
 @pytest.mark.parametrize("host", ["here", "h-1.example.org:9292", "127.0.0.1:1", "[::1]:9292", "my_box", ""])
 def test_usual_host_is_taken(running, host):
-    assert running.client().send(f"GET /h HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).answer().body == b"/h|"
+    assert running.client().send(f"GET /h HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).response().body == b"/h|"
 
 
 def test_request_after_blank_lines_is_answered(running):
-    assert running.client().send(b"\r\n\r\n").request("GET", "/x").answer().body == b"/x|"
+    assert running.client().send(b"\r\n\r\n").request("GET", "/x").response().body == b"/x|"
 
 
 def test_http_1_0_closes_unless_asked_to_stay(running):
     client = running.client().send(b"POST /old HTTP/1.0\r\nContent-Length: 300\r\n\r\n", b"x" * 300)
-    answer = client.answer()
-    assert (answer.body, answer.headers["connection"]) == (b"/old|" + b"x" * 300, "close")
+    response = client.response()
+    assert (response.body, response.headers["connection"]) == (b"/old|" + b"x" * 300, "close")
     assert client.at_end()
     client = running.client()
     for _ in range(2):
         client.send(b"POST /old HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 300\r\n\r\n", b"x" * 300)
-        assert client.answer().headers["connection"] == "keep-alive"
+        assert client.response().headers["connection"] == "keep-alive"
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "foo,close"])
 def test_connection_close_is_honoured(running, value):
     client = running.client().request("GET", "/", Connection=value)
-    assert client.answer().headers["connection"] == "close"
+    assert client.response().headers["connection"] == "close"
     assert client.at_end()
 
 
 def test_header_that_stalls_is_timed_out(serve, response):
     running = serve(lambda environ, start: response(start), receive_seconds=0.3)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: he")
-    assert client.answer().status == 408
+    assert client.response().status == 408
     assert client.at_end()
 
 
@@ -198,25 +198,25 @@ def test_header_that_trickles_is_timed_out(serve, response):
     running = serve(lambda environ, start: response(start), receive_seconds=0.4)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ")
     client.sock.settimeout(0.05)
-    answer = b""
+    response = b""
     for _ in range(400):
         try:
             client.send(b"x")
-            answer = client.sock.recv(100)
+            response = client.sock.recv(100)
             break
         except TimeoutError:
             continue
-    assert answer.startswith(b"HTTP/1.1 408")
+    assert response.startswith(b"HTTP/1.1 408")
 
 
 def test_small_body_that_stalls_is_timed_out(serve, response):
     running = serve(lambda environ, start: response(start), receive_seconds=0.3)
     client = running.client().request("POST", "/", Content_Length="10").send(b"12345")
-    assert client.answer().status == 408
+    assert client.response().status == 408
 
 
 def test_idle_connection_is_closed(serve, response):
     running = serve(lambda environ, start: response(start), idle_seconds=0.3)
     client = running.client().request("GET", "/")
-    assert client.answer().status == 200
+    assert client.response().status == 200
     assert client.at_end()

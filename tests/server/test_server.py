@@ -19,7 +19,7 @@ _PATIENCE = 20.0
 
 
 class Gate:
-    """An application that answers `/wait` only when told to, and downloads without end at `/endless`."""
+    """An application that responses `/wait` only when told to, and downloads without end at `/endless`."""
 
     length = 1 << 40
 
@@ -71,7 +71,7 @@ def gate(response):
 
 def test_each_application_is_served_at_its_own_address(serve, response):
     running = serve(*(lambda environ, start, name=name: response(start, name) for name in (b"one", b"two")))
-    assert [running.client(port).request("GET", "/").answer().body for port in (0, 1, 0)] == [b"one", b"two", b"one"]
+    assert [running.client(port).request("GET", "/").response().body for port in (0, 1, 0)] == [b"one", b"two", b"one"]
     assert len(set(running.server.addresses)) == 2
 
 
@@ -128,7 +128,7 @@ def test_run_before_start_is_an_error(response):
 def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate):
     running = serve(gate)
     idle = running.client().request("GET", "/")
-    assert idle.answer().status == 200
+    assert idle.response().status == 200
     busy = running.client().request("GET", "/wait")
     assert gate.entered.wait(_PATIENCE)
     running.server.stop(_PATIENCE)
@@ -136,8 +136,8 @@ def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate
     with pytest.raises(ConnectionRefusedError):
         running.client()
     gate.go_on.set()
-    answer = busy.answer()
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    response = busy.response()
+    assert (response.status, response.headers["connection"]) == (200, "close")
     assert busy.at_end()
     busy.close()
     assert running.join()
@@ -149,7 +149,7 @@ def test_stop_lets_a_running_upload_end(serve, gate):
     assert gate.entered.wait(_PATIENCE)
     running.server.stop(_PATIENCE)
     client.send(b"2" * 199_999)
-    assert client.answer().status == 200
+    assert client.response().status == 200
     client.close()
     assert running.join()
 

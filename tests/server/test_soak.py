@@ -105,9 +105,9 @@ class _Visitor(threading.Thread):
             expected.append(self._ask(client, route))
         leaves = self._random.random() < 0.3
         for body in expected[: self._random.randrange(len(expected))] if leaves else expected:
-            answer = client.answer()
-            assert answer.status == 200
-            assert answer.body == body
+            response = client.response()
+            assert response.status == 200
+            assert response.body == body
         if leaves:
             self._leave(client)
         client.close()

@@ -67,7 +67,7 @@ def test_clients_that_pipeline_and_never_read_hold_nobody_up(serve, big):
     for _ in range(8):
         running.client(receive_buffer=4096).send(*(_GET % number for number in range(2000)))
     for _ in range(20):
-        assert running.client().request("GET", "/").answer().status == 200
+        assert running.client().request("GET", "/").response().status == 200
 
 
 def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve, big):
@@ -80,7 +80,7 @@ def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve, big):
     # Kernel buffers take a part; all of them would be 8 MB.
     assert big.answered < 2000
     for number in range(2000):
-        assert client.answer().body.startswith(b"/%dx" % number)
+        assert client.response().body.startswith(b"/%dx" % number)
 
 
 # -- bodies of strangers ---------------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve, big):
 def test_stranger_that_drips_chunks_holds_no_slot_and_is_timed_out(serve, sink, identify):
     running = serve(sink, transfer_slots=1, worker_threads=1, identify=identify, receive_seconds=0.5)
     drip = running.client().send(_CHUNKED, b"\r\n1\r\n")
-    assert running.client().request("POST", "/", b"abc").answer().body == b"3 False"
+    assert running.client().request("POST", "/", b"abc").response().body == b"3 False"
     drip.send(b"a")
-    assert drip.answer().status == 408
+    assert drip.response().status == 408
     assert drip.at_end()
 
 
@@ -100,33 +100,33 @@ def test_small_chunked_body_of_a_stranger_arrives_whole_with_its_length(serve, s
     client = serve(sink, identify=None).client()
     for _ in range(2):
         client.send(_CHUNKED, b"\r\n3\r\nabc\r\n", b"2\r\nde\r\n0\r\n\r\n")
-        assert client.answer().body == b"5 False"
+        assert client.response().body == b"5 False"
 
 
 def test_stranger_that_waits_for_continue_gets_it(serve, sink):
     client = serve(sink, identify=None).client()
     client.request("POST", "/", Content_Length="3", Expect="100-continue")
-    assert client.answer().status == 100
-    assert client.send(b"abc").answer().body == b"3 False"
+    assert client.response().status == 100
+    assert client.send(b"abc").response().body == b"3 False"
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 500000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7A120\r\n"])
 def test_large_body_of_a_stranger_is_not_read(serve, sink, framing):
     client = serve(sink, identify=lambda environ: None).client()
     client.send(b"POST / HTTP/1.1\r\nHost: here\r\n", framing, b"x" * 200_000)
-    answer = client.answer()
-    assert (answer.status, answer.headers["connection"]) == (413, "close")
+    response = client.response()
+    assert (response.status, response.headers["connection"]) == (413, "close")
 
 
 def test_broken_chunks_of_a_stranger_are_refused(serve, sink):
     client = serve(sink, identify=None).client().send(_CHUNKED, b"\r\nxyz\r\n")
-    assert client.answer().status == 400
+    assert client.response().status == 400
     assert client.at_end()
 
 
 def test_failure_to_identify_makes_a_stranger(serve, sink):
     running = serve(sink, identify=lambda environ: 1 // 0)
-    assert running.client().request("PUT", "/", b"x" * 200_000).answer().status == 413
+    assert running.client().request("PUT", "/", b"x" * 200_000).response().status == 413
 
 
 # -- slots -----------------------------------------------------------------------------------------------------------
@@ -153,10 +153,10 @@ def test_nobody_takes_all_slots(serve, sink, limits, mine, other):
     uploads = [_upload(running, *mine) for _ in range(5)]
     for _ in range(2):
         assert sink.begun.acquire(timeout=_PATIENCE)
-    assert _upload(running, *other).send(b"2" * 199_999).answer().status == 200
+    assert _upload(running, *other).send(b"2" * 199_999).response().status == 200
     for upload in uploads:
         upload.send(b"2" * 199_999)
-    assert [upload.answer().status for upload in uploads] == [200] * 5
+    assert [upload.response().status for upload in uploads] == [200] * 5
 
 
 def test_queue_is_each_callers_own(serve, sink):
@@ -164,11 +164,11 @@ def test_queue_is_each_callers_own(serve, sink):
     first = _upload(running, "me")
     assert sink.begun.acquire(timeout=_PATIENCE)
     second = _upload(running, "me")
-    assert running.client().request("GET", "/").answer().status == 200
-    assert _upload(running, "me").answer().status == 503
+    assert running.client().request("GET", "/").response().status == 200
+    assert _upload(running, "me").response().status == 503
     other = _upload(running, "you")
     for upload in (first, second, other):
-        assert upload.send(b"2" * 199_999).answer().status == 200
+        assert upload.send(b"2" * 199_999).response().status == 200
 
 
 # -- slow senders ----------------------------------------------------------------------------------------------------
@@ -206,14 +206,14 @@ def test_upload_that_takes_for_ever_is_cut(serve, sink):
     running = serve(sink, upload_seconds=0.5)
     client = running.client().request("PUT", "/", Content_Length="2000000").send(b"x")
     assert _drip(client, 5000, 0.05, 5.0) in (b"", b"cut")
-    assert running.client().request("GET", "/").answer().status == 200
+    assert running.client().request("GET", "/").response().status == 200
 
 
 def test_head_may_take_a_second_more_for_what_has_come(serve, response):
     running = serve(lambda environ, start: response(start), receive_seconds=0.3, minimum_rate=1000)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ", b"x" * 2000)
     time.sleep(1.0)
-    assert client.send(b"\r\n\r\n").answer().status == 200
+    assert client.send(b"\r\n\r\n").response().status == 200
 
 
 # -- too many connections --------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_half_heads_keep_nobody_out(serve, response, limit):
     heads = _half_heads(running, 40)
     time.sleep(0.1)
     begin = time.monotonic()
-    assert running.client().request("GET", "/").answer().status == 200
+    assert running.client().request("GET", "/").response().status == 200
     assert time.monotonic() - begin < 5
     assert heads
 
@@ -237,11 +237,11 @@ def test_half_heads_keep_nobody_out(serve, response, limit):
 def test_flood_of_one_port_leaves_the_other_its_connections(serve, response):
     running = serve(*[lambda environ, start: response(start)] * 2, connections=20, connections_per_port=16)
     kept = running.client(1).request("GET", "/")
-    assert kept.answer().status == 200
+    assert kept.response().status == 200
     _half_heads(running, 40)
     time.sleep(0.1)
-    assert running.client(0).request("GET", "/").answer().status == 200
-    assert kept.request("GET", "/").answer().status == 200
+    assert running.client(0).request("GET", "/").response().status == 200
+    assert kept.request("GET", "/").response().status == 200
 
 
 def test_connections_that_are_being_served_are_not_closed_for_others(serve, sink):
@@ -249,16 +249,16 @@ def test_connections_that_are_being_served_are_not_closed_for_others(serve, sink
     uploads = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(4)]
     for _ in uploads:
         assert sink.begun.acquire(timeout=_PATIENCE)
-    assert running.client().answer().status == 503
+    assert running.client().response().status == 503
     for upload in uploads:
-        assert upload.send(b"2" * 199_999).answer().status == 200
+        assert upload.send(b"2" * 199_999).response().status == 200
 
 
 def test_proxy_may_have_more_connections_than_one_client(serve, response):
     running = serve(lambda environ, start: response(start), connections_per_address=4, is_proxy="127.0.0.1".__eq__)
     clients = [running.client().request("GET", "/") for _ in range(12)]
-    assert [client.answer().status for client in clients] == [200] * 12
-    assert [client.request("GET", "/").answer().status for client in clients] == [200] * 12
+    assert [client.response().status for client in clients] == [200] * 12
+    assert [client.request("GET", "/").response().status for client in clients] == [200] * 12
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_lack_of_descriptors_is_met_by_closing_the_idlest():
             head.send(b"GET / HTTP/1.1\r\nHost: he")
         time.sleep(0.1)
         client = Client(("127.0.0.1", port))
-        assert client.request("GET", "/").answer().status == 200
+        assert client.request("GET", "/").response().status == 200
         for each in (*heads, client):
             each.close()
         process.stdin.close()
@@ -335,9 +335,9 @@ def test_clock_that_jumps_closes_nothing_and_keeps_nothing_open(serve, sink, mon
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
     for client in clients:
-        assert client.request("GET", "/").answer().status == 200
+        assert client.request("GET", "/").response().status == 200
     half = running.client().send(b"GET / HTTP/1.1\r\nHost: he")
-    assert half.answer().status == 408
+    assert half.response().status == 408
     for client in clients:
         assert client.at_end()
-    assert upload.send(b"2" * 199_999).answer().status == 200
+    assert upload.send(b"2" * 199_999).response().status == 200

@@ -64,7 +64,7 @@ def test_handler_reads_before_the_client_has_sent_all(serve, uploads):
     client = serve(uploads).client().request("PUT", "/", Content_Length=str(_BIG)).send(b"a")
     assert uploads.first_piece.wait(_PATIENCE)
     client.send(b"a" * (_BIG - 1))
-    assert client.answer().body == _summary(b"a" * _BIG)
+    assert client.response().body == _summary(b"a" * _BIG)
     assert uploads.environ["CONTENT_LENGTH"] == str(_BIG)
     assert uploads.environ["appliance.streamed_body"] is True
 
@@ -73,7 +73,7 @@ def test_chunked_body_reaches_the_handler_decoded_and_without_length(serve, uplo
     client = serve(uploads).client().send(_CHUNKED_HEAD, b"1\r\na\r\n")
     assert uploads.first_piece.wait(_PATIENCE)
     client.send(b"2\r\nbc\r\n0\r\n\r\n")
-    assert client.answer().body == _summary(b"abc")
+    assert client.response().body == _summary(b"abc")
     assert "CONTENT_LENGTH" not in uploads.environ
     assert "HTTP_TRANSFER_ENCODING" not in uploads.environ
     assert uploads.environ["wsgi.input_terminated"] is True
@@ -84,8 +84,8 @@ def test_chunked_body_of_any_chunk_size_is_decoded(serve, uploads, chunk):
     body = hashlib.shake_128(b"body").digest(20_000 if chunk < 10 else 700_000)
     client = serve(uploads).client()
     client.send(_CHUNKED_HEAD, _chunked(body, chunk)).send(_CHUNKED_HEAD, _chunked(body[::-1], chunk))
-    assert client.answer().body == _summary(body)
-    assert client.answer().body == _summary(body[::-1])
+    assert client.response().body == _summary(body)
+    assert client.response().body == _summary(body[::-1])
 
 
 def test_small_body_is_received_first(serve, response):
@@ -93,28 +93,28 @@ def test_small_body_is_received_first(serve, response):
         streamed = environ["appliance.streamed_body"]
         return response(start_response, repr((streamed, environ["wsgi.input"].read())).encode())
 
-    assert serve(app).client().request("POST", "/", b"{}").answer().body == b"(False, b'{}')"
+    assert serve(app).client().request("POST", "/", b"{}").response().body == b"(False, b'{}')"
 
 
 def test_continue_is_sent_when_the_body_is_read(serve, uploads):
     client = serve(uploads).client().request("PUT", "/", Content_Length="5", Expect="100-continue")
-    assert client.answer().status == 100
+    assert client.response().status == 100
     client.send(b"12345")
-    assert client.answer().body == _summary(b"12345")
-    assert client.request("PUT", "/", b"x").answer().body == _summary(b"x")
+    assert client.response().body == _summary(b"12345")
+    assert client.request("PUT", "/", b"x").response().body == _summary(b"x")
 
 
 def test_continue_is_not_sent_to_a_client_that_began_already(serve, uploads):
     client = serve(uploads).client()
     client.send(b"PUT / HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n12345")
-    assert client.answer().status == 200
+    assert client.response().status == 200
 
 
 @pytest.mark.parametrize("framing", [{"Content_Length": "99999999"}, {"Transfer_Encoding": "chunked"}])
 def test_refusal_comes_before_the_body_if_the_client_waits_for_it(serve, uploads, framing):
     client = serve(uploads).client().request("PUT", "/refused", Expect="100-continue", **framing)
-    answer = client.answer()
-    assert (answer.status, answer.body, answer.headers["connection"]) == (401, b"no", "close")
+    response = client.response()
+    assert (response.status, response.body, response.headers["connection"]) == (401, b"no", "close")
     assert client.at_end()
 
 
@@ -124,21 +124,21 @@ def test_refusal_reaches_a_client_that_keeps_sending(serve, uploads):
     # Far more than socket buffers hold: without lingering this send would meet a reset.
     for _ in range(40):
         client.send(b"x" * 1_000_000)
-    answer = client.answer()
-    assert (answer.status, answer.headers["connection"]) == (401, "close")
+    response = client.response()
+    assert (response.status, response.headers["connection"]) == (401, "close")
     assert client.at_end()
 
 
 def test_refusal_with_a_small_rest_keeps_the_connection(serve, uploads):
     client = serve(uploads, small_body_bytes=100).client()
     client.request("PUT", "/refused", b"x" * 5000)
-    assert client.answer().status == 401
-    assert client.request("PUT", "/", b"y").answer().body == _summary(b"y")
+    assert client.response().status == 401
+    assert client.request("PUT", "/", b"y").response().body == _summary(b"y")
 
 
 def test_refusal_of_a_client_that_never_sends_its_small_rest_ends_the_connection(serve, uploads):
     client = serve(uploads, small_body_bytes=100, linger_seconds=0.3, stall_seconds=0.3).client()
-    assert client.request("PUT", "/refused", Content_Length="5000").answer().status == 401
+    assert client.request("PUT", "/refused", Content_Length="5000").response().status == 401
     assert client.at_end()
 
 
@@ -183,7 +183,7 @@ def test_application_may_answer_a_client_that_stalls(serve, response):
         return response(start_response)
 
     client = serve(app, stall_seconds=0.3).client().request("PUT", "/", Content_Length="200000").send(b"1")
-    assert client.answer().status == 408
+    assert client.response().status == 408
     assert client.at_end()
 
 
@@ -195,7 +195,7 @@ def test_body_reads_like_a_file(serve, response):
 
     client = serve(app, small_body_bytes=1).client()
     expected = repr(([b"one\n", b"two", b"", b"\nt", b"hree\n", b"four"], b"", b"", b"")).encode()
-    assert client.request("PUT", "/", b"one\ntwo\nthree\nfour").answer().body == expected
+    assert client.request("PUT", "/", b"one\ntwo\nthree\nfour").response().body == expected
 
 
 def test_body_is_not_read_whole_if_it_is_huge(serve, response):
@@ -209,7 +209,7 @@ def test_body_is_not_read_whole_if_it_is_huge(serve, response):
         return response(start_response, b"no", "413 Too Large")
 
     client = serve(app).client().request("PUT", "/", b"x" * 17_000_000)
-    assert client.answer().status == 413
+    assert client.response().status == 413
     assert caught
 
 
@@ -241,11 +241,11 @@ def test_fifty_uploads_run_at_once(serve, response):
     clients = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(50)]
     for client in clients:
         client.send(b"2" * 199_999)
-    assert [client.answer().body for client in clients] == [b"200000"] * 50
+    assert [client.response().body for client in clients] == [b"200000"] * 50
 
 
 def test_nothing_is_spooled_to_a_file(serve, uploads, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     running = serve(uploads, small_body_bytes=1_000_000)
-    assert running.client().request("PUT", "/", b"x" * 900_000).answer().status == 200
-    assert running.client().request("PUT", "/", b"x" * 2_000_000).answer().status == 200
+    assert running.client().request("PUT", "/", b"x" * 900_000).response().status == 200
+    assert running.client().request("PUT", "/", b"x" * 2_000_000).response().status == 200
