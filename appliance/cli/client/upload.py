@@ -116,7 +116,7 @@ def _headers(session: Session, data: Input) -> dict[str, str]:
 
 
 def _send_body(connection: http.client.HTTPConnection, data: Input, sent: Callable[[int], None]) -> None:
-    answered = _Ear(connection.sock)
+    answered = _EarlyResponseWatcher(connection.sock)
     if answered(_WAIT_FOR_GO_AHEAD):
         return
     left = data.size
@@ -135,7 +135,7 @@ def _send_body(connection: http.client.HTTPConnection, data: Input, sent: Callab
         connection.send(b"0\r\n\r\n")
 
 
-class _Ear:
+class _EarlyResponseWatcher:
     """Listens whether the server has given its answer while we still send. A go-ahead (100) is not the answer."""
 
     def __init__(self, sock: socket.socket) -> None:
