@@ -19,7 +19,7 @@ from typing import Any
 from appliance import client_files
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
-from appliance.db.notes import Notes
+from appliance.db.key_values import KeyValues
 from appliance.errors import ApplianceError, Fatal
 from appliance.identity.service import Identity
 from appliance.image.metadefs.seed_loader import load_seed
@@ -137,7 +137,7 @@ class Startup:
         self._settings = settings
         self._directory = directory
         self._db = db
-        self._notes = Notes(db)
+        self._key_values = KeyValues(db)
         self._identity = identity
         self._images = images
         self._clock = clock
@@ -146,9 +146,9 @@ class Startup:
         """Definitions, the administrator with the files for clients, samples. The addresses are without a version."""
         report = StartupReport(image_url, identity_url)
         settings = self._settings
-        if self._notes.get(SEEDED) is None:
+        if self._key_values.get(SEEDED) is None:
             load_seed(self._db, self._clock)
-            self._notes.set(SEEDED, "yes")
+            self._key_values.set(SEEDED, "yes")
         if settings.identity_mode == "own":
             self._administrator(report, identity_url)
         else:
@@ -161,7 +161,7 @@ class Startup:
         report.files = [path for path in files if path.is_file()]
         if settings.sample_images:
             admin = self._identity.first_admin()
-            report.messages += preload(self._images, admin, Path(settings.sample_images), self._notes)
+            report.messages += preload(self._images, admin, Path(settings.sample_images), self._key_values)
         return report
 
     def _administrator(self, report: StartupReport, identity_url: str) -> None:
@@ -189,7 +189,7 @@ def no_administrator(directory: DataDir) -> str:
 # -- samples
 
 
-def preload(images: Images, admin: Caller, samples: Path, notes: Notes) -> list[str]:
+def preload(images: Images, admin: Caller, samples: Path, key_values: KeyValues) -> list[str]:
     """Register the sample images that `samples/index.json` lists, as public ones; each once in a data directory's life.
 
     Returns a sentence for each one that is new or could not be had. A missing or damaged sample never stops the start.
@@ -201,7 +201,7 @@ def preload(images: Images, admin: Caller, samples: Path, notes: Notes) -> list[
     messages = []
     for sample in listed:
         key = f"sample:{sample['sha512'][:32]}"
-        if notes.get(key) is not None:
+        if key_values.get(key) is not None:
             continue
         try:
             image_id = _register(images, admin, samples, sample)
@@ -209,7 +209,7 @@ def preload(images: Images, admin: Caller, samples: Path, notes: Notes) -> list[
             log.warning("sample image %s: %s", sample["name"], error)
             messages.append(f"The sample image {sample['name']} could not be registered: {error}")
             continue
-        notes.set(key, image_id)
+        key_values.set(key, image_id)
         messages.append(f"The sample image {sample['name']} is ready.")
     return messages
 

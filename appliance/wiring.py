@@ -18,7 +18,7 @@ from appliance.api.legacy.versions import UNDERSCORED, Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
-from appliance.db.notes import Notes
+from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, verification
 from appliance.identity.service import Identity
@@ -82,7 +82,7 @@ class Appliance:
         addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
-        believed = verification(self.identity, Notes(self.db), settings, self.clock)
+        believed = verification(self.identity, KeyValues(self.db), settings, self.clock)
         jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(believed, Edge):
             jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))

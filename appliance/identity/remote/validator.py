@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from appliance.db.engine.sqlite import IntegrityError
 from appliance.db.identity import edge as rows
 from appliance.db.identity.grants import SYSTEM, Grant
-from appliance.db.notes import Notes
+from appliance.db.key_values import KeyValues
 from appliance.db.records import Record
 from appliance.errors import Fatal, Forbidden, NotFound, Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
@@ -132,7 +132,7 @@ class ExternalIdentity:
 
 log = logging.getLogger(__name__)
 
-_NOTE = "edge:copied_at"
+_KEY = "edge:copied_at"
 _NOT_COPIED = ("links", "password_expires_at", "federated", "tags")
 _EVENTS = {
     "user_id": "user",
@@ -150,7 +150,7 @@ class Edge:
         self,
         identity: Identity,
         client: KeystoneClient,
-        notes: Notes,
+        key_values: KeyValues,
         settings: Settings,
         elapsed: Clock = elapsed,
     ) -> None:
@@ -158,10 +158,10 @@ class Edge:
         self._copied_by_elapsed: Micros | None = None
         self._identity = identity
         self._client = client
-        self._notes = notes
+        self._key_values = key_values
         self._max_age = settings.edge_max_age * SECOND
         self._kept = (settings.token_lifetime + settings.allow_expired_window) * SECOND
-        stored = notes.get(_NOTE)
+        stored = key_values.get(_KEY)
         self._copied_at: Micros | None = int(stored) if stored else None
 
     def validate(self, text: str, method: str = "", path: str = "") -> Caller:
@@ -197,7 +197,7 @@ class Edge:
                 rows.revoke(tx, events, started + self._kept)
         except IntegrityError as error:
             raise Unavailable("The central identity service changed while it was copied.") from error
-        self._notes.set(_NOTE, str(started))
+        self._key_values.set(_KEY, str(started))
         self._copied_at, self._copied_by_elapsed = started, by_elapsed
         log.info("copied %s users and %s projects", len(records["users"]), len(records["projects"]))
 
@@ -265,7 +265,7 @@ class Verification(Protocol):
         ...
 
 
-def verification(identity: Identity, notes: Notes, settings: Settings, clock: Clock) -> Verification:
+def verification(identity: Identity, key_values: KeyValues, settings: Settings, clock: Clock) -> Verification:
     """What `identity_mode` asks for. An `Edge` wants its `copy` called every `edge_sync_seconds`. Raises `Fatal`."""
     if settings.identity_mode == "own":
         return identity
@@ -274,5 +274,5 @@ def verification(identity: Identity, notes: Notes, settings: Settings, clock: Cl
     if settings.identity_mode == "external":
         return ExternalIdentity(KeystoneClient(settings), settings, clock)
     if settings.identity_mode == "edge":
-        return Edge(identity, KeystoneClient(settings), notes, settings)
+        return Edge(identity, KeystoneClient(settings), key_values, settings)
     raise Fatal(f"identity_mode is own, external or edge, not {settings.identity_mode}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from appliance.db.engine.sqlite import Tx
 from appliance.db.identity import revocations as rows
-from appliance.db.notes import Notes
+from appliance.db.key_values import KeyValues
 from appliance.errors import StorageFault, StorageFull
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND
@@ -14,7 +14,7 @@ from appliance.values import Clock, Micros
 
 log = logging.getLogger(__name__)
 
-_NOTE = "identity:stamps_reserved_until"
+_KEY = "identity:stamps_reserved_until"
 _AHEAD = 60 * SECOND
 
 
@@ -23,8 +23,8 @@ class Stamps:
 
     def __init__(self, store: IdentityStore) -> None:
         self._clock = store.clock
-        self._notes = Notes(store.db)
-        self._last = max(int(self._notes.get(_NOTE) or 0), rows.latest(store.db))
+        self._key_values = KeyValues(store.db)
+        self._last = max(int(self._key_values.get(_KEY) or 0), rows.latest(store.db))
         self._reserved = self._last
         self._lock = threading.Lock()
         self._reserving = threading.Lock()
@@ -50,7 +50,7 @@ class Stamps:
             if stamp <= self._reserved:
                 return
             try:
-                self._notes.set(_NOTE, str(stamp + _AHEAD))
+                self._key_values.set(_KEY, str(stamp + _AHEAD))
             except (StorageFull, StorageFault) as error:
                 # Whoever has to make room must be able to log in. Until the next start the order holds without.
                 log.warning("the order of tokens can't be kept across a restart: %s", error)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.db.engine.sqlite import Database
-from appliance.db.notes import Notes
+from appliance.db.key_values import KeyValues
 from appliance.errors import Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
 from appliance.identity.remote.validator import Edge
@@ -32,7 +32,7 @@ def edge(client: Client, address: str, database: Database, tmp_path: Path) -> Ed
     identity.bootstrap("local", "RegionOne")
     (tmp_path / "edge-keys" / "public" / "central.pem").write_text(client.identity.keyring.public_pems()[0])
     identity.keyring.reload()
-    return Edge(identity, KeystoneClient(settings), Notes(database), settings)
+    return Edge(identity, KeystoneClient(settings), KeyValues(database), settings)
 
 
 def test_a_central_token_is_validated_by_the_copy_alone(client: Client, edge: Edge) -> None:
@@ -91,7 +91,7 @@ def test_the_copy_outlives_a_restart(
     edge.copy()
     settings = Settings(external_auth_url="http://127.0.0.1:9", external_username="x")
     identity = Identity(database, tmp_path / "edge-keys", settings, client.time, password_cost=CHEAP)
-    again = Edge(identity, KeystoneClient(settings), Notes(database), settings)
+    again = Edge(identity, KeystoneClient(settings), KeyValues(database), settings)
     assert again.validate(client.token or "").is_admin
     with pytest.raises(Unavailable):
         again.copy()
@@ -113,7 +113,7 @@ def test_a_copy_gets_old_whatever_the_clock_says(
     (tmp_path / "edge-keys" / "public" / "central.pem").write_text(client.identity.keyring.public_pems()[0])
     identity.keyring.reload()
     time = Time()
-    edge = Edge(identity, KeystoneClient(settings), Notes(database), settings, time)
+    edge = Edge(identity, KeystoneClient(settings), KeyValues(database), settings, time)
     edge.copy()
     token = client.log_in(scope="project:admin")
     edge.validate(token)

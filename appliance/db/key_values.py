@@ -3,7 +3,7 @@
 from appliance.db.engine.sqlite import Database
 
 
-class Notes:
+class KeyValues:
     """Text under a key."""
 
     def __init__(self, db: Database) -> None:
