@@ -8,7 +8,7 @@ from appliance.db.engine.sqlite import Database
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.errors import NotFound
 from appliance.image.data import EMPTY, release
-from appliance.image.imports.progress import cross_off
+from appliance.image.imports.progress import mark_done
 from appliance.image.imports.run import revert
 from appliance.image.imports.tasks import Tasks
 from appliance.image.rules import IMPORT_LOCK, enforce_admin
@@ -108,6 +108,6 @@ def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
             tasks.fail(tx, task.id, "The service ended while this task was running.")
             if task.image_id is not None and rows.exists_in(tx, task.image_id):
                 failed = (task.input or {}).get("backend") or []
-                cross_off(tx, rows, task.image_id, failed, failed=failed)
+                mark_done(tx, rows, task.image_id, failed, failed=failed)
         for image in copying:
             rows.remove_properties(tx, image.id, [IMPORT_LOCK])

@@ -50,14 +50,14 @@ class ImportLock:
             )
 
 
-def announce(tx: Tx, rows: ImageRows, image: ImageRecord, stores: Iterable[str]) -> None:
+def mark_pending(tx: Tx, rows: ImageRows, image: ImageRecord, stores: Iterable[str]) -> None:
     """An import to these stores begins: what failed there before no longer counts."""
     wanted = list(stores)
     failed = [store for store in _names(image.properties.get(FAILED_IMPORT)) if store not in wanted]
     rows.put_properties(tx, image.id, {IMPORTING_TO: ",".join(wanted), FAILED_IMPORT: ",".join(failed)})
 
 
-def cross_off(tx: Tx, rows: ImageRows, image_id: str, ended: Iterable[str], failed: Iterable[str] = ()) -> None:
+def mark_done(tx: Tx, rows: ImageRows, image_id: str, ended: Iterable[str], failed: Iterable[str] = ()) -> None:
     """These stores have ended, some of them in failure. Does nothing to an image that nothing was announced on."""
     noted = rows.properties_in(tx, image_id, (IMPORTING_TO, FAILED_IMPORT))
     if not noted:

@@ -10,7 +10,7 @@ from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Conflict, Invalid
 from appliance.image.data import ImageData
-from appliance.image.imports.progress import ImportLock, announce
+from appliance.image.imports.progress import ImportLock, mark_pending
 from appliance.image.imports.queue import ImportQueue
 from appliance.image.imports.run import ImportJob, ImportRun
 from appliance.image.imports.tasks import Tasks
@@ -199,7 +199,7 @@ class Imports:
             if image.status == "queued":
                 self._rows.clear_locations(tx, image.id)
             if self._stores.several:
-                announce(tx, self._rows, image, stores)
+                mark_pending(tx, self._rows, image, stores)
             # What is staged was let in when it was staged; anything else comes in now.
             if asked.method != "glance-direct":
                 quota.check(tx, image_stage_total=0, image_count_uploading=0)

@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, Conflict, Corrupt, Gone, Unavailabl
 from appliance.image.conversion import Workspace
 from appliance.image.data import EMPTY, ImageData, check_formats, gone, label, release
 from appliance.image.imports.plugins import Plugins
-from appliance.image.imports.progress import cross_off
+from appliance.image.imports.progress import mark_done
 from appliance.image.imports.sources import Offer, SourceFinder
 from appliance.image.imports.tasks import Tasks
 from appliance.image.ingest import ingest
@@ -99,7 +99,7 @@ class ImportRun:
                 if job.all_must_succeed or isinstance(error, Gone) or self.stopping.is_set():
                     return
                 with self._db.write(frees=True) as tx:
-                    cross_off(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
+                    mark_done(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
 
     # -- one store ---------------------------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class ImportRun:
         if not changed and not self._rows.change(tx, job.image_id, ("active", "deactivated"), values):
             raise gone(job.image_id)
         self._rows.add_location(tx, job.image_id, location)
-        cross_off(tx, self._rows, job.image_id, (location.store or "",))
+        mark_done(tx, self._rows, job.image_id, (location.store or "",))
 
     def _adopt(self, image: ImageRecord, changes: tuple[dict[str, Any], dict[str, str | None]]) -> ImageRecord:
         """Take over what another Glance, or the operator, says of the image."""
@@ -239,7 +239,7 @@ class ImportRun:
                     )
                 self._drop_staged(tx, job.image_id)
                 if self._rows.exists_in(tx, job.image_id):
-                    cross_off(tx, self._rows, job.image_id, job.stores, failed=job.stores if failed else ())
+                    mark_done(tx, self._rows, job.image_id, job.stores, failed=job.stores if failed else ())
                     self._rows.release_property(tx, job.image_id, IMPORT_LOCK, job.task_id)
                 if failed:
                     self._tasks.fail(tx, job.task_id, "; ".join(job.trouble))
