@@ -1,7 +1,7 @@
 """/v3/regions, /v3/services and /v3/endpoints."""
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_endpoint
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done, shown_endpoint
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_catalog import (
     ENDPOINT_CREATE,
@@ -18,14 +18,14 @@ from appliance.identity.tokens.token import Token
 
 
 class Regions:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/regions"""
-        listing = self._lists.read(request, ("parent_region_id",))
+        listing = self._queries.read(request, ("parent_region_id",))
         found = self._identity.regions.search(listing.filters, listing.page)
         return self._presenter.collection(request, "regions", found, listing)
 
@@ -57,14 +57,14 @@ class Regions:
 
 
 class Services:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/services"""
-        listing = self._lists.read(request, ("type", "name"))
+        listing = self._queries.read(request, ("type", "name"))
         found = self._identity.services.search(listing.filters, listing.page)
         return self._presenter.collection(request, "services", [_shown(service) for service in found], listing)
 
@@ -101,15 +101,15 @@ _INTERFACES = ("admin", "internal", "public")
 
 
 class Endpoints:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/endpoints"""
         known_interface(request)
-        listing = self._lists.read(request, ("interface", "service_id", "region_id"))
+        listing = self._queries.read(request, ("interface", "service_id", "region_id"))
         found = self._identity.endpoints.search(listing.filters, listing.page)
         addresses = self._presenter.addresses(request)
         shown = [shown_endpoint(endpoint, addresses) for endpoint in found]

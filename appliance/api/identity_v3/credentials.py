@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_delegated
-from appliance.api.identity_v3.presentation import Lists, Presenter, done
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done
 from appliance.api.identity_v3.schemas import json_object, member
 from appliance.api.identity_v3.schemas_catalog import (
     CONSUMER_CREATE,
@@ -24,15 +24,15 @@ from appliance.identity.tokens.token import Token
 
 
 class Credentials:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/credentials — those that the caller may see: none, for a delegated token."""
         token = request.caller
-        listing = self._lists.read(request, ("user_id", "type"))
+        listing = self._queries.read(request, ("user_id", "type"))
         if not self._identity.allows(token, "identity:get_credential"):
             listing = listing.narrowed("user_id", token.user.id)
         found = [] if token.delegated else self._identity.credentials.search(listing.filters, listing.page)
@@ -128,14 +128,14 @@ _PATH = "OS-OAUTH1/consumers"
 
 
 class Consumers:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-OAUTH1/consumers"""
-        listing = self._lists.read(request, ())
+        listing = self._queries.read(request, ())
         found = self._identity.consumers.search(listing.filters, listing.page)
         return self._presenter.collection(request, "consumers", found, listing, _PATH)
 
@@ -171,14 +171,14 @@ class Consumers:
 
 
 class Policies:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/policies"""
-        listing = self._lists.read(request, ("type",))
+        listing = self._queries.read(request, ("type",))
         found = self._identity.policies.search(listing.filters, listing.page)
         return self._presenter.collection(request, "policies", found, listing)
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Lists, Presenter, done
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL, TRUST
 from appliance.db.records import Filter, Record
@@ -146,15 +146,15 @@ def _shown(trust: Record) -> Record:
 class ApplicationCredentials:
     """Credentials and their rules. After the policy, each handler refuses the delegated tokens that it must."""
 
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials"""
         refuse_for_application_credentials(request.caller)
-        listing = self._lists.read(request, ("name",))
+        listing = self._queries.read(request, ("name",))
         found = self._identity.application_credentials.search(user_id, listing.filters, listing.page)
         shown = [_application_credential_shown(credential) for credential in found]
         return self._presenter.collection(request, "application_credentials", shown, listing, _path(user_id))
@@ -188,7 +188,7 @@ class ApplicationCredentials:
     def list_rules(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules"""
         refuse_for_application_credentials(request.caller)
-        listing = self._lists.read(request, ("service", "path", "method"))
+        listing = self._queries.read(request, ("service", "path", "method"))
         found = self._identity.application_credentials.access_rules(user_id, listing.filters)
         shown = [_shown_rule(rule) for rule in found]
         return self._presenter.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")

@@ -2,7 +2,7 @@
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_endpoint, shown_project
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done, shown_endpoint, shown_project
 from appliance.api.identity_v3.schemas import member
 from appliance.api.identity_v3.schemas_catalog import ENDPOINT_GROUP_CREATE, ENDPOINT_GROUP_UPDATE
 from appliance.db.identity.limits import Place
@@ -13,15 +13,15 @@ _PATH = "OS-EP-FILTER/endpoint_groups"
 
 
 class EndpointGroups:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._groups = identity.endpoint_groups
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups"""
-        listing = self._lists.read(request, ("name",))
+        listing = self._queries.read(request, ("name",))
         found = self._groups.search(listing.filters, listing.page)
         return self._presenter.collection(request, "endpoint_groups", found, listing, _PATH)
 

@@ -1,7 +1,7 @@
 """/v3/registered_limits and /v3/limits."""
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Lists, Presenter, done
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done
 from appliance.api.identity_v3.schemas import member, members
 from appliance.api.identity_v3.schemas_catalog import (
     LIMIT_UPDATE,
@@ -18,14 +18,14 @@ _PATH = "registered_limits"
 
 
 class RegisteredLimits:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/registered_limits"""
-        listing = self._lists.read(request, ("service_id", "region_id", "resource_name"))
+        listing = self._queries.read(request, ("service_id", "region_id", "resource_name"))
         found = self._identity.registered_limits.search(listing.filters, listing.page)
         return self._presenter.collection(request, "registered_limits", found, listing)
 
@@ -56,15 +56,15 @@ _FILTERS = ("service_id", "region_id", "resource_name", "project_id", "domain_id
 
 
 class Limits:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/limits — those of the caller's own project or domain, unless it may see all."""
         token = request.caller
-        listing = self._lists.read(request, _FILTERS)
+        listing = self._queries.read(request, _FILTERS)
         sees_all = token.system or token.has_role("admin") or token.has_role("service")
         if not sees_all and token.project_id is not None:
             listing = listing.narrowed("project_id", token.project_id)

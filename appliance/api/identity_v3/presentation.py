@@ -70,7 +70,7 @@ class Listing:
         return next((f.value for f in self.filters if f.attribute == attribute and f.comparator == "equals"), None)
 
 
-class Lists:
+class QueryParser:
     """Reads queries the way the settings page lists."""
 
     def __init__(self, settings: Settings) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
-from appliance.api.identity_v3.presentation import Listing, Lists, Presenter, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.presentation import (
+    Listing,
+    Presenter,
+    QueryParser,
+    done,
+    shown_domain,
+    shown_project,
+    switch,
+)
 from appliance.api.identity_v3.schemas import (
     DOMAIN_CREATE,
     DOMAIN_UPDATE,
@@ -37,10 +45,10 @@ _TAG_FILTERS = {
 
 
 class Projects:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/projects"""
@@ -50,7 +58,7 @@ class Projects:
         return self._presenter.collection(request, "projects", [shown_project(project) for project in found], listing)
 
     def _listing(self, request: Request[Token], token: Token) -> Listing:
-        listing = self._lists.read(request, _EXACT, ("enabled", "is_domain"))
+        listing = self._queries.read(request, _EXACT, ("enabled", "is_domain"))
         if listing.value("is_domain") is None:
             listing = listing.narrowed("is_domain", 0)
         return listing if token.domain_id is None else listing.narrowed("domain_id", token.domain_id)
@@ -162,15 +170,15 @@ class ProjectTags:
 
 
 class Domains:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/domains"""
         token = request.caller
-        listing = self._lists.read(request, ("name",), ("enabled",))
+        listing = self._queries.read(request, ("name",), ("enabled",))
         if token.domain_id is not None:
             listing = listing.narrowed("id", token.domain_id)
         found = self._identity.domains.search(listing.filters, listing.page)

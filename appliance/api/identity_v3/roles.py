@@ -4,7 +4,7 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Listing, Lists, Presenter, asked, done, shown_role
+from appliance.api.identity_v3.presentation import Listing, Presenter, QueryParser, asked, done, shown_role
 from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
 from appliance.db.identity.grants import SYSTEM, Grant
 from appliance.db.records import Record
@@ -16,10 +16,10 @@ from appliance.identity.tokens.token import Token
 
 
 class Roles:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/roles — the global ones, unless domain_id asks for those of a domain."""
@@ -31,7 +31,7 @@ class Roles:
 
     def listing(self, request: Request[Token]) -> Listing:
         """What the query asks for. Raises `Invalid`."""
-        return self._lists.read(request, ("name", "domain_id"))
+        return self._queries.read(request, ("name", "domain_id"))
 
     def show(self, request: Request[Token], role_id: str) -> Response:
         """GET /v3/roles/{role_id}"""

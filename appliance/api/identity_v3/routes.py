@@ -12,7 +12,7 @@ from appliance.api.identity_v3.auth import Auth, RevocationEvents, Tokens, revok
 from appliance.api.identity_v3.delegation import ApplicationCredentials, Trusts
 from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.discovery import JsonHome, Versions
-from appliance.api.identity_v3.presentation import Lists, Presenter
+from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import Domains, Projects, ProjectTags
 from appliance.api.identity_v3.roles import ImpliedRoles, RoleAssignments, Roles, grant_routes
 from appliance.api.identity_v3.routes_catalog import catalog_routes
@@ -55,14 +55,14 @@ def build(
 def routes(identity: Identity, settings: Settings, addresses: AddressBook, older: Older | None = None) -> list[Route]:
     """Every route. HEAD goes where GET goes."""
     presenter = Presenter(addresses)
-    lists = Lists(settings)
+    queries = QueryParser(settings)
     found = [
         *_open(identity, presenter),
-        *_people(identity, presenter, lists),
-        *_delegation(identity, presenter, lists),
-        *_roles(identity, presenter, lists),
-        *_places(identity, presenter, lists),
-        *catalog_routes(identity, presenter, lists),
+        *_people(identity, presenter, queries),
+        *_delegation(identity, presenter, queries),
+        *_roles(identity, presenter, queries),
+        *_places(identity, presenter, queries),
+        *catalog_routes(identity, presenter, queries),
     ]
     versions = Versions(presenter, JsonHome(found), older)
     return [
@@ -93,9 +93,9 @@ def _open(identity: Identity, presenter: Presenter) -> list[Route]:
     ]
 
 
-def _people(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    users = Users(identity, presenter, lists)
-    groups = Groups(identity, presenter, lists)
+def _people(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    users = Users(identity, presenter, queries)
+    groups = Groups(identity, presenter, queries)
     return [
         Route("GET", "/v3/users", users.list, "identity:list_users", targets.own_domain("domain_id")),
         Route(
@@ -158,8 +158,8 @@ def _people(identity: Identity, presenter: Presenter, lists: Lists) -> list[Rout
     ]
 
 
-def _delegation(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    credentials = ApplicationCredentials(identity, presenter, lists)
+def _delegation(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    credentials = ApplicationCredentials(identity, presenter, queries)
     trusts = Trusts(identity, presenter)
     events = RevocationEvents(identity, presenter)
     return [
@@ -244,8 +244,8 @@ def _delegation(identity: Identity, presenter: Presenter, lists: Lists) -> list[
     ]
 
 
-def _roles(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    roles = Roles(identity, presenter, lists)
+def _roles(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    roles = Roles(identity, presenter, queries)
     implied = ImpliedRoles(identity, presenter)
     assignments = RoleAssignments(identity, presenter)
     return [
@@ -311,9 +311,9 @@ def _roles(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route
     ]
 
 
-def _places(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    domains = Domains(identity, presenter, lists)
-    projects = Projects(identity, presenter, lists)
+def _places(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    domains = Domains(identity, presenter, queries)
+    projects = Projects(identity, presenter, queries)
     tags = ProjectTags(identity, presenter)
     return [
         Route("GET", "/v3/domains", domains.list, "identity:list_domains", targets.own_domain("domain.id")),

@@ -8,7 +8,7 @@ from appliance.api.identity_v3.credentials import Consumers, Credentials, Ec2Cre
 from appliance.api.identity_v3.endpoint_filter import EndpointGroups, ProjectEndpoints, endpoint_policy_routes
 from appliance.api.identity_v3.federation import federation_routes
 from appliance.api.identity_v3.limits import Limits, RegisteredLimits
-from appliance.api.identity_v3.presentation import Lists, Presenter
+from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import domain_config_routes
 from appliance.api.identity_v3.schemas import bodies, body
 from appliance.api.identity_v3.schemas_catalog import (
@@ -29,24 +29,24 @@ from appliance.api.identity_v3.schemas_catalog import (
 from appliance.identity.service import Identity
 
 
-def catalog_routes(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+def catalog_routes(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
     """Every route of this side of the API."""
     return [
-        *_catalog(identity, presenter, lists),
-        *_endpoint_filters(identity, presenter, lists),
-        *_policies(identity, presenter, lists),
-        *_credentials(identity, presenter, lists),
-        *_limits(identity, presenter, lists),
-        *_consumers(identity, presenter, lists),
+        *_catalog(identity, presenter, queries),
+        *_endpoint_filters(identity, presenter, queries),
+        *_policies(identity, presenter, queries),
+        *_credentials(identity, presenter, queries),
+        *_limits(identity, presenter, queries),
+        *_consumers(identity, presenter, queries),
         *domain_config_routes(identity),
         *federation_routes(presenter),
     ]
 
 
-def _catalog(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    regions = Regions(identity, presenter, lists)
-    services = Services(identity, presenter, lists)
-    endpoints = Endpoints(identity, presenter, lists)
+def _catalog(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    regions = Regions(identity, presenter, queries)
+    services = Services(identity, presenter, queries)
+    endpoints = Endpoints(identity, presenter, queries)
     return [
         Route("GET", "/v3/regions", regions.list, "identity:list_regions"),
         Route("POST", "/v3/regions", regions.create, "identity:create_region", check=body("region", REGION_CREATE)),
@@ -95,9 +95,9 @@ def _catalog(identity: Identity, presenter: Presenter, lists: Lists) -> list[Rou
     ]
 
 
-def _endpoint_filters(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
+def _endpoint_filters(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
     base = "/v3/OS-EP-FILTER"
-    groups = EndpointGroups(identity, presenter, lists)
+    groups = EndpointGroups(identity, presenter, queries)
     one = f"{base}/endpoint_groups/<endpoint_group_id>"
     given = ProjectEndpoints(identity, presenter)
     return [
@@ -152,8 +152,8 @@ def _endpoint_filters(identity: Identity, presenter: Presenter, lists: Lists) ->
     ]
 
 
-def _policies(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    policies = Policies(identity, presenter, lists)
+def _policies(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    policies = Policies(identity, presenter, queries)
     return [
         Route("GET", "/v3/policies", policies.list, "identity:list_policies"),
         Route("POST", "/v3/policies", policies.create, "identity:create_policy"),
@@ -164,8 +164,8 @@ def _policies(identity: Identity, presenter: Presenter, lists: Lists) -> list[Ro
     ]
 
 
-def _credentials(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    credentials = Credentials(identity, presenter, lists)
+def _credentials(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    credentials = Credentials(identity, presenter, queries)
     pairs = Ec2Credentials(identity, presenter)
     of_user = "/v3/users/<user_id>/credentials/OS-EC2"
     tokens = Ec2Tokens(identity, presenter)
@@ -212,9 +212,9 @@ def _credentials(identity: Identity, presenter: Presenter, lists: Lists) -> list
     ]
 
 
-def _limits(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    registered = RegisteredLimits(identity, presenter, lists)
-    limits = Limits(identity, presenter, lists)
+def _limits(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    registered = RegisteredLimits(identity, presenter, queries)
+    limits = Limits(identity, presenter, queries)
     return [
         Route("GET", "/v3/registered_limits", registered.list, "identity:list_registered_limits"),
         Route(
@@ -254,8 +254,8 @@ def _limits(identity: Identity, presenter: Presenter, lists: Lists) -> list[Rout
     ]
 
 
-def _consumers(identity: Identity, presenter: Presenter, lists: Lists) -> list[Route]:
-    consumers = Consumers(identity, presenter, lists)
+def _consumers(identity: Identity, presenter: Presenter, queries: QueryParser) -> list[Route]:
+    consumers = Consumers(identity, presenter, queries)
     access_tokens = "/v3/users/<user_id>/OS-OAUTH1/access_tokens"
     return [
         Route("GET", "/v3/OS-OAUTH1/consumers", consumers.list, "identity:list_consumers"),

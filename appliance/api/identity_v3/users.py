@@ -2,7 +2,7 @@
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_own_log_in
-from appliance.api.identity_v3.presentation import Lists, Presenter, done, shown_project, shown_user
+from appliance.api.identity_v3.presentation import Presenter, QueryParser, done, shown_project, shown_user
 from appliance.api.identity_v3.schemas import (
     GROUP_CREATE,
     GROUP_UPDATE,
@@ -31,15 +31,15 @@ _OURS = ("id", "created_at", "last_active_at", "password_expires_at", "federated
 
 
 class Users:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/users"""
         token = request.caller
-        listing = self._lists.read(request, EXACT, ("enabled",))
+        listing = self._queries.read(request, EXACT, ("enabled",))
         if token.domain_id is not None:
             listing = listing.narrowed("domain_id", token.domain_id)
         filters = [*listing.filters, *expiry_filters(request)]
@@ -84,7 +84,7 @@ class Users:
     def projects(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/projects"""
         self._identity.users.get(user_id)
-        listing = self._lists.read(request, ("domain_id", "name"), ("enabled",))
+        listing = self._queries.read(request, ("domain_id", "name"), ("enabled",))
         found = [
             shown_project(project)
             for project in self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
@@ -118,15 +118,15 @@ def expiry_filters(request: Request[Token]) -> list[Filter]:
 
 
 class Groups:
-    def __init__(self, identity: Identity, presenter: Presenter, lists: Lists) -> None:
+    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
         self._presenter = presenter
-        self._lists = lists
+        self._queries = queries
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/groups"""
         token = request.caller
-        listing = self._lists.read(request, ("domain_id", "name"))
+        listing = self._queries.read(request, ("domain_id", "name"))
         if token.domain_id is not None:
             listing = listing.narrowed("domain_id", token.domain_id)
         found = self._identity.groups.search(listing.filters, listing.page)
@@ -156,7 +156,7 @@ class Groups:
         """GET /v3/groups/{group_id}/users"""
         token = request.caller
         ids = self._identity.groups.member_ids(group_id)
-        listing = self._lists.read(request, EXACT, ("enabled",))
+        listing = self._queries.read(request, EXACT, ("enabled",))
         if token.domain_id is not None:
             listing = listing.narrowed("domain_id", token.domain_id)
         filters = [*listing.filters, *expiry_filters(request)]
