@@ -1,6 +1,6 @@
 """Records: rows with columns of their own and a JSON column for what clients add, read and written as plain dicts.
 
-An aggregate's file says what its table looks like (`Shape`) and adds the queries that are its own.
+An aggregate's file says what its table looks like (`TableSchema`) and adds the queries that are its own.
 """
 
 import json
@@ -25,7 +25,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TableSchema:
     """A table whose rows are records. `id` is always a column; names here come from us, never from a client."""
 
     table: str
@@ -105,7 +105,7 @@ def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], 
 
 def select(
     reader: Reader,
-    shape: Shape,
+    schema: TableSchema,
     filters: Iterable[Filter] = (),
     page: Page = ALL,
     more: Sequence[Condition] = (),
@@ -118,76 +118,76 @@ def select(
     if page.marker is not None:
         clauses.append("id > ?")
         parameters.append(page.marker)
-    sql = f"SELECT * FROM {shape.table}"
+    sql = f"SELECT * FROM {schema.table}"
     if clauses:
         sql += " WHERE " + " AND ".join(clauses)
     sql += " ORDER BY id"
     if page.limit is not None:
         sql += " LIMIT ?"
         parameters.append(page.limit)
-    return [read(shape, row) for row in reader.rows(sql, parameters)]
+    return [read(schema, row) for row in reader.rows(sql, parameters)]
 
 
-def find(reader: Reader, shape: Shape, record_id: str) -> Record | None:
+def find(reader: Reader, schema: TableSchema, record_id: str) -> Record | None:
     """The record with this id."""
-    row = reader.row(f"SELECT * FROM {shape.table} WHERE id = ?", (record_id,))
-    return None if row is None else read(shape, row)
+    row = reader.row(f"SELECT * FROM {schema.table} WHERE id = ?", (record_id,))
+    return None if row is None else read(schema, row)
 
 
-def find_many(reader: Reader, shape: Shape, ids: Iterable[str]) -> list[Record]:
+def find_many(reader: Reader, schema: TableSchema, ids: Iterable[str]) -> list[Record]:
     """The records with these ids, in the order of their ids."""
     wanted = sorted(set(ids))
-    return select(reader, shape, more=[("id IN (SELECT value FROM json_each(?))", [json.dumps(wanted)])])
+    return select(reader, schema, more=[("id IN (SELECT value FROM json_each(?))", [json.dumps(wanted)])])
 
 
-def insert(tx: Tx, shape: Shape, record: Record) -> None:
+def insert(tx: Tx, schema: TableSchema, record: Record) -> None:
     """Add a record. Raises `IntegrityError` when a name or id is taken."""
-    row = write(shape, record)
+    row = write(schema, record)
     names = ", ".join(row)
     marks = ", ".join("?" * len(row))
-    tx.execute(f"INSERT INTO {shape.table} ({names}) VALUES ({marks})", list(row.values()))
+    tx.execute(f"INSERT INTO {schema.table} ({names}) VALUES ({marks})", list(row.values()))
 
 
-def update(tx: Tx, shape: Shape, record: Record) -> None:
+def update(tx: Tx, schema: TableSchema, record: Record) -> None:
     """Write every column of the record with `record['id']`. Raises `IntegrityError` when a name is taken."""
-    row = write(shape, record)
+    row = write(schema, record)
     assignments = ", ".join(f"{name} = ?" for name in row)
-    tx.execute(f"UPDATE {shape.table} SET {assignments} WHERE id = ?", [*row.values(), record["id"]])
+    tx.execute(f"UPDATE {schema.table} SET {assignments} WHERE id = ?", [*row.values(), record["id"]])
 
 
-def delete(tx: Tx, shape: Shape, record_id: str) -> bool:
+def delete(tx: Tx, schema: TableSchema, record_id: str) -> bool:
     """Remove the record; False if there was none."""
-    return tx.execute(f"DELETE FROM {shape.table} WHERE id = ?", (record_id,)).rowcount > 0
+    return tx.execute(f"DELETE FROM {schema.table} WHERE id = ?", (record_id,)).rowcount > 0
 
 
-def read(shape: Shape, row: Row) -> Record:
+def read(schema: TableSchema, row: Row) -> Record:
     """A row as a record. Invented attributes never hide a column."""
-    record: Record = json.loads(row["extra"]) if shape.extra else {}
-    for column in shape.columns:
+    record: Record = json.loads(row["extra"]) if schema.extra else {}
+    for column in schema.columns:
         value = row[column]
-        if column in shape.booleans and value is not None:
+        if column in schema.booleans and value is not None:
             value = bool(value)
-        elif column in shape.json:
+        elif column in schema.json:
             value = json.loads(value)
         record[column] = value
     return record
 
 
-def write(shape: Shape, record: Record) -> dict[str, Any]:
+def write(schema: TableSchema, record: Record) -> dict[str, Any]:
     """The columns of a record; what has no column of its own goes into `extra`.
 
     Raises `Invalid` for a text that is longer than Keystone could store.
     """
     row: dict[str, Any] = {}
-    for column in shape.columns:
+    for column in schema.columns:
         value = record.get(column)
-        if column in shape.booleans and value is not None:
+        if column in schema.booleans and value is not None:
             value = int(value)
-        elif column in shape.json:
+        elif column in schema.json:
             value = json.dumps(value if value is not None else {})
         row[column] = value
-    if shape.extra:
-        row["extra"] = json.dumps({key: value for key, value in record.items() if key not in shape.columns})
+    if schema.extra:
+        row["extra"] = json.dumps({key: value for key, value in record.items() if key not in schema.columns})
     for column, value in row.items():
         if isinstance(value, str) and not fits(value):
             what = "What the attributes without a column of their own say" if column == "extra" else column

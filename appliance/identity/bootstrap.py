@@ -7,7 +7,7 @@ from appliance.db.identity import grants as role_rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as user_rows
 from appliance.db.identity.grants import SYSTEM, Grant
-from appliance.db.records import Reader, Record, Shape, find, find_many, insert, select, update
+from appliance.db.records import Reader, Record, TableSchema, find, find_many, insert, select, update
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.catalog.catalog import IDENTITY_PLACEHOLDER, IMAGE_PLACEHOLDER
 from appliance.identity.resources.assignments import AssignmentList, Wanted
@@ -130,10 +130,10 @@ class Bootstrap:
                 insert(tx, catalog_rows.ENDPOINTS, endpoint)
 
 
-def _enable(tx: Tx, shape: Shape, record: Record) -> Record:
+def _enable(tx: Tx, schema: TableSchema, record: Record) -> Record:
     if not record["enabled"]:
         record["enabled"] = True
-        update(tx, shape, record)
+        update(tx, schema, record)
     return record
 
 

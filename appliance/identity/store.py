@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 from appliance.db.engine.sqlite import Database, IntegrityError, Tx
-from appliance.db.records import Page, Reader, Record, Shape, find
+from appliance.db.records import Page, Reader, Record, TableSchema, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
 
@@ -61,9 +61,9 @@ def refuse_doubled(kind: str, what: str, parts: Sequence[Hashable]) -> None:
         raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with {what}.")
 
 
-def require_marker(reader: Reader, shape: Shape, page: Page) -> None:
+def require_marker(reader: Reader, schema: TableSchema, page: Page) -> None:
     """Raise `NotFound` for a page after something that does not exist."""
-    if page.marker is not None and find(reader, shape, page.marker) is None:
+    if page.marker is not None and find(reader, schema, page.marker) is None:
         raise NotFound(f"Marker {page.marker} could not be found.")
 
 

@@ -2,11 +2,11 @@
 
 from appliance.db.engine.sqlite import Tx
 from appliance.db.identity.projects import PROJECTS
-from appliance.db.records import Filter, Reader, Record, Shape, read, select
+from appliance.db.records import Filter, Reader, Record, TableSchema, read, select
 
-REGIONS = Shape("regions", ("id", "description", "parent_region_id"))
-SERVICES = Shape("services", ("id", "type", "name", "description", "enabled"), booleans=frozenset({"enabled"}))
-ENDPOINTS = Shape(
+REGIONS = TableSchema("regions", ("id", "description", "parent_region_id"))
+SERVICES = TableSchema("services", ("id", "type", "name", "description", "enabled"), booleans=frozenset({"enabled"}))
+ENDPOINTS = TableSchema(
     "endpoints", ("id", "service_id", "region_id", "interface", "url", "enabled"), booleans=frozenset({"enabled"})
 )
 
@@ -44,7 +44,7 @@ def remove_tree(tx: Tx, region_id: str) -> None:
         tx.execute("DELETE FROM regions WHERE id = ?", (found,))
 
 
-ENDPOINT_GROUPS = Shape(
+ENDPOINT_GROUPS = TableSchema(
     "endpoint_groups", ("id", "name", "description", "filters"), json=frozenset({"filters"}), extra=False
 )
 

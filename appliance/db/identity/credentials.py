@@ -1,8 +1,8 @@
 """Rows of credentials and OAuth consumers."""
 
-from appliance.db.records import Shape
+from appliance.db.records import TableSchema
 
-CREDENTIALS = Shape("credentials", ("id", "type", "user_id", "project_id", "sealed_blob"))
+CREDENTIALS = TableSchema("credentials", ("id", "type", "user_id", "project_id", "sealed_blob"))
 
 
-CONSUMERS = Shape("consumers", ("id", "description", "secret"))
+CONSUMERS = TableSchema("consumers", ("id", "description", "secret"))

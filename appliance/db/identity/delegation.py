@@ -1,16 +1,16 @@
 """Rows of application credentials, access rules and trusts."""
 
 from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader, Record, Shape
+from appliance.db.records import Reader, Record, TableSchema
 from appliance.values import Micros
 
-APPLICATION_CREDENTIALS = Shape(
+APPLICATION_CREDENTIALS = TableSchema(
     "application_credentials",
     ("id", "name", "user_id", "project_id", "secret_hash", "description", "expires_at", "unrestricted"),
     booleans=frozenset({"unrestricted"}),
     extra=False,
 )
-ACCESS_RULES = Shape("access_rules", ("id", "user_id", "service", "method", "path"), extra=False)
+ACCESS_RULES = TableSchema("access_rules", ("id", "user_id", "service", "method", "path"), extra=False)
 
 
 def replace_hash(tx: Tx, credential_id: str, old: str, new: str) -> None:
@@ -72,7 +72,7 @@ def insert_rule(tx: Tx, rule: Record) -> None:
     )
 
 
-TRUSTS = Shape(
+TRUSTS = TableSchema(
     "trusts",
     (
         "id",

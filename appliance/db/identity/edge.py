@@ -7,10 +7,10 @@ from appliance.db.identity import revocations as revocation_rows
 from appliance.db.identity.grants import ROLES, Grant, add
 from appliance.db.identity.projects import PROJECTS
 from appliance.db.identity.users import GROUPS, USERS
-from appliance.db.records import Record, Shape, write
+from appliance.db.records import Record, TableSchema, write
 from appliance.values import Micros
 
-KINDS: dict[str, Shape] = {"projects": PROJECTS, "users": USERS, "groups": GROUPS, "roles": ROLES}
+KINDS: dict[str, TableSchema] = {"projects": PROJECTS, "users": USERS, "groups": GROUPS, "roles": ROLES}
 
 
 def replace(tx: Tx, records: dict[str, list[Record]]) -> None:
@@ -20,23 +20,23 @@ def replace(tx: Tx, records: dict[str, list[Record]]) -> None:
     tx.execute("DELETE FROM grants")
     tx.execute("DELETE FROM group_members")
     tx.execute("DELETE FROM implied_roles")
-    for kind, shape in KINDS.items():
+    for kind, schema in KINDS.items():
         wanted = {record["id"] for record in records[kind]}
-        gone = [row["id"] for row in tx.rows(f"SELECT id FROM {shape.table}") if row["id"] not in wanted]
-        tx.executemany(f"DELETE FROM {shape.table} WHERE id = ?", [(record_id,) for record_id in gone])
+        gone = [row["id"] for row in tx.rows(f"SELECT id FROM {schema.table}") if row["id"] not in wanted]
+        tx.executemany(f"DELETE FROM {schema.table} WHERE id = ?", [(record_id,) for record_id in gone])
         # Two that have swapped names would meet: move every name out of the way first.
-        tx.execute(f"UPDATE {shape.table} SET name = id || '/' || name")
+        tx.execute(f"UPDATE {schema.table} SET name = id || '/' || name")
         for record in records[kind]:
-            _upsert(tx, shape, record)
+            _upsert(tx, schema, record)
 
 
-def _upsert(tx: Tx, shape: Shape, record: Record) -> None:
-    row = write(shape, record)
+def _upsert(tx: Tx, schema: TableSchema, record: Record) -> None:
+    row = write(schema, record)
     names = ", ".join(row)
     marks = ", ".join("?" * len(row))
     changes = ", ".join(f"{name} = excluded.{name}" for name in row if name != "id")
     tx.execute(
-        f"INSERT INTO {shape.table} ({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {changes}",
+        f"INSERT INTO {schema.table} ({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {changes}",
         list(row.values()),
     )
 

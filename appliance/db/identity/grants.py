@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader, Record, Shape, read
+from appliance.db.records import Reader, Record, TableSchema, read
 
-ROLES = Shape("roles", ("id", "name", "domain_id", "description", "options"), json=frozenset({"options"}))
+ROLES = TableSchema("roles", ("id", "name", "domain_id", "description", "options"), json=frozenset({"options"}))
 
 
 def by_name(reader: Reader, name: str, domain_id: str | None = None) -> Record | None:

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Filter, Page, Reader, Record, Shape, conditions
+from appliance.db.records import Filter, Page, Reader, Record, TableSchema, conditions
 
-REGISTERED_LIMITS = Shape(
+REGISTERED_LIMITS = TableSchema(
     "registered_limits",
     ("id", "service_id", "region_id", "resource_name", "default_limit", "description"),
     extra=False,
 )
-LIMITS = Shape(
+LIMITS = TableSchema(
     "limits", ("id", "registered_limit_id", "project_id", "domain_id", "resource_limit", "description"), extra=False
 )
 
@@ -78,7 +78,7 @@ def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Record
     return [dict(row) for row in reader.rows(sql, parameters)]
 
 
-POLICIES = Shape("policies", ("id", "type", "blob"))
+POLICIES = TableSchema("policies", ("id", "type", "blob"))
 
 _AT_PLACE = "endpoint_id IS ? AND service_id IS ? AND region_id IS ?"
 

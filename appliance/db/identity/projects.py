@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Condition, Reader, Record, Shape, read
+from appliance.db.records import Condition, Reader, Record, TableSchema, read
 from appliance.errors import Invalid
 
-PROJECTS = Shape(
+PROJECTS = TableSchema(
     "projects",
     ("id", "name", "domain_id", "parent_id", "is_domain", "enabled", "description", "options"),
     booleans=frozenset({"enabled", "is_domain"}),

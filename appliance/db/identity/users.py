@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 
 from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Condition, Filter, Reader, Record, Shape, conditions, read
+from appliance.db.records import Condition, Filter, Reader, Record, TableSchema, conditions, read
 from appliance.values import Micros
 
-USERS = Shape(
+USERS = TableSchema(
     "users",
     ("id", "name", "domain_id", "enabled", "default_project_id", "options", "created_at", "last_active_at"),
     booleans=frozenset({"enabled"}),
@@ -111,7 +111,7 @@ def among(ids: Iterable[str]) -> Condition:
     return "id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
 
 
-GROUPS = Shape("user_groups", ("id", "name", "domain_id", "description"))
+GROUPS = TableSchema("user_groups", ("id", "name", "domain_id", "description"))
 
 
 def group_by_name(reader: Reader, name: str, domain_id: str) -> Record | None:

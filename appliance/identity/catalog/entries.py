@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from appliance.db.engine.sqlite import IntegrityError
 from appliance.db.identity import catalog as rows
 from appliance.db.identity.catalog import ENDPOINTS, REGIONS, SERVICES
-from appliance.db.records import ALL, Filter, Page, Record, Shape, delete, find, insert, select, update
+from appliance.db.records import ALL, Filter, Page, Record, TableSchema, delete, find, insert, select, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.identity.store import IdentityStore, merged
 from appliance.values import new_hex_id
@@ -159,9 +159,9 @@ class Endpoints:
         self._check_known(SERVICES, placed.get("service_id"))
         return placed
 
-    def _check_known(self, shape: Shape, record_id: str | None) -> None:
-        if record_id is not None and find(self._store.db, shape, record_id) is None:
-            kind = shape.table[:-1]
+    def _check_known(self, schema: TableSchema, record_id: str | None) -> None:
+        if record_id is not None and find(self._store.db, schema, record_id) is None:
+            kind = schema.table[:-1]
             raise Invalid(f"Expecting to find endpoint {kind}_id in {kind} table.")
 
 

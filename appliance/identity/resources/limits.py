@@ -122,9 +122,9 @@ class Limits:
 
 def _check_place(store: IdentityStore, limit: Record, target: str) -> None:
     """Raise `Invalid` for a service or region that is not there."""
-    for attribute, shape in (("service_id", SERVICES), ("region_id", REGIONS)):
+    for attribute, schema in (("service_id", SERVICES), ("region_id", REGIONS)):
         value = limit.get(attribute)
-        if value is not None and find(store.db, shape, value) is None:
+        if value is not None and find(store.db, schema, value) is None:
             raise _unknown(attribute, target)
 
 

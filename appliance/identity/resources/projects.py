@@ -232,8 +232,8 @@ class Domains:
         db = self._store.db
         projects = [project["id"] for project in reversed(self._projects.subtree(domain_id))]
         owned = {
-            shape.table: [record["id"] for record in select(db, shape, [Filter("domain_id", domain_id)])]
-            for shape in (user_rows.USERS, group_rows.GROUPS, role_rows.ROLES)
+            schema.table: [record["id"] for record in select(db, schema, [Filter("domain_id", domain_id)])]
+            for schema in (user_rows.USERS, group_rows.GROUPS, role_rows.ROLES)
         }
         now = self._store.clock()
         with self._store.write() as tx:
