@@ -13,20 +13,20 @@ from appliance.api.legacy.image_v1 import dialect
 from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.db.engine.sqlite import Database
 from appliance.identity.service import Identity
-from appliance.image.legacy.images import OldImages
+from appliance.image.legacy.images import LegacyImages
 from appliance.image.service import Images
 from appliance.settings import Settings
 from appliance.values import Clock
 
 
-class BesideOld:
+class WithLegacy:
     """A WSGI application that tells versions apart by the path's first part, or by the media type of `Accept`."""
 
     def __init__(
-        self, today: WSGIApplication, old: WSGIApplication, versions: Collection[str], media_type: str = ""
+        self, today: WSGIApplication, legacy: WSGIApplication, versions: Collection[str], media_type: str = ""
     ) -> None:
         self._today = today
-        self._old = old
+        self._legacy = legacy
         self._versions = frozenset(versions)
         self._media_type = media_type
 
@@ -35,7 +35,7 @@ class BesideOld:
         accept = environ.get("HTTP_ACCEPT", "")
         if self._media_type and accept.startswith(self._media_type):
             first = accept.removeprefix(self._media_type)
-        return (self._old if first in self._versions else self._today)(environ, start_response)
+        return (self._legacy if first in self._versions else self._today)(environ, start_response)
 
 
 UNDERSCORED = ("x-image-meta-",)
@@ -64,7 +64,7 @@ class Legacy:
         """The public identity service, with the half of v2.0 that is for everybody."""
         public = identity_v2.build(self._identity, self._settings, self.addresses)
         self.routes["identity-v2"] = public.routes
-        return BesideOld(today, public, _IDENTITY_VERSIONS)
+        return WithLegacy(today, public, _IDENTITY_VERSIONS)
 
     def admin_identity(self) -> WSGIApplication:
         """What the admin port serves: the other half of v2.0, and v3."""
@@ -72,7 +72,7 @@ class Legacy:
         admins = identity_v2.build(self._identity, self._settings, here, for_admins=True)
         self.routes["identity-v2-admin"] = admins.routes
         today = identity_v3.build(self._identity, self._settings, here, self.older)
-        return BesideOld(today, admins, _IDENTITY_VERSIONS)
+        return WithLegacy(today, admins, _IDENTITY_VERSIONS)
 
     def image(
         self,
@@ -83,7 +83,7 @@ class Legacy:
         authenticate: dialect.Authenticate,
     ) -> WSGIApplication:
         """The image service with v1 beside v2."""
-        old = OldImages(db, images, self._settings, clock)
-        first = image_v1.build(old, authenticate, self._settings, identity_url=self.addresses.identity_from_image)
+        legacy = LegacyImages(db, images, self._settings, clock)
+        first = image_v1.build(legacy, authenticate, self._settings, identity_url=self.addresses.identity_from_image)
         self.routes["image-v1"] = first.routes
-        return BesideOld(today, first, dialect.VERSIONS, dialect.MEDIA_TYPE)
+        return WithLegacy(today, first, dialect.VERSIONS, dialect.MEDIA_TYPE)

@@ -96,7 +96,7 @@ class Wanted:
     is_public: bool | None = None
 
 
-class OldImages:
+class LegacyImages:
     """The entry point to images for Image API v1; `filling`, `sharing` and `listing` are parts of it."""
 
     def __init__(self, db: Database, images: Images, settings: Settings, clock: Clock) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from appliance.api.legacy.image_v1 import dialect
 from appliance.api.legacy.image_v1.routes import build
-from appliance.api.legacy.versions import BesideOld
-from appliance.image.legacy.images import OldImages
+from appliance.api.legacy.versions import WithLegacy
+from appliance.image.legacy.images import LegacyImages
 from tests.api.image_v2.client import Answer, Cloud
 
 OCTETS = "application/octet-stream"
@@ -21,9 +21,9 @@ class Clouds(Cloud):
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         super().__init__(directory, legacy=True, **settings)
-        old = OldImages(self.db, self.images, self.settings, self.clock)
-        first = build(old, self.authenticate, self.settings, identity_url=lambda _: "http://id.test")
-        self.app = BesideOld(self.app, first, dialect.VERSIONS, dialect.MEDIA_TYPE)  # type: ignore[assignment]
+        legacy = LegacyImages(self.db, self.images, self.settings, self.clock)
+        first = build(legacy, self.authenticate, self.settings, identity_url=lambda _: "http://id.test")
+        self.app = WithLegacy(self.app, first, dialect.VERSIONS, dialect.MEDIA_TYPE)  # type: ignore[assignment]
 
     def v1(
         self, method: str, path: str, token: str | None = "member", body: Any = None, **meta: str | int | bool

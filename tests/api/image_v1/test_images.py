@@ -277,9 +277,9 @@ def test_odd_requests_are_answered_with(bare: Clouds, method: str, path: str, to
 
 def test_v1_is_listed_and_chosen_by_accept(cloud: Clouds) -> None:
     versions = cloud.call("GET", "/versions").json["versions"]
-    old = {entry["id"]: entry for entry in versions if entry["id"].startswith("v1")}
-    assert set(old) == {"v1.1", "v1.0"} and old["v1.1"]["status"] == "SUPPORTED"
-    assert old["v1.0"]["links"][0]["href"] == "http://glance.test:9292/v1/"
+    legacy = {entry["id"]: entry for entry in versions if entry["id"].startswith("v1")}
+    assert set(legacy) == {"v1.1", "v1.0"} and legacy["v1.1"]["status"] == "SUPPORTED"
+    assert legacy["v1.0"]["links"][0]["href"] == "http://glance.test:9292/v1/"
     cloud.make(name="one")
     headers = {"Accept": "application/vnd.openstack.images-v1"}
     assert [image["name"] for image in cloud.call("GET", "/images", headers=headers).json["images"]] == ["one"]

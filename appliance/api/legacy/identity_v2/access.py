@@ -12,7 +12,7 @@ from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 from appliance.values import micros_text, seconds_text
 
-_OF_OLD = "/v2.0"
+_LEGACY = "/v2.0"
 _OF_TODAY = "/v3"
 
 
@@ -84,18 +84,18 @@ def _by_region(service: Record, addresses: Addresses) -> list[Record]:
         if entry is None:
             entry = {"id": endpoint["id"], "region": endpoint["region"]}
             found.append(entry)
-        entry[name] = address_of_old(endpoint["url"], service["type"], endpoint["interface"], addresses)
+        entry[name] = legacy_address(endpoint["url"], service["type"], endpoint["interface"], addresses)
     return found
 
 
-def address_of_old(url: str, service_type: str, interface: str, addresses: Addresses) -> str:
+def legacy_address(url: str, service_type: str, interface: str, addresses: Addresses) -> str:
     """An endpoint's address as a v2.0 client can use it: below an identity service v2.0 stands beside v3."""
     if service_type != "identity" or not url.endswith(_OF_TODAY):
         return url
     base = url.removesuffix(_OF_TODAY)
     if interface == "admin" and base == addresses.identity:
         base = addresses.identity_admin or base
-    return base + _OF_OLD
+    return base + _LEGACY
 
 
 def refuse_foreign(token: Token) -> None:

@@ -2,7 +2,7 @@
 
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.messages import Request, Response
-from appliance.api.legacy.identity_v2.access import address_of_old
+from appliance.api.legacy.identity_v2.access import legacy_address
 from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, text
 from appliance.api.legacy.identity_v2.tenants import find_tenant, find_user
 from appliance.db.identity.grants import Grant
@@ -132,7 +132,7 @@ class Endpoints:
         shown = []
         for triple in self._identity.endpoint_triples.every():
             urls = {
-                interface: address_of_old(
+                interface: legacy_address(
                     own_url(triple[interface], addresses), types[triple["service_id"]], interface, addresses
                 )
                 for interface in INTERFACES

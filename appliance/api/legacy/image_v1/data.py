@@ -7,7 +7,7 @@ from appliance.api.legacy.image_v1.dialect import Headers
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
 from appliance.image.data import check_formats
-from appliance.image.legacy.images import OldImages
+from appliance.image.legacy.images import LegacyImages
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -35,8 +35,8 @@ class Data:
 class DataReader:
     """Finds out what a request brings, and gives it to its image."""
 
-    def __init__(self, old: OldImages, settings: Settings) -> None:
-        self._old = old
+    def __init__(self, legacy: LegacyImages, settings: Settings) -> None:
+        self._legacy = legacy
         self._settings = settings
 
     def read(self, request: Request[Caller], headers: Headers) -> Data:
@@ -50,7 +50,7 @@ class DataReader:
             if address is not None:
                 if not address.lower().startswith(_SCHEMES):
                     raise Invalid(f"External sources are not supported: '{address}'")
-                self._old.filling.check_uri(address)
+                self._legacy.filling.check_uri(address)
         size = headers.size if headers.size is not None else (request.content_length if in_body else None)
         if (size or 0) > self._settings.image_size_cap:
             raise Invalid(f"Denying attempt to upload image larger than {self._settings.image_size_cap} bytes.")
@@ -59,7 +59,7 @@ class DataReader:
     def _store(self, headers: Headers) -> str | None:
         """The store that the data is to go to; the kind of a store is as good a name as its id."""
         named = headers.text("store")
-        stores = self._old.images.stores
+        stores = self._legacy.images.stores
         if named is None:
             return None
         if stores.several and named in stores:
@@ -71,7 +71,7 @@ class DataReader:
     def give(self, request: Request[Caller], image: ImageRecord, data: Data) -> None:
         """Give a queued image its data, or set that going."""
         check_formats(image)
-        filling = self._old.filling
+        filling = self._legacy.filling
         if data.location is not None:
             filling.register(request.caller, image, data.location, data.size)
         elif data.copy_from is not None:
@@ -89,10 +89,10 @@ class DataReader:
     def _upload(self, request: Request[Caller], image: ImageRecord, data: Data) -> None:
         kind = (request.header("content-type") or "").split(";")[0].strip().lower()
         if kind != _OCTETS:
-            self._old.filling.kill(image.id)
+            self._legacy.filling.kill(image.id)
             raise Invalid(f"Content-Type must be {_OCTETS}")
         try:
-            self._old.filling.upload(
+            self._legacy.filling.upload(
                 request.caller,
                 image.id,
                 request.source,

@@ -9,7 +9,7 @@ from appliance.api.legacy.image_v1.data import DataReader
 from appliance.api.legacy.image_v1.dialect import Headers, brief, is_true, of_row, row
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
-from appliance.image.legacy.images import OldImages
+from appliance.image.legacy.images import LegacyImages
 from appliance.image.legacy.listing import Listed
 from appliance.settings import Settings
 from appliance.values import Caller
@@ -21,10 +21,10 @@ _OCTETS = ("Content-Type", "application/octet-stream")
 class ImageRoutes:
     """Handlers of images."""
 
-    def __init__(self, old: OldImages, settings: Settings) -> None:
-        self._old = old
-        self._images = old.images
-        self._data = DataReader(old, settings)
+    def __init__(self, legacy: LegacyImages, settings: Settings) -> None:
+        self._legacy = legacy
+        self._images = legacy.images
+        self._data = DataReader(legacy, settings)
 
     def routes(self) -> list[Route]:
         return [
@@ -42,11 +42,11 @@ class ImageRoutes:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def index(self, request: Request[Caller]) -> Response:
-        found = self._old.listing.page(request.caller, request.query)
+        found = self._legacy.listing.page(request.caller, request.query)
         return Response(200, {"images": [brief(one.image) for one in found]})
 
     def detail(self, request: Request[Caller]) -> Response:
-        found = self._old.listing.page(request.caller, request.query)
+        found = self._legacy.listing.page(request.caller, request.query)
         return Response(200, {"images": [row(one.image, one.deleted_at) for one in found]})
 
     def no_head(self, request: Request[Caller]) -> Response:
@@ -74,7 +74,7 @@ class ImageRoutes:
         try:
             return Listed(self._images.get(caller, image_id))
         except NotFound:
-            return self._old.listing.deleted(caller, image_id)
+            return self._legacy.listing.deleted(caller, image_id)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -82,14 +82,14 @@ class ImageRoutes:
         headers = Headers(request)
         data = self._data.read(request, headers)
         wanted = headers.wanted()
-        fields = self._old.checked(request.caller, wanted)
+        fields = self._legacy.checked(request.caller, wanted)
         if data.comes:
             _check_given(fields)
-        image = self._old.create(request.caller, wanted)
+        image = self._legacy.create(request.caller, wanted)
         if data.comes:
             self._data.give(request, image, data)
         elif headers.size == 0:
-            self._old.filling.activate_empty(image)
+            self._legacy.filling.activate_empty(image)
         shown = self._shown(request.caller, image)
         shown.status = 201
         shown.headers.append(("Location", f"{request.base_url}/v1/images/{image.id}"))
@@ -108,7 +108,7 @@ class ImageRoutes:
         if data.comes and image.status != "queued":
             raise Invalid("Attempted to update Location field for an image not in queued status.")
         purge = is_true(request.header("x-glance-registry-purge-props") or "true") and not data.in_body
-        image = self._old.update(request.caller, image, headers.wanted(), purge=purge)
+        image = self._legacy.update(request.caller, image, headers.wanted(), purge=purge)
         if data.comes:
             self._data.give(request, image, data)
         return self._shown(request.caller, image)
@@ -152,8 +152,8 @@ def _check_immutable(image: ImageRecord, headers: Headers, *, filling: bool) -> 
 class MemberRoutes:
     """Handlers of members."""
 
-    def __init__(self, old: OldImages) -> None:
-        self._sharing = old.sharing
+    def __init__(self, legacy: LegacyImages) -> None:
+        self._sharing = legacy.sharing
 
     def routes(self) -> list[Route]:
         path = "/v1/images/<image_id>/members"
