@@ -20,7 +20,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
-from appliance.identity.remote.validator import Edge, ExternalIdentity, verification
+from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
@@ -82,17 +82,17 @@ class Appliance:
         addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         collecting = collectors(blobs, settings)
-        believed = verification(self.identity, KeyValues(self.db), settings, self.clock)
+        validator = token_validator(self.identity, KeyValues(self.db), settings, self.clock)
         jobs = maintenance_jobs(self.stores, collecting, settings)
-        if isinstance(believed, Edge):
-            jobs.append(Job("edge", done(believed.copy), settings.edge_sync_seconds))
+        if isinstance(validator, Edge):
+            jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
         opened.callback(self.images.imports.run.stopping.set)
         image = image_v2.build(
             self.images,
-            believed.validate,
+            validator.validate,
             settings,
             identity_url=addresses.identity_from_image,
             more_routes=(
@@ -102,10 +102,10 @@ class Appliance:
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
-        self._validator = believed
+        self._validator = validator
         served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
-            served["image"] = legacy.image(image, self.images, self.db, self.clock, believed.validate)
+            served["image"] = legacy.image(image, self.images, self.db, self.clock, validator.validate)
         if settings.identity_mode != "external":
             identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
             self.routes["identity"] = identity.routes

@@ -265,7 +265,7 @@ class Verification(Protocol):
         ...
 
 
-def verification(identity: Identity, key_values: KeyValues, settings: Settings, clock: Clock) -> Verification:
+def token_validator(identity: Identity, key_values: KeyValues, settings: Settings, clock: Clock) -> Verification:
     """What `identity_mode` asks for. An `Edge` wants its `copy` called every `edge_sync_seconds`. Raises `Fatal`."""
     if settings.identity_mode == "own":
         return identity
