@@ -19,8 +19,8 @@ from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, admin
 from appliance.identity.catalog.catalog import Catalog
 from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
-from appliance.identity.legacy.endpoints import EndpointTriples
-from appliance.identity.legacy.member_role import MemberRole
+from appliance.identity.legacy.endpoints import V2Endpoints
+from appliance.identity.legacy.member_role import LegacyMemberRole
 from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
 from appliance.identity.policy.rules import RULES
 from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
@@ -157,8 +157,8 @@ class Identity:
         self.limits = Limits(store)
         self.consumers = Consumers(store)
         self.domain_configs = DomainConfigs(store, settings)
-        self.endpoint_triples = EndpointTriples(store, self.regions)
-        self.member_role = MemberRole(store, self.roles, self.grants)
+        self.v2_endpoints = V2Endpoints(store, self.regions)
+        self.legacy_member_role = LegacyMemberRole(store, self.roles, self.grants)
 
     def bootstrapped(self) -> bool:
         """Whether the first rows are there."""

@@ -15,7 +15,7 @@ class Limits:
     """Bounds of the transport, with defaults for a small machine."""
 
     worker_threads: int = 8
-    """Threads that response requests whose body is small or absent. More requests than this wait their turn."""
+    """Threads that answer requests whose body is small or absent. More requests than this wait their turn."""
 
     patience_seconds: float = 0.002
     """Such requests run one at a time; one that takes longer than this waits for something, and the next begins."""

@@ -13,7 +13,7 @@ from appliance.values import new_hex_id
 INTERFACES = ("public", "internal", "admin")
 
 
-class EndpointTriples:
+class V2Endpoints:
     def __init__(self, store: IdentityStore, regions: Regions) -> None:
         self._store = store
         self._regions = regions

@@ -15,7 +15,7 @@ ID = "9fe2ff9ee4384b1894a90878d3e92bab"
 _TODAY = "member"
 
 
-class MemberRole:
+class LegacyMemberRole:
     def __init__(self, store: IdentityStore, roles: Roles, grants: Grants) -> None:
         self._store = store
         self._roles = roles

@@ -29,7 +29,7 @@ class Roles:
     def create(self, request: Request[Principal]) -> Response:
         """POST /v2.0/OS-KSADM/roles"""
         name = required(document(request, "role"), "name")
-        return Response(200, {"role": _shown(self._identity.member_role.create_role(name))})
+        return Response(200, {"role": _shown(self._identity.legacy_member_role.create_role(name))})
 
     def delete(self, request: Request[Principal], role_id: str) -> Response:
         """DELETE /v2.0/OS-KSADM/roles/{role_id}"""
@@ -130,7 +130,7 @@ class Endpoints:
         types = {service["id"]: service["type"] for service in self._identity.services.search()}
         addresses = self._addresses.both(request)
         shown = []
-        for triple in self._identity.endpoint_triples.every():
+        for triple in self._identity.v2_endpoints.every():
             urls = {
                 interface: legacy_address(
                     own_url(triple[interface], addresses), types[triple["service_id"]], interface, addresses
@@ -151,11 +151,11 @@ class Endpoints:
             if url:
                 urls[interface] = url
         region = text(asked, "region") or None
-        return Response(200, {"endpoint": _endpoint(self._identity.endpoint_triples.create(service_id, region, urls))})
+        return Response(200, {"endpoint": _endpoint(self._identity.v2_endpoints.create(service_id, region, urls))})
 
     def delete(self, request: Request[Principal], endpoint_id: str) -> Response:
         """DELETE /v2.0/endpoints/{endpoint_id}"""
-        self._identity.endpoint_triples.delete(endpoint_id)
+        self._identity.v2_endpoints.delete(endpoint_id)
         return Response(204)
 
 

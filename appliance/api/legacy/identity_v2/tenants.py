@@ -45,7 +45,7 @@ class Users:
             self._identity.projects.get(tenant_id)
         created = self._identity.users.create(user)
         if tenant_id:
-            self._identity.member_role.join(created["id"], tenant_id)
+            self._identity.legacy_member_role.join(created["id"], tenant_id)
         return _user(created)
 
     def update(self, request: Request[Principal], user_id: str) -> Response:
@@ -66,9 +66,9 @@ class Users:
         updated = self._identity.users.update(user_id, changes)
         if "default_project_id" in changes and after != before:
             if before:
-                self._identity.member_role.leave(user_id, before)
+                self._identity.legacy_member_role.leave(user_id, before)
             if after:
-                self._identity.member_role.join(user_id, after)
+                self._identity.legacy_member_role.join(user_id, after)
         return _user(updated)
 
     def delete(self, request: Request[Principal], user_id: str) -> Response:
