@@ -1,4 +1,4 @@
-"""The data directory: what lies where in it, and the kernel lock that gives it one owner."""
+"""The data directory: what is where in it, and the kernel lock that gives it one owner."""
 
 import errno
 import fcntl
@@ -130,7 +130,7 @@ class DataDir:
     def _lock_text(self) -> str | None:
         """What the lock says; None if nobody holds it."""
         try:
-            # A shared lock stands in nobody's way for longer than this takes.
+            # A shared lock is in nobody's way for longer than this takes.
             for path in (self.path, self.path / "lock"):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 try:

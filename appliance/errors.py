@@ -33,7 +33,7 @@ class NotFound(Refusal):
 
 
 class Conflict(Refusal):
-    """The state of the thing, or a name already taken, stands against the request."""
+    """The state of the thing, or a name already taken, forbids the request."""
 
 
 class Gone(Refusal):
@@ -57,7 +57,7 @@ class UnsupportedFormat(Refusal):
 
 
 class RangeNotSatisfiable(Refusal):
-    """The requested byte range lies outside the content."""
+    """The requested byte range is outside the content."""
 
 
 class HeaderTooLong(Refusal):

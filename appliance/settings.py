@@ -191,7 +191,7 @@ class Settings:
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
     wakeup_time: int = _setting(300, "seconds between two looks for images whose delete was delayed")
-    show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data lies")
+    show_multiple_locations: bool = _setting(False, "show, and let clients change, where an image's data is")
     do_secure_hash: bool = _setting(True, "read and hash what a new location leads to, in the background")
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(

@@ -236,7 +236,7 @@ class BlockReader:
 
 
 def runs(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Group steps that follow each other in one segment; a hole stands alone."""
+    """Group steps that follow each other in one segment; a hole is alone."""
     run: list[Step] = []
     for step in steps:
         last = run[-1].span if run else None

@@ -19,7 +19,7 @@ def always_open() -> AbstractContextManager[bool]:
 class GcGuard:
     """Tells the collection what it must leave alone.
 
-    An upload never reuses a marked for deletion block, so it can only have met a block that was marked for deletion *after* it began.
+    An upload never reuses a marked block, so it can only have met a block that was marked *after* it began.
     Blocks of a marking are therefore deleted only when every upload that began before its commit has ended.
     """
 

@@ -261,7 +261,7 @@ class BlockMaintenance(Protocol):
         ...
 
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
-        """Where a page of the walk over all blocks ended, and which of them nothing names though not marked for deletion."""
+        """Where a page of the walk over all blocks ended, and which of them nothing names, though none is marked."""
         ...
 
     def mark(self, block_ids: Sequence[int], condemned_at: Micros) -> None:

@@ -39,7 +39,7 @@ class Ingest:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hash = hashlib.new(hash_algorithm, usedforsecurity=False)
         self._pipeline = Pipeline(self._store, self._end, [self._md5.update, self._hash.update], buffers)
-        # Content offsets: what was handed to the writer, and to the hashes. The known content vouches for what lies between.
+        # Content offsets: what was handed to the writer, and to the hashes. Known content vouches for what is between.
         self._stored = 0
         self._hashed = 0
         self._same: ContentRow | None = None
@@ -134,7 +134,7 @@ class Ingest:
     # -- on the thread that stores -----------------------------------------------------------------------------------
 
     def _store(self, slab: Slab) -> None:
-        """Store a buffer, then have it hashed, unless that is what holds the upload up and known content vouches for it."""
+        """Store a buffer, then have it hashed, unless known content vouches for it and the hashes are behind."""
         begin, carried = self._stored, len(self._writer.open_block)
         self._writer.feed(slab.data, SCRATCH, SCRATCH + slab.filled)
         self._stored += slab.filled

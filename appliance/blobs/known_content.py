@@ -12,7 +12,7 @@ from appliance.blobs.index import BlockIndex, ContentRow, Span
 from appliance.errors import Corrupt, NotFound, StorageFault, Unavailable
 
 ReadableByCaller = Callable[[int], bool]
-"""Whether whoever uploads may learn that this content is stored: the speed of an upload that has known content says so."""
+"""Whether whoever uploads may learn that this content is stored: the speed of an upload of known content says so."""
 
 _CANDIDATES = 16
 _SPANS_AT_ONCE = 256

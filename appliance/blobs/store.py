@@ -195,7 +195,7 @@ class BlobStore:
             row = self.content(content_id)
             rest = row.size - start if length is None else length
             if start < 0 or rest < 0 or start + rest > row.size:
-                raise RangeNotSatisfiable(f"the range lies outside the {row.size} bytes that are stored")
+                raise RangeNotSatisfiable(f"the range is outside the {row.size} bytes that are stored")
             return StoredContent(
                 content_id,
                 start,

@@ -199,7 +199,7 @@ def ingest(
 ) -> Iterator[Taken]:
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed.
 
-    `readable_by_caller` says which stored contents the bytes may be recognized as, and `scope` whose blocks they may reuse.
+    `readable_by_caller` says which stored contents the bytes may be recognized as; `scope` whose blocks they may reuse.
     """
     watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
     with store.writer.begin(

@@ -62,7 +62,7 @@ def image_schema(settings: Settings) -> Schema:
 
 
 def _collection(name: str, item: Schema) -> Schema:
-    """A page of items; their definitions stand at the top, where references look for them."""
+    """A page of items; their definitions are at the top, where references look for them."""
     return _page(name, {"type": "array", "items": _without_definitions(item)}, item)
 
 

@@ -24,7 +24,7 @@ from appliance.values import Clock
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One named store. One without blobs is read-only: it stands for what lies elsewhere, behind URLs."""
+    """One named store. One without blobs is read-only: it stands for what is elsewhere, behind URLs."""
 
     id: str
     blobs: BlobStore | None
@@ -54,7 +54,7 @@ class Store:
 class Stores:
     """All stores in the order of the settings, and the one that takes what names no store.
 
-    A `retired` store is no longer offered to clients, but what lies in it can still be read.
+    A `retired` store is no longer offered to clients, but what is in it can still be read.
     """
 
     def __init__(

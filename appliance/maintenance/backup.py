@@ -50,7 +50,7 @@ class Copier:
         self.report = CopyReport()
 
     def copy(self, stores: Mapping[str, tuple[Path, Path]]) -> CopyReport:
-        """Copy everything; `stores` says for each one where it lies and where its copy goes.
+        """Copy everything; `stores` says for each one where it is and where its copy goes.
 
         Raises `Failure` if the disk says no: what was copied so far is used by the next try.
         """

@@ -82,7 +82,7 @@ class Doctor:
             image = f"image {claim.image_id} ({claim.image_name})"
             blobs = self._blobs.get(claim.store or "")
             if blobs is None:
-                yield Finding("image-store", f"{image} lies in the store {claim.store}, which is not configured")
+                yield Finding("image-store", f"{image} is in the store {claim.store}, which is not configured")
                 continue
             content = blobs.index.content(claim.content_id)
             if content is None:

@@ -19,8 +19,8 @@ _SPARE = 16 * KIB
 class BodyReader:
     """Bytes in order: first those received too early, then the socket's. Used by one thread at a time.
 
-    The socket is a duplicate that belongs to the connection, so that the main loop may close its own at any moment without
-    the descriptor number coming back under the reader's feet.
+    The socket is a duplicate that belongs to the connection, so that the main loop may close its own at any moment
+    without the descriptor number coming back under the reader's feet.
     """
 
     def __init__(self, ahead: bytes, pace: Pace) -> None:

@@ -1,6 +1,6 @@
 """One connection: requests in, responses out, in order.
 
-The main loop's thread reads requests and flushes responses. A worker's thread runs one request at a time, and then looks
+The main loop reads requests and flushes responses. A worker's thread runs one request at a time, and then looks
 at the socket a little longer, in case the next follows at once. While a body streams, the thread that serves it reads
 the socket. A download is sent by a sender's thread. At each moment one of them reads, and the others don't.
 
@@ -196,7 +196,7 @@ class Channel(Connection):
         return response
 
     def _finish(self, request: Request, *, close: bool, stay: bool = False) -> None:
-        """The response is complete, if perhaps not flushed. On a worker's thread, or after a download the main loop's."""
+        """The response is complete, if perhaps not flushed. On a worker's thread; after a download on the main loop's."""
         with self.requests_lock:
             if close:
                 self.close_when_flushed = True

@@ -1,7 +1,7 @@
 """One HTTP service: a table of routes, a dialect, and bottle between them and WSGI.
 
-The only file that imports bottle. Handlers are plain functions from `Request` to `Response`; the dialect decides who may
-pass and what an error looks like; nothing here knows Glance or Keystone.
+The only file that imports bottle. Handlers are plain functions from `Request` to `Response`; the dialect decides who
+may pass and what an error looks like; nothing here knows Glance or Keystone.
 """
 
 import logging

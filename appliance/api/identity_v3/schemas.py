@@ -65,7 +65,7 @@ def json_object(request: Request[Any]) -> Record:
 
 
 def member(request: Request[Any], key: str, schema: Schema, *, alone: bool = False) -> Record:
-    """The object under `key` of the body, checked; with `alone`, nothing may stand beside it. Raises `Invalid`."""
+    """The object under `key` of the body, checked; with `alone`, nothing may be beside it. Raises `Invalid`."""
     body = json_object(request)
     found = body.get(key)
     others = [name for name in body if name != key] if alone else []

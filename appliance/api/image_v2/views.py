@@ -27,7 +27,7 @@ class ImageView:
         self._show_stores = bool(settings.enabled_backends)
 
     def __call__(self, image: ImageRecord, *, with_locations: bool = True) -> Json:
-        """The whole image. `with_locations` is false for those who may not see where the data lies."""
+        """The whole image. `with_locations` is false for those who may not see where the data is."""
         path = f"/v2/images/{image.id}"
         view: Json = {
             name: ("" if value is None and name not in _NULLABLE else value)

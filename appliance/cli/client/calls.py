@@ -107,7 +107,7 @@ def finish(response: http.client.HTTPResponse, url: str) -> Answer:
 
 
 def target(url: str) -> str:
-    """What stands in the request line for `url`."""
+    """What is in the request line for `url`."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

@@ -31,7 +31,7 @@ AUTH = {
     "application_credential_name": "application credential, by name",
     "application_credential_secret": "application credential's secret",
 }
-"""What may stand in the `auth` part of a cloud. Each is also a flag `--os-…` and a variable `OS_…`."""
+"""What may be in the `auth` part of a cloud. Each is also a flag `--os-…` and a variable `OS_…`."""
 
 OTHER = {
     "auth_type": "password, token or v3applicationcredential [whatever the rest fits]",

@@ -60,7 +60,7 @@ class BlockIndex:
     # -- looking up ------------------------------------------------------------------------------------------------
 
     def find(self, digests: Sequence[bytes], scope: str = "") -> dict[bytes, KnownBlock]:
-        """Those of the digests that may be reused in this scope: never a marked for deletion block, never a damaged one."""
+        """Those of the digests that may be reused in this scope: never a marked block, never a damaged one."""
         number = scope_of(self._db, scope)
         found: dict[bytes, KnownBlock] = {}
         wanted = set(digests)

@@ -233,7 +233,7 @@ class BlockMaintenance:
         ]
 
     def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
-        # Several short transactions: between them some blocks lie in the new segment and some in the old ones,
+        # Several short transactions: between them some blocks are in the new segment and some in the old ones,
         # which are there as long as they hold any.
         with self._db.write() as tx:
             payload = sum({move.place.offset: move.place.stored for move in moves}.values())

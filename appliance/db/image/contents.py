@@ -68,7 +68,7 @@ SELECT count(*) AS images,
 
 
 def usage(reader: Database | Tx, owner: str | None) -> dict[str, int]:
-    """`images`, `stored` and `staged` bytes, and `uploading`: as the database stands, or a transaction sees it."""
+    """`images`, `stored` and `staged` bytes, and `uploading`: as the database is, or a transaction sees it."""
     row = reader.row(_USAGE, {"owner": owner})
     assert row is not None
     return dict(row)

@@ -23,7 +23,7 @@ class LocationRecord:
 
 @dataclass(slots=True)
 class ImageRecord:
-    """An image as it stands in the database. `created_at` and `updated_at` are microseconds."""
+    """An image as it is in the database. `created_at` and `updated_at` are microseconds."""
 
     id: str
     owner: str | None
@@ -238,7 +238,7 @@ class ImageRows:
         )
 
     def locations_in(self, tx: Tx, image_id: str) -> list[LocationRecord]:
-        """Where an image's data lies, as it stands in this transaction."""
+        """Where an image's data is, as it is in this transaction."""
         rows = tx.rows(
             "SELECT store, content_id, url, metadata, id FROM image_locations WHERE image_id = ? ORDER BY id",
             (image_id,),
@@ -249,7 +249,7 @@ class ImageRows:
         return tx.row("SELECT 1 FROM images WHERE id = ?", (image_id,)) is not None
 
     def take_staged(self, tx: Tx, image_id: str) -> tuple[str, int] | None:
-        """Where staged data lies that no location names; the image names it no longer. None if there is none."""
+        """Where staged data is that no location names; the image names it no longer. None if there is none."""
         row = tx.row(
             "SELECT staged_store, staged_content FROM images WHERE id = ? AND staged_content IS NOT NULL", (image_id,)
         )
@@ -262,14 +262,14 @@ class ImageRows:
         return tx.execute("DELETE FROM image_locations WHERE id = ?", (location_id,)).rowcount == 1
 
     def clear_locations(self, tx: Tx, image_id: str) -> None:
-        """Forget the URLs at which an image lies; contents of our own are not forgotten so lightly."""
+        """Forget the URLs at which an image is; contents of our own are not forgotten so lightly."""
         tx.execute("DELETE FROM image_locations WHERE image_id = ? AND content_id IS NULL", (image_id,))
 
     def set_location_metadata(self, tx: Tx, location: LocationRecord) -> None:
         tx.execute("UPDATE image_locations SET metadata = ? WHERE id = ?", (json.dumps(location.metadata), location.id))
 
     def metadata_of(self, tx: Tx, image_id: str) -> int:
-        """How many characters clients have written about an image, as it stands in this transaction."""
+        """How many characters clients have written about an image, as it is in this transaction."""
         row = tx.row(f"SELECT {METADATA} FROM images i WHERE i.id = ?", (image_id,))
         return int(row[0]) if row else 0
 

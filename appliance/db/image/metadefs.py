@@ -13,7 +13,7 @@ from appliance.values import Micros
 
 @dataclass(frozen=True, slots=True)
 class NamespaceRecord:
-    """A namespace as it stands in the database; `id` is 0 until it does."""
+    """A namespace as it is in the database; `id` is 0 until it does."""
 
     namespace: str
     owner: str

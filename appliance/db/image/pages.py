@@ -13,7 +13,7 @@ from typing import Any
 from appliance.db.engine.sqlite import Database
 from appliance.db.image.images import COLUMNS, SELECT, ImageRecord, record
 
-# What a client may sort by, as it is sorted: an index on `ifnull(name, '')` stands behind the sort by name.
+# What a client may sort by, as it is sorted: an index on `ifnull(name, '')` is behind the sort by name.
 SORT_KEYS = {
     "name": "ifnull({i}name, '')",
     "status": "{i}status",

@@ -10,7 +10,7 @@ from appliance.values import Micros
 
 @dataclass(slots=True)
 class TaskRecord:
-    """A task as it stands in the database."""
+    """A task as it is in the database."""
 
     id: str
     type: str

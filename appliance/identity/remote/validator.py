@@ -176,7 +176,7 @@ class Edge:
         return max(abs(self._identity.store.clock() - copied_at), passed)
 
     def copy(self) -> None:
-        """Copy the centre's state in one step. Raises `Unavailable`; then the former copy stands."""
+        """Copy the centre's state in one step. Raises `Unavailable`; then the former copy stays."""
         started, by_elapsed = self._identity.store.clock(), self._elapsed()
         try:
             records = self._records()

@@ -1,6 +1,6 @@
 """The image cache, as admins see and steer it.
 
-What lies at a URL is kept in a file, and read from it. What lies in one of our own stores is as near as a cache could
+What is at a URL is kept in a file, and read from it. What is in one of our own stores is as near as a cache could
 bring it: its entry says that it is at hand, and takes no room. An address under which the service is reached counts as
 a node with a list of its own; the files are shared by all.
 """

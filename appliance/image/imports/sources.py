@@ -45,7 +45,7 @@ class SourceFinder:
 
     @contextmanager
     def stored(self, image: ImageRecord) -> Iterator[Offer]:
-        """What one of our own stores has of the image already, or else the URL that it lies at."""
+        """What one of our own stores has of the image already, or else the URL that it is at."""
         for location in image.locations:
             store = self._stores.find(location.store)
             if location.content_id is not None and store is not None and not store.read_only:

@@ -164,7 +164,7 @@ def _owns(caller: Caller, image: ImageRecord) -> bool:
 
 
 def _order(query: PageQuery) -> Callable[[ImageRecord], tuple[Any, ...]]:
-    """Where an image stands in the sort of a query, nulls as the rows have them."""
+    """Where an image is in the sort of a query, nulls as the rows have them."""
 
     def place(image: ImageRecord) -> tuple[Any, ...]:
         return tuple(getattr(image, key) or (0 if key == "size" else "") for key, _ in query.sort)

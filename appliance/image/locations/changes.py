@@ -20,7 +20,7 @@ _MD5_BYTES = 16
 
 
 def url_of(image_id: str, place: LocationRecord) -> str:
-    """A location's address. What lies in our own store has one that says which store and which image."""
+    """A location's address. What is in our own store has one that says which store and which image."""
     return place.url if place.url is not None else f"{OWN_SCHEME}://{place.store}/{image_id}"
 
 

@@ -1,4 +1,4 @@
-"""The locations API: where an image's data lies, for services; and a URL in place of an upload, checked later."""
+"""The locations API: where an image's data is, for services; and a URL in place of an upload, checked later."""
 
 import hashlib
 import logging
@@ -145,7 +145,7 @@ class Locations:
         return ""
 
     def _place(self, job: LocationJob, size: int, values: dict[str, Any]) -> None:
-        """The image lies there now."""
+        """The image is there now."""
         location = LocationRecord(self._changes.web_store(), url=job.url)
         with self._db.write() as tx:
             changes = {"size": size, "updated_at": self._clock()} | values

@@ -89,7 +89,7 @@ def _by_region(service: Record, addresses: Addresses) -> list[Record]:
 
 
 def legacy_address(url: str, service_type: str, interface: str, addresses: Addresses) -> str:
-    """An endpoint's address as a v2.0 client can use it: below an identity service v2.0 stands beside v3."""
+    """An endpoint's address as a v2.0 client can use it: below an identity service v2.0 is beside v3."""
     if service_type != "identity" or not url.endswith(_OF_TODAY):
         return url
     base = url.removesuffix(_OF_TODAY)
