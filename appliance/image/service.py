@@ -130,7 +130,7 @@ class Images:
         return shown, bool(shown) and found.more
 
     def may_see_locations(self, caller: Caller, image: ImageRecord) -> bool:
-        """Where the data is is for the owner and admins, and for them alone while the image is deactivated."""
+        """Where the data is: for the owner and admins, and for them alone while the image is deactivated."""
         if image.status == "deactivated":
             return caller.is_admin
         return allowed(caller, "get_image_location", image)

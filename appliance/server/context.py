@@ -28,7 +28,7 @@ class Loop(dict[int, Any]):
         super().__init__()
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        # Closed only when nobody can wake the loop any more: a late wakeup must not write to whatever has the number then.
+        # Closed once nobody can wake the loop any more: a late wakeup must not write to whatever has the number then.
         weakref.finalize(self, os.close, self._bell)
         self._epoll.register(self._bell, _READ)
         # What each registered descriptor is watched for; 0 once that has happened. Written before epoll is told, so
