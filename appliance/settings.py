@@ -46,7 +46,7 @@ class Settings:
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
     )
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
-    trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are believed")
+    trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     # -- first start
@@ -130,8 +130,8 @@ class Settings:
     external_user_domain: str = _setting("Default", "name of the domain of the service user")
     external_project: str = _setting("service", "project of the service user; empty to act on the system")
     external_project_domain: str = _setting("Default", "name of the domain of that project")
-    external_cache_seconds: int = _setting(300, "seconds that what the Keystone said of a token is believed")
-    external_outage_seconds: int = _setting(0, "seconds more that it is believed while the Keystone can't be reached")
+    external_cache_seconds: int = _setting(300, "seconds that what the Keystone said of a token is trusted")
+    external_outage_seconds: int = _setting(0, "seconds more that it is trusted while the Keystone can't be reached")
     edge_sync_seconds: int = _setting(60, "seconds between two copies of a Keystone's state")
     edge_max_age: int = _setting(
         86400, "seconds after which tokens are refused when the last copy is older; 0 is never"

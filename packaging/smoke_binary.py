@@ -157,7 +157,7 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     check(client.download(image) == body, "the image reads back differently")
     held.append(f"upload and download of {SIZE} bytes, {server.memory() / 1e6:.0f} MB of memory in both processes")
     before = stored(data)
-    same = client.upload("twin", body)
+    same = client.upload("same", body)
     growth = stored(data) - before
     check(growth < SIZE // 4, f"the same bytes again took {growth} bytes more")
     held.append(f"the same bytes again take {growth} bytes more")

@@ -93,7 +93,7 @@ class KnownContent:
     def read(self, start: int, end: int, most: int) -> Iterator[bytes]:
         """The upload's own bytes from what it is the same as: up to `matched`. Raises `Unavailable`."""
         if not self._candidates:
-            raise RuntimeError("an upload without a twin has to be read from its own buffers")
+            raise RuntimeError("an upload without known content has to be read from its own buffers")
         content = self._candidates[0].content
         content.seek(start)
         while start < end:

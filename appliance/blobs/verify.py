@@ -106,4 +106,4 @@ def _blocks(store: BlobStore) -> Iterator[Finding]:
         if not after:
             return
         for block_id in lost:
-            yield Finding("block-leaked", f"nothing names block {block_id}, nor is it condemned", block_id=block_id)
+            yield Finding("block-leaked", f"nothing names block {block_id}, which is not marked", block_id=block_id)

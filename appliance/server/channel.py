@@ -196,7 +196,7 @@ class Channel(Connection):
         return response
 
     def _finish(self, request: Request, *, close: bool, stay: bool = False) -> None:
-        """The response is complete, if perhaps not flushed. On a worker's thread, or the main loop's after a download."""
+        """The response is complete, if perhaps not flushed. On a worker's thread; after a download on the loop's."""
         with self.requests_lock:
             if close:
                 self.close_when_flushed = True

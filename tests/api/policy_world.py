@@ -19,7 +19,7 @@ from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
-from appliance.image.legacy.images import OldImages
+from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
@@ -148,13 +148,13 @@ class World:
             *SpaceRoutes(self.images, {}, lambda _: True).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
-        old = OldImages(self.db, self.images, settings, now)
+        legacy = LegacyImages(self.db, self.images, settings, now)
         self.services: dict[str, Service[Any]] = {
             "identity": identity_v3.build(identity, settings),
             "identity-v2": identity_v2.build(identity, settings),
             "identity-v2-admin": identity_v2.build(identity, settings, for_admins=True),
             "image": image_v2.build(self.images, identity.validate, settings, more_routes=more, **where),
-            "image-v1": image_v1.build(old, identity.validate, settings, **where),
+            "image-v1": image_v1.build(legacy, identity.validate, settings, **where),
         }
 
     def _make_places(self) -> None:

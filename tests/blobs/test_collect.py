@@ -40,7 +40,7 @@ def test_nothing_is_deleted_before_its_grace_ends(world: World) -> None:
     assert world.index.find([]) == {}
 
 
-def test_condemned_blocks_are_not_reused_but_pardoned_by_a_commit(world: World) -> None:
+def test_marked_blocks_are_not_reused_but_unmarked_by_a_commit(world: World) -> None:
     data = noise(MIB)
     world.delete(world.put(data))
     world.collect(grace=HOUR)

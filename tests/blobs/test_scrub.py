@@ -65,7 +65,7 @@ def test_a_reader_that_meets_damage_marks_the_block(world: World) -> None:
     assert len(world.index.maintenance.damaged_blocks(10)) == 1
 
 
-def test_what_lies_before_the_damage_is_served_and_then_it_fails(world: World) -> None:
+def test_what_is_before_the_damage_is_served_and_then_it_fails(world: World) -> None:
     data = noise(8 * MIB)
     content = world.put(data)
     (path,) = world.segments()

@@ -111,11 +111,11 @@ def test_a_property_that_is_none_is_wrong_usage(given: str) -> None:
 
 
 def test_a_name_that_two_images_have_needs_an_id(admin: Program) -> None:
-    ids = [admin("image", "create", "twin", "-f", "value", "-c", "id").text.strip() for _ in range(2)]
-    said = admin("image", "show", "twin", code=1).sentence()
-    assert said.startswith("2 images are called twin") and all(one in said for one in ids)
+    ids = [admin("image", "create", "double", "-f", "value", "-c", "id").text.strip() for _ in range(2)]
+    said = admin("image", "show", "double", code=1).sentence()
+    assert said.startswith("2 images are called double") and all(one in said for one in ids)
     assert admin("image", "delete", ids[0], "no-such-image", code=1).sentence() == "there is no image no-such-image"
-    assert admin("image", "list", "--name", "twin", "-f", "value", "-c", "id").text.split()  # none has gone
+    assert admin("image", "list", "--name", "double", "-f", "value", "-c", "id").text.split()  # none has gone
     admin("image", "delete", *ids)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD
-from tests.legacy.old_cloud import OldCloud
+from tests.legacy.legacy_cloud import OldCloud
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

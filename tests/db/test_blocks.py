@@ -135,7 +135,7 @@ def test_block_ids_are_never_used_again(db: Database, index: BlockIndex) -> None
     assert index.spans(again, 0, 9)[0].block_id > before
 
 
-def test_dropping_condemns_only_what_nothing_else_names(db: Database, index: BlockIndex) -> None:
+def test_dropping_marks_only_what_nothing_else_names(db: Database, index: BlockIndex) -> None:
     names = digests(700)
     first = put(db, index, new_items(names), "one")
     known = index.find(names)
@@ -151,7 +151,7 @@ def test_dropping_condemns_only_what_nothing_else_names(db: Database, index: Blo
     assert index.maintenance.segments()[0].live_blocks == len(shared)
 
 
-def test_a_condemned_block_that_is_named_again_is_pardoned(db: Database, index: BlockIndex) -> None:
+def test_a_marked_block_that_is_named_again_is_unmarked(db: Database, index: BlockIndex) -> None:
     content = put(db, index, new_items(digests(2)), "one")
     with db.write() as tx:
         tx.execute("UPDATE blocks SET condemned_at = 3")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import qcow2
-from tests.legacy.old_cloud import CLIENTS, FileServer, OldCloud, serving
+from tests.legacy.legacy_cloud import CLIENTS, FileServer, OldCloud, serving
 
 SMALL = b"not much data, but some of it\n" * 100
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.legacy.conftest import SMALL
-from tests.legacy.old_cloud import FileServer, OldCloud
+from tests.legacy.legacy_cloud import FileServer, OldCloud
 
 pytestmark = pytest.mark.legacy
 

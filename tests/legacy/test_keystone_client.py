@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.legacy.old_cloud import BOOTSTRAP, OldCloud
+from tests.legacy.legacy_cloud import BOOTSTRAP, OldCloud
 
 pytestmark = pytest.mark.legacy
 

@@ -80,7 +80,7 @@ class _Content:
             store.count(-1)
 
 
-class _Visitor(threading.Thread):
+class _Client(threading.Thread):
     """One client: a random sequence of pipelined requests, now and then broken off in the middle."""
 
     def __init__(self, running: Any, seed: int, data: bytes) -> None:
@@ -154,12 +154,12 @@ def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve, tmp_
     store = Store(fd, data)
     running = serve(store, worker_threads=2, transfer_slots=4, transfer_queue=100, decoder_threads=2)
     files = len(os.listdir("/proc/self/fd"))
-    visitors = [_Visitor(running, seed, data) for seed in range(_CLIENTS)]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join()
-    assert [visitor.failure for visitor in visitors if visitor.failure] == []
+    clients = [_Client(running, seed, data) for seed in range(_CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert [client.failure for client in clients if client.failure] == []
     running.server.stop(20)
     assert running.join()
     assert store.open == 0

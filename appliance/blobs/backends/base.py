@@ -1,4 +1,4 @@
-"""Where sealed segments are kept: put, read a range, list, delete. The local directory is one; an object store may be."""
+"""Where sealed segments are kept: put, read a range, list, delete. A local directory is one, an object store may be."""
 
 from collections.abc import Iterator
 from pathlib import Path

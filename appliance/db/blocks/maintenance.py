@@ -82,7 +82,7 @@ def _current(tx: Tx, span: Span | None) -> Row | None:
     )
 
 
-_HAS_NO_STRETCH = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
+_HAS_NO_PART = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
 _MOVES = 500
 
 
@@ -176,7 +176,7 @@ class BlockMaintenance:
 
     def empty_segments(self, most: int) -> list[SegmentRow]:
         rows = self._db.rows(
-            f"SELECT * FROM segments WHERE store = ? AND live_blocks = 0 AND {_HAS_NO_STRETCH} LIMIT ?",
+            f"SELECT * FROM segments WHERE store = ? AND live_blocks = 0 AND {_HAS_NO_PART} LIMIT ?",
             (self._store, most),
         )
         return [segment_from_row(row) for row in rows]
@@ -185,7 +185,7 @@ class BlockMaintenance:
         with self._db.write() as tx:
             return (
                 tx.execute(
-                    f"DELETE FROM segments WHERE id = ? AND live_blocks = 0 AND {_HAS_NO_STRETCH}", (segment_id,)
+                    f"DELETE FROM segments WHERE id = ? AND live_blocks = 0 AND {_HAS_NO_PART}", (segment_id,)
                 ).rowcount
                 == 1
             )
@@ -193,7 +193,7 @@ class BlockMaintenance:
     def thin_segments(self, live_percent: int, after: int, most: int) -> list[SegmentRow]:
         rows = self._db.rows(
             "SELECT * FROM segments WHERE store = ? AND id > ? AND (live_stored * 100 < payload * ? OR damaged = 1) "
-            f"AND NOT (live_blocks = 0 AND {_HAS_NO_STRETCH}) AND NOT EXISTS (SELECT 1 FROM blocks b "
+            f"AND NOT (live_blocks = 0 AND {_HAS_NO_PART}) AND NOT EXISTS (SELECT 1 FROM blocks b "
             "WHERE b.store = segments.store AND b.damaged_at IS NOT NULL AND b.segment = segments.id) "
             "ORDER BY id LIMIT ?",
             (self._store, after, live_percent, most),

@@ -78,7 +78,7 @@ IS_NAMED = (
     "EXISTS (SELECT 1 FROM extents e WHERE e.first_block BETWEEN b.id - 255 AND b.id "
     "AND e.first_block + e.blocks > b.id)"
 )
-"""Liveness of the block `b`: some extent covers it. An extent has at most 256 blocks."""
+"""Whether the block `b` is live: some extent covers it. An extent has at most 256 blocks."""
 
 
 def add_segment(tx: Tx, store: int, name: str, size: int, payload: int, now: Micros) -> int:
@@ -102,14 +102,14 @@ def check_named(tx: Tx, store: int, first: int, blocks: int, length: int) -> Non
     """Blocks that an upload names must be there and sound in the transaction that names them; they are unmarked."""
     last = first + blocks - 1
     row = tx.row(
-        "SELECT count(*) AS count, sum(length) AS length, count(condemned_at) AS condemned, "
+        "SELECT count(*) AS count, sum(length) AS length, count(condemned_at) AS marked, "
         "count(damaged_at) AS damaged FROM blocks WHERE id BETWEEN ? AND ? AND store = ?",
         (first, last, store),
     )
     assert row is not None
     if row["count"] != blocks or row["length"] != length or row["damaged"]:
         raise Unavailable("stored data that this upload shares was found damaged meanwhile; upload it again")
-    if row["condemned"]:
+    if row["marked"]:
         tx.execute(
             "UPDATE blocks SET condemned_at = NULL WHERE id BETWEEN ? AND ? AND condemned_at IS NOT NULL",
             (first, last),

@@ -1,4 +1,4 @@
-"""The role of old, `_member_`: what Identity API v2.0 gives whoever is put into a tenant."""
+"""The legacy role, `_member_`: what Identity API v2.0 gives whoever is put into a tenant."""
 
 from appliance.db.identity import grants as rows
 from appliance.db.identity.grants import Grant

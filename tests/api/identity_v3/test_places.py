@@ -22,7 +22,7 @@ from tests.api.identity_v3.client import Client
         ({"name": "x", "tags": ["a", "a"]}, 400),
         ({"name": "x", "is_domain": True, "parent_id": "default"}, 400),
         ({"name": "x", "is_domain": True}, 201),
-        ({"name": "x", "shelf": 7}, 201),
+        ({"name": "x", "drawer": 7}, 201),
     ],
 )
 def test_new_projects_are_checked(client: Client, body: dict[str, Any], status: int) -> None:

@@ -38,7 +38,7 @@ def cached(tmp_path: Path) -> Iterator[Cloud]:
 
 
 def located(cloud: Cloud, web: Web, **body: Any) -> str:
-    """An image that lies at a URL, hashed."""
+    """An image that is at a URL, hashed."""
     image = str(cloud.new(**body)["id"])
     answer = cloud.call("POST", f"/v2/images/{image}/locations", body={"url": f"{web.base}/image"})
     assert answer.status == 202, answer
@@ -102,7 +102,7 @@ def test_only_admins_steer_the_cache_and_only_where_there_is_one(
             assert status == wanted or (wanted == 200 and status in (202, 204)), (who, status)
 
 
-def test_what_lies_in_a_store_takes_no_room(cached: Cloud) -> None:
+def test_what_is_in_a_store_takes_no_room(cached: Cloud) -> None:
     image = cached.active(DATA)["id"]
     queue(cached, image)
     entry = listed(cached)["cached_images"][0]
@@ -112,7 +112,7 @@ def test_what_lies_in_a_store_takes_no_room(cached: Cloud) -> None:
     assert fetch(cached, image).body == DATA
 
 
-def test_what_lies_at_a_url_is_fetched_once(cached: Cloud, web: Web) -> None:
+def test_what_is_at_a_url_is_fetched_once(cached: Cloud, web: Web) -> None:
     image = located(cached, web)
     queue(cached, image)
     web.pages.clear()

@@ -94,7 +94,7 @@ def test_a_range_of_a_hundred_bytes(cloud: Cloud, header: str, value: str, statu
         assert answer.headers["content-md5"] == image["checksum"]
 
 
-def test_a_range_of_an_empty_image_lies_outside(cloud: Cloud) -> None:
+def test_a_range_of_an_empty_image_is_outside(cloud: Cloud) -> None:
     image = cloud.active(b"")["id"]
     assert cloud.call("GET", f"/v2/images/{image}/file", headers={"Range": "bytes=0-0"}).status == 416
 
@@ -229,7 +229,7 @@ def recognizable(cloud: Cloud, who: str, monkeypatch: pytest.MonkeyPatch) -> boo
     begin = blobs.begin
 
     def spy(**how: Any) -> Ingest:
-        allowed.append(how["may_know"](content))
+        allowed.append(how["readable_by_caller"](content))
         return begin(**how)
 
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Images whose data lies at a URL: added by route and by PATCH, read through, and hidden from others."""
+"""Images whose data is at a URL: added by route and by PATCH, read through, and hidden from others."""
 
 import hashlib
 import threading
@@ -62,7 +62,7 @@ def ended(cloud: Cloud, image: str) -> dict[str, Any]:
 
 
 def located(cloud: Cloud, web: Web, path: str = "/image") -> str:
-    """An active image that lies at a URL."""
+    """An active image that is at a URL."""
     image = str(cloud.new()["id"])
     assert add(cloud, image, f"{web.base}{path}").status == 202
     assert ended(cloud, image)["status"] == "success"
@@ -215,7 +215,7 @@ def test_who_may_add_and_read_locations(cloud: Cloud, web: Web, who: str | None,
     assert add(cloud, image, f"{web.base}/image", who).status == adding
 
 
-def test_a_service_reads_where_a_public_image_lies(shown: Cloud, web: Web) -> None:
+def test_a_service_reads_where_a_public_image_is(shown: Cloud, web: Web) -> None:
     image = shown.active(DATA, "admin", visibility="public")["id"]
     listed = shown.call("GET", f"/v2/images/{image}/locations", token="service")
     assert listed.status == 200

@@ -1,4 +1,4 @@
-"""An appliance that serves the APIs of old, in a process of its own, and the real clients of the time pointed at it."""
+"""An appliance that serves the legacy APIs, in a process of its own, and the real clients of the time pointed at it."""
 
 import http.server
 import json
