@@ -57,7 +57,7 @@ def tree_of(module: Path) -> ast.Module:
 
 @cache
 def imports_of(module: Path) -> list[tuple[str, int, bool]]:
-    """(dotted name, line, whether it stands at the top level) of every import of a file."""
+    """(dotted name, line, whether it is at the top level) of every import of a file."""
     tree = tree_of(module)
     top = {id(node) for node in [*tree.body, *_type_checking(tree)]}
     found = []
@@ -69,7 +69,9 @@ def imports_of(module: Path) -> list[tuple[str, int, bool]]:
             assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the module in full"
             base = node.module or ""
             names = [f"{base}.{alias.name}" if base == "appliance" else base for alias in node.names]
-        found += [(name, node.lineno, id(node) in top) for name in names]
+        if names:
+            assert isinstance(node, ast.stmt)
+            found += [(name, node.lineno, id(node) in top) for name in names]
     return found
 
 

@@ -204,10 +204,10 @@ class World:
         ids["registered limit"] = made[1]["id"]
         of_project = {**limited[0], "resource_limit": 1, "project_id": ids["project"]}
         ids["limit"] = identity.limits.create([of_project])[0]["id"]
-        for given in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
-            self._put(f"/v3/OS-EP-FILTER/{given}")
-        for place in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
-            self._put(f"/v3/policies/{{policy}}/OS-ENDPOINT-POLICY/{place}")
+        for pair in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
+            self._put(f"/v3/OS-EP-FILTER/{pair}")
+        for where in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
+            self._put(f"/v3/policies/{{policy}}/OS-ENDPOINT-POLICY/{where}")
         config = self.client.call("PUT", f"/v3/domains/{ids['domain']}/config", _CONFIG)
         assert config.status == 201, config.text
         ids |= {"group of config": "ldap", "option": "url"}
@@ -288,10 +288,11 @@ class World:
         """The path filled: with what the callers don't live by, where the request would take it away."""
         parts = route.path.split("/")
         before = ["", *parts]
-        return "/".join(
-            re.sub(r"<(\w+)(?::[^>]*)?>", lambda match, n=n: self._id(service, route, match[1], before[n], n), part)
-            for n, part in enumerate(parts)
-        )
+
+        def filled(n: int, part: str) -> str:
+            return re.sub(r"<(\w+)(?::[^>]*)?>", lambda match: self._id(service, route, match[1], before[n], n), part)
+
+        return "/".join(filled(n, part) for n, part in enumerate(parts))
 
     def _id(self, service: str, route: Route, variable: str, before: str, number: int) -> str:
         name = variable.removesuffix("_id").replace("_", " ")
@@ -331,7 +332,8 @@ class World:
             headers["X_IMAGE_META_NAME"] = "new"
         environ |= {f"HTTP_{name}": value for name, value in headers.items() if value}
         seen: list[str] = []
-        parts = self.services[service](environ, lambda status, headers, *_: seen.append(status))
+        start: Any = lambda status, headers, *_: seen.append(status)  # noqa: E731
+        parts = self.services[service](environ, start)
         text = b"".join(parts).decode(errors="replace")
         getattr(parts, "close", lambda: None)()
         return int(seen[0].split()[0]), text

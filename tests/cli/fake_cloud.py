@@ -30,7 +30,12 @@ class FakeCloud:
         Handler.cloud = cloud
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.shell = {"OS_AUTH_URL": self.url, "OS_USERNAME": "u", "OS_PASSWORD": "p", "OS_PROJECT_NAME": "p"}
+        self.shell: dict[str, Any] = {
+            "OS_AUTH_URL": self.url,
+            "OS_USERNAME": "u",
+            "OS_PASSWORD": "p",
+            "OS_PROJECT_NAME": "p",
+        }
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 

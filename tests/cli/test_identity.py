@@ -1,5 +1,7 @@
 """The verbs for users, projects, roles and tokens, against a real appliance."""
 
+from typing import Any
+
 import pytest
 
 from appliance.cli.main import main
@@ -7,7 +9,7 @@ from tests.cli.conftest import Program
 from tests.e2e.conftest import PASSWORD, Appliance
 
 
-def as_user(server: Appliance, program: Program, name: str, password: str, project: str) -> dict[str, str]:
+def as_user(server: Appliance, program: Program, name: str, password: str, project: str) -> dict[str, Any]:
     """What a user's shell has in its environment."""
     return {
         "OS_AUTH_URL": server.identity,

@@ -69,7 +69,7 @@ def test_without_root_one_sentence(program: Program, verb: str) -> None:
 def test_a_data_directory_that_happens_to_be_here_is_none_of_its_business(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var/appliance.toml").write_text("no_such_setting = 1\n")
-    command = [sys.executable, ROOT / "appliance.py", "install", "--dry-run"]
+    command = [sys.executable, str(ROOT / "appliance.py"), "install", "--dry-run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"would write {UNIT}" in done.stdout
     wrong = subprocess.run(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_every_list_comes_whole_in_every_encoding(admin: Program, encoding: str)
     for name in names:
         admin("image", "create", name, PYTHONUTF8="1")
     try:
-        environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        environment: dict[str, Any] = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
         lines = admin("image", "list", **environment).out.decode(encoding).splitlines()
         shown = [line for line in lines if "enc-" in line]
         assert len(shown) == 3 and len({line.index("queued") for line in shown}) == 1, lines

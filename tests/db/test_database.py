@@ -77,9 +77,8 @@ def test_a_snapshot_does_not_move_while_others_write(db: Database) -> None:
 
 def test_commits_are_durable_by_setting(db: Database) -> None:
     with db.write() as tx:
-        assert tx.row("PRAGMA synchronous")[0] == 2
-        assert tx.row("PRAGMA journal_mode")[0] == "wal"
-        assert tx.row("PRAGMA foreign_keys")[0] == 1
+        found = [tx.rows(f"PRAGMA {name}")[0][0] for name in ("synchronous", "journal_mode", "foreign_keys")]
+    assert found == [2, "wal", 1]
 
 
 def test_a_thread_that_ends_gives_its_connection_back(db: Database) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.values import FileRange, Piece
+from tests.server.conftest import Serve
 
 _CLIENTS = 12
 _ROUNDS = 50
@@ -58,7 +59,7 @@ class _Content:
     length = _SIZE
 
     def __init__(self, store: Store, fd: int, data: bytes, as_file: bool) -> None:
-        self._store = store
+        self._store: Store | None = store
         self._fd = fd
         self._data = data
         self._as_file = as_file
@@ -147,7 +148,7 @@ def hasty_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty_threads")
-def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve, tmp_path: Path):
+def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve: Serve, tmp_path: Path) -> None:
     data = os.urandom(_SIZE)
     (tmp_path / "data").write_bytes(data)
     fd = os.open(tmp_path / "data", os.O_RDONLY)
