@@ -138,9 +138,7 @@ _DOMAIN: dict[str, Any] = {
     "tags": _TAGS,
     "options": _OPTIONS,
 }
-DOMAIN_CREATE, _ = pair(
-    {**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"]
-)
+DOMAIN_CREATE, _ = pair({**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"])
 _, DOMAIN_UPDATE = pair(_DOMAIN, [])
 
 _PROJECT: dict[str, Any] = {

@@ -71,7 +71,9 @@ class Trusts:
             self._bind_to_parent(trust, asked, parent, role_ids)
         with self._store.write() as tx:
             if trust["expires_at"] is not None and rows.has_equal(tx, trust):
-                raise Conflict(f"Conflict occurred attempting to store trust - Duplicate entry found with ID {trust_id}.")
+                raise Conflict(
+                    f"Conflict occurred attempting to store trust - Duplicate entry found with ID {trust_id}."
+                )
             insert(tx, rows.TRUSTS, trust)
             for role_id in role_ids:
                 rows.add_trust_role(tx, trust["id"], role_id)
