@@ -193,12 +193,10 @@ class Content(Protocol):
         ...
 
     def pieces(self) -> Iterator[Piece]:
-        """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory."""
-        ...
+        """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory.
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether the next piece comes without waiting: who takes them may then wait for it before passing them on."""
+        A piece is valid until the next is asked for.
+        """
         ...
 
     def close(self) -> None:

@@ -173,7 +173,7 @@ class Appliance:
             minimum_rate=settings.minimum_upload_rate,
             upload_seconds=settings.upload_timeout,
             # Those that wait for other servers' data take no thread away from those that read ours.
-            decoder_threads=Limits().decoder_threads + MOST_READERS,
+            download_threads=Limits().download_threads + MOST_READERS,
             stall_seconds=settings.request_timeout,
             grace_seconds=settings.shutdown_grace,
             underscored_headers=UNDERSCORED if settings.legacy else (),
