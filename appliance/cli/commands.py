@@ -39,7 +39,7 @@ VERBS: dict[str, Verb] = {
     "doctor": Verb("find out what does not fit in a data directory, repair it, rebuild a lost database", "doctor"),
     "store": Verb("show what the stores hold and save; collect and scrub them", "store", True),
     "config": Verb("show the settings in force and where they come from; check them", "config", True),
-    "policy": Verb("show who may do what, and try it for given roles", "policy", True),
+    "policy": Verb("show who may do what", "policy", True),
     "identity": Verb("rotate the token keys, or give the administrator a new password", "identity", True),
     "image": Verb("create, list, change, save, import, copy, share and delete images", "image", True),
     "user": Verb("create, list, change and delete users; files that sign them in", "user", True),

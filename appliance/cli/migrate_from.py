@@ -111,9 +111,12 @@ class ImageMove:
         self._target = target
         self._notes = notes
         self._owner = owner
+        self._place = ""
 
     def run(self) -> None:
-        for image in self._every():
+        images = list(self._every())
+        for number, image in enumerate(images, 1):
+            self._place = f"{number}/{len(images)} "
             name = f"image {image['id']} ({image.get('name') or 'without a name'})"
             try:
                 self._take(image)
@@ -174,7 +177,9 @@ class ImageMove:
         return made
 
     def _fill(self, image: Image) -> None:
-        send(self._target, path(image["id"], "/file"), FromCloud(self._source, image))
+        data = FromCloud(self._source, image)
+        data.name = f"{self._place}{data.name}"
+        send(self._target, path(image["id"], "/file"), data)
         stored: Image = self._target.get("image", path(image["id"]))
         if not _same_data(image, stored):
             raise Fatal("what is stored here is not what was sent")

@@ -23,7 +23,7 @@ def rows() -> list[dict[str, Any]]:
     ]
     whom = {name: rule.text for name, rule in IMAGE.items()} | {name: f"role:{role}" for name, role in METADEFS.items()}
     found += [
-        {"service": "image", "policy": name, "check": check or "role:admin", "scopes": "project"}
+        {"service": "image", "policy": name, "check": check.replace("`", "") or "role:admin", "scopes": "project"}
         for name, check in whom.items()
     ]
     return found

@@ -8,8 +8,9 @@ import time
 from types import FrameType
 
 from appliance import logs
-from appliance.cli import preflight, streams
+from appliance.cli import preflight, streams, systemd
 from appliance.cli.about import with_bundled_samples
+from appliance.cli.client.calls import Http, Refused
 from appliance.cli.commands import verb
 from appliance.cli.flags import Flags, exposed_secrets, settings_for, with_settings
 from appliance.cli.machine import is_one_file
@@ -33,10 +34,11 @@ def serve(flags: Flags) -> int:
     for warning in (*exposed_secrets(flags), *preflight.check(settings.data_dir, time.time())):
         log.warning(warning)
     started_by = os.getppid()
-    with bound(settings) as sockets, Appliance(settings, sockets=sockets) as appliance:
+    with bound(settings, systemd.passed_sockets()) as sockets, Appliance(settings, sockets=sockets) as appliance:
         report = appliance.start()
 
         def stop(number: int, frame: FrameType | None) -> None:
+            systemd.notify(STOPPING=1)
             appliance.stop()
 
         signal.signal(signal.SIGTERM, stop)
@@ -45,24 +47,42 @@ def serve(flags: Flags) -> int:
         if is_one_file():
             streams.follow()
         _print_report(report, settings)
+        watchdog = systemd.Watchdog(systemd.watchdog_seconds(), lambda: _answers(report.image_url))
+        systemd.notify(READY=1, STATUS=f"serving images at {report.image_url}")
+        watchdog.start()
         appliance.run()
+        watchdog.stop()
     streams.clean_up(started_by)
     return 0
 
 
+def _answers(image_url: str) -> bool:
+    """Whether the service answers anything at all: a refusal is a sign of life, too."""
+    try:
+        Http().call("GET", f"{image_url}/healthcheck", {})
+    except Refused:
+        return True
+    except ApplianceError:
+        return False
+    return True
+
+
 def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
     """Take over what can change while serving, and say what can't. Wrong settings change nothing."""
+    systemd.notify_reloading()
     try:
         fresh = with_bundled_samples(load(flags))
         _start_log(fresh.log_level)
         appliance.identity.keyring.reload()
     except ApplianceError as error:
         log.error("settings not reloaded: %s", error)
+        systemd.notify(READY=1)
         return
     log.info("settings reloaded; log_level is %s", fresh.log_level)
     for name in FIELDS:
         if name != _RELOADED and getattr(fresh, name) != getattr(running, name):
             log.warning("the new %s takes effect at the next start", name)
+    systemd.notify(READY=1)
 
 
 def _start_log(level: str) -> None:

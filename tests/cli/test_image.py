@@ -192,7 +192,7 @@ def test_a_filter_is_one_of_the_api(admin: Program, disk: Path) -> None:
     admin("image", "delete", "big", "small")
 
 
-def test_a_digest_lies_beside_what_was_saved(admin: Program, disk: Path, tmp_path: Path) -> None:
+def test_a_digest_is_beside_what_was_saved(admin: Program, disk: Path, tmp_path: Path) -> None:
     admin("image", "create", "summed", "--file", disk)
     admin("image", "save", "summed", "--file", tmp_path / "saved", "--sha512sum")
     told = (tmp_path / "saved.sha512sum").read_text()
