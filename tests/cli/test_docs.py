@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import click
 import pytest
@@ -65,7 +66,7 @@ def test_each_verb_has_a_page_of_the_manual_with_its_flags() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="there is no man on this machine")
-def test_man_can_read_the_pages(tmp_path) -> None:
+def test_man_can_read_the_pages(tmp_path: Path) -> None:
     for name, text in pages().items():
         (tmp_path / f"{name}.1").write_text(text)
         done = subprocess.run(

@@ -137,7 +137,7 @@ def test_a_file_signs_another_user_in(
     admin("user", verb, "eve", "--project", "service", "--password-stdin", "--file", file, stdin=b"x y'\n")
     assert file.stat().st_mode & 0o777 == 0o600
     if verb == "clouds":
-        shell = {"OS_CLIENT_CONFIG_FILE": str(file)}
+        shell: dict[str, Any] = {"OS_CLIENT_CONFIG_FILE": str(file)}
     else:
         sourced = subprocess.run(
             ["bash", "-c", f"set -a; source '{file}'; env -0"], env={"PATH": "/bin"}, capture_output=True, check=True

@@ -1,6 +1,7 @@
 """What people read: sizes, times, progress; and what programs do."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_a_value_never_steers_the_terminal(value: object, said: str) -> None:
     assert text(value) == said
 
 
-ROWS = [{"id": "1", "name": "a,b", "size": 2048}, {"id": "2", "name": None, "size": None}]
+ROWS: list[dict[str, Any]] = [{"id": "1", "name": "a,b", "size": 2048}, {"id": "2", "name": None, "size": None}]
 
 
 @pytest.mark.parametrize(

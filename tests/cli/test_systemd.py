@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,5 +139,5 @@ def test_a_server_on_all_addresses_is_called_by_one_of_them() -> None:
         ({"host": "192.0.2.1", "public_image_url": "https://images"}, 0),
     ],
 )
-def test_who_listens_for_others_is_told_what_that_means(settings: dict[str, object], count: int) -> None:
+def test_who_listens_for_others_is_told_what_that_means(settings: dict[str, Any], count: int) -> None:
     assert len(beyond_loopback(Settings(**settings))) == count

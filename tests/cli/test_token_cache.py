@@ -4,6 +4,7 @@ import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_the_second_command_signs_in_no_more(program: Program) -> None:
         cloud.close()
 
 
-def as_admin(server: Appliance) -> dict[str, str]:
+def as_admin(server: Appliance) -> dict[str, Any]:
     return {
         "OS_AUTH_URL": server.identity,
         "OS_USERNAME": "admin",
