@@ -162,6 +162,7 @@ def back_up(
             report = Copier(source, target).copy(places)
         if settings is not None:
             write_record(inside(settings), target)
+        source.note_backup()
         return report
     finally:
         target.release()

@@ -29,7 +29,6 @@ class SpaceRoutes:
             Route("GET", "/appliance/v1/store", self.stores, "manage_stores", bodiless=True),
             Route("GET", "/appliance/v1/store/plan", self.plan, "manage_stores", bodiless=True),
             Route("POST", "/appliance/v1/store/<job>", self.run, "manage_stores"),
-            Route("GET", "/appliance/v1/images/<image_id>/space", self.image, "manage_stores", bodiless=True),
         ]
 
     def stores(self, request: Request[Caller]) -> Response:
@@ -55,17 +54,6 @@ class SpaceRoutes:
         if not self._wake(job):
             raise Invalid(f"The job {job} is switched off.")
         return Response(202)
-
-    def image(self, request: Request[Caller], image_id: str) -> Response:
-        """What one image cost when it was stored."""
-        _admins(request.caller)
-        image = self._images.get(request.caller, image_id)
-        places = []
-        for location in image.locations:
-            store = self._images.stores.find(location.store)
-            if store is not None and store.blobs is not None and location.content_id is not None:
-                places.append({"store": store.id, **content_space(store.blobs.content(location.content_id))})
-        return Response(200, {"image_id": image.id, "contents": places})
 
     def _blobs(self) -> list[tuple[str, BlobStore]]:
         return [(store.id, store.blobs) for store in self._images.stores.every() if store.blobs is not None]
@@ -106,17 +94,3 @@ def content_space(content: ContentRow) -> dict[str, int]:
 def _admins(caller: Caller) -> None:
     if not caller.is_admin:
         raise Forbidden("Only an administrator may look at the store.")
-
-
-class ImageMaintenanceRoutes:
-    """Handlers of what Glance leaves to commands on its host."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def routes(self) -> list[Route]:
-        return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
-
-    def restore(self, request: Request[Caller], image_id: str) -> Response:
-        self._images.pending.restore(request.caller, image_id)
-        return Response(204)
