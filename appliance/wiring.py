@@ -31,6 +31,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.db.events import EventRows
 from appliance.db.history import Figures
+from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
@@ -118,7 +119,7 @@ class Appliance:
             more_routes=(
                 *metadef_items.routes(Metadefs(self.db, settings, self.clock), settings),
                 *ImageRoutes(self.images, self.db).routes(),
-                *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
+                *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
                 *StatusRoutes(self.images, settings, self.clock, self.history, self.transfers, self.scheduler).routes(),
                 *EventRoutes(self.trail).routes(),
             ),

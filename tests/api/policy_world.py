@@ -27,6 +27,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.db.events import EventRows
 from appliance.db.history import Figures
+from appliance.db.image.contents import ImageContents
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
@@ -166,7 +167,7 @@ class World:
         more = (
             *metadef_items.routes(Metadefs(self.db, settings, now), settings),
             *ImageRoutes(self.images, self.db).routes(),
-            *SpaceRoutes(self.images, {}, lambda _: True).routes(),
+            *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
             *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
             *EventRoutes(self.trail).routes(),
         )
