@@ -1,10 +1,11 @@
 """Renew what the console takes from others: `make vendor`, where there are Node and npm.
 
-One file of JavaScript with the view library, one of icons, and one of licences, in `appliance/api/console/static/vendor`.
-They are committed, so that nobody else needs Node. The releases are pinned in `packaging/console/package-lock.json`, and
-the same pins give the same bytes.
+A file of JavaScript with the view library, one of icons, and one of licences, in the console's `static/vendor`. They are
+committed, so that nobody else needs Node. The releases are pinned in `packaging/console/package-lock.json`, and the same
+pins give the same bytes.
 """
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -30,12 +31,16 @@ ICONS = (
 )  # fmt: skip
 
 
-def main() -> None:
-    """Install the pinned releases, bundle, and write the three files."""
+def install() -> None:
+    """Fetch the pinned releases."""
     BUILD.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(PINS / name, BUILD / name)
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=BUILD, check=True)
+
+
+def bundle() -> None:
+    """Write the three files."""
     TARGET.mkdir(parents=True, exist_ok=True)
     (BUILD / "entry.mjs").write_text(ENTRY)
     options = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=none"]
@@ -63,4 +68,9 @@ def licenses() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--install", action="store_true", help="only fetch the releases, for tests")
+    only_install = parser.parse_args().install
+    install()
+    if not only_install:
+        bundle()

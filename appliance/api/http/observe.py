@@ -18,6 +18,8 @@ from appliance.values import Caller, Clock, Content, Micros, Source
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LOG_IN = "log_in"
+CHANGE_SCOPE = "change_scope"
+"""A token in exchange for another: nobody has shown a secret anew."""
 _LOG_INS = frozenset({"/v3/auth/tokens", "/v3/ec2tokens", "/v3/s3tokens", "/v2.0/tokens", "/v2.0/ec2tokens"})
 _CHANGE_PASSWORD = "/v3/users/<user_id>/password"
 _DATA = ("/file", "/stage", "/v1/images", "/v1/images/<image_id>")
@@ -162,7 +164,7 @@ def event_of(exchange: Exchange, clock: Clock) -> tuple[EventRecord, str]:
     caller = exchange.caller
     user_id, user_name, domain = caller.user_id, caller.user_name or "", ""
     project_id, project_name = caller.project_id or "", caller.project_name or ""
-    if action == LOG_IN:
+    if action in (LOG_IN, CHANGE_SCOPE):
         shown = _in_token(body)
         user_id, user_name, domain = shown["user"] or _claimed(request.parsed)
         project_id, project_name = shown["project"] or ("", "")
@@ -217,7 +219,9 @@ def action_of(request: Request[Any]) -> str:
     if route is None:
         return ""
     if request.method == "POST" and route.path in _LOG_INS:
-        return LOG_IN
+        methods = _at(request.parsed, "auth", "identity", "methods")
+        by_token = methods == ["token"] or isinstance(_at(request.parsed, "auth", "token"), dict)
+        return CHANGE_SCOPE if by_token else LOG_IN
     if route.path == _CHANGE_PASSWORD:
         return "change_password"
     return route.policies[0] if route.policies else ""
@@ -266,7 +270,7 @@ def _subject(request: Request[Any], response: Response, action: str) -> tuple[st
             kind = part.removesuffix("_id")
             return {"tenant": "project"}.get(kind, kind), value, ""
     made: Any = response.body
-    if action == LOG_IN or not isinstance(made, dict) or response.status >= 400:
+    if action in (LOG_IN, CHANGE_SCOPE) or not isinstance(made, dict) or response.status >= 400:
         return "", next(iter(value for part, value in request.parts.items() if "token" not in part), ""), ""
     kind = "image" if request.path.rstrip("/").endswith("/images") else ""
     if len(made) == 1 and isinstance(inner := next(iter(made.values())), Mapping):

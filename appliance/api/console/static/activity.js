@@ -5,6 +5,10 @@ import { Button, Command, Empty, Heading, Progress, State, Trouble, useAsked, us
 
 const DONE = {
   log_in: "logged in",
+  change_scope: "changed the project",
+  "identity:create_grant": "gave a role in",
+  "identity:revoke_grant": "took a role in",
+  "identity:create_application_credential": "made an application credential for",
   add_image: "registered",
   upload_image: "uploaded",
   modify_image: "changed",
@@ -22,11 +26,14 @@ const DONE = {
   restore: "restored",
 };
 
+const PAST = { create: "created", update: "changed", delete: "deleted", add: "added", modify: "changed", remove: "removed", revoke: "revoked", check: "checked", list: "listed" };
+
 // What an action of a policy's name is, in words.
 function done(event) {
   if (DONE[event.action]) return DONE[event.action];
-  const words = event.action.replace(/^identity:/, "").replaceAll("_", " ");
-  return words ? `${event.result === "success" ? "did" : "tried"} ${words}:` : `sent ${event.method} ${event.path}`;
+  const [verb, ...rest] = event.action.replace(/^identity:/, "").split("_");
+  if (!verb) return `sent ${event.method} ${event.path}`;
+  return PAST[verb] ? `${PAST[verb]} the ${rest.join(" ")}` : `${[verb, ...rest].join(" ")}:`;
 }
 
 function deed(event) {

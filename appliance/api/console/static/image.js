@@ -31,9 +31,9 @@ export function Image() {
     ${(passing || image.os_glance_failed_import || image.status === "queued") && html`<${Import} image=${image} />`}
     ${map?.cells.length > 0 && html`<${Made} map=${map} />`}
     <div class="grid wide">
-      ${image.size > 0 && html`<${Use} image=${image} />`}
+      <div class="stack">${image.size > 0 && html`<${Use} image=${image} />`}
+      ${mine && image.visibility === "shared" && html`<${Members} image=${image} />`}</div>
       <${Facts} image=${image} mine=${mine} again=${ask} />
-      ${mine && image.visibility === "shared" && html`<${Members} image=${image} />`}
     </div>
     <${History} id=${id} />`;
 }

@@ -1,6 +1,6 @@
 // All images that one may see: found in a moment however many there are, and added by dropping files anywhere.
 import { html, signal, useEffect, useMemo, useRef, useState } from "./vendor/view.js";
-import { ago, attempt, call, clock, dialog, get, isAdmin, left, percent, plural, project, quoted, route, setQuery, size, tell } from "./lib.js";
+import { agoShort, attempt, call, clock, dialog, get, isAdmin, left, percent, plural, project, quoted, route, setQuery, size, tell } from "./lib.js";
 import { Button, Command, Empty, FormDialog, Heading, Icon, Input, Progress, Select, State, Trouble, useEvery } from "./ui.js";
 import { add, again, cancel, remove, uploads } from "./uploads.js";
 
@@ -107,7 +107,7 @@ function Row({ image, number }) {
     <td><a href=${`#/images/${image.id}`}>${image.name || html`<span class="dim">without a name</span>`}</a>${image.protected && html`<${Icon} name="shield-check" />`}${image.os_glance_failed_import && html`<span class="state bad">import failed</span>`}</td>
     <td><${State} of=${image.status} /></td><td class="number">${size(image.size)}</td><td>${image.disk_format}</td>
     <td>${image.visibility}</td><td>${image.owner === project.value?.id ? project.value.name : html`<span class="mono dim">${(image.owner ?? "").slice(0, 8)}</span>`}</td>
-    <td><time datetime=${image.created_at} title=${clock(image.created_at)}>${ago(image.created_at)}</time></td></tr>`;
+    <td><time datetime=${image.created_at} title=${clock(image.created_at)}>${agoShort(image.created_at)}</time></td></tr>`;
 }
 
 export function Uploads() {

@@ -153,14 +153,17 @@ const STEPS = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
 
-export function ago(text) {
+const short = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+
+export function ago(text, words = relative) {
   if (!text) return "never";
   const seconds = (Date.parse(text) - Date.now()) / 1000;
   if (Math.abs(seconds) < 5) return "just now";
   const [, unit, length] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
-  return relative.format(Math.round(seconds / length), unit);
+  return words.format(Math.round(seconds / length), unit);
 }
 
+export const agoShort = (text) => ago(text, short);
 export const clock = (text) => (text ? new Date(text).toLocaleString("en-GB", { hour12: false }) : "–");
 export const percent = (part, whole) => (whole ? Math.min(100, Math.max(0, (100 * part) / whole)) : 0);
 export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
