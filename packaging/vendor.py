@@ -1,8 +1,8 @@
 """Renew what the console takes from others: `make vendor`, where there are Node and npm.
 
-A file of JavaScript with the view library, one of icons, and one of licences, in the console's `static/vendor`. They are
-committed, so that nobody else needs Node. The releases are pinned in `packaging/console/package-lock.json`, and the same
-pins give the same bytes.
+A file of JavaScript with the view library, one of icons, and one of licences, in the console's `static/vendor`. They
+are committed, so that nobody else needs Node. The releases are pinned in `packaging/console/package-lock.json`, and the
+same pins give the same bytes.
 """
 
 import argparse

@@ -98,7 +98,7 @@ function Jobs() {
       <h2>${words[job.name]}</h2><p><${State} of=${job.state} /> <span class="dim">${job.ended_at ? `last ended ${ago(job.ended_at)}` : ""}${job.next_at ? `, next ${ago(job.next_at)}` : ""}</span></p>
       ${job.total > 0 && html`<${Progress} value=${percent(job.done, job.total)} label=${words[job.name]} /><p class="dim">${size(job.done)} of ${size(job.total)} checked</p>`}
       ${job.error && html`<p class="trouble">${job.error}</p>`}
-      ${["collect", "scrub"].includes(job.name) && html`<${Button} kind="small" icon="play" onClick=${() => run(job.name)} label=${`Run ${job.name} now`}>Run now</${Button}>`}
+      ${["collect", "scrub"].includes(job.name) && html`<${Button} kind="small" icon="play" onClick=${() => run(job.name)} label=${`Run now: ${job.name}`}>Run now</${Button}>`}
     </div>`,
   )}</section>`;
 }
