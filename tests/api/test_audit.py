@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,10 +21,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
     world = World(directory, Database(directory / "appliance.db"))
     observers = [auditing(world.trail, now)]
-    world.services = {  # type: ignore[assignment]
-        name: Seen(service.routes, Observed(name, service, world.transfers, observers))
-        for name, service in world.services.items()
-    }
+    for name, service in list(world.services.items()):
+        world.services[name] = cast("Any", Seen)(service.routes, Observed(name, service, world.transfers, observers))
     yield world
     world.trail.close()
     world.close()

@@ -34,8 +34,8 @@ PAGES = ("", "images", "people/projects", "people/users", "activity", "store", "
 class Cloud:
     """One `serve` process, and calls of its APIs."""
 
-    def __init__(self, directory: Path, *flags: str, password: str = PASSWORD, single: bool = False) -> None:
-        command = [PYTHON, ROOT / "appliance.py", "serve", "--data-dir", directory, "--image-port", "0"]
+    def __init__(self, directory: Path, *flags: str, password: str = PASSWORD) -> None:
+        command = [str(PYTHON), str(ROOT / "appliance.py"), "serve", "--data-dir", str(directory), "--image-port", "0"]
         command += ["--identity-port", "0", "--disk-reserve", "1M", *flags]
         environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password}
         self.directory = directory
@@ -147,7 +147,7 @@ class Seen:
 def open_page(browser: "Browser", cloud: Cloud, **options: Any) -> "Page":
     page = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options}).new_page()
     page.set_default_timeout(WAIT)
-    page.seen = Seen(page, cloud.console.removesuffix("/console/"))  # type: ignore[attr-defined]
+    page.seen = Seen(page, cloud.console.removesuffix("/console/"))
     return page
 
 
@@ -169,7 +169,7 @@ def page(browser: "Browser", cloud: Cloud) -> Iterator["Page"]:
     """A page that nobody is logged in to. It asks nobody else, and has nothing to complain of."""
     opened = open_page(browser, cloud)
     yield opened
-    seen: Seen = opened.seen  # type: ignore[attr-defined]
+    seen: Seen = opened.seen
     opened.context.close()
     assert (seen.complaints, seen.elsewhere) == ([], [])
 

@@ -138,7 +138,7 @@ def test_the_downloaded_clouds_yaml_works(admin: Page, cloud: Cloud, tmp_path: P
     file = tmp_path / "clouds.yaml"
     waiting.value.save_as(file)
     environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(file), "OS_PASSWORD": PASSWORD, "OS_CLOUD": "appliance"}
-    command = [client, "image", "list", "-f", "value", "-c", "Name"]
+    command = [str(client), "image", "list", "-f", "value", "-c", "Name"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert "debian-12" in done.stdout, done.stderr
 

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.settings import Settings
@@ -28,7 +28,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         serving.start()
         urllib.request.urlopen(f"{report.identity_url}/v3").close()
         with urllib.request.urlopen(report.metrics_url) as answer:
-            text = answer.read().decode()
+            text = str(answer.read().decode())
         appliance.stop()
         serving.join()
     return text
@@ -40,7 +40,8 @@ def samples(text: str) -> set[str]:
 
 def rules() -> list[dict[str, str]]:
     found = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
-    return [rule for group in found["groups"] for rule in group["rules"]]
+    rules: list[dict[str, str]] = [rule for group in found["groups"] for rule in group["rules"]]
+    return rules
 
 
 def test_every_figure_of_a_rule_is_there(text: str) -> None:
