@@ -315,14 +315,15 @@ def assignment_query(request: Request[Token]) -> None:
 
 
 def _wanted(request: Request[Token]) -> Wanted:
-    inherited_to = request.arg(f"scope.{_INHERITED_TO}")
+    asked_for = dict(reversed(request.query))  # Of a repeated one, the first counts.
+    inherited_to = asked_for.get(f"scope.{_INHERITED_TO}")
     return Wanted(
-        user_id=request.arg("user.id"),
-        group_id=request.arg("group.id"),
-        role_id=request.arg("role.id"),
-        project_id=request.arg("scope.project.id"),
-        domain_id=request.arg("scope.domain.id"),
-        system=request.arg("scope.system") == "all",
+        user_id=asked_for.get("user.id"),
+        group_id=asked_for.get("group.id"),
+        role_id=asked_for.get("role.id"),
+        project_id=asked_for.get("scope.project.id"),
+        domain_id=asked_for.get("scope.domain.id"),
+        system=asked_for.get("scope.system") == "all",
         inherited=None if inherited_to is None else inherited_to == "projects",
         effective=asked(request, "effective"),
         include_subtree=asked(request, "include_subtree"),
