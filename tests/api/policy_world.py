@@ -52,8 +52,6 @@ _PATCH = "application/openstack-images-v2.1-json-patch"
 _LIMIT = {"service_id": "{service}", "resource_name": "new"}
 _CONFIG = {"config": {"ldap": {"url": "ldap://x"}}}
 _WORDS = {"name": "thing", "value": "blue", "tag": "blue", "store": "second", "job": "scrub"}
-_PLACES = {"users": "user", "groups": "group", "projects": "project", "domains": "domain"}
-"""What `<actor_id>` and `<target_id>` of a grant are, by the word before them."""
 
 BODIES: dict[str, Any] = {
     # What the original checks before the policy has its say.
@@ -219,8 +217,8 @@ class World:
         rules = [{"service": "image", "method": "GET", "path": "/v2/images"}]
         former, _ = identity.application_credentials.create(token, {"name": "c", "access_rules": rules}, None)
         identity.application_credentials.delete(former["id"])
-        ids["rule"] = former["access_rules"][0]["id"]
-        ids["app credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0]["id"]
+        ids["access rule"] = former["access_rules"][0]["id"]
+        ids["application credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0]["id"]
         trust = {"trustor_user_id": ids["user"], "trustee_user_id": ids["v2 user"], "impersonation": False}
         asked = {**trust, "project_id": ids["project"], "roles": [{"id": ids["role"]}]}
         ids["trust"] = identity.trusts.create(token, asked, None)["id"]
@@ -296,13 +294,9 @@ class World:
 
     def _id(self, service: str, route: Route, variable: str, before: str, number: int) -> str:
         name = variable.removesuffix("_id").replace("_", " ")
-        name = {"tenant": "project", "actor": _PLACES.get(before, ""), "target": _PLACES.get(before, "")}.get(
-            name, name
-        )
-        if name == "tenant":
-            name = "project"
-        if before == "application_credentials":
-            name = "app credential"
+        name = {"tenant": "project", "prior role": "role"}.get(name, name)
+        if before == "OS-EC2":
+            name = "access"
         if before in ("config", "") and name == "group":
             name = "group of config"
         if route.method == "DELETE" and name in ("project", "domain") and number == 3:

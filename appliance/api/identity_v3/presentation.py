@@ -11,23 +11,15 @@ from appliance.db.records import COMPARATORS, Filter, Page, Record, check_number
 from appliance.errors import Invalid
 from appliance.identity.catalog.catalog import Addresses, own_url
 from appliance.settings import Settings
-from appliance.values import micros_text
-
-_INTERNAL = ("created_at", "last_active_at")
 
 
-def shown_user(user: Record) -> Record:
-    """Never a password; a default project only if there is one; times as Keystone writes them."""
-    view = {key: value for key, value in user.items() if key not in _INTERNAL}
-    if view.get("default_project_id") is None:
-        view.pop("default_project_id", None)
-    expires_at = user.get("password_expires_at")
-    view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
-    return view
+def plain(row: Any) -> Record:
+    """A row as clients see it who may see all of it."""
+    return dict(row)
 
 
 def shown_project(project: Record) -> Record:
-    return {**project, "tags": project.get("tags", [])}
+    return {**plain(project), "tags": project.get("tags", [])}
 
 
 def shown_domain(domain: Record) -> Record:
@@ -36,13 +28,9 @@ def shown_domain(domain: Record) -> Record:
     return {"tags": [], **{key: value for key, value in domain.items() if key not in hidden}}
 
 
-def shown_role(role: Record) -> Record:
-    return dict(role)
-
-
 def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
     """`region` is the former name of `region_id`, still read by clients."""
-    return {**endpoint, "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
+    return {**plain(endpoint), "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
 
 
 _FALSE = ("0", "f", "false", "off", "n", "no")
@@ -63,7 +51,11 @@ class Listing:
 
     def narrowed(self, attribute: str, value: Any) -> "Listing":
         """The same with one more condition."""
-        return replace(self, filters=(*self.filters, Filter(attribute, value)))
+        return self.also([Filter(attribute, value)])
+
+    def also(self, filters: Iterable[Filter]) -> "Listing":
+        """The same with more conditions."""
+        return replace(self, filters=(*self.filters, *filters))
 
     def value(self, attribute: str) -> Any:
         """What the exact filter on an attribute asks for; None without one."""
@@ -168,6 +160,11 @@ class Presenter:
             if shown:
                 body["links"]["next"] = self._next(request, shown[-1]["id"], len(shown))
         return Response(200, body)
+
+    def endpoints(self, request: Request[Any], endpoints: Iterable[Record]) -> Response:
+        """Endpoints with the addresses that the client can use."""
+        addresses = self.addresses(request)
+        return self.collection(request, "endpoints", [shown_endpoint(one, addresses) for one in endpoints])
 
     def linked(self, request: Request[Any], path: str, record: Record) -> Record:
         """The record with `links.self`, without what is for our own use."""

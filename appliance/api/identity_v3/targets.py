@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from appliance.api.http.messages import Request
 from appliance.api.identity_v3.presentation import asked
-from appliance.api.identity_v3.schemas import json_object
 from appliance.db.records import Record
 from appliance.errors import NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
@@ -32,12 +31,6 @@ Resolver = Callable[..., Target | Chosen]
 def home_domain(token: Token) -> str:
     """Where something new belongs that does not say: the token's domain, else the default one."""
     return token.domain_id or DEFAULT_DOMAIN
-
-
-def _sent(request: Request[Token], key: str) -> Record:
-    """What the body has under `key`, where the route's check has seen to it that it is an object."""
-    found: Record = json_object(request)[key]
-    return found
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -168,13 +161,13 @@ def credential_target(found: Record) -> Target:
     return {"credential.user_id": found.get("user_id")}
 
 
-def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **access: str) -> Target:
+def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **credential: str) -> Target:
     return {"user_id": user_id, "credential.user_id": user_id}
 
 
-def ec2_credential(identity: Identity, request: Request[Token], user_id: str, access: str) -> Target:
+def ec2_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
     """Raises `NotFound`: that there is no such credential is told to anyone, as Keystone does."""
-    own = identity.ec2_credentials.get(access)["user_id"] == user_id
+    own = identity.ec2_credentials.get(credential_id)["user_id"] == user_id
     return {"credential.user_id": user_id} if own else NOTHING
 
 
@@ -183,10 +176,12 @@ def owner(identity: Identity, request: Request[Token], user_id: str, **record: s
     return {"user_id": user_id, "user.id": user_id}
 
 
-def application_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
+def application_credential(
+    identity: Identity, request: Request[Token], user_id: str, application_credential_id: str
+) -> Target:
     """Whose it is counts, not whose the path says it is."""
     try:
-        user_id = identity.application_credentials.get(credential_id)["user_id"]
+        user_id = identity.application_credentials.get(application_credential_id)["user_id"]
     except NotFound:
         pass
     return owner(identity, request, user_id)
@@ -202,28 +197,28 @@ def trust(identity: Identity, request: Request[Token], trust_id: str, **role: st
 
 
 def new_user(identity: Identity, request: Request[Token]) -> Target:
-    return {"user.domain_id": _sent(request, "user").get("domain_id", home_domain(request.caller))}
+    return {"user.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_group(identity: Identity, request: Request[Token]) -> Target:
-    return {"group.domain_id": _sent(request, "group").get("domain_id", home_domain(request.caller))}
+    return {"group.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_project(identity: Identity, request: Request[Token]) -> Target:
     """One that is to be a domain is in none."""
-    sent = _sent(request, "project")
+    sent = request.sent
     domain_id = sent.get("domain_id")
     return {"project.domain_id": domain_id if sent.get("is_domain") else domain_id or home_domain(request.caller)}
 
 
 def new_role(identity: Identity, request: Request[Token]) -> Chosen:
-    of_domain = _sent(request, "role").get("domain_id")
+    of_domain = request.sent.get("domain_id")
     return Chosen("identity:create_domain_role" if of_domain else "identity:create_role")
 
 
 def new_credential(identity: Identity, request: Request[Token]) -> Target:
-    return credential_target(_sent(request, "credential"))
+    return credential_target(request.sent)
 
 
 def new_trust(identity: Identity, request: Request[Token]) -> Target:
-    return {"trust.trustor_user_id": _sent(request, "trust")["trustor_user_id"]}
+    return {"trust.trustor_user_id": request.sent["trustor_user_id"]}

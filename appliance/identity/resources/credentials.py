@@ -180,8 +180,9 @@ class Consumers:
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
         return [_public(consumer) for consumer in select(self._store.db, CONSUMERS, filters, page)]
 
-    def create(self, description: str | None) -> Record:
+    def create(self, consumer: Record) -> Record:
         """The consumer with its secret."""
+        description = consumer.get("description")
         created: Record = {"id": new_hex_id(), "description": description, "secret": secrets.token_hex(16)}
         with self._store.write() as tx:
             insert(tx, CONSUMERS, created)
