@@ -104,7 +104,7 @@ def _set_password(arguments: argparse.Namespace) -> int:
         found = identity.users.search([Filter("name", "admin"), Filter("domain_id", "default")])
         if not found:
             raise Fatal("there is no user admin in the domain default; `identity bootstrap` makes one")
-        identity.users.update(found[0]["id"], {"password": password, "enabled": True})
+        identity.users.update(found[0].id, {"password": password, "enabled": True})
         _write_files(settings, directory, password)
         print(f"the password of admin is now {password}" if arguments.random else "the password of admin is set")
         _print_files(directory)

@@ -196,12 +196,12 @@ class World:
         identity = self.client.identity
         for kind in ("", "v2 "):
             credential = identity.ec2_credentials.create(ids[f"{kind}user"], ids[f"{kind}project"])
-            ids[f"{kind}access"] = credential["access"]
+            ids[f"{kind}access"] = credential.access
         limited = [{**_LIMIT, "service_id": ids["service"], "resource_name": name} for name in ("mine", "spare", "new")]
         made = identity.registered_limits.create([{**one, "default_limit": 1} for one in limited])
-        ids["registered limit"] = made[1]["id"]
+        ids["registered limit"] = made[1].id
         of_project = {**limited[0], "resource_limit": 1, "project_id": ids["project"]}
-        ids["limit"] = identity.limits.create([of_project])[0]["id"]
+        ids["limit"] = identity.limits.create([of_project])[0].id
         for pair in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
             self._put(f"/v3/OS-EP-FILTER/{pair}")
         for where in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
@@ -216,12 +216,12 @@ class World:
         token = identity.tokens.validate(self._subject("identity"))
         rules = [{"service": "image", "method": "GET", "path": "/v2/images"}]
         former, _ = identity.application_credentials.create(token, {"name": "c", "access_rules": rules}, None)
-        identity.application_credentials.delete(former["id"])
-        ids["access rule"] = former["access_rules"][0]["id"]
-        ids["application credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0]["id"]
+        identity.application_credentials.delete(former.id)
+        ids["access rule"] = former.access_rules[0].id
+        ids["application credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0].id
         trust = {"trustor_user_id": ids["user"], "trustee_user_id": ids["v2 user"], "impersonation": False}
         asked = {**trust, "project_id": ids["project"], "roles": [{"id": ids["role"]}]}
-        ids["trust"] = identity.trusts.create(token, asked, None)["id"]
+        ids["trust"] = identity.trusts.create(token, asked, None).id
 
     def _subject(self, service: str) -> str:
         """A fresh token of the user of the paths."""

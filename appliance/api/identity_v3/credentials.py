@@ -10,9 +10,9 @@ from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.kit import Handlers, Resource, Rules
 from appliance.api.identity_v3.presentation import Listing, done
 from appliance.api.identity_v3.schemas import TEXT, json_object, pair
-from appliance.api.identity_v3.targets import credential_target
-from appliance.db.records import Record
-from appliance.identity.resources.credentials import EC2
+from appliance.db.identity.credentials import Credential
+from appliance.db.records import Record, attributes
+from appliance.identity.resources.credentials import EC2, Ec2Pair
 from appliance.identity.tokens.token import Token
 
 _CREDENTIAL: dict[str, Any] = {
@@ -25,7 +25,7 @@ _CREDENTIAL: dict[str, Any] = {
 _NEW_FOR_EC2, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"])
 
 
-class Credentials(Resource[Record]):
+class Credentials(Resource[Credential]):
     """Refused to delegated tokens, after the policy has had its say."""
 
     name = "credential"
@@ -38,7 +38,7 @@ class Credentials(Resource[Record]):
     }
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Credential]:
         return self._identity.credentials
 
     def read_new(self, request: Request[Token]) -> Any:
@@ -54,10 +54,13 @@ class Credentials(Resource[Record]):
             return listing
         return listing.narrowed("user_id", request.caller.user.id)
 
-    def search(self, request: Request[Token], listing: Listing) -> Sequence[Record]:
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[Credential]:
         return [] if request.caller.delegated else super().search(request, listing)
 
-    def make(self, request: Request[Token]) -> Record:
+    def present(self, request: Request[Token], row: Credential) -> Record:
+        return {name: value for name, value in attributes(row).items() if name != "sealed_blob"}
+
+    def make(self, request: Request[Token]) -> Credential:
         refuse_delegated(request.caller)
         return super().make(request)
 
@@ -65,11 +68,11 @@ class Credentials(Resource[Record]):
         self._refuse(request, parts)
         return super().show(request, **parts)
 
-    def change(self, request: Request[Token], record_id: str) -> Record:
+    def change(self, request: Request[Token], record_id: str) -> Credential:
         current = self._identity.credentials.get(record_id)
         refuse_delegated(request.caller)
         # A second time, as Keystone does: the caller must be allowed to do it to what it becomes, too.
-        target = credential_target({**current, **request.sent})
+        target = {"credential.user_id": request.sent.get("user_id", current.user_id)}
         self._identity.enforce(request.caller, "identity:update_credential", target)
         return super().change(request, record_id)
 
@@ -82,7 +85,7 @@ class Credentials(Resource[Record]):
         refuse_delegated(request.caller)
 
 
-_SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
+SHOWN_OF_EC2 = ("user_id", "tenant_id", "access", "secret", "trust_id")
 
 
 class Ec2Credentials(Handlers):
@@ -129,9 +132,9 @@ class Ec2Credentials(Handlers):
         self._identity.ec2_credentials.delete(credential_id)
         return done()
 
-    def _shown(self, request: Request[Token], credential: Record) -> Record:
-        path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"
+    def _shown(self, request: Request[Token], pair: Ec2Pair) -> Record:
+        path = f"users/{pair.user_id}/credentials/OS-EC2/{pair.access}"
         return {
-            **{key: credential[key] for key in _SHOWN},
+            **{name: getattr(pair, name) for name in SHOWN_OF_EC2},
             "links": {"self": self._presenter.url(request, path)},
         }

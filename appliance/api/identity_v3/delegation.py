@@ -9,9 +9,10 @@ from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.kit import Handlers
 from appliance.api.identity_v3.presentation import done
 from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, Schema, body, name_of
-from appliance.db.records import Filter, Record
+from appliance.db.identity.delegation import ApplicationCredential, Trust
+from appliance.db.records import Filter, Record, attributes
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.resources.application_credentials import LONGEST_PATH
+from appliance.identity.resources.application_credentials import LONGEST_PATH, shown_rule
 from appliance.identity.tokens.token import SECOND, Token
 from appliance.values import Micros, micros_text, parse_time
 
@@ -161,27 +162,28 @@ class Trusts(Handlers):
     def roles(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}/roles"""
         refuse_for_trusts(request.caller)
-        return self._presenter.collection(request, "roles", self._identity.trusts.get(trust_id)["roles"])
+        trust = self._identity.trusts.get(trust_id)
+        return self._presenter.collection(request, "roles", [attributes(role) for role in trust.roles])
 
     def role(self, request: Request[Token], trust_id: str, role_id: str) -> Response:
         """GET and HEAD /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"""
         refuse_for_trusts(request.caller)
-        for role in self._identity.trusts.get(trust_id)["roles"]:
-            if role["id"] == role_id:
-                return self._presenter.member(request, "role", "roles", role)
+        for role in self._identity.trusts.get(trust_id).roles:
+            if role.id == role_id:
+                return self._presenter.member(request, "role", "roles", attributes(role))
         raise NotFound(f"Could not find role: {role_id}.")
 
-    def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Response:
+    def _whole(self, request: Request[Token], trust: Trust, status: int = 200) -> Response:
         shown = _shown(trust)
-        shown["roles"] = [self._presenter.linked(request, "roles", role) for role in trust["roles"]]
-        own = self._presenter.url(request, f"{_PATH}/{trust['id']}/roles")
+        shown["roles"] = [self._presenter.linked(request, "roles", attributes(role)) for role in trust.roles]
+        own = self._presenter.url(request, f"{_PATH}/{trust.id}/roles")
         shown["roles_links"] = {"self": own, "next": None, "previous": None}
         return self._presenter.member(request, "trust", _PATH, shown, status)
 
 
-def _shown(trust: Record) -> Record:
+def _shown(trust: Trust) -> Record:
     """Without what is for our own use; times as Keystone writes them, whose trusts show no fraction."""
-    view = {key: value for key, value in trust.items() if key != "roles"}
+    view = {key: value for key, value in attributes(trust).items() if key != "roles"}
     for name in ("expires_at", "deleted_at"):
         view[name] = None if view[name] is None else micros_text(view[name] // SECOND * SECOND)
     return view
@@ -278,14 +280,14 @@ class ApplicationCredentials(Handlers):
         refuse_for_application_credentials(request.caller)
         listing = self._api.queries.read(request, ("service", "path", "method"))
         found = self._identity.application_credentials.access_rules(user_id, listing.filters)
-        shown = [_shown_rule(rule) for rule in found]
+        shown = [shown_rule(rule) for rule in found]
         return self._presenter.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
 
     def show_rule(self, request: Request[Token], user_id: str, access_rule_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
         rule = self._identity.application_credentials.access_rule(user_id, access_rule_id)
-        return self._presenter.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
+        return self._presenter.member(request, "access_rule", f"users/{user_id}/access_rules", shown_rule(rule))
 
     def delete_rule(self, request: Request[Token], user_id: str, access_rule_id: str) -> Response:
         """DELETE /v3/users/{user_id}/access_rules/{id}"""
@@ -293,10 +295,10 @@ class ApplicationCredentials(Handlers):
         self._identity.application_credentials.delete_access_rule(user_id, access_rule_id)
         return done()
 
-    def _owned(self, user_id: str, credential_id: str) -> Record:
+    def _owned(self, user_id: str, credential_id: str) -> ApplicationCredential:
         """The credential, if it is the user's of the path. Raises `NotFound`."""
         credential = self._identity.application_credentials.get(credential_id)
-        if credential["user_id"] != user_id:
+        if credential.user_id != user_id:
             raise NotFound(f"Could not find application credential: {credential_id}.")
         return credential
 
@@ -305,14 +307,13 @@ def _path(user_id: str) -> str:
     return f"users/{user_id}/application_credentials"
 
 
-def _application_credential_shown(credential: Record) -> Record:
-    expires_at = credential["expires_at"]
-    view = {**credential, "expires_at": None if expires_at is None else micros_text(expires_at).removesuffix("Z")}
+def _application_credential_shown(credential: ApplicationCredential) -> Record:
+    view = {name: value for name, value in attributes(credential).items() if name != "secret_hash"}
+    expires_at = credential.expires_at
+    view["expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
     view["system"] = None
+    view["roles"] = [attributes(role) for role in credential.roles]
+    view["access_rules"] = [shown_rule(rule) for rule in credential.access_rules]
     if not view["access_rules"]:
         del view["access_rules"]
     return view
-
-
-def _shown_rule(rule: Record) -> Record:
-    return {key: rule[key] for key in ("id", "service", "method", "path")}

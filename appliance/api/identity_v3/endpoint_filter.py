@@ -5,11 +5,12 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.kit import Handlers, Resource, Rules
-from appliance.api.identity_v3.presentation import done, plain, shown_endpoint, shown_project
+from appliance.api.identity_v3.presentation import done, shown_project
 from appliance.api.identity_v3.resources import INTERFACE
 from appliance.api.identity_v3.schemas import SWITCH, TEXT, TEXT_OR_NULL, name_of, pair
+from appliance.db.identity.catalog import EndpointGroup
 from appliance.db.identity.limits import Place
-from appliance.db.records import Record
+from appliance.db.records import attributes
 from appliance.identity.tokens.token import Token
 
 _EXTENSION = "OS-EP-FILTER"
@@ -26,7 +27,7 @@ _FILTERS = {
 _GROUP: dict[str, Any] = {"name": name_of(255), "description": TEXT_OR_NULL}
 
 
-class EndpointGroups(Resource[Record]):
+class EndpointGroups(Resource[EndpointGroup]):
     name = "endpoint_group"
     extension = _EXTENSION
     new, _ = pair({**_GROUP, "filters": {**_FILTERS, "minProperties": 1}}, ["name", "filters"], closed=True)
@@ -34,7 +35,7 @@ class EndpointGroups(Resource[Record]):
     filters = ("name",)
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[EndpointGroup]:
         return self._identity.endpoint_groups
 
     def routes(self) -> list[Route]:
@@ -59,12 +60,7 @@ class EndpointGroups(Resource[Record]):
 
     def endpoints(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/endpoints"""
-        addresses = self._presenter.addresses(request)
-        found = [
-            shown_endpoint(endpoint, addresses)
-            for endpoint in self._identity.endpoint_groups.endpoints(endpoint_group_id)
-        ]
-        return self._presenter.collection(request, "endpoints", found)
+        return self._presenter.endpoints(request, self._identity.endpoint_groups.endpoints(endpoint_group_id))
 
     def projects(self, request: Request[Token], endpoint_group_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}/projects"""
@@ -73,7 +69,7 @@ class EndpointGroups(Resource[Record]):
 
     def of_project(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups"""
-        found = [plain(group) for group in self._identity.endpoint_groups.of_project(project_id)]
+        found = [attributes(group) for group in self._identity.endpoint_groups.of_project(project_id)]
         return self._presenter.collection(request, "endpoint_groups", found, path=self.path)
 
     def show_given(self, request: Request[Token], endpoint_group_id: str, project_id: str) -> Response:
@@ -113,11 +109,7 @@ class ProjectEndpoints(Handlers):
 
     def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/projects/{project_id}/endpoints"""
-        addresses = self._presenter.addresses(request)
-        found = [
-            shown_endpoint(endpoint, addresses) for endpoint in self._identity.project_endpoints.of_project(project_id)
-        ]
-        return self._presenter.collection(request, "endpoints", found)
+        return self._presenter.endpoints(request, self._identity.project_endpoints.of_project(project_id))
 
     def projects(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects"""
@@ -176,7 +168,7 @@ class EndpointPolicies(Handlers):
     def policy(self, request: Request[Token], endpoint_id: str) -> Response:
         """GET /v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy"""
         policy = self._identity.endpoint_policies.policy_of(endpoint_id)
-        return self._presenter.member(request, "policy", "policies", plain(policy))
+        return self._presenter.member(request, "policy", "policies", attributes(policy))
 
     def check(self, request: Request[Token], policy_id: str, **place: str) -> Response:
         self._identity.endpoint_policies.check(policy_id, Place(**place))

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Listing, Presenter, QueryParser, done, plain
+from appliance.api.identity_v3.presentation import Listing, Presenter, QueryParser, done
 from appliance.api.identity_v3.schemas import Schema, member, members
 from appliance.api.identity_v3.targets import Resolver
-from appliance.db.records import Filter, Page, Record
+from appliance.db.records import Filter, Page, Record, attributes
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 
@@ -141,7 +141,7 @@ class Resource(Handlers, Generic[Row]):
 
     def present(self, request: Request[Token], row: Row) -> Record:
         """As clients see one, without links."""
-        return plain(row)
+        return attributes(row)
 
     # -- handlers
 

@@ -7,30 +7,27 @@ from urllib.parse import urlencode
 
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.messages import Request, Response
-from appliance.db.records import COMPARATORS, Filter, Page, Record, check_number
+from appliance.db.identity.catalog import Endpoint
+from appliance.db.identity.projects import Project
+from appliance.db.records import COMPARATORS, Filter, Page, Record, attributes, check_number
 from appliance.errors import Invalid
 from appliance.identity.catalog.catalog import Addresses, own_url
 from appliance.settings import Settings
 
 
-def plain(row: Any) -> Record:
-    """A row as clients see it who may see all of it."""
-    return dict(row)
+def shown_project(project: Project) -> Record:
+    return {**attributes(project), "tags": list(project.tags)}
 
 
-def shown_project(project: Record) -> Record:
-    return {**plain(project), "tags": project.get("tags", [])}
-
-
-def shown_domain(domain: Record) -> Record:
+def shown_domain(domain: Project) -> Record:
     """A domain hides that it is a project."""
     hidden = ("domain_id", "parent_id", "is_domain")
-    return {"tags": [], **{key: value for key, value in domain.items() if key not in hidden}}
+    return {name: value for name, value in shown_project(domain).items() if name not in hidden}
 
 
-def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
+def shown_endpoint(endpoint: Endpoint, addresses: Addresses) -> Record:
     """`region` is the former name of `region_id`, still read by clients."""
-    return {**plain(endpoint), "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
+    return {**attributes(endpoint), "region": endpoint.region_id, "url": own_url(endpoint.url, addresses)}
 
 
 _FALSE = ("0", "f", "false", "off", "n", "no")
@@ -161,7 +158,7 @@ class Presenter:
                 body["links"]["next"] = self._next(request, shown[-1]["id"], len(shown))
         return Response(200, body)
 
-    def endpoints(self, request: Request[Any], endpoints: Iterable[Record]) -> Response:
+    def endpoints(self, request: Request[Any], endpoints: Iterable[Endpoint]) -> Response:
         """Endpoints with the addresses that the client can use."""
         addresses = self.addresses(request)
         return self.collection(request, "endpoints", [shown_endpoint(one, addresses) for one in endpoints])

@@ -21,7 +21,7 @@ from appliance.api.identity_v3.schemas import (
     pair,
 )
 from appliance.api.identity_v3.targets import home_domain
-from appliance.db.identity.projects import having_tags
+from appliance.db.identity.projects import Project, having_tags
 from appliance.db.records import Condition, Record
 from appliance.errors import Invalid
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
@@ -39,7 +39,7 @@ _TAG_FILTERS = {
 }
 
 
-class Projects(Resource[Record]):
+class Projects(Resource[Project]):
     name = "project"
     new, changes = pair(
         {
@@ -64,17 +64,17 @@ class Projects(Resource[Record]):
     }
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Project]:
         return self._identity.projects
 
     def listing(self, request: Request[Token]) -> Listing:
         listing = super().listing(request)
         return listing if listing.value("is_domain") is not None else listing.narrowed("is_domain", 0)
 
-    def search(self, request: Request[Token], listing: Listing) -> Sequence[Record]:
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[Project]:
         return self._identity.projects.search(listing.filters, listing.page, _tag_conditions(request))
 
-    def present(self, request: Request[Token], row: Record) -> Record:
+    def present(self, request: Request[Token], row: Project) -> Record:
         return shown_project(row)
 
     def show(self, request: Request[Token], **parts: str) -> Response:
@@ -99,25 +99,25 @@ class Projects(Resource[Record]):
         elif "subtree_as_ids" in asked:
             project["subtree"] = projects.subtree_as_ids(project["id"])
 
-    def _visible(self, request: Request[Token], found: Sequence[Record]) -> Sequence[Record]:
-        own = {project["id"] for project in self._identity.assignments.projects_of(request.caller.user.id)}
-        shown = self._identity.projects.with_tags([project for project in found if project["id"] in own])
+    def _visible(self, request: Request[Token], found: Sequence[Project]) -> Sequence[Record]:
+        own = {project.id for project in self._identity.assignments.projects_of(request.caller.user.id)}
+        shown = self._identity.projects.with_tags([project for project in found if project.id in own])
         return [{"project": self._presenter.linked(request, "projects", shown_project(project))} for project in shown]
 
-    def make(self, request: Request[Token]) -> Record:
+    def make(self, request: Request[Token]) -> Project:
         """One that is to be a domain becomes one."""
         project: Record = request.sent
         if project.get("is_domain"):
             if project.get("parent_id") or project.get("domain_id"):
                 raise Invalid("Only root projects are allowed to act as domains.")
-            return self._identity.projects.get(self._identity.domains.create(project)["id"])
+            return self._identity.projects.get(self._identity.domains.create(project).id)
         project["domain_id"] = project.get("domain_id") or home_domain(request.caller)
         return self._identity.projects.create(project)
 
     def delete(self, request: Request[Token], **parts: str) -> Response:
         """DELETE /v3/projects/{project_id}"""
         project_id = parts["project_id"]
-        if self._identity.projects.get(project_id)["is_domain"]:
+        if self._identity.projects.get(project_id).is_domain:
             self._identity.domains.delete(project_id)
         else:
             self._identity.projects.delete(project_id)
@@ -150,7 +150,7 @@ class ProjectTags(Handlers):
 
     def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/projects/{project_id}/tags"""
-        return self._shown(request, self._identity.projects.get(project_id)["tags"])
+        return self._shown(request, self._identity.projects.get(project_id).tags)
 
     def replace(self, request: Request[Token], project_id: str) -> Response:
         """PUT /v3/projects/{project_id}/tags"""
@@ -181,7 +181,7 @@ class ProjectTags(Handlers):
         return Response(200, {"tags": tags, "links": {"self": self._presenter.self_url(request)}})
 
 
-class Domains(Resource[Record]):
+class Domains(Resource[Project]):
     name = "domain"
     new, changes = pair(
         {
@@ -200,14 +200,14 @@ class Domains(Resource[Record]):
     targets = {"list": targets.own_domain("domain.id"), "get": targets.domain}
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Project]:
         return self._identity.domains
 
-    def make(self, request: Request[Token]) -> Record:
+    def make(self, request: Request[Token]) -> Project:
         explicit_id = request.sent.pop("explicit_domain_id", None)
         return self._identity.domains.create(request.sent, explicit_id)
 
-    def present(self, request: Request[Token], row: Record) -> Record:
+    def present(self, request: Request[Token], row: Project) -> Record:
         return shown_domain(row)
 
 

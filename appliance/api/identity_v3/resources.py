@@ -9,7 +9,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.kit import BulkResource, Handlers, Resource, Rules
-from appliance.api.identity_v3.presentation import Listing, plain, shown_endpoint
+from appliance.api.identity_v3.presentation import Listing, shown_endpoint
 from appliance.api.identity_v3.schemas import (
     ID_OR_NULL,
     OPTIONS,
@@ -22,7 +22,11 @@ from appliance.api.identity_v3.schemas import (
     name_of,
     pair,
 )
-from appliance.db.records import Record
+from appliance.db.identity.catalog import Endpoint, Region, Service
+from appliance.db.identity.credentials import Consumer
+from appliance.db.identity.grants import Role
+from appliance.db.identity.limits import Limit, Policy, RegisteredLimit
+from appliance.db.records import Record, attributes
 from appliance.errors import Invalid, NotFound
 from appliance.identity.resources.limits import MODEL
 from appliance.identity.tokens.token import Token
@@ -31,14 +35,14 @@ _REGION_ID = {"type": ["string", "null"], "minLength": 1, "maxLength": 255}
 _REGION = {"description": SHORT_TEXT_OR_NULL, "id": _REGION_ID, "parent_region_id": _REGION_ID}
 
 
-class Regions(Resource[Record]):
+class Regions(Resource[Region]):
     name = "region"
     new, _ = pair({**_REGION, "id": {"type": ["string", "null"], "maxLength": 255}}, [])
     _, changes = pair(_REGION, [])
     filters = ("parent_region_id",)
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Region]:
         return self._identity.regions
 
     def routes(self) -> list[Route]:
@@ -52,7 +56,7 @@ class Regions(Resource[Record]):
         return self.create(request)
 
 
-class Services(Resource[Record]):
+class Services(Resource[Service]):
     name = "service"
     new, changes = pair(
         {
@@ -66,20 +70,20 @@ class Services(Resource[Record]):
     filters = ("type", "name")
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Service]:
         return self._identity.services
 
-    def present(self, request: Request[Token], row: Record) -> Record:
+    def present(self, request: Request[Token], row: Service) -> Record:
         """A description only if one was given; always a name, be it empty."""
-        shown = {key: value for key, value in plain(row).items() if key != "description" or value is not None}
-        return {**shown, "name": shown["name"] or ""}
+        shown = {key: value for key, value in attributes(row).items() if key != "description" or value is not None}
+        return {**shown, "name": row.name or ""}
 
 
 INTERFACES = ("admin", "internal", "public")
 INTERFACE = {"type": "string", "enum": list(INTERFACES)}
 
 
-class Endpoints(Resource[Record]):
+class Endpoints(Resource[Endpoint]):
     name = "endpoint"
     new, changes = pair(
         {
@@ -99,7 +103,7 @@ class Endpoints(Resource[Record]):
     reads_early = Resource.reads_early | {"list"}
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Endpoint]:
         return self._identity.endpoints
 
     def listing(self, request: Request[Token]) -> Listing:
@@ -108,7 +112,7 @@ class Endpoints(Resource[Record]):
             raise Invalid(f"An interface is one of {', '.join(INTERFACES)}.")
         return super().listing(request)
 
-    def present(self, request: Request[Token], row: Record) -> Record:
+    def present(self, request: Request[Token], row: Endpoint) -> Record:
         return shown_endpoint(row, self._presenter.addresses(request))
 
 
@@ -118,7 +122,7 @@ def _either(doing: str) -> tuple[str, str]:
     return f"identity:{doing}_role{plural}", f"identity:{doing}_domain_role{plural}"
 
 
-class Roles(Resource[Record]):
+class Roles(Resource[Role]):
     name = "role"
     new, changes = pair(
         {"name": name_of(255), "description": SHORT_TEXT_OR_NULL, "domain_id": ID_OR_NULL, "options": OPTIONS},
@@ -134,7 +138,7 @@ class Roles(Resource[Record]):
     reads_early = Resource.reads_early | {"list"}
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Role]:
         return self._identity.roles
 
     def listing(self, request: Request[Token]) -> Listing:
@@ -143,7 +147,7 @@ class Roles(Resource[Record]):
         return listing if listing.value("domain_id") is not None else listing.narrowed("domain_id", None)
 
 
-class Policies(Resource[Record]):
+class Policies(Resource[Policy]):
     name = "policy"
     plural = "policies"
     new, changes = pair({"blob": TEXT, "type": {"type": "string", "maxLength": 255}}, ["blob", "type"])
@@ -151,11 +155,11 @@ class Policies(Resource[Record]):
     reads_early = frozenset()
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Policy]:
         return self._identity.policies
 
 
-class Consumers(Resource[Record]):
+class Consumers(Resource[Consumer]):
     """The answer to the making of one is the only one that shows its secret."""
 
     name = "consumer"
@@ -165,7 +169,7 @@ class Consumers(Resource[Record]):
     reads_early = frozenset()
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Consumer]:
         return self._identity.consumers
 
     def read_new(self, request: Request[Token]) -> Any:
@@ -173,6 +177,12 @@ class Consumers(Resource[Record]):
 
     def read_changes(self, request: Request[Token]) -> Any:
         return self._read(request, self.changes)
+
+    def present(self, request: Request[Token], row: Consumer) -> Record:
+        return {name: value for name, value in attributes(row).items() if name != "secret"}
+
+    def create(self, request: Request[Token]) -> Response:
+        return self.member(request, attributes(self.make(request)), 201)
 
     def _read(self, request: Request[Token], schema: Schema) -> Any:
         """A body without the member is one with an empty member."""
@@ -219,7 +229,7 @@ def _several(item: dict[str, Any]) -> Schema:
     return Schema({"type": "array", "minItems": 1, "items": item})
 
 
-class RegisteredLimits(BulkResource[Record]):
+class RegisteredLimits(BulkResource[RegisteredLimit]):
     name = "registered_limit"
     new = _several(_closed(_REGISTERED_LIMIT, required=["service_id", "resource_name", "default_limit"]))
     changes = Schema(_closed(_REGISTERED_LIMIT))
@@ -227,11 +237,11 @@ class RegisteredLimits(BulkResource[Record]):
     policies = {"create": "identity:create_registered_limits"}
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[RegisteredLimit]:
         return self._identity.registered_limits
 
 
-class Limits(BulkResource[Record]):
+class Limits(BulkResource[Limit]):
     name = "limit"
     new = _several(
         _closed(
@@ -246,7 +256,7 @@ class Limits(BulkResource[Record]):
     targets = {"get": targets.limit, "update": targets.known_limit, "delete": targets.known_limit}
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Limit]:
         return self._identity.limits
 
     def routes(self) -> list[Route]:
@@ -262,21 +272,23 @@ class Limits(BulkResource[Record]):
         project_id = None if _sees_all(request.caller) else request.caller.project_id
         return listing if project_id is None else listing.narrowed("project_id", project_id)
 
-    def search(self, request: Request[Token], listing: Listing) -> list[Record]:
+    def search(self, request: Request[Token], listing: Listing) -> list[Limit]:
         """Those of the caller's own project or domain, unless it may see all."""
         found = self._identity.limits.search(listing.filters, listing.page)
         token = request.caller
         return found if _sees_all(token) else [limit for limit in found if self._concerns(token, limit)]
 
-    def _concerns(self, token: Token, limit: Record) -> bool:
+    def present(self, request: Request[Token], row: Limit) -> Record:
+        return {name: value for name, value in attributes(row).items() if name != "registered_limit_id"}
+
+    def _concerns(self, token: Token, limit: Limit) -> bool:
         """Whether a limit is that of the token's project, of its domain, or of a project of its domain."""
         if token.domain_id is None:
-            return token.project_id is not None and limit["project_id"] == token.project_id
-        return token.domain_id in (limit["domain_id"], self._domain_of(limit["project_id"]))
+            return token.project_id is not None and limit.project_id == token.project_id
+        return token.domain_id in (limit.domain_id, self._domain_of(limit.project_id))
 
     def _domain_of(self, project_id: str | None) -> str | None:
-        domain_id: str | None = self._identity.projects.get(project_id)["domain_id"] if project_id else None
-        return domain_id
+        return self._identity.projects.get(project_id).domain_id if project_id else None
 
 
 def _sees_all(token: Token) -> bool:

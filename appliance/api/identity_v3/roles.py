@@ -7,9 +7,9 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.kit import Api, Handlers
-from appliance.api.identity_v3.presentation import asked, done, plain
+from appliance.api.identity_v3.presentation import asked, done
 from appliance.db.identity.grants import SYSTEM, Grant
-from appliance.db.records import Record
+from appliance.db.records import Record, attributes
 from appliance.errors import Invalid, NotFound
 from appliance.identity.policy.checks import NOTHING, Target
 from appliance.identity.resources.assignments import Assignment, Wanted
@@ -68,7 +68,7 @@ class ImpliedRoles(Handlers):
         role = self._identity.roles.get(role_id)
         return {
             "id": role_id,
-            "name": role["name"],
+            "name": role.name,
             "links": {"self": self._presenter.url(request, f"roles/{role_id}")},
         }
 
@@ -116,7 +116,7 @@ class GrantsOf(Handlers):
 
     def list(self, request: Request[Token], **parts: str) -> Response:
         found = self._identity.grants.roles(self._grant(parts))
-        return self._presenter.collection(request, "roles", [plain(role) for role in found])
+        return self._presenter.collection(request, "roles", [attributes(role) for role in found])
 
     def check(self, request: Request[Token], **parts: str) -> Response:
         self._identity.grants.check(self._grant(parts))
@@ -150,17 +150,17 @@ class GrantsOf(Handlers):
         target: dict[str, str | None] = {}
         if grant.role_id:
             role = identity.roles.get(grant.role_id)
-            target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
+            target |= {"role.id": role.id, "role.name": role.name, "role.domain_id": role.domain_id}
         try:
             actor = identity.users if self._actor == "user" else identity.groups
-            target[f"{self._actor}.domain_id"] = actor.get(grant.actor_id)["domain_id"]
+            target[f"{self._actor}.domain_id"] = actor.get(grant.actor_id).domain_id
         except NotFound:
             if not missing_actor:
                 raise
         if self._on == "domain":
-            target["domain.id"] = identity.domains.get(grant.target_id)["id"]
+            target["domain.id"] = identity.domains.get(grant.target_id).id
         else:
-            target["project.domain_id"] = identity.projects.get(grant.target_id)["domain_id"]
+            target["project.domain_id"] = identity.projects.get(grant.target_id).domain_id
         return target
 
 
@@ -204,8 +204,7 @@ class RoleAssignments(Handlers):
             return one.grant.target_id
         if one.grant.target_type != "project":
             return None
-        domain_id: str | None = self._identity.projects.get(one.grant.target_id)["domain_id"]
-        return domain_id
+        return self._identity.projects.get(one.grant.target_id).domain_id
 
     def _shown(self, request: Request[Token], one: Assignment, names: bool) -> Record | None:
         """One row; None if what it names has just been deleted."""
@@ -227,16 +226,16 @@ class RoleAssignments(Handlers):
         if not names:
             return {"id": role_id}
         role = self._identity.roles.get(role_id)
-        shown: Record = {"id": role_id, "name": role["name"]}
-        if role["domain_id"] is not None:
-            shown["domain"] = self._domain(role["domain_id"])
+        shown: Record = {"id": role_id, "name": role.name}
+        if role.domain_id is not None:
+            shown["domain"] = self._domain(role.domain_id)
         return shown
 
     def _actor(self, kind: str, actor_id: str, names: bool) -> Record:
         if not names:
             return {"id": actor_id}
         actor = (self._identity.users if kind == "user" else self._identity.groups).get(actor_id)
-        return {"id": actor_id, "name": actor["name"], "domain": self._domain(actor["domain_id"])}
+        return {"id": actor_id, "name": actor.name, "domain": self._domain(actor.domain_id)}
 
     def _scope(self, kind: str, target_id: str, names: bool) -> Record:
         if kind == "system":
@@ -246,11 +245,11 @@ class RoleAssignments(Handlers):
         if kind == "domain":
             return {"domain": self._domain(target_id)}
         project = self._identity.projects.get(target_id)
-        domain = self._domain(project["domain_id"] or project["id"])
-        return {"project": {"id": target_id, "name": project["name"], "domain": domain}}
+        domain = self._domain(project.domain)
+        return {"project": {"id": target_id, "name": project.name, "domain": domain}}
 
     def _domain(self, domain_id: str) -> Record:
-        return {"id": domain_id, "name": self._identity.domains.get(domain_id)["name"]}
+        return {"id": domain_id, "name": self._identity.domains.get(domain_id).name}
 
     def _links(self, request: Request[Token], one: Assignment) -> dict[str, str]:
         """Links to the grant that is behind the row. The prior role's link names the roles in Keystone's order."""

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from appliance.api.http.messages import Request
 from appliance.api.identity_v3.presentation import asked
-from appliance.db.records import Record
 from appliance.errors import NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.policy.checks import NOTHING, Target
@@ -55,7 +54,7 @@ def listed_assignments(identity: Identity, request: Request[Token]) -> Chosen:
     if not asked(request, "include_subtree"):
         return Chosen("identity:list_role_assignments", {"domain_id": request.caller.domain_id})
     project_id = request.arg("scope.project.id")
-    target = {"domain_id": identity.projects.get(project_id)["domain_id"]} if project_id else NOTHING
+    target = {"domain_id": identity.projects.get(project_id).domain_id} if project_id else NOTHING
     return Chosen("identity:list_role_assignments_for_tree", target)
 
 
@@ -75,12 +74,12 @@ def user(identity: Identity, request: Request[Token], user_id: str) -> Target:
         found = identity.users.get(user_id)
     except NotFound:
         return {"user_id": user_id}
-    return {"user_id": user_id, "user.id": found["id"], "user.domain_id": found["domain_id"]}
+    return {"user_id": user_id, "user.id": found.id, "user.domain_id": found.domain_id}
 
 
 def group(identity: Identity, request: Request[Token], group_id: str) -> Target:
     try:
-        return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
+        return {"group.domain_id": identity.groups.get(group_id).domain_id}
     except NotFound:
         return NOTHING
 
@@ -98,7 +97,7 @@ def project(identity: Identity, request: Request[Token], project_id: str, **tag:
         found = identity.projects.get(project_id)
     except NotFound:
         return NOTHING
-    return {"project.id": found["id"], "project.domain_id": found["domain_id"]}
+    return {"project.id": found.id, "project.domain_id": found.domain_id}
 
 
 def role(doing: str) -> Resolver:
@@ -109,8 +108,8 @@ def role(doing: str) -> Resolver:
             found = identity.roles.get(role_id)
         except NotFound:
             return Chosen(f"identity:{doing}_role")
-        policy = f"identity:{doing}_domain_role" if found["domain_id"] else f"identity:{doing}_role"
-        return Chosen(policy, {"role.id": found["id"], "role.name": found["name"]})
+        policy = f"identity:{doing}_domain_role" if found.domain_id else f"identity:{doing}_role"
+        return Chosen(policy, {"role.id": found.id, "role.name": found.name})
 
     return resolve
 
@@ -124,11 +123,11 @@ def limit(identity: Identity, request: Request[Token], limit_id: str) -> Target:
         found = identity.limits.get(limit_id)
     except NotFound:
         return NOTHING
-    project_id = found["project_id"]
+    project_id = found.project_id
     return {
         "limit.project_id": project_id,
-        "limit.domain.id": found["domain_id"],
-        "limit.project.domain_id": identity.projects.get(project_id)["domain_id"] if project_id else None,
+        "limit.domain.id": found.domain_id,
+        "limit.project.domain_id": identity.projects.get(project_id).domain_id if project_id else None,
     }
 
 
@@ -152,13 +151,9 @@ def config_group(
 
 def credential(identity: Identity, request: Request[Token], credential_id: str) -> Target:
     try:
-        return credential_target(identity.credentials.get(credential_id))
+        return {"credential.user_id": identity.credentials.get(credential_id).user_id}
     except NotFound:
         return NOTHING
-
-
-def credential_target(found: Record) -> Target:
-    return {"credential.user_id": found.get("user_id")}
 
 
 def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **credential: str) -> Target:
@@ -167,7 +162,7 @@ def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **c
 
 def ec2_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
     """Raises `NotFound`: that there is no such credential is told to anyone, as Keystone does."""
-    own = identity.ec2_credentials.get(credential_id)["user_id"] == user_id
+    own = identity.ec2_credentials.get(credential_id).user_id == user_id
     return {"credential.user_id": user_id} if own else NOTHING
 
 
@@ -181,7 +176,7 @@ def application_credential(
 ) -> Target:
     """Whose it is counts, not whose the path says it is."""
     try:
-        user_id = identity.application_credentials.get(application_credential_id)["user_id"]
+        user_id = identity.application_credentials.get(application_credential_id).user_id
     except NotFound:
         pass
     return owner(identity, request, user_id)
@@ -190,7 +185,7 @@ def application_credential(
 def trust(identity: Identity, request: Request[Token], trust_id: str, **role: str) -> Target:
     """Raises `NotFound`: a trust that does not exist is a 404 for everyone; so Keystone's clients expect it."""
     found = identity.trusts.get(trust_id)
-    return {f"trust.{party}": found[party] for party in ("trustor_user_id", "trustee_user_id")}
+    return {f"trust.{party}": getattr(found, party) for party in ("trustor_user_id", "trustee_user_id")}
 
 
 # -- what is made ------------------------------------------------------------------------------------------------------
@@ -217,7 +212,7 @@ def new_role(identity: Identity, request: Request[Token]) -> Chosen:
 
 
 def new_credential(identity: Identity, request: Request[Token]) -> Target:
-    return credential_target(request.sent)
+    return {"credential.user_id": request.sent.get("user_id")}
 
 
 def new_trust(identity: Identity, request: Request[Token]) -> Target:

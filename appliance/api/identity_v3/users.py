@@ -8,10 +8,11 @@ from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.identity_v3.kit import Resource, Rules
-from appliance.api.identity_v3.presentation import Listing, done, plain, shown_project
+from appliance.api.identity_v3.presentation import Listing, done, shown_project
 from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, Schema, body, name_of, pair
 from appliance.api.identity_v3.targets import home_domain
-from appliance.db.records import Filter, Record
+from appliance.db.identity.users import Group, User
+from appliance.db.records import Filter, Record, attributes
 from appliance.errors import Invalid
 from appliance.identity.tokens.token import Token
 from appliance.values import micros_text, parse_time
@@ -54,7 +55,7 @@ _PASSWORD_CHANGE = Schema(
 )
 
 
-class Users(Resource[Record]):
+class Users(Resource[User]):
     name = "user"
     new, changes = pair(
         {
@@ -79,7 +80,7 @@ class Users(Resource[Record]):
     }
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[User]:
         return self._identity.users
 
     def routes(self) -> list[Route]:
@@ -115,18 +116,18 @@ class Users(Resource[Record]):
     def listing(self, request: Request[Token]) -> Listing:
         return super().listing(request).also(expiry_filters(request))
 
-    def search(self, request: Request[Token], listing: Listing) -> Sequence[Record]:
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[User]:
         """None comes from another identity provider."""
         if any(request.arg(one) for one in ("idp_id", "protocol_id", "unique_id")):
             return []
         return super().search(request, listing)
 
-    def make(self, request: Request[Token]) -> Record:
+    def make(self, request: Request[Token]) -> User:
         user = {key: value for key, value in request.sent.items() if key not in _OURS}
         user.setdefault("domain_id", home_domain(request.caller))
         return self._identity.users.create(user)
 
-    def change(self, request: Request[Token], record_id: str) -> Record:
+    def change(self, request: Request[Token], record_id: str) -> User:
         changes = request.sent
         if changes.get("id", record_id) != record_id:
             raise Invalid("Cannot change user ID.")
@@ -136,7 +137,7 @@ class Users(Resource[Record]):
             record_id, {key: value for key, value in changes.items() if key not in _OURS}
         )
 
-    def present(self, request: Request[Token], row: Record) -> Record:
+    def present(self, request: Request[Token], row: User) -> Record:
         return shown_user(row)
 
     def change_password(self, request: Request[Token], user_id: str) -> Response:
@@ -151,7 +152,11 @@ class Users(Resource[Record]):
         found = [
             shown_project(project)
             for project in self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
-            if all(project[item.attribute] == item.value for item in listing.filters if item.comparator == "equals")
+            if all(
+                getattr(project, item.attribute) == item.value
+                for item in listing.filters
+                if item.comparator == "equals"
+            )
         ]
         return self._presenter.collection(request, "projects", found, listing)
 
@@ -161,19 +166,19 @@ class Users(Resource[Record]):
         self._identity.users.get(user_id)
         name = request.arg("name")
         found = [
-            plain(group)
+            attributes(group)
             for group in self._identity.groups.of_user(user_id)
-            if name in (None, group["name"]) and token.domain_id in (None, group["domain_id"])
+            if name in (None, group.name) and token.domain_id in (None, group.domain_id)
         ]
         return self._presenter.collection(request, "groups", found)
 
 
-def shown_user(user: Record) -> Record:
+def shown_user(user: User) -> Record:
     """Never a password; a default project only if there is one; times as Keystone writes them."""
-    view = {key: value for key, value in plain(user).items() if key not in _INTERNAL}
-    if view.get("default_project_id") is None:
-        view.pop("default_project_id", None)
-    expires_at = view.get("password_expires_at")
+    view = {key: value for key, value in attributes(user).items() if key not in _INTERNAL}
+    if user.default_project_id is None:
+        del view["default_project_id"]
+    expires_at = user.password_expires_at
     view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
     return view
 
@@ -190,7 +195,7 @@ def expiry_filters(request: Request[Any]) -> list[Filter]:
     return filters
 
 
-class Groups(Resource[Record]):
+class Groups(Resource[Group]):
     name = "group"
     new, changes = pair({"name": name_of(64), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
     filters = ("domain_id", "name")
@@ -202,7 +207,7 @@ class Groups(Resource[Record]):
     }
 
     @property
-    def rules(self) -> Rules[Record]:
+    def rules(self) -> Rules[Group]:
         return self._identity.groups
 
     def routes(self) -> list[Route]:
@@ -217,7 +222,7 @@ class Groups(Resource[Record]):
             Route("DELETE", one, self.remove_member, "identity:remove_user_from_group", member),
         ]
 
-    def make(self, request: Request[Token]) -> Record:
+    def make(self, request: Request[Token]) -> Group:
         return self._identity.groups.create({"domain_id": home_domain(request.caller), **request.sent})
 
     def members(self, request: Request[Token], group_id: str) -> Response:
