@@ -28,7 +28,9 @@ from appliance.image.stores import open_stores, write_record
 from appliance.image.web.content import MOST_READERS
 from appliance.jobs.maintenance import collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
+from appliance.server.interfaces import reachable_host
 from appliance.server.limits import Limits
+from appliance.server.listener import shown
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.startup import Startup, StartupReport, Trace, ports
@@ -173,7 +175,7 @@ class Appliance:
             minimum_rate=settings.minimum_upload_rate,
             upload_seconds=settings.upload_timeout,
             # Those that wait for other servers' data take no thread away from those that read ours.
-            decoder_threads=Limits().decoder_threads + MOST_READERS,
+            download_threads=Limits().download_threads + MOST_READERS,
             stall_seconds=settings.request_timeout,
             grace_seconds=settings.shutdown_grace,
             underscored_headers=UNDERSCORED if settings.legacy else (),
@@ -225,4 +227,5 @@ class Appliance:
 
 
 def _base(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    """Where others find what listens there."""
+    return f"http://{shown(reachable_host(host), port)}"

@@ -56,10 +56,11 @@ class Scrubber:
     def _maintenance(self) -> BlockMaintenance:
         return self._store.index.maintenance
 
-    def run(self) -> ScrubReport:
-        """Check every segment whose last check is older than the interval."""
+    def run(self, progress: Callable[[int], None] = lambda length: None) -> ScrubReport:
+        """Check every segment whose last check is older than the interval; `progress` is told the bytes of steps."""
         report = ScrubReport()
         for length in self.steps(report):
+            progress(length)
             if self._pace:
                 self._sleep(length / self._pace)
         return report

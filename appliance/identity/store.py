@@ -33,14 +33,24 @@ class IdentityStore:
         self.generation += 1
 
 
+def refuse_new_id(changes: Record, record_id: str) -> None:
+    """Raise `Invalid` for changes that name another id. A null names none."""
+    if changes.get("id") not in (None, record_id):
+        raise Invalid("Cannot change ID.")
+
+
+def given_options(options: Record) -> Record:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def merged(table: Table[R], row: R, changes: Record) -> R:
     """The row after a PATCH. Of `options` only those given change; a null takes one away."""
     now = attributes(row)
-    if "id" in changes and changes["id"] != now["id"]:
-        raise Invalid("Cannot change ID.")
+    refuse_new_id(changes, now["id"])
+    changes = {**changes, "id": now["id"]}
     if "options" in changes:
-        options = {**now.get("options", {}), **changes["options"]}
-        changes = {**changes, "options": {name: value for name, value in options.items() if value is not None}}
+        changes["options"] = given_options({**now.get("options", {}), **changes["options"]})
     return table.changed(row, changes)
 
 

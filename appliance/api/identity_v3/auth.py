@@ -102,7 +102,8 @@ _AUTH = Schema(
             },
         },
         "required": ["identity"],
-    }
+    },
+    alone=False,
 )
 
 

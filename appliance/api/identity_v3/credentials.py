@@ -22,14 +22,15 @@ _CREDENTIAL: dict[str, Any] = {
     "type": {"type": "string", "maxLength": 255},
     "user_id": {"type": "string", "maxLength": 64},
 }
-_NEW_FOR_EC2, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"])
+_NEW_FOR_EC2, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"], alone=False)
 
 
 class Credentials(Resource[Credential]):
     """Refused to delegated tokens, after the policy has had its say."""
 
     name = "credential"
-    new, changes = pair(_CREDENTIAL, ["blob", "type", "user_id"])
+    new, _ = pair(_CREDENTIAL, ["blob", "type", "user_id"], alone=False)
+    _, changes = pair(_CREDENTIAL, [], alone=False)
     filters = ("user_id", "type")
     targets = {
         "list": targets.own_user("credential.user_id"),

@@ -122,7 +122,7 @@ class Trusts(Handlers):
         one, roles = f"{every}/<trust_id>", f"{every}/<trust_id>/roles"
         policy, target, extension = "identity:list_trusts", targets.trust, "OS-TRUST"
         listed = (policy, f"{policy}_for_trustor", f"{policy}_for_trustee")
-        sent = body("trust", _NEW_TRUST, alone=True)
+        sent = body("trust", _NEW_TRUST)
         its_roles, its_role = "identity:list_roles_for_trust", "identity:get_role_for_trust"
         return [
             Route("GET", every, self.list, listed, targets.listed_trusts, relation=f"{extension}:trusts"),
@@ -230,7 +230,7 @@ class ApplicationCredentials(Handlers):
         owner, its = targets.owner, targets.application_credential
         name = "application_credential"
         policy = f"identity:create_{name}"
-        sent = body(name, _NEW_APPLICATION_CREDENTIAL, alone=True)
+        sent = body(name, _NEW_APPLICATION_CREDENTIAL)
         return [
             Route("GET", every, self.list, f"identity:list_{name}s", owner, relation=f"{name}s"),
             Route("POST", every, self.create, policy, owner, reads=sent),

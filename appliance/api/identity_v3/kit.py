@@ -72,6 +72,8 @@ class Resource(Handlers, Generic[Row]):
     """Filters that are on or off."""
     domain_filter: ClassVar[str] = ""
     """The attribute by which a list is narrowed to the domain of the token's scope."""
+    none_is_all: ClassVar[bool] = False
+    """Whether a list with the limit 0 is one without a limit."""
     policies: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
     """Policies with other names than `identity:get_thing` and `identity:list_things`, by what is done."""
     targets: ClassVar[Mapping[str, Resolver]] = {}
@@ -125,7 +127,7 @@ class Resource(Handlers, Generic[Row]):
 
     def listing(self, request: Request[Token]) -> Listing:
         """What the query asks for, narrowed to what the caller may ask for."""
-        listing = self._api.queries.read(request, self.filters, self.switches)
+        listing = self._api.queries.read(request, self.filters, self.switches, none_is_all=self.none_is_all)
         domain_id = request.caller.domain_id if self.domain_filter else None
         return listing if domain_id is None else listing.narrowed(self.domain_filter, domain_id)
 

@@ -7,7 +7,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.kit import Handlers, Resource, Rules
-from appliance.api.identity_v3.presentation import Listing, done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.presentation import Listing, asked, done, shown_domain, shown_project
 from appliance.api.identity_v3.schemas import (
     ID_OR_NULL,
     OPTIONS,
@@ -17,6 +17,7 @@ from appliance.api.identity_v3.schemas import (
     Schema,
     bodies,
     json_object,
+    members,
     name_of,
     pair,
 )
@@ -25,12 +26,15 @@ from appliance.db.identity.projects import Project, having_tags
 from appliance.db.records import Condition, Record
 from appliance.errors import Invalid
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
-from appliance.identity.resources.domain_configs import default
+from appliance.identity.resources.domain_configs import check_supported, default
 from appliance.identity.tokens.token import Token
 
 _TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"}
 _TAGS = {"type": "array", "items": _TAG, "maxItems": 80, "uniqueItems": True}
 _ONE_TAG = Schema(_TAG)
+_ALL_TAGS = Schema(_TAGS)
+_TAGS_SENT = Schema({"type": "array", "items": _TAG}, optional=True)
+"""What is refused before the policy has its say: less than what is refused after it."""
 _TAG_FILTERS = {
     "tags": (True, False),
     "tags-any": (False, False),
@@ -39,24 +43,25 @@ _TAG_FILTERS = {
 }
 
 
+_PROJECT: dict[str, Any] = {
+    "name": name_of(64),
+    "description": TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "domain_id": ID_OR_NULL,
+    "is_domain": SWITCH,
+    "tags": _TAGS,
+    "options": OPTIONS,
+}
+
+
 class Projects(Resource[Project]):
     name = "project"
-    new, changes = pair(
-        {
-            "name": name_of(64),
-            "description": TEXT_OR_NULL,
-            "enabled": SWITCH,
-            "domain_id": ID_OR_NULL,
-            "parent_id": ID_OR_NULL,
-            "is_domain": SWITCH,
-            "tags": _TAGS,
-            "options": OPTIONS,
-        },
-        ["name"],
-    )
+    new, _ = pair({**_PROJECT, "parent_id": ID_OR_NULL}, ["name"])
+    changes = Schema({"type": "object", "properties": _PROJECT}, optional=True)
     filters = ("domain_id", "name", "parent_id")
     switches = ("enabled", "is_domain")
     domain_filter = "domain_id"
+    none_is_all = True
     targets = {
         "list": targets.own_domain("domain_id"),
         "create": targets.new_project,
@@ -85,18 +90,18 @@ class Projects(Resource[Project]):
 
     def _add_relatives(self, request: Request[Token], project: Record) -> None:
         """What is above and below, as the query asks: as a list of what the caller has a role on, or as ids."""
-        asked = {name for name, value in request.query if switch(value)}
+        wanted = {name for name, _ in request.query if asked(request, name)}
         for kind in ("parents", "subtree"):
-            if {f"{kind}_as_list", f"{kind}_as_ids"} <= asked:
+            if {f"{kind}_as_list", f"{kind}_as_ids"} <= wanted:
                 raise Invalid(f"Use either {kind}_as_list or {kind}_as_ids.")
         projects = self._identity.projects
-        if "parents_as_list" in asked:
+        if "parents_as_list" in wanted:
             project["parents"] = self._visible(request, projects.parents(project["id"]))
-        elif "parents_as_ids" in asked:
+        elif "parents_as_ids" in wanted:
             project["parents"] = projects.parents_as_ids(project["id"])
-        if "subtree_as_list" in asked:
+        if "subtree_as_list" in wanted:
             project["subtree"] = self._visible(request, projects.subtree(project["id"]))
-        elif "subtree_as_ids" in asked:
+        elif "subtree_as_ids" in wanted:
             project["subtree"] = projects.subtree_as_ids(project["id"])
 
     def _visible(self, request: Request[Token], found: Sequence[Project]) -> Sequence[Record]:
@@ -138,7 +143,7 @@ class ProjectTags(Handlers):
         every = "/v3/projects/<project_id>/tags"
         one = f"{every}/<value>"
         project = targets.project
-        replaced = bodies("tags", Schema(_TAGS))
+        replaced = bodies("tags", _TAGS_SENT)
         return [
             Route("GET", every, self.list, "identity:list_project_tags", project),
             Route("PUT", every, self.replace, "identity:update_project_tags", project, reads=replaced),
@@ -154,7 +159,8 @@ class ProjectTags(Handlers):
 
     def replace(self, request: Request[Token], project_id: str) -> Response:
         """PUT /v3/projects/{project_id}/tags"""
-        return self._shown(request, self._identity.projects.set_tags(project_id, request.sent))
+        tags = [str(tag) for tag in members(request, "tags", _ALL_TAGS)]
+        return self._shown(request, self._identity.projects.set_tags(project_id, tags))
 
     def clear(self, request: Request[Token], project_id: str) -> Response:
         """DELETE /v3/projects/{project_id}/tags"""
@@ -181,23 +187,30 @@ class ProjectTags(Handlers):
         return Response(200, {"tags": tags, "links": {"self": self._presenter.self_url(request)}})
 
 
+_DOMAIN: dict[str, Any] = {
+    "name": name_of(64),
+    "description": SHORT_TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "tags": _TAGS,
+    "options": OPTIONS,
+}
+_FIXED = ("id", "domain_id", "parent_id", "is_domain")
+"""What a change of a domain may name and does not change."""
+
+
 class Domains(Resource[Project]):
     name = "domain"
-    new, changes = pair(
-        {
-            "name": name_of(64),
-            "description": SHORT_TEXT_OR_NULL,
-            "enabled": SWITCH,
-            "tags": _TAGS,
-            "options": OPTIONS,
-            "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"},
-        },
-        ["name"],
-    )
+    new, _ = pair({**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"])
+    _, changes = pair(_DOMAIN, [])
     filters = ("name",)
     switches = ("enabled",)
     domain_filter = "id"
-    targets = {"list": targets.own_domain("domain.id"), "get": targets.domain}
+    none_is_all = True
+    targets = {
+        "list": targets.own_domain("domain.id"),
+        "get": targets.domain,
+        **dict.fromkeys(("update", "delete"), targets.known_domain),
+    }
 
     @property
     def rules(self) -> Rules[Project]:
@@ -206,6 +219,10 @@ class Domains(Resource[Project]):
     def make(self, request: Request[Token]) -> Project:
         explicit_id = request.sent.pop("explicit_domain_id", None)
         return self._identity.domains.create(request.sent, explicit_id)
+
+    def change(self, request: Request[Token], record_id: str) -> Project:
+        changes = {name: value for name, value in request.sent.items() if name not in _FIXED}
+        return self._identity.domains.update(record_id, changes)
 
     def present(self, request: Request[Token], row: Project) -> Record:
         return shown_domain(row)
@@ -239,6 +256,7 @@ class DomainConfigs(Handlers):
         """GET /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         if group == _COMPLIANCE:
             return _shown(self._identity.domain_configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
+        check_supported(group, option)
         self._identity.domains.get(domain_id)
         return _shown(self._identity.domain_configs.get(domain_id, group, option))
 

@@ -37,7 +37,7 @@ _REGION = {"description": SHORT_TEXT_OR_NULL, "id": _REGION_ID, "parent_region_i
 
 class Regions(Resource[Region]):
     name = "region"
-    new, _ = pair({**_REGION, "id": {"type": ["string", "null"], "maxLength": 255}}, [])
+    new, _ = pair({**_REGION, "id": {"type": ["string", "null"], "maxLength": 255}}, [], alone=False)
     _, changes = pair(_REGION, [])
     filters = ("parent_region_id",)
 
@@ -63,9 +63,9 @@ class Services(Resource[Service]):
             "enabled": SWITCH,
             "type": {"type": "string", "minLength": 1, "maxLength": 255},
             "name": {"type": "string", "minLength": 1, "maxLength": 255},
-            "description": TEXT_OR_NULL,
         },
         ["type"],
+        alone=False,
     )
     filters = ("type", "name")
 
@@ -74,31 +74,30 @@ class Services(Resource[Service]):
         return self._identity.services
 
     def present(self, request: Request[Token], row: Service) -> Record:
-        """A description only if one was given; always a name, be it empty."""
-        shown = {key: value for key, value in attributes(row).items() if key != "description" or value is not None}
-        return {**shown, "name": row.name or ""}
+        """Always a name, be it empty."""
+        return {**attributes(row), "name": row.name or ""}
 
 
 INTERFACES = ("admin", "internal", "public")
 INTERFACE = {"type": "string", "enum": list(INTERFACES)}
 
 
+_ENDPOINT: dict[str, Any] = {
+    "enabled": SWITCH,
+    "interface": INTERFACE,
+    "region_id": {"type": ["string", "null"]},
+    "region": {"type": ["string", "null"], "maxLength": 255},
+    "service_id": TEXT,
+    "url": {"type": "string", "maxLength": 225, "pattern": "^[a-zA-Z0-9+.-]+:.+"},
+    "name": TEXT,
+    "description": TEXT_OR_NULL,
+}
+
+
 class Endpoints(Resource[Endpoint]):
     name = "endpoint"
-    new, changes = pair(
-        {
-            "id": TEXT,
-            "enabled": SWITCH,
-            "interface": INTERFACE,
-            "region_id": {"type": ["string", "null"]},
-            "region": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
-            "service_id": TEXT,
-            "url": {"type": "string", "maxLength": 225, "pattern": "^[a-zA-Z0-9+.-]+:.+"},
-            "name": TEXT,
-            "description": TEXT_OR_NULL,
-        },
-        ["interface", "service_id", "url"],
-    )
+    new, _ = pair({**_ENDPOINT, "id": TEXT}, ["interface", "service_id", "url"])
+    _, changes = pair(_ENDPOINT, [])
     filters = ("interface", "service_id", "region_id")
     reads_early = Resource.reads_early | {"list"}
 
@@ -150,7 +149,7 @@ class Roles(Resource[Role]):
 class Policies(Resource[Policy]):
     name = "policy"
     plural = "policies"
-    new, changes = pair({"blob": TEXT, "type": {"type": "string", "maxLength": 255}}, ["blob", "type"])
+    new, changes = pair({"blob": TEXT, "type": {"type": "string", "maxLength": 255}}, ["blob", "type"], alone=False)
     filters = ("type",)
     reads_early = frozenset()
 

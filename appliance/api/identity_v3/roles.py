@@ -1,6 +1,7 @@
 """What roles imply, grants, and the list of role assignments."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
@@ -11,7 +12,7 @@ from appliance.api.identity_v3.presentation import asked, done
 from appliance.db.identity.grants import SYSTEM, Grant
 from appliance.db.records import Record, attributes
 from appliance.errors import Invalid, NotFound
-from appliance.identity.policy.checks import NOTHING, Target
+from appliance.identity.policy.checks import Target
 from appliance.identity.resources.assignments import Assignment, Wanted
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
@@ -23,11 +24,12 @@ class ImpliedRoles(Handlers):
         one = f"{every}/<implied_role_id>"
         seen = ("identity:get_implied_role", "identity:check_implied_role")
         rules = "identity:list_role_inference_rules"
+        known = targets.known_roles
         return [
-            Route("GET", every, self.list, "identity:list_implied_roles", relation="implied_roles"),
+            Route("GET", every, self.list, "identity:list_implied_roles", known, relation="implied_roles"),
             Route("GET", one, self.show, seen, targets.implied_role, relation="implied_role"),
-            Route("PUT", one, self.create, "identity:create_implied_role"),
-            Route("DELETE", one, self.delete, "identity:delete_implied_role"),
+            Route("PUT", one, self.create, "identity:create_implied_role", known),
+            Route("DELETE", one, self.delete, "identity:delete_implied_role", known),
             Route("GET", "/v3/role_inferences", self.inferences, rules, relation="role_inferences"),
         ]
 
@@ -143,24 +145,25 @@ class GrantsOf(Handlers):
         return self._looked_up(self._grant(parts))
 
     def _looked_up(self, grant: Grant, *, missing_actor: bool = False) -> Target:
-        """What the policies look at. Raises `NotFound` for what does not exist, as Keystone does here before them."""
+        """What the policies look at.
+
+        Raises `NotFound` for what does not exist, as Keystone does here before them; not so for inherited grants.
+        """
         identity = self._identity
-        if self._on == "system":
-            return NOTHING
+        refused, lenient = nullcontext(), suppress(NotFound)
         target: dict[str, str | None] = {}
-        if grant.role_id:
-            role = identity.roles.get(grant.role_id)
-            target |= {"role.id": role.id, "role.name": role.name, "role.domain_id": role.domain_id}
-        try:
+        with lenient if self._inherited else refused:
+            if grant.role_id:
+                role = identity.roles.get(grant.role_id)
+                target |= {"role.id": role.id, "role.name": role.name, "role.domain_id": role.domain_id}
+        with lenient if self._inherited or missing_actor else refused:
             actor = identity.users if self._actor == "user" else identity.groups
             target[f"{self._actor}.domain_id"] = actor.get(grant.actor_id).domain_id
-        except NotFound:
-            if not missing_actor:
-                raise
-        if self._on == "domain":
-            target["domain.id"] = identity.domains.get(grant.target_id).id
-        else:
-            target["project.domain_id"] = identity.projects.get(grant.target_id).domain_id
+        with lenient if self._inherited else refused:
+            if self._on == "domain":
+                target["domain.id"] = identity.domains.get(grant.target_id).id
+            elif self._on == "project":
+                target["project.domain_id"] = identity.projects.get(grant.target_id).domain_id
         return target
 
 
@@ -182,15 +185,12 @@ _INHERITED_TO = "OS-INHERIT:inherited_to"
 class RoleAssignments(Handlers):
     def routes(self) -> list[Route]:
         policies = ("identity:list_role_assignments", "identity:list_role_assignments_for_tree")
-        path, target = "/v3/role_assignments", targets.listed_assignments
-        return [Route("GET", path, self.list, policies, target, relation="role_assignments")]
+        path, target, relation = "/v3/role_assignments", targets.listed_assignments, "role_assignments"
+        return [Route("GET", path, self.list, policies, target, reads=_wanted, relation=relation)]
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/role_assignments"""
-        wanted = _wanted(request)
-        if wanted.include_subtree and not wanted.project_id:
-            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
-        found = self._identity.assignment_list.search(wanted)
+        found = self._identity.assignment_list.search(request.sent)
         domain_id = request.caller.domain_id
         if domain_id is not None:
             found = [one for one in found if self._domain_of(one) == domain_id]
@@ -273,6 +273,12 @@ class RoleAssignments(Handlers):
 
 
 def _wanted(request: Request[Token]) -> Wanted:
+    """What the query asks for. Raises `Invalid` for one that Keystone refuses before its policy."""
+    for name in ("group.id", "role.id", "scope.domain.id", "scope.project.id"):
+        if "" in request.args(name):
+            raise Invalid(f"Invalid input for field '{name}': it must not be empty.")
+    if request.args("include_subtree") and not request.args("scope.project.id"):
+        raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
     inherited_to = request.arg(f"scope.{_INHERITED_TO}")
     return Wanted(
         user_id=request.arg("user.id"),
@@ -280,7 +286,7 @@ def _wanted(request: Request[Token]) -> Wanted:
         role_id=request.arg("role.id"),
         project_id=request.arg("scope.project.id"),
         domain_id=request.arg("scope.domain.id"),
-        system=bool(request.arg("scope.system")),
+        system=request.arg("scope.system") == "all",
         inherited=None if inherited_to is None else inherited_to == "projects",
         effective=asked(request, "effective"),
         include_subtree=asked(request, "include_subtree"),

@@ -13,10 +13,15 @@ from appliance.errors import Invalid
 
 
 class Schema:
-    """A JSON schema. Compiled once, by the first request that needs it."""
+    """A JSON schema, and how what it describes is found in a body. Compiled once, by the first request that needs it.
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    Unless it is `alone`, anything may be beside it; a body without something `optional` counts as one with an empty it.
+    """
+
+    def __init__(self, data: dict[str, Any], *, alone: bool = True, optional: bool = False) -> None:
         self.data = data
+        self.alone = alone
+        self.optional = optional
 
     @cached_property
     def _check(self) -> Any:
@@ -36,9 +41,9 @@ Reader = Callable[[Request[Any]], Any]
 """What a route reads of a request. Raises `Invalid`."""
 
 
-def body(key: str, schema: Schema, *, alone: bool = False) -> Reader:
+def body(key: str, schema: Schema) -> Reader:
     """Reads what `member` does."""
-    return lambda request: member(request, key, schema, alone=alone)
+    return lambda request: member(request, key, schema)
 
 
 def bodies(key: str, schema: Schema) -> Reader:
@@ -64,23 +69,25 @@ def json_object(request: Request[Any]) -> Record:
     return body
 
 
-def member(request: Request[Any], key: str, schema: Schema, *, alone: bool = False) -> Record:
-    """The object under `key` of the body, checked; with `alone`, nothing may be beside it. Raises `Invalid`."""
-    body = json_object(request)
-    found = body.get(key)
-    others = [name for name in body if name != key] if alone else []
-    if others:
-        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
-    if not isinstance(found, dict):
-        raise Invalid(f"Expecting to find {key} in request body.")
-    schema.check(found)
+def member(request: Request[Any], key: str, schema: Schema) -> Record:
+    """The object under `key` of the body, checked. Raises `Invalid`."""
+    found: Record = _found(request, key, schema, dict)
     return found
 
 
 def members(request: Request[Any], key: str, schema: Schema) -> list[Record]:
     """The list under `key` of the body, checked. Raises `Invalid`."""
-    found = json_object(request).get(key)
-    if not isinstance(found, list):
+    found: list[Record] = _found(request, key, schema, list)
+    return found
+
+
+def _found(request: Request[Any], key: str, schema: Schema, kind: type) -> Any:
+    body = json_object(request)
+    others = [name for name in body if name != key] if schema.alone else []
+    if others:
+        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
+    found = body.get(key, kind() if schema.optional else None)
+    if not isinstance(found, kind):
         raise Invalid(f"Expecting to find {key} in request body.")
     schema.check(found)
     return found
@@ -99,10 +106,12 @@ def name_of(longest: int) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"[\S]+"}
 
 
-def pair(properties: dict[str, Any], required: list[str], *, closed: bool = False) -> tuple[Schema, Schema]:
+def pair(
+    properties: dict[str, Any], required: list[str], *, closed: bool = False, alone: bool = True
+) -> tuple[Schema, Schema]:
     """The schemas of a resource's POST and PATCH. A PATCH needs at least one attribute."""
     data = {"type": "object", "properties": properties, "additionalProperties": not closed}
-    return Schema({**data, "required": required}), Schema({**data, "minProperties": 1})
+    return Schema({**data, "required": required}, alone=alone), Schema({**data, "minProperties": 1}, alone=alone)
 
 
 OPTIONS = {

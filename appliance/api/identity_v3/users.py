@@ -51,7 +51,8 @@ _PASSWORD_CHANGE = Schema(
         "properties": {"original_password": TEXT, "password": TEXT},
         "required": ["original_password", "password"],
         "additionalProperties": False,
-    }
+    },
+    alone=False,
 )
 
 
@@ -129,7 +130,7 @@ class Users(Resource[User]):
 
     def change(self, request: Request[Token], record_id: str) -> User:
         changes = request.sent
-        if changes.get("id", record_id) != record_id:
+        if changes.get("id", record_id) != self._identity.users.get(record_id).id:
             raise Invalid("Cannot change user ID.")
         if {"password", "options"} & set(changes):
             refuse_own_log_in(request.caller, record_id)
@@ -203,7 +204,9 @@ class Groups(Resource[Group]):
     targets = {
         "list": targets.own_domain("group.domain_id"),
         "create": targets.new_group,
-        **dict.fromkeys(("get", "update", "delete"), targets.group),
+        "get": targets.group,
+        "update": targets.group,
+        "delete": targets.known_group,
     }
 
     @property

@@ -22,7 +22,6 @@ class Service:
     id: str
     type: str
     name: str | None = ""
-    description: str | None = None
     enabled: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.db.engine.sqlite import Row, Tx
 from appliance.db.identity.grants import Role
-from appliance.db.records import Reader, Table, computed, read
+from appliance.db.records import Filter, Page, Reader, Table, computed, read, select
 from appliance.values import Micros
 
 
@@ -112,6 +112,13 @@ TRUSTS = Table("trusts", Trust)
 def trust_role_ids(reader: Reader, trust_id: str) -> list[str]:
     rows = reader.rows("SELECT role_id FROM trust_roles WHERE trust_id = ? ORDER BY role_id", (trust_id,))
     return [row["role_id"] for row in rows]
+
+
+def has_equal(reader: Reader, trust: Trust) -> bool:
+    """Whether there is a trust for the same people and the same project that ends in the same moment."""
+    same = ("trustor_user_id", "trustee_user_id", "project_id", "expires_at", "deleted_at")
+    filters = [Filter(name, getattr(trust, name)) for name in same]
+    return bool(select(reader, TRUSTS, [*filters, Filter("impersonation", int(trust.impersonation))], Page(1)))
 
 
 def add_trust_role(tx: Tx, trust_id: str, role_id: str) -> None:

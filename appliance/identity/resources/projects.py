@@ -15,7 +15,15 @@ from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, f
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import remove_group
 from appliance.identity.resources.users import remove_user
-from appliance.identity.store import IdentityStore, merged, names_unique, refuse_if_immutable, require_marker
+from appliance.identity.store import (
+    IdentityStore,
+    given_options,
+    merged,
+    names_unique,
+    refuse_if_immutable,
+    refuse_new_id,
+    require_marker,
+)
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import new_hex_id
 
@@ -97,6 +105,7 @@ class Projects:
             raise Forbidden(f"Max hierarchy depth reached for {parent.id} branch.")
 
     def update(self, project_id: str, changes: Record) -> Project:
+        refuse_new_id(changes, project_id)
         project = self.get(project_id)
         refuse_if_immutable("project", project, changes)
         self._check_change(project, changes)
@@ -140,7 +149,9 @@ class Projects:
 
     def add_tag(self, project_id: str, tag: str) -> None:
         tags = self.get(project_id).tags
-        if tag not in tags and len(tags) >= MOST_TAGS:
+        if tag in tags:
+            raise Invalid(f"The project has the tag {tag} already.")
+        if len(tags) >= MOST_TAGS:
             raise Invalid(f"A project has at most {MOST_TAGS} tags.")
         with self._store.write() as tx:
             rows.add_tag(tx, project_id, tag)
@@ -159,6 +170,7 @@ class Projects:
 def _made(sent: Record, project_id: str, **place: Any) -> Project:
     """A project or domain of what was sent, in its place."""
     described = {"name": sent["name"].strip(), "description": sent.get("description") or ""}
+    described["options"] = given_options(sent.get("options", {}))
     return PROJECTS.made({**sent, **described, **place, "id": project_id})
 
 

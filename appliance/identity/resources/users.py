@@ -14,7 +14,7 @@ from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.auth.compliance import Compliance, NewPassword
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.throttle import Throttle
-from appliance.identity.store import IdentityStore, merged, names_unique, require_marker
+from appliance.identity.store import IdentityStore, given_options, merged, names_unique, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import Micros, current_client, new_hex_id
 
@@ -61,6 +61,7 @@ class Users:
             raise NotFound(f"Could not find domain: {user['domain_id']}.")
         self._check_default_project(user)
         sent = {**user, "id": new_hex_id(), "name": user["name"].strip(), "created_at": self._store.clock()}
+        sent["options"] = given_options(user.get("options", {}))
         password = sent.pop("password", None)
         created = USERS.made(sent)
         new = self._compliance.given(password, created) if password is not None else None

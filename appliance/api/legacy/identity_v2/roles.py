@@ -162,8 +162,8 @@ class Endpoints:
 
 def _service_shown(service: Service) -> Record:
     shown = {name: getattr(service, name) for name in ("id", "type", "name", "enabled")}
-    if service.description is not None:
-        shown["description"] = service.description
+    if service.extra.get("description") is not None:
+        shown["description"] = service.extra["description"]
     return shown
 
 
