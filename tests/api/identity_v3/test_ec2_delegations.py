@@ -45,7 +45,7 @@ def stored(client: Client, owner: str, project: str | None, blob: dict[str, Any]
         "sealed_blob": client.identity.sealer.seal(json.dumps(pair)),
     }
     with client.identity.store.write() as tx:
-        insert(tx, CREDENTIALS, row)
+        insert(tx, CREDENTIALS, CREDENTIALS.made(row))
     return pair
 
 
