@@ -14,7 +14,8 @@ FILES = sorted(
 )
 # Tables and columns of databases in use keep their names, and so does an icon.
 ON_DISK = re.compile(
-    r"\"house\"|condemned_at|blocks_condemned|\bstretches\b(?=[ `'\" (,%])|stretches_segment|\bshelf.marker|FROM notes|INTO notes"
+    r"\"house\"|condemned_at|blocks_condemned"
+    r"|\bstretches\b(?=[ `'\" (,%])|stretches_segment|\bshelf.marker|FROM notes|INTO notes"
 )
 RETIRED = {
     r"ledgers?": "identity store",
