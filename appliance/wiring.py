@@ -91,7 +91,7 @@ class Appliance:
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
-        opened.callback(self.images.imports.run.stopping.set)
+        opened.callback(self.images.queue.stopping.set)
         image = image_v2.build(
             self.images,
             validator.validate,
@@ -107,7 +107,7 @@ class Appliance:
         self._validator = validator
         served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
-            served["image"] = legacy.image(image, self.images, self.db, self.clock, validator.validate)
+            served["image"] = legacy.image(image, self.images, validator.validate)
         if settings.identity_mode != "external":
             identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
             self.routes["identity"] = identity.routes

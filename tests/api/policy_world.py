@@ -16,7 +16,7 @@ from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.identity_v2 import routes as identity_v2
-from appliance.api.legacy.image_v1 import routes as image_v1
+from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.image.legacy.images import LegacyImages
@@ -148,7 +148,7 @@ class World:
             *SpaceRoutes(self.images, {}, lambda _: True).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
-        legacy = LegacyImages(self.db, self.images, settings, now)
+        legacy = LegacyImages(self.images)
         self.services: dict[str, Service[Any]] = {
             "identity": identity_v3.build(identity, settings),
             "identity-v2": identity_v2.build(identity, settings),

@@ -59,7 +59,7 @@ class SpaceRoutes:
     def image(self, request: Request[Caller], image_id: str) -> Response:
         """What one image cost when it was stored."""
         _admins(request.caller)
-        image = self._images.get(request.caller, image_id)
+        image = self._images.finder.get(request.caller, image_id)
         places = []
         for location in image.locations:
             store = self._images.stores.find(location.store)
@@ -118,5 +118,5 @@ class ImageMaintenanceRoutes:
         return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
 
     def restore(self, request: Request[Caller], image_id: str) -> Response:
-        self._images.pending.restore(request.caller, image_id)
+        self._images.deletion.restore(request.caller, image_id)
         return Response(204)

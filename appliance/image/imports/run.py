@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.blobs.index import ContentRow, Sealed
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.sqlite import Tx
 from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Gone, Unavailable
+from appliance.image.context import ImageContext
 from appliance.image.conversion import Workspace
 from appliance.image.data import EMPTY, ImageData, check_formats, gone, label, release
 from appliance.image.imports.plugins import Plugins
-from appliance.image.imports.progress import mark_done
+from appliance.image.imports.queue import ImportQueue
 from appliance.image.imports.sources import Offer, SourceFinder
-from appliance.image.imports.tasks import Tasks
+from appliance.image.imports.tasks import Tasks, mark_done
 from appliance.image.ingest import ingest
 from appliance.image.rules import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.web.source import Fetcher
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, Micros
+from appliance.values import MIB, Caller, Micros
 
 log = logging.getLogger(__name__)
 
@@ -53,27 +53,24 @@ class ImportRun:
     """Does imports. Each call is one; it never raises."""
 
     def __init__(
-        self,
-        db: Database,
-        stores: Stores,
-        settings: Settings,
-        clock: Clock,
-        data: ImageData,
-        tasks: Tasks,
-        fetcher: Fetcher,
+        self, context: ImageContext, data: ImageData, tasks: Tasks, fetcher: Fetcher, queue: ImportQueue
     ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._stores = stores
-        self._settings = settings
-        self._clock = clock
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
         self._data = data
         self._tasks = tasks
-        self._sources = SourceFinder(stores, fetcher)
-        self.workspace = Workspace(settings)
-        self.stopping = fetcher.patience.stopping
-        """Set when the process ends: imports break off at the next chunk."""
-        self._plugins = Plugins(settings, self.workspace, self.check_stopping)
+        self.fetcher = fetcher
+        self._sources = SourceFinder(context.stores, fetcher)
+        self._queue = queue
+        self.workspace = Workspace(context.settings)
+        self._plugins = Plugins(context.settings, self.workspace, queue.check)
+
+    def submit(self, job: ImportJob) -> None:
+        """Do it in the background."""
+        self._queue.submit(job.caller.project_id, lambda: self(job))
 
     def __call__(self, job: ImportJob) -> None:
         """Fill the image's stores one after the other, and tell the task how it went."""
@@ -96,7 +93,7 @@ class ImportRun:
             except (ApplianceError, OSError) as error:
                 log.warning("import of image %s into store %s failed: %s", job.image_id, store_id, error)
                 job.trouble.append(str(error))
-                if job.all_must_succeed or isinstance(error, Gone) or self.stopping.is_set():
+                if job.all_must_succeed or isinstance(error, Gone) or self._queue.stopping.is_set():
                     return
                 with self._db.write(frees=True) as tx:
                     mark_done(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
@@ -171,7 +168,7 @@ class ImportRun:
         while watching and (chunk := offer.source.read(MIB)):
             for watcher in watching:
                 watcher.write(chunk)
-            self.check_stopping()
+            self._queue.check()
         virtual_size = inspection.verdict() if inspection is not None else None
         if verifier is not None:
             verifier.verify()
@@ -210,17 +207,12 @@ class ImportRun:
             raise gone(image_id)
         return image
 
-    def check_stopping(self) -> None:
-        """Raise `Unavailable` if the process ends."""
-        if self.stopping.is_set():
-            raise Unavailable("The service is stopping.")
-
     def _progress(self, job: ImportJob) -> Callable[[int], None]:
         told = 0.0
 
         def progress(size: int) -> None:
             nonlocal told
-            self.check_stopping()
+            self._queue.check()
             if time.monotonic() - told >= _TELL_EVERY:
                 told = time.monotonic()
                 self._tasks.tell(job.task_id, f"Copied {size // MIB} MiB")

@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
+from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Forbidden, Gone, Invalid
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.data import EMPTY, ImageData, gone
-from appliance.image.imports.progress import ImportLock
-from appliance.image.imports.requests import Imports
-from appliance.image.imports.tasks import Tasks
-from appliance.image.locations.changes import LocationChanges, is_hexadecimal
-from appliance.image.members import Lookup
+from appliance.image.imports.queue import ImportQueue
+from appliance.image.imports.tasks import ImportLock, Tasks
+from appliance.image.locations.changes import is_hexadecimal
 from appliance.image.rules import IMPORT_LOCK, enforce
 from appliance.image.web.content import Web
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, new_uuid
+from appliance.values import MIB, Caller, new_uuid
 
 log = logging.getLogger(__name__)
 
@@ -41,44 +38,38 @@ class Locations:
 
     def __init__(
         self,
-        db: Database,
-        settings: Settings,
-        clock: Clock,
-        look_up: Lookup,
-        tasks: Tasks,
-        imports: Imports,
+        context: ImageContext,
+        finder: ImageFinder,
         data: ImageData,
-        changes: LocationChanges,
+        tasks: Tasks,
         web: Web,
+        queue: ImportQueue,
     ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
-        self._tasks = tasks
-        self._imports = imports
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
         self._data = data
-        self._changes = changes
+        self._tasks = tasks
         self._web = web
-        self._lock = ImportLock(db, tasks, clock)
+        self._queue = queue
+        self._lock = ImportLock(context, tasks)
 
     def of(self, caller: Caller, image_id: str) -> ImageRecord:
         """The image whose locations a service may know."""
-        image = self._look_up(caller, image_id)
-        enforce(caller, "fetch_image_location", image)
-        return image
+        return self._finder.permitted(caller, image_id, "fetch_image_location")
 
     def add(self, caller: Caller, image_id: str, body: Mapping[str, Any], request_id: str) -> None:
         """Let a queued image's data lie at a URL. Whatever fails later is told by its task."""
         url, digests = body["url"], body.get("validation_data", {})
-        image = self._look_up(caller, image_id)
-        enforce(caller, "get_image", image)
+        image = self._finder.permitted(caller, image_id, "get_image")
         if image.status != "queued":
             raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
         enforce(caller, "add_image_location", image)
         for_service = caller.has_role("service") or "service" in caller.service_roles
-        if not for_service and not (url.startswith("http") and self._changes.takes_urls):
+        if not for_service and not (url.startswith("http") and self._stores.takes_urls):
             raise Forbidden("http store must be enabled to use location API by normal user.")
         self._check_digests(digests)
         if url.startswith("http"):
@@ -93,7 +84,7 @@ class Locations:
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
-        self._imports.submit(lambda: self._run(job), caller.project_id)
+        self._queue.submit(caller.project_id, lambda: self._run(job))
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
         value = digests.get("os_hash_value")
@@ -146,7 +137,7 @@ class Locations:
 
     def _place(self, job: LocationJob, size: int, values: dict[str, Any]) -> None:
         """The image is there now."""
-        location = LocationRecord(self._changes.web_store(), url=job.url)
+        location = LocationRecord(self._stores.for_urls, url=job.url)
         with self._db.write() as tx:
             changes = {"size": size, "updated_at": self._clock()} | values
             if not self._rows.change(tx, job.image_id, ("queued",), changes):
@@ -184,7 +175,7 @@ class Locations:
                 checksum.update(part)
                 value.update(part)
                 done += len(part)
-                self._imports.run.check_stopping()
+                self._queue.check()
                 if time.monotonic() - looked >= _TELL_EVERY:
                     looked = time.monotonic()
                     if self._rows.get(job.image_id) is None:

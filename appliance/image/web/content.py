@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from appliance.blobs.durable import DurableFile
-from appliance.db.engine.sqlite import Database, IntegrityError
+from appliance.db.engine.sqlite import IntegrityError
 from appliance.db.image.cache import CacheRows
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Corrupt, Invalid, Refusal, Unavailable
 from appliance.image.cache.files import CacheFiles, Kept
+from appliance.image.context import ImageContext
 from appliance.image.signature import ImageDigest
 from appliance.image.web.source import Fetcher, Patience, WebSource
-from appliance.settings import Settings
-from appliance.values import KIB, Clock, Content, Piece
+from appliance.values import KIB, Content, Piece
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 class WebCache:
     """Knows files and entries, and nothing of who may read: that has been asked before."""
 
-    def __init__(self, db: Database, files: CacheFiles, settings: Settings, clock: Clock) -> None:
-        self._db = db
-        self._rows = CacheRows(db)
+    def __init__(self, context: ImageContext, files: CacheFiles) -> None:
+        self._db = context.db
+        self._rows = CacheRows(context.db)
         self._files = files
-        self._most = settings.image_cache_max_size
-        self._clock = clock
+        self._most = context.settings.image_cache_max_size
+        self._clock = context.clock
         # Images that are being written: once at a time is enough.
         self._writing: set[str] = set()
         self._lock = threading.Lock()

@@ -272,8 +272,8 @@ def test_bytes_that_are_not_the_images_never_look_whole(cloud: Cloud, web: Web, 
 
 def test_a_few_readers_keep_others_out_but_not_for_long(cloud: Cloud, web: Web) -> None:
     image = located(cloud, web)
-    record = cloud.images.data.for_download(CALLERS["member"], image)
-    held = [cloud.images.data.open(record) for _ in range(MOST_READERS)]
+    record = cloud.images.downloads.begin(CALLERS["member"], image)
+    held = [cloud.images.downloads.open(record) for _ in range(MOST_READERS)]
     assert fetch(cloud, image).status == 503
     assert located(cloud, web), "what happens in the background goes on"
     for content in held:
