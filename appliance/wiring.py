@@ -8,7 +8,7 @@ from wsgiref.types import WSGIApplication
 
 from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
 from appliance.api.http.addresses import AddressBook
-from appliance.api.http.admission import OnFullDisk, Uploaders
+from appliance.api.http.admission import Uploaders, WithReserve
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
@@ -131,7 +131,7 @@ class Appliance:
         uploaders = Uploaders(self._validator.validate, proxies, "/image" if settings.single_port else "")
         return [
             Listener(
-                BehindProxies(OnFullDisk(app, self.reserve), proxies),
+                BehindProxies(WithReserve(app, self.reserve), proxies),
                 settings.host,
                 port,
                 sock=sock,

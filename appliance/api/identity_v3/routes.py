@@ -76,7 +76,7 @@ def _open(identity: Identity, presenter: Presenter) -> list[Route]:
     tokens = Tokens(identity, presenter)
     auth = Auth(identity, presenter)
     return [
-        Route("POST", "/v3/auth/tokens", tokens.issue, public=True),
+        Route("POST", "/v3/auth/tokens", tokens.issue, public=True, frees=True),
         Route(
             "GET", "/v3/auth/tokens", tokens.show, ("identity:validate_token", "identity:check_token"), shown_subject
         ),
@@ -109,9 +109,10 @@ def _people(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             "identity:update_user",
             targets.user,
             check=body("user", USER_UPDATE),
+            frees=True,
         ),
         Route("DELETE", "/v3/users/<user_id>", users.delete, "identity:delete_user", targets.user),
-        Route("POST", "/v3/users/<user_id>/password", users.change_password, public=True),
+        Route("POST", "/v3/users/<user_id>/password", users.change_password, public=True, frees=True),
         Route("GET", "/v3/users/<user_id>/projects", users.projects, "identity:list_user_projects", targets.user),
         Route("GET", "/v3/users/<user_id>/groups", users.groups, "identity:list_groups_for_user", targets.user),
         Route("GET", "/v3/groups", groups.list, "identity:list_groups", targets.own_domain("group.domain_id")),
@@ -337,6 +338,7 @@ def _places(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             "identity:update_domain",
             targets.known_domain,
             check=body("domain", DOMAIN_UPDATE),
+            frees=True,
         ),
         Route("DELETE", "/v3/domains/<domain_id>", domains.delete, "identity:delete_domain", targets.known_domain),
         Route("GET", "/v3/projects", projects.list, "identity:list_projects", targets.own_domain("domain_id")),
@@ -356,6 +358,7 @@ def _places(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             "identity:update_project",
             targets.project,
             check=body("project", PROJECT_UPDATE),
+            frees=True,
         ),
         Route("DELETE", "/v3/projects/<project_id>", projects.delete, "identity:delete_project", targets.project),
         Route("GET", "/v3/projects/<project_id>/tags", tags.list, "identity:list_project_tags", targets.project),

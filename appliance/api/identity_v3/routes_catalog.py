@@ -207,8 +207,8 @@ def _credentials(identity: Identity, presenter: Presenter, queries: QueryParser)
         Route("POST", of_user, pairs.create, "identity:ec2_create_credential", targets.ec2_credentials),
         Route("GET", f"{of_user}/<access>", pairs.show, "identity:ec2_get_credential", targets.ec2_credential),
         Route("DELETE", f"{of_user}/<access>", pairs.delete, "identity:ec2_delete_credential", targets.ec2_credential),
-        Route("POST", "/v3/ec2tokens", tokens.ec2, "identity:ec2tokens_validate"),
-        Route("POST", "/v3/s3tokens", tokens.s3, "identity:s3tokens_validate"),
+        Route("POST", "/v3/ec2tokens", tokens.ec2, "identity:ec2tokens_validate", frees=True),
+        Route("POST", "/v3/s3tokens", tokens.s3, "identity:s3tokens_validate", frees=True),
     ]
 
 

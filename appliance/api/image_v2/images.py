@@ -146,8 +146,8 @@ class ActionRoutes:
     def routes(self) -> list[Route]:
         path = "/v2/images/<image_id>/actions"
         return [
-            Route("POST", f"{path}/deactivate", self.deactivate, "deactivate", bodiless=True),
-            Route("POST", f"{path}/reactivate", self.reactivate, "reactivate", bodiless=True),
+            Route("POST", f"{path}/deactivate", self.deactivate, "deactivate", bodiless=True, frees=True),
+            Route("POST", f"{path}/reactivate", self.reactivate, "reactivate", bodiless=True, frees=True),
         ]
 
     def deactivate(self, request: Request[Caller], image_id: str) -> Response:
