@@ -204,6 +204,9 @@ class Settings:
     image_cache_max_size: int = _setting(10 * GIB, "bytes that the files of the image cache may take")
     image_cache_stall_time: int = _setting(86400, "seconds after which an unfinished file of the cache is removed")
     image_cache_driver: str = _setting("centralized_db", "any other name switches the list of cache nodes off")
+    worker_self_reference_url: str = _setting(
+        "", "name of this node in the cache and its list of nodes; the address that the client used unless set"
+    )
     cache_prefetcher_interval: int = _setting(300, "seconds between two looks at the cache and its queue")
     signature_certificates_dir: str = _setting(
         "", "directory of the certificates of signed images, each a file whose name is the certificate's UUID"

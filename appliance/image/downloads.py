@@ -8,7 +8,7 @@ from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import ApplianceError, Forbidden, Invalid, Unavailable
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.rules import enforce
-from appliance.image.web.content import Web
+from appliance.image.web.content import Web, WebCache
 from appliance.values import Caller, Content
 
 log = logging.getLogger(__name__)
@@ -46,10 +46,11 @@ def stored_data(image: ImageRecord) -> Download:
 class Downloads:
     """Opens the data of images."""
 
-    def __init__(self, context: ImageContext, finder: ImageFinder, web: Web) -> None:
+    def __init__(self, context: ImageContext, finder: ImageFinder, web: Web, cache: WebCache | None) -> None:
         self._stores = context.stores
         self._finder = finder
         self._web = web
+        self._cache = cache
 
     def begin(self, caller: Caller, image_id: str, prefer: tuple[str, ...] = ()) -> Download:
         """What the caller may read of an image, from the stores that are preferred if it is there."""
@@ -93,4 +94,7 @@ class Downloads:
         store = self._stores.find(place.store)
         if place.content_id is None or store is None or store.read_only:
             raise Unavailable(f"Store {place.store} can't be read at present.")
-        return store.writer.open_content(place.content_id, start, length)
+        content = store.writer.open_content(place.content_id, start, length)
+        if self._cache is not None and not background:
+            self._cache.note(download.image, content.length)
+        return content

@@ -56,12 +56,13 @@ class Images:
         self.queue = ImportQueue(settings.import_threads)
         self.fetcher = Fetcher(UriFilter(settings), Patience.for_import(settings, self.queue.stopping))
         files = CacheFiles(Path(settings.image_cache_dir)) if settings.image_cache_dir else None
-        self.web = Web(self.fetcher, WebCache(context, files) if files else None)
+        cache = WebCache(context, files) if files else None
+        self.web = Web(self.fetcher, cache)
         self.protections = Protections(settings)
         self.quotas = Quotas(context, find_limits)
         self.finder = finder = ImageFinder(context, self.protections)
         self.data = ImageData(context, finder, self.quotas)
-        self.downloads = Downloads(context, finder, self.web)
+        self.downloads = Downloads(context, finder, self.web, cache)
         self.members = Members(context, finder)
         self.tasks = Tasks(context)
         self.run_import = ImportRun(context, self.data, self.tasks, self.fetcher, self.queue)

@@ -1,8 +1,8 @@
 """The image cache, as admins see and steer it.
 
 What is at a URL is kept in a file, and read from it. What is in one of our own stores is as near as a cache could
-bring it: its entry says that it is at hand, and takes no room. An address under which the service is reached counts as
-a node with a list of its own; the files are shared by all.
+bring it: its entry says that it is at hand, and takes no room. A node has the name that the settings give it; without
+one, each address under which the service is reached counts as a node with a list of its own, and files are shared.
 """
 
 import logging

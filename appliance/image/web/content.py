@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 
 
 class WebCache:
-    """Knows files and entries, and nothing of who may read: that has been asked before."""
+    """Files and entries of the image cache on the way of a download. Who may read has been asked before."""
 
     def __init__(self, context: ImageContext, files: CacheFiles) -> None:
         self._db = context.db
         self._rows = CacheRows(context.db)
         self._files = files
         self._most = context.settings.image_cache_max_size
+        self._node = context.settings.worker_self_reference_url
         self._clock = context.clock
         # Images that are being written: once at a time is enough.
         self._writing: set[str] = set()
@@ -40,6 +41,16 @@ class WebCache:
             with self._db.write() as tx:
                 self._rows.touch(tx, image.id, self._clock())
         return content
+
+    def note(self, image: ImageRecord, length: int) -> None:
+        """Somebody reads an image that one of our own stores has: from the first whole read on it has an entry."""
+        try:
+            with self._db.write() as tx:
+                if not self._rows.touch(tx, image.id, self._clock()) and length == image.size:
+                    self._rows.add_found(tx, self._node, image.id, length, self._clock())
+        except (ApplianceError, IntegrityError) as error:
+            # It was deleted meanwhile, or nothing can be written: no matter to who reads it.
+            log.warning("the cache could not take note of image %s: %s", image.id, error)
 
     def keep(self, content: Content, image: ImageRecord) -> Content:
         """The whole of an image, which is written to a file on its way, if it fits and can be."""
@@ -61,7 +72,7 @@ class WebCache:
         self._files.publish(file, image.id)
         try:
             with self._db.write() as tx:
-                self._rows.add_found(tx, image.id, image.size or 0, self._clock())
+                self._rows.add_found(tx, self._node, image.id, image.size or 0, self._clock())
         except IntegrityError:
             # The image was deleted under the download.
             self._files.remove(image.id)
