@@ -8,7 +8,7 @@ from appliance.image.context import ImageContext
 from appliance.image.data import EMPTY, release
 from appliance.image.imports.run import revert
 from appliance.image.imports.tasks import Tasks, mark_done
-from appliance.image.rules import IMPORT_LOCK, enforce_admin
+from appliance.image.rules import IMPORT_LOCK, enforce_service
 from appliance.values import Caller
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Deletion:
 
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""
-        enforce_admin(caller, "restore")
+        enforce_service(caller, "restore")
         with self._context.db.write() as tx:
             values = {"status": "active", "updated_at": self._context.clock()}
             if not self._rows.change(tx, image_id, ("pending_delete",), values):

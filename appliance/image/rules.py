@@ -121,8 +121,11 @@ RULES: dict[str, Rule] = {
     "fetch_image_location": Rule(service=True),
 }
 
+OURS: dict[str, Rule] = {"restore": ADMIN_ONLY, "manage_stores": ADMIN_ONLY}
+"""The appliance's own operations, which an admin of the system may do, too."""
+
 POLICIES: dict[str, Rule] = {
-    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_admin`.
+    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_service`.
     "add_image": Rule(owner="member"),
     "get_images": Rule(owner="reader"),
     "tasks_api_access": ADMIN_ONLY,
@@ -134,9 +137,7 @@ POLICIES: dict[str, Rule] = {
     "cache_prune": ADMIN_ONLY,
     "list_cached_nodes": ADMIN_ONLY,
     "manage_image_cache": ADMIN_ONLY,
-    # The appliance's own.
-    "restore": ADMIN_ONLY,
-    "manage_stores": ADMIN_ONLY,
+    **OURS,
     **RULES,
 }
 """Every policy of the image API, for its documentation and for the walk through all routes."""
@@ -180,6 +181,8 @@ def ways_to_list(caller: Caller, visibility: str | None, *, everything: bool) ->
 
 def allowed(caller: Caller, operation: str, image: ImageRecord) -> bool:
     """Whether the table lets the caller do it to this image."""
+    if caller.beyond_projects:
+        return False
     if caller.is_admin:
         return True
     rule = RULES[operation]
@@ -211,7 +214,7 @@ def enforce(caller: Caller, operation: str, image: ImageRecord) -> None:
 
 def enforce_create(caller: Caller, owner: str | None, visibility: str) -> None:
     """Raise `Forbidden` if the caller may not make an image for this owner with this visibility."""
-    if caller.is_admin:
+    if caller.is_admin and not caller.beyond_projects:
         return
     if owner != caller.project_id:
         raise Forbidden(f"You are not permitted to create images owned by '{owner}'")
@@ -231,11 +234,14 @@ def enforce_visibility(caller: Caller, image: ImageRecord, visibility: str) -> N
 
 def enforce_list(caller: Caller) -> None:
     """Raise `Forbidden` if the caller may not list images at all."""
-    if not caller.is_admin and (not caller.has_role("reader") or caller.project_id is None):
+    in_project = caller.project_id is not None and caller.has_role("reader")
+    if caller.beyond_projects or not (caller.is_admin or in_project):
         raise Forbidden("You are not authorized to complete get_images action.")
 
 
-def enforce_admin(caller: Caller, operation: str) -> None:
-    """For operations that concern the service and not one image."""
-    if not caller.is_admin:
+def enforce_service(caller: Caller, operation: str) -> None:
+    """For operations that concern the service and not one image. Raises `Forbidden`."""
+    rule = POLICIES[operation]
+    admin = caller.is_admin and (operation in OURS or not caller.beyond_projects)
+    if not admin and not (rule.service and caller.has_role("service")):
         raise Forbidden(f"You are not authorized to complete {operation} action.")

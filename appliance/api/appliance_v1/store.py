@@ -59,7 +59,7 @@ class SpaceRoutes:
     def image(self, request: Request[Caller], image_id: str) -> Response:
         """What one image cost when it was stored."""
         _admins(request.caller)
-        image = self._images.finder.get(request.caller, image_id)
+        image = self._images.finder.look_up(request.caller, image_id)
         places = []
         for location in image.locations:
             store = self._images.stores.find(location.store)

@@ -38,7 +38,7 @@ class CacheRoutes:
             Route("DELETE", "/v2/cached_images/<image_id>", self.old_remove_cached, "manage_image_cache"),
             Route("GET", "/v2/queued_images", self.old_queued, "manage_image_cache"),
             Route("DELETE", "/v2/queued_images", self.old_clear_queued, "manage_image_cache"),
-            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue, "cache_image"),
+            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue, "manage_image_cache"),
             Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued, "manage_image_cache"),
         ]
 
@@ -102,7 +102,7 @@ class CacheRoutes:
         return Response(200, _NULL, _JSON)
 
     def old_queue(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.queue(request.caller, self._node(request), image_id, at_once=False)
+        self._cache.queue_old(request.caller, self._node(request), image_id)
         return Response(200, _NULL, _JSON)
 
 

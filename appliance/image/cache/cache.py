@@ -14,7 +14,7 @@ from appliance.image.cache.files import CacheFiles
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.downloads import Data, Downloads, stored_data
 from appliance.image.imports.queue import ImportQueue
-from appliance.image.rules import enforce_admin, not_found
+from appliance.image.rules import enforce_service, not_found
 from appliance.values import MIB, Caller
 
 log = logging.getLogger(__name__)
@@ -55,16 +55,23 @@ class ImageCache:
         self._enforce(caller, operation)
         return [entry.image_id for entry in self._rows.of_node(node, "queued")]
 
-    def queue(self, caller: Caller, node: str, image_id: str, *, at_once: bool = True) -> None:
-        """Have an active image fetched: now, or when the job comes by."""
-        image = self._finder.look_up(caller, image_id)
+    def queue(self, caller: Caller, node: str, image_id: str) -> None:
+        """Have an active image fetched now."""
+        self._finder.look_up(caller, image_id)
         self._enforce(caller, "cache_image")
-        if image.status != "active":
+        self._enqueue(caller, node, image_id)
+        self._queue.submit(None, lambda: self.fetch(node, image_id))
+
+    def queue_old(self, caller: Caller, node: str, image_id: str) -> None:
+        """Have an active image fetched when the job comes by."""
+        self._enforce(caller, "manage_image_cache")
+        self._enqueue(caller, node, image_id)
+
+    def _enqueue(self, caller: Caller, node: str, image_id: str) -> None:
+        if self._finder.look_up(caller, image_id).status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
         with self._db.write() as tx:
             self._rows.enqueue(tx, node, image_id, self._clock())
-        if at_once:
-            self._queue.submit(None, lambda: self.fetch(node, image_id))
 
     def remove(self, caller: Caller, node: str, image_id: str) -> None:
         """Forget an image, cached or queued."""
@@ -114,7 +121,7 @@ class ImageCache:
         self._clean(self._settings.image_cache_stall_time)
 
     def _enforce(self, caller: Caller, operation: str) -> None:
-        enforce_admin(caller, operation)
+        enforce_service(caller, operation)
         if self._files is None:
             raise NotFound("Caching via API is not supported at this site.")
 

@@ -7,7 +7,7 @@ from typing import Any
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Invalid
 from appliance.image.imports.run import ImportJob
-from appliance.image.rules import IMPORT_LOCK, enforce_admin
+from appliance.image.rules import IMPORT_LOCK, enforce_service
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -25,7 +25,7 @@ class TaskImports:
 
     def begin(self, caller: Caller, body: Mapping[str, Any], request_id: str) -> TaskRecord:
         """Check a task's body and set it going."""
-        enforce_admin(caller, "tasks_api_access")
+        enforce_service(caller, "tasks_api_access")
         given = _input(body)
         self._images.fetcher.check(given["import_from"])
         with self._db.write() as tx:
