@@ -2,7 +2,9 @@
 
 import logging
 
+from appliance.db.engine.sqlite import Tx
 from appliance.db.image.images import ImageRecord
+from appliance.db.image.tasks import TaskRecord
 from appliance.errors import NotFound
 from appliance.image.context import ImageContext
 from appliance.image.data import EMPTY, release
@@ -66,33 +68,45 @@ class Deletion:
                 raise NotFound(f"No image with ID {image_id} waits for its end.")
 
 
-def recover(context: ImageContext, tasks: Tasks) -> None:
+_CAN_GO_ON = "location_import"
+"""The type of those tasks that a restart does not end."""
+
+
+def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
     """Nobody is at work yet, so whatever looks unfinished is: uploads, stagings and imports go back to `queued`.
 
-    Data that was staged completely stays staged.
+    Data that was staged completely stays staged. Tasks that can go on are left as they are, and returned.
     """
-    rows, stores, clock = context.rows, context.stores, context.clock
+    rows = context.rows
     unfinished = rows.in_states(("saving", "uploading", "importing"))
-    copying = rows.with_property(IMPORT_LOCK)
+    locked = rows.with_property(IMPORT_LOCK)
     pending = tasks.unfinished()
-    if not (unfinished or copying or pending):
-        return
+    going_on = {task.image_id: task for task in pending if task.type == _CAN_GO_ON and rows.get(task.image_id or "")}
+    if not (unfinished or locked or pending):
+        return []
     with context.db.write(frees=True) as tx:
         for image in unfinished:
-            if image.status == "uploading" and image.staged_content is not None:
-                continue
-            log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
-            if image.status == "importing":
-                revert(tx, rows, stores, image.id, None, clock())
-            else:
-                rows.change(tx, image.id, (image.status,), EMPTY | {"updated_at": clock()})
-            staged = rows.take_staged(tx, image.id)
-            if staged is not None:
-                release(tx, stores, [staged])
+            if image.id not in going_on and not (image.status == "uploading" and image.staged_content is not None):
+                _requeue(tx, context, image)
         for task in pending:
+            if going_on.get(task.image_id) is task:
+                continue
             tasks.fail(tx, task.id, "The service ended while this task was running.")
             if task.image_id is not None and rows.exists_in(tx, task.image_id):
                 failed = (task.input or {}).get("backend") or []
                 mark_done(tx, rows, task.image_id, failed, failed=failed)
-        for image in copying:
-            rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+        for image in locked:
+            if image.id not in going_on:
+                rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+    return list(going_on.values())
+
+
+def _requeue(tx: Tx, context: ImageContext, image: ImageRecord) -> None:
+    log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
+    if image.status == "importing":
+        revert(tx, context.rows, context.stores, image.id, None, context.clock())
+    else:
+        context.rows.change(tx, image.id, (image.status,), EMPTY | {"updated_at": context.clock()})
+    staged = context.rows.take_staged(tx, image.id)
+    if staged is not None:
+        release(tx, context.stores, [staged])

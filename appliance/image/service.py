@@ -74,9 +74,10 @@ class Images:
 
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
-        recover(self.context, self.tasks)
+        going_on = recover(self.context, self.tasks)
         self.run_import.workspace.clear()
         self.cache.recover()
+        self.locations.resume(going_on)
 
     def close(self) -> None:
         """End the work in the background; what can't be finished is put right at the next start."""

@@ -107,8 +107,8 @@ class Tasks:
         return task
 
     def start(self, tx: Tx, task_id: str) -> bool:
-        """The work begins; False if the task was ended before."""
-        return self._rows.change(tx, task_id, ("pending",), "processing", self._clock())
+        """The work begins, or goes on after a restart; False if the task was ended before."""
+        return self._rows.change(tx, task_id, ("pending", "processing"), "processing", self._clock())
 
     def tell(self, task_id: str, message: str) -> None:
         """How far the work has come."""

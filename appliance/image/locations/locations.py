@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.db.image.images import ImageRecord, LocationRecord
+from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Forbidden, Gone, Invalid
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.data import EMPTY, ImageData, gone
@@ -84,7 +85,7 @@ class Locations:
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
-        self._queue.submit(caller.project_id, lambda: self._run(job))
+        self._submit(job, caller.project_id)
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
         value = digests.get("os_hash_value")
@@ -97,6 +98,17 @@ class Locations:
 
     # -- in the background -----------------------------------------------------------------------------------------
 
+    def resume(self, tasks: Iterable[TaskRecord]) -> None:
+        """Go on with what a restart has interrupted; the tasks are those that `deletion.recover` has left."""
+        for task in tasks:
+            given = task.input or {}
+            job = LocationJob(given["image_id"], task.id, given["loc_url"], given["validation_data"])
+            log.info("the location of image %s is looked at again after a restart", job.image_id)
+            self._submit(job, task.owner)
+
+    def _submit(self, job: LocationJob, owner: str | None) -> None:
+        self._queue.submit(owner, lambda: self._run(job))
+
     def _run(self, job: LocationJob) -> None:
         try:
             with self._db.write() as tx:
@@ -104,6 +116,9 @@ class Locations:
                     return
             message = self._do(job)
         except Exception as error:
+            if self._queue.stopping.is_set():
+                # The next start goes on with it.
+                return
             if not isinstance(error, ApplianceError):
                 log.exception("the location of image %s could not be added", job.image_id)
             self._end(job, str(error) if isinstance(error, ApplianceError) else "an unexpected error")
@@ -111,18 +126,15 @@ class Locations:
         self._end(job, None, message)
 
     def _do(self, job: LocationJob) -> str:
-        size = self._web.size(job.url)
-        image = self._rows.get(job.image_id)
-        if image is None:
-            raise gone(job.image_id)
-        self._data.limits(image, None).check(size)
-        if not self._settings.do_secure_hash:
-            self._place(job, size, dict(job.digests) | {"status": "active"})
+        """Give the image its location and look at the data, as far as that was not done before a restart."""
+        image = self._image(job)
+        if image.status == "queued":
+            self._place(job, image)
+            image = self._image(job)
+        if image.os_hash_value or not self._settings.do_secure_hash:
             return ""
-        algorithm = job.digests.get("os_hash_algo", self._settings.hashing_algorithm)
-        status = "importing" if job.digests else "active"
-        self._place(job, size, {"status": status, "os_hash_algo": algorithm})
-        if job.digests:
+        algorithm = image.os_hash_algo or self._settings.hashing_algorithm
+        if image.status == "importing":
             self._verify(job, algorithm)
             return ""
         try:
@@ -130,20 +142,35 @@ class Locations:
         except Gone:
             raise
         except (ApplianceError, OSError) as error:
+            if self._queue.stopping.is_set():
+                raise
             # The location was good when it was added, and is there to stay; only its digest is not known.
             log.warning("the data of image %s could not be hashed: %s", job.image_id, error)
             return f"Hash calculation failed: {error}"
         return ""
 
-    def _place(self, job: LocationJob, size: int, values: dict[str, Any]) -> None:
-        """The image is there now."""
-        location = LocationRecord(self._stores.for_urls, url=job.url)
+    def _image(self, job: LocationJob) -> ImageRecord:
+        """The image, unless it is gone or has got its data from elsewhere."""
+        image = self._rows.get(job.image_id)
+        if image is None or (image.status != "queued" and not any(at.url == job.url for at in image.locations)):
+            raise gone(job.image_id)
+        return image
+
+    def _place(self, job: LocationJob, image: ImageRecord) -> None:
+        """The image is there now: active, or importing until what its client says of the data is found to be true."""
+        size = self._web.size(job.url)
+        self._data.limits(image, None).check(size)
+        if self._settings.do_secure_hash:
+            algorithm = job.digests.get("os_hash_algo", self._settings.hashing_algorithm)
+            values = {"status": "importing" if job.digests else "active", "os_hash_algo": algorithm}
+        else:
+            values = {"status": "active", **job.digests}
         with self._db.write() as tx:
-            changes = {"size": size, "updated_at": self._clock()} | values
+            changes = {"size": size, "updated_at": self._clock(), **values}
             if not self._rows.change(tx, job.image_id, ("queued",), changes):
                 raise gone(job.image_id)
             self._rows.clear_locations(tx, job.image_id)
-            self._rows.add_location(tx, job.image_id, location)
+            self._rows.add_location(tx, job.image_id, LocationRecord(self._stores.for_urls, url=job.url))
 
     def _verify(self, job: LocationJob, algorithm: str) -> None:
         found = self._digests(job, algorithm)
