@@ -174,6 +174,9 @@ class Settings:
     )
     import_deadline: int = _setting(24 * 3600, "seconds that it may take in all; 0 is no limit")
     import_threads: int = _setting(4, "imports that run at once, all but one of one project at the most; more wait")
+    max_parallel_stores: int = _setting(
+        1, "stores that one import fills at once, after the first; 1 is one after the other, as copies always are"
+    )
     image_import_plugins: tuple[str, ...] = _setting(
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
     )
