@@ -22,7 +22,7 @@ from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
-from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores, write_record
 from appliance.image.web.content import MOST_READERS

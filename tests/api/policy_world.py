@@ -20,7 +20,7 @@ from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.image.legacy.images import LegacyImages
-from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
 from appliance.settings import Settings

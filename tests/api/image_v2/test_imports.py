@@ -521,7 +521,7 @@ def test_an_import_may_fill_several_stores_at_once(
     disk.open = True
     image = staged(cloud) if method == "glance-direct" else cloud.new()["id"]
     details = {} if method == "glance-direct" else {"uri": f"{web.base}/image"}
-    asked = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
+    asked: dict[str, Any] = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
     assert begin(cloud, image, method, details=details, **asked).status == 202
     assert ended(cloud, image)["status"] == "success"
     shown = cloud.show(image)
@@ -558,7 +558,7 @@ def test_a_store_that_is_full_fails_the_import_or_only_itself(
     cloud = made(tmp_path, web, enabled_backends=FOUR, max_parallel_stores=at_once, disk=disk)
     disk.full = True
     image = cloud.new()["id"]
-    asked = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
+    asked: dict[str, Any] = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
     assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/image"}, **asked).status == 202
     ended(cloud, image)
     shown = cloud.show(image)

@@ -476,7 +476,8 @@ def test_what_a_restart_interrupts_goes_on(
     if stopped == "at its size":
         # No thread comes to it before the end.
         cloud.images.queue.close()
-    add(cloud, image, f"{web.base}/slow", **({"validation_data": validation} if validation else {}))
+    more: dict[str, Any] = {"validation_data": validation} if validation else {}
+    add(cloud, image, f"{web.base}/slow", **more)
     if stopped == "at its data":
         eventually(lambda: cloud.show(image)["status"] == ("importing" if validation else "active"))
     restarted = again(cloud)
