@@ -189,7 +189,12 @@ class Settings:
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")
     property_protection_file: str = _setting("", "INI file that says which roles may do what to which properties")
-    property_protection_rule_format: str = _setting("roles", "what that file names: roles, and nothing else here")
+    property_protection_rule_format: str = _setting(
+        "roles", "what that file names: roles, or policies, which are rules of policy_file"
+    )
+    policy_file: str = _setting(
+        "", "YAML or JSON file of rules for property_protection_rule_format policies; the API's own stay as they are"
+    )
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
     wakeup_time: int = _setting(300, "seconds between two looks for images whose delete was delayed")
