@@ -47,6 +47,12 @@ class Settings:
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    console: bool = _setting(True, "serve the console, a page for browsers, at /console on the image port")
+    audit_days: int = _setting(90, "days that the audit trail is kept in the database; 0 is no audit trail")
+    audit_log: str = _setting("", "file that gets each event of the audit trail as a line of JSON too, or `syslog`")
+    metrics_port: int = _setting(-1, "port that serves /metrics for Prometheus; 0 picks a free one, negative is none")
+    metrics_token: str = _setting("", "token that whoever reads /metrics has to show; none unless set")
+    metrics_token_file: str = _setting("", "file that holds that token")
 
     # -- first start
     admin_password: str = _setting("", "password of the first administrator; random, and printed once, unless set")
@@ -271,7 +277,7 @@ _SECTIONS = {
     "dedup_scope": "Space on disk",
 }
 """The sections of the settings, each by the first one that is in it."""
-SECRETS = ("admin_password", "admin_token", "external_password")
+SECRETS = ("admin_password", "admin_token", "external_password", "metrics_token")
 """The settings that nobody else may read. For each there is another, `…_file`, that names a file with it."""
 _TYPES = get_type_hints(Settings)
 

@@ -46,6 +46,12 @@ class StartupReport:
     files: list[Path] = field(default_factory=list)
     """The files for clients that are there."""
     messages: list[str] = field(default_factory=list)
+    is_first: bool = False
+    """Whether this start made the administrator."""
+    console_url: str = ""
+    console_link: str = ""
+    """Opens the first administrator's session in a browser, once."""
+    metrics_url: str = ""
     admin_url: str = ""
     """Where the admin's half of Identity API v2.0 is, if that is served."""
 
@@ -59,6 +65,7 @@ def ports(settings: Settings) -> dict[str, int]:
     if settings.identity_mode != "external":
         names += [] if settings.single_port else ["identity_port"]
         names += ["legacy_admin_port"] if settings.legacy else []
+    names += ["metrics_port"] if settings.metrics_port >= 0 else []
     return {name: getattr(settings, name) for name in names}
 
 
@@ -186,6 +193,7 @@ class Startup:
         password = settings.admin_password or client_files.new_password()
         client_files.write(self._directory, identity_url, settings.region, password)
         self._identity.bootstrap(password, settings.region)
+        report.is_first = True
         report.new_password = "" if settings.admin_password else password
 
 

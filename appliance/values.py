@@ -2,12 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from appliance.errors import WrongUsage
@@ -170,6 +171,10 @@ NOBODY = Client()
 
 current_client: ContextVar[Client] = ContextVar("client", default=NOBODY)
 """Set for the length of each request. Outside of requests there is nobody."""
+
+
+onward_headers: ContextVar[Mapping[str, str]] = ContextVar("onward_headers", default=MappingProxyType({}))
+"""What a call to another OpenStack service says of the request that it is made for: its id, and its trace."""
 
 
 @dataclass(frozen=True, slots=True)

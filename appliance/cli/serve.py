@@ -96,6 +96,10 @@ def _print_report(report: StartupReport, settings: Settings) -> None:
     """The ready lines, which scripts read, and then what a person types next."""
     print(f"image {report.image_url}")
     print(f"identity {report.identity_url}/v3")
+    if report.console_url:
+        print(f"console {report.console_url}")
+    if report.metrics_url:
+        print(f"metrics {report.metrics_url}")
     if report.admin_url:
         print(f"identity-admin {report.admin_url}/v2.0")
     if report.new_password:
@@ -103,6 +107,9 @@ def _print_report(report: StartupReport, settings: Settings) -> None:
         print(f"(printed this once; {report.files[0]} has it too)")
     for message in report.messages:
         print(message)
+    if report.console_link:
+        print("\nThis link opens the console as the administrator, once and within ten minutes:\n")
+        print(f"  {report.console_link}")
     print("\n".join(_next_steps(report, settings)))
     sys.stdout.flush()
 

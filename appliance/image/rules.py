@@ -121,7 +121,14 @@ RULES: dict[str, Rule] = {
     "fetch_image_location": Rule(service=True),
 }
 
-OURS: dict[str, Rule] = {"restore": ADMIN_ONLY, "manage_stores": ADMIN_ONLY}
+OURS: dict[str, Rule] = {
+    "restore": ADMIN_ONLY,
+    "manage_stores": ADMIN_ONLY,
+    "manage_jobs": ADMIN_ONLY,
+    "get_events": Rule(owner="reader"),
+    "get_uploads": Rule(owner="reader"),
+    "get_status": Rule(owner="reader", consumer="reader", anyone="reader"),
+}
 """The appliance's own operations, which an admin of the system may do, too."""
 
 POLICIES: dict[str, Rule] = {

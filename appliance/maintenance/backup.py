@@ -179,6 +179,7 @@ def back_up(
             report = Copier(source, target, progress).copy(places)
         if settings is not None:
             write_record(inside(settings), target)
+        source.note_backup()
         return report
     finally:
         target.release()

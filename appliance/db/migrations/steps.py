@@ -9,6 +9,7 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
+from appliance.db.migrations.activity import create_activity
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
 from appliance.db.migrations.identity import (
     create_catalog,
@@ -31,6 +32,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0009_proofs", create_proofs),
     ("0010_block_scopes", create_block_scopes),
     ("0011_service_descriptions", move_service_descriptions),
+    ("0012_activity", create_activity),
 )
 
 migrations = Migrations("appliance")
