@@ -180,6 +180,9 @@ class Settings:
     )
     import_deadline: int = _setting(24 * 3600, "seconds that it may take in all; 0 is no limit")
     import_threads: int = _setting(4, "imports that run at once, all but one of one project at the most; more wait")
+    max_parallel_stores: int = _setting(
+        1, "stores that one import fills at once, after the first; 1 is one after the other, as copies always are"
+    )
     image_import_plugins: tuple[str, ...] = _setting(
         (), "what imports go through: image_decompression, image_conversion, inject_image_metadata"
     )
@@ -192,7 +195,12 @@ class Settings:
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")
     property_protection_file: str = _setting("", "INI file that says which roles may do what to which properties")
-    property_protection_rule_format: str = _setting("roles", "what that file names: roles, and nothing else here")
+    property_protection_rule_format: str = _setting(
+        "roles", "what that file names: roles, or policies, which are rules of policy_file"
+    )
+    policy_file: str = _setting(
+        "", "YAML or JSON file of rules for property_protection_rule_format policies; the API's own stay as they are"
+    )
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
     wakeup_time: int = _setting(300, "seconds between two looks for images whose delete was delayed")
@@ -210,6 +218,9 @@ class Settings:
     image_cache_max_size: int = _setting(10 * GIB, "bytes that the files of the image cache may take")
     image_cache_stall_time: int = _setting(86400, "seconds after which an unfinished file of the cache is removed")
     image_cache_driver: str = _setting("centralized_db", "any other name switches the list of cache nodes off")
+    worker_self_reference_url: str = _setting(
+        "", "name of this node in the cache and its list of nodes; the address that the client used unless set"
+    )
     cache_prefetcher_interval: int = _setting(300, "seconds between two looks at the cache and its queue")
     signature_certificates_dir: str = _setting(
         "", "directory of the certificates of signed images, each a file whose name is the certificate's UUID"

@@ -260,8 +260,8 @@ def _register(images: Images, admin: Caller, samples: Path, sample: dict[str, An
     image = images.create(admin, body)
     try:
         with open(samples / sample["file"], "rb") as file:
-            images.upload(admin, image.id, file, declared_size=sample["size"])
-        stored = images.get(admin, image.id)
+            images.data.upload(admin, image.id, file, declared_size=sample["size"])
+        stored = images.finder.get(admin, image.id)
         if stored.os_hash_algo == "sha512" and stored.os_hash_value != sample["sha512"]:
             raise OSError(f"{sample['file']} does not match its digest")
     except BaseException:

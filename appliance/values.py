@@ -146,6 +146,11 @@ class Caller:
     def is_admin(self) -> bool:
         return "admin" in self.roles
 
+    @property
+    def beyond_projects(self) -> bool:
+        """Whether the token is for the system or a domain. The policies of the image API let in neither."""
+        return self.system or self.domain_id is not None
+
     def has_role(self, role: str) -> bool:
         return role in self.roles
 

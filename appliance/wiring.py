@@ -18,7 +18,7 @@ from appliance.api.appliance_v1.store import SpaceRoutes
 from appliance.api.console.gate import Console, Target
 from appliance.api.console.session import Forward, OneTimeLink, Sessions
 from appliance.api.http.addresses import AddressBook
-from appliance.api.http.admission import OnFullDisk, Uploaders
+from appliance.api.http.admission import Uploaders, WithReserve
 from appliance.api.http.observe import Observed, Observer, auditing, by_link
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.http.service import Route
@@ -37,7 +37,7 @@ from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
-from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores, write_record
 from appliance.image.web.content import MOST_READERS
@@ -111,7 +111,7 @@ class Appliance:
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
-        opened.callback(self.images.imports.run.stopping.set)
+        opened.callback(self.images.queue.stopping.set)
         image = image_v2.build(
             self.images,
             validator.validate,
@@ -129,7 +129,7 @@ class Appliance:
         self._validator = validator
         served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
-            served["image"] = legacy.image(image, self.images, self.db, self.clock, validator.validate)
+            served["image"] = legacy.image(image, self.images, validator.validate)
         if settings.identity_mode != "external":
             identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
             self.routes["identity"] = identity.routes
@@ -157,7 +157,7 @@ class Appliance:
             observers.append(metrics.counting(figures))
             more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
         seen = {name: Observed(name, app, self.transfers, observers) for name, app in served.items()}
-        return {**{name: OnFullDisk(app, self.reserve) for name, app in seen.items()}, **more}
+        return {**{name: WithReserve(app, self.reserve) for name, app in seen.items()}, **more}
 
     def _with_console(self, apps: list[WSGIApplication], own_identity: bool) -> Console:
         """The first port's application behind the console."""

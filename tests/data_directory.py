@@ -32,13 +32,12 @@ class Opened:
         """A new image with this data; its id."""
         body = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": visibility}
         image = self.images.create(ADMIN, body | {"tags": ["t"], "k": "v"})
-        self.images.upload(ADMIN, image.id, io.BytesIO(data))
+        self.images.data.upload(ADMIN, image.id, io.BytesIO(data))
         return image.id
 
     def read(self, image_id: str) -> bytes:
         """The image's data. Raises what reading raises."""
-        content = self.images.data.open(self.images.data.for_download(ADMIN, image_id))
-        assert content is not None
+        content = self.images.downloads.open(self.images.downloads.begin(ADMIN, image_id))
         try:
             return b"".join(iter(lambda: content.read(1 << 20), b""))
         finally:

@@ -39,7 +39,7 @@ def test_a_content_that_no_image_names_is_found_and_given_back(tmp_path: Path) -
 
 def test_an_image_whose_content_is_gone_is_found(tmp_path: Path) -> None:
     with opened(tmp_path) as it:
-        image = it.images.get(ADMIN, it.add(data()))
+        image = it.images.finder.get(ADMIN, it.add(data()))
         with it.db.write() as tx:
             assert image.locations[0].content_id is not None
             it.blobs.index.release(tx, image.locations[0].content_id)
@@ -84,7 +84,7 @@ def test_a_lost_database_is_rebuilt_from_the_segments(tmp_path: Path) -> None:
         recovery = Doctor(it.db, it.stores, now).rebuild()
         assert (sorted(recovery.images), recovery.damage) == (sorted([one, two]), [])
         assert (it.read(one), it.read(two)) == (first, first + second)
-        image = it.images.get(ADMIN, one)
+        image = it.images.finder.get(ADMIN, one)
         assert (image.name, image.visibility, image.owner, image.tags) == ("one", "private", "p", ["t"])
         assert (image.properties, image.status) == ({"k": "v"}, "active")
         assert deleted not in recovery.images
@@ -115,7 +115,7 @@ def test_what_a_damaged_database_still_tells_of_images_is_taken_over(tmp_path: P
     with opened(tmp_path, lost_index=True) as it:
         recovery = Doctor(it.db, it.stores, now).rebuild(salvage(aside))
         assert (len(recovery.images), recovery.as_before) == (3, 3)
-        images = {image: it.images.get(ADMIN, image) for image in (bad, kept, plain)}
+        images = {image: it.images.finder.get(ADMIN, image) for image in (bad, kept, plain)}
         assert images[bad].status == "deactivated"
         assert (images[kept].protected, images[kept].visibility) == (True, "public")
         assert (images[plain].status, images[plain].visibility) == ("active", "private")

@@ -15,14 +15,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: dict[str, tuple[int, set[str], str]] = {}
 BASE = {"errors", "lazy", "values", "settings", "logs", "patterns", ""}
 STORE = {"db", "blobs", "datadir"}
-DOMAIN = {"image", "identity"}
+DOMAIN = {"image", "identity", "policy"}
 for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
     LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
 LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 LAYERS["db"] = (1, BASE | {"blobs"}, "rows know only layer 0 and the Protocols that blobs/ defines for its index")
 LAYERS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
+LAYERS["policy"] = (2, BASE, "rules know neither what they are about nor who asks")
 LAYERS["activity"] = (2, BASE | STORE, "what happens is told of, whoever does it: the caller arrives as a plain value")
-LAYERS["image"] = (2, BASE | STORE, "images don't know identity: the caller arrives as a plain value")
+LAYERS["image"] = (2, BASE | STORE | {"policy"}, "images don't know identity: the caller arrives as a plain value")
 LAYERS["identity"] = (2, BASE | STORE, "identity does not know images")
 LAYERS["api"] = (3, BASE | STORE | DOMAIN | {"activity"}, "a dialect translates; it knows no server and no wiring")
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")

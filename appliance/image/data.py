@@ -1,4 +1,4 @@
-"""An image's bytes: uploaded, staged, downloaded. Rows follow bytes, in one transaction with the block map."""
+"""An image's bytes on their way in: uploaded, staged. Rows follow bytes, in one transaction with the block map."""
 
 import json
 import logging
@@ -8,18 +8,16 @@ from typing import Any
 
 from appliance.blobs.index import Sealed
 from appliance.blobs.known_content import ReadableByCaller
-from appliance.db.engine.sqlite import Database, Tx
-from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
-from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
+from appliance.db.engine.sqlite import Tx
+from appliance.db.image.images import STORED_BY, ImageRecord, LocationRecord
+from appliance.errors import ApplianceError, Conflict, Gone, Invalid, LimitExceeded
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.ingest import Inspection, Limits, ingest
-from appliance.image.members import Lookup
 from appliance.image.quotas import Quotas
-from appliance.image.rules import allowed, check_transition, enforce, not_found
+from appliance.image.rules import allowed, check_transition, not_found
 from appliance.image.signature import Signatures, Verifier
 from appliance.image.stores import Store, Stores
-from appliance.image.web.content import Web
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, Content, Source
+from appliance.values import MIB, Caller, Source
 
 log = logging.getLogger(__name__)
 
@@ -35,30 +33,18 @@ EMPTY: dict[str, Any] = {
 
 
 class ImageData:
-    """Bytes of images, in and out."""
+    """Takes the bytes of images in."""
 
-    def __init__(
-        self,
-        db: Database,
-        stores: Stores,
-        settings: Settings,
-        clock: Clock,
-        look_up: Lookup,
-        web: Web,
-        quotas: Quotas,
-    ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._stores = stores
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
-        self._web = web
+    def __init__(self, context: ImageContext, finder: ImageFinder, quotas: Quotas) -> None:
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
         self._quotas = quotas
-        self._signatures = Signatures(settings)
-        self._storage_quota = 0 if settings.use_keystone_limits else settings.user_storage_quota
-
-    # -- in ----------------------------------------------------------------------------------------------------------
+        self._signatures = Signatures(context.settings)
+        self._storage_quota = 0 if context.settings.use_keystone_limits else context.settings.user_storage_quota
 
     def upload(
         self,
@@ -75,8 +61,7 @@ class ImageData:
         With `checksum`, an MD5, the data has to be what it was made of.
         """
         store = self._stores.writable(store_id)
-        image = self._look_up(caller, image_id)
-        enforce(caller, "upload_image", image)
+        image = self._finder.permitted(caller, image_id, "upload_image")
         check_transition(image.status, "saving")
         check_formats(image)
         limits = self.limits(image, declared_size)
@@ -104,8 +89,7 @@ class ImageData:
     def stage(self, caller: Caller, image_id: str, source: Source, *, declared_size: int | None = None) -> None:
         """Keep data for a later import; nothing is checked but its size. The image is `uploading` then."""
         store = self._stores.default
-        image = self._look_up(caller, image_id)
-        enforce(caller, "modify_image", image)
+        image = self._finder.permitted(caller, image_id, "modify_image")
         check_transition(image.status, "uploading")
         limits = Limits(declared_size, self._settings.image_size_cap)
         limits.check_declared(store)
@@ -225,55 +209,6 @@ class ImageData:
     def verifier(self, image: ImageRecord) -> Verifier | None:
         """The check of the image's signature, if it has one."""
         return self._signatures.verifier(image)
-
-    # -- out ---------------------------------------------------------------------------------------------------------
-
-    def for_download(self, caller: Caller, image_id: str, prefer: tuple[str, ...] = ()) -> ImageRecord:
-        """The image whose data the caller may read, its locations in the order in which to try them."""
-        image = self._look_up(caller, image_id)
-        if image.status == "deactivated" and not caller.is_admin:
-            raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
-        enforce(caller, "download_image", image)
-        if prefer:
-            self._check_preferred(prefer)
-        if image.status not in ("active", "deactivated"):
-            # What is not yet verified, or not yet everywhere, is nobody's to read.
-            image.locations = []
-        image.locations.sort(key=lambda location: (location.store not in prefer, -self._stores.weight(location.store)))
-        return image
-
-    def _check_preferred(self, prefer: tuple[str, ...]) -> None:
-        if not self._stores.several:
-            raise Invalid("There is only one store to download from: no other can be preferred.")
-        for store_id in prefer:
-            if store_id not in self._stores:
-                raise Invalid(f"Store '{store_id}' is not configured.")
-
-    def open(
-        self, image: ImageRecord, start: int = 0, length: int | None = None, *, background: bool = False
-    ) -> Content | None:
-        """The data of an image from `for_download`; None if it has none. Tries one location after the other."""
-        trouble: ApplianceError | None = None
-        for location in image.locations:
-            try:
-                return self._open_location(image, location, start, length, background)
-            except ApplianceError as error:
-                log.warning("image %s can't be read from store %s: %s", image.id, location.store, error)
-                trouble = error
-        if trouble is not None:
-            raise trouble
-        return None
-
-    def _open_location(
-        self, image: ImageRecord, location: LocationRecord, start: int, length: int | None, background: bool
-    ) -> Content:
-        if location.url is not None:
-            wanted = (image.size or 0) - start if length is None else length
-            return self._web.open(location.url, image, start, wanted, background=background)
-        store = self._stores.find(location.store)
-        if location.content_id is None or store is None or store.read_only:
-            raise Unavailable(f"Store {location.store} can't be read at present.")
-        return store.writer.open_content(location.content_id, start, length)
 
 
 def check_formats(image: ImageRecord) -> None:

@@ -1,113 +1,112 @@
-"""Deleted images: their records, those that wait for their end, and what a crash left half-way."""
+"""The end of images: delayed ones, those whose time has come, and what a crash left half-way."""
 
-import dataclasses
-import json
 import logging
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows
+from appliance.db.engine.sqlite import Tx
+from appliance.db.image.images import ImageRecord
+from appliance.db.image.tasks import TaskRecord
 from appliance.errors import NotFound
+from appliance.image.context import ImageContext
 from appliance.image.data import EMPTY, release
-from appliance.image.imports.progress import mark_done
 from appliance.image.imports.run import revert
-from appliance.image.imports.tasks import Tasks
-from appliance.image.rules import IMPORT_LOCK, enforce_admin
-from appliance.image.stores import Stores
-from appliance.settings import Settings
-from appliance.values import Caller, Clock, Micros
-
-_NOT_KEPT = frozenset({"locations", "shared_with_caller", "staged_store", "staged_content", "revision", "tags"})
-
-
-def deleted_record(image: ImageRecord, *, whole: bool) -> str:
-    """The image's facts as text, without where its data lay; without its properties either unless `whole`."""
-    left_out = _NOT_KEPT if whole else _NOT_KEPT | {"properties"}
-    facts = {field.name: getattr(image, field.name) for field in dataclasses.fields(image)}
-    return json.dumps({name: value for name, value in facts.items() if name not in left_out})
-
-
-def as_it_was(facts: str) -> ImageRecord:
-    """The image at the moment before it was deleted."""
-    return ImageRecord(**json.loads(facts))
-
-
-def from_deleted_record(facts: str, deleted_at: Micros) -> ImageRecord:
-    """The deleted image, as it is shown."""
-    image = as_it_was(facts)
-    image.status = "deleted"
-    image.updated_at = deleted_at
-    return image
-
+from appliance.image.imports.tasks import Tasks, mark_done
+from appliance.image.rules import IMPORT_LOCK, enforce_service
+from appliance.values import Caller
 
 log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 
 
-class PendingDeletes:
-    """Images in state `pending_delete`, from their delete to their end, or to their return."""
+class Deletion:
+    """Takes images away, or only out of sight until their time has come, or they are brought back."""
 
-    def __init__(self, db: Database, stores: Stores, settings: Settings, clock: Clock) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._stores = stores
-        self._clock = clock
-        self._legacy = settings.legacy
-        self._delayed = settings.delayed_delete
-        self._wait = settings.scrub_time * _SECOND
+    def __init__(self, context: ImageContext) -> None:
+        self._context = context
+        self._rows = context.rows
+        self._records_properties = context.settings.legacy
+        self._delayed = context.settings.delayed_delete
+        self._wait = context.settings.scrub_time * _SECOND
 
-    def takes(self, image: ImageRecord) -> bool:
-        """Whether this image's delete is to be delayed: there has to be something that could come back."""
+    def remove(self, image: ImageRecord) -> bool:
+        """Take an image away, or out of sight; False if it was changed meanwhile."""
+        if not self._is_delayed(image):
+            return self._end(image)
+        values = {"status": "pending_delete", "updated_at": self._context.clock()}
+        with self._context.db.write() as tx:
+            return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
+
+    def _is_delayed(self, image: ImageRecord) -> bool:
+        """Whether the image stays for a while: there has to be something that could come back."""
         return self._delayed and bool(image.locations) and image.status in ("active", "deactivated")
 
     def scrub(self) -> bool:
         """Let go of one image whose time has come; False if there was none. One step of a job."""
-        image = self._rows.oldest_pending(self._clock() - self._wait)
+        image = self._rows.oldest_pending(self._context.clock() - self._wait)
         if image is None:
             return False
-        places = [(location.store, location.content_id) for location in image.locations]
-        with self._db.write() as tx:
-            if self._rows.delete(tx, image, self._clock(), deleted_record(image, whole=self._legacy)):
-                release(tx, self._stores, places)
-                log.info("image %s is deleted for good", image.id)
+        if self._end(image):
+            log.info("image %s is deleted for good", image.id)
         return True
+
+    def _end(self, image: ImageRecord) -> bool:
+        """Remove the row and let the data go; False if the image was changed meanwhile."""
+        with self._context.db.write() as tx:
+            at = self._context.clock()
+            gone = self._rows.delete(tx, image, at, record_properties=self._records_properties)
+            if gone:
+                places = [(location.store, location.content_id) for location in image.locations]
+                release(tx, self._context.stores, [*places, (image.staged_store, image.staged_content)])
+            return gone
 
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""
-        enforce_admin(caller, "restore")
-        with self._db.write() as tx:
-            values = {"status": "active", "updated_at": self._clock()}
+        enforce_service(caller, "restore")
+        with self._context.db.write() as tx:
+            values = {"status": "active", "updated_at": self._context.clock()}
             if not self._rows.change(tx, image_id, ("pending_delete",), values):
                 raise NotFound(f"No image with ID {image_id} waits for its end.")
 
 
-def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
+_CAN_GO_ON = "location_import"
+"""The type of those tasks that a restart does not end."""
+
+
+def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
     """Nobody is at work yet, so whatever looks unfinished is: uploads, stagings and imports go back to `queued`.
 
-    Data that was staged completely stays staged.
+    Data that was staged completely stays staged. Tasks that can go on are left as they are, and returned.
     """
-    rows = ImageRows(db)
+    rows = context.rows
     unfinished = rows.in_states(("saving", "uploading", "importing"))
-    copying = rows.with_property(IMPORT_LOCK)
+    locked = rows.with_property(IMPORT_LOCK)
     pending = tasks.unfinished()
-    if not (unfinished or copying or pending):
-        return
-    with db.write(frees=True) as tx:
+    going_on = {task.image_id: task for task in pending if task.type == _CAN_GO_ON and rows.get(task.image_id or "")}
+    if not (unfinished or locked or pending):
+        return []
+    with context.db.write(frees=True) as tx:
         for image in unfinished:
-            if image.status == "uploading" and image.staged_content is not None:
-                continue
-            log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
-            if image.status == "importing":
-                revert(tx, rows, stores, image.id, None, clock())
-            else:
-                rows.change(tx, image.id, (image.status,), EMPTY | {"updated_at": clock()})
-            staged = rows.take_staged(tx, image.id)
-            if staged is not None:
-                release(tx, stores, [staged])
+            if image.id not in going_on and not (image.status == "uploading" and image.staged_content is not None):
+                _requeue(tx, context, image)
         for task in pending:
+            if going_on.get(task.image_id) is task:
+                continue
             tasks.fail(tx, task.id, "The service ended while this task was running.")
             if task.image_id is not None and rows.exists_in(tx, task.image_id):
                 failed = (task.input or {}).get("backend") or []
                 mark_done(tx, rows, task.image_id, failed, failed=failed)
-        for image in copying:
-            rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+        for image in locked:
+            if image.id not in going_on:
+                rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+    return list(going_on.values())
+
+
+def _requeue(tx: Tx, context: ImageContext, image: ImageRecord) -> None:
+    log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
+    if image.status == "importing":
+        revert(tx, context.rows, context.stores, image.id, None, context.clock())
+    else:
+        context.rows.change(tx, image.id, (image.status,), EMPTY | {"updated_at": context.clock()})
+    staged = context.rows.take_staged(tx, image.id)
+    if staged is not None:
+        release(tx, context.stores, [staged])

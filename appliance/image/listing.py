@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from appliance.db.image.pages import FILTER_COLUMNS, SORT_KEYS, Condition, PageQuery, complete_sort
 from appliance.errors import Invalid
-from appliance.image.rules import VISIBILITIES
+from appliance.image.rules import VISIBILITIES, ways_to_list
 from appliance.settings import Settings
 from appliance.values import MIB, Caller, parse_time
 
@@ -33,11 +33,13 @@ _MOST_VALUES = 1000
 def page_query(caller: Caller, parameters: Parameters, settings: Settings) -> PageQuery:
     """Read a list's query. The marker is left for whoever can look it up. Raises `Invalid`."""
     last = dict(parameters)
+    limit = _limit(last.get("limit"), settings)
+    visibility = _one_of(last.get("visibility"), (*VISIBILITIES, "all", ""), "visibility value")
     query = PageQuery(
         project=caller.project_id,
-        admin=caller.is_admin,
-        limit=_limit(last.get("limit"), settings),
-        visibility=_one_of(last.get("visibility"), (*VISIBILITIES, "all", ""), "visibility value"),
+        ways=ways_to_list(caller, visibility, everything=caller.is_admin),
+        limit=limit,
+        visibility=None if visibility == "all" else visibility,
         member_status=_one_of(last.get("member_status", "accepted"), MEMBER_STATUSES, "status") or "accepted",
         os_hidden=_truth(last.get("os_hidden", "false").lower(), "os_hidden"),
         tags=list(dict.fromkeys(value.strip() for name, value in parameters if name == "tag")),

@@ -1,36 +1,27 @@
 """The projects that a shared image is shared with: added and removed by the owner, answered by themselves."""
 
-from typing import Any, Protocol
+from typing import Any
 
-from appliance.db.engine.sqlite import Database
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.members import MemberRecord, MemberRows
 from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.draft import check_characters
 from appliance.image.rules import enforce
-from appliance.settings import Settings
-from appliance.values import Caller, Clock
+from appliance.values import Caller
 
 STATUSES = ("pending", "accepted", "rejected")
-
-
-class Lookup(Protocol):
-    """How this module finds an image."""
-
-    def __call__(self, caller: Caller, image_id: str) -> ImageRecord:
-        """The image, if the caller may see it. Raises `NotFound`."""
-        ...
 
 
 class Members:
     """Members of images. Every call looks the image up in the caller's name first."""
 
-    def __init__(self, db: Database, settings: Settings, clock: Clock, look_up: Lookup) -> None:
-        self._db = db
-        self._rows = MemberRows(db)
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
+    def __init__(self, context: ImageContext, finder: ImageFinder) -> None:
+        self._db = context.db
+        self._rows = MemberRows(context.db)
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
 
     def add(self, caller: Caller, image_id: str, member_id: str) -> MemberRecord:
         image = self._shared(caller, image_id)
@@ -82,7 +73,7 @@ class Members:
             raise self._missing(image, member_id)
 
     def _shared(self, caller: Caller, image_id: str) -> ImageRecord:
-        image = self._look_up(caller, image_id)
+        image = self._finder.look_up(caller, image_id)
         if image.visibility != "shared":
             raise Forbidden("Only shared images have members.")
         return image

@@ -1,18 +1,22 @@
 """Protected properties: who may create, read, change and delete which extra properties, by an operator's file.
 
 The file is an INI file as Glance has it: each section is a regular expression for names of properties, and the first
-one that matches counts. A name that none matches is nobody's. The service's own properties are not subject to it.
+one that matches counts. A name that none matches is nobody's. What it names are roles, or rules of the policy file.
+The service's own properties are not subject to it.
 """
 
 from collections.abc import Iterable, Mapping
 from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Forbidden, WrongUsage
-from appliance.image.rules import INTERNAL
+from appliance.image.metadefs.access import RULES as METADEFS
+from appliance.image.rules import INTERNAL, POLICIES
 from appliance.patterns import OperatorPattern
+from appliance.policy.language import Rules, read_rules
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -21,34 +25,72 @@ _ALL, _NOBODY = "@", "!"
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    names: OperatorPattern
-    roles: Mapping[str, frozenset[str]]
+class _ByRoles:
+    """For whoever has one of some roles."""
 
-    def allows(self, operation: str, caller: Caller) -> bool:
-        roles = self.roles[operation]
-        return _NOBODY not in roles and (_ALL in roles or not roles.isdisjoint(caller.roles | caller.service_roles))
+    roles: frozenset[str]
+
+    def lets(self, caller: Caller) -> bool:
+        if _NOBODY in self.roles:
+            return False
+        return _ALL in self.roles or not self.roles.isdisjoint(caller.roles | caller.service_roles)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByRule:
+    """For whom a rule of the policy file lets. Nothing is known of what it is about, as in the original."""
+
+    name: str
+    rules: Rules
+
+    def lets(self, caller: Caller) -> bool:
+        return self.rules.allow(self.name, _credentials(caller), {})
+
+
+_Permission = _ByRoles | _ByRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    names: OperatorPattern
+    permissions: Mapping[str, _Permission]
+
+
+def _credentials(caller: Caller) -> dict[str, Any]:
+    """What rules may ask of a caller."""
+    return {
+        "user_id": caller.user_id,
+        "project_id": caller.project_id,
+        "tenant": caller.project_id,
+        "domain_id": caller.domain_id,
+        "user_domain_id": caller.user_domain_id,
+        "project_domain_id": caller.project_domain_id,
+        "system_scope": "all" if caller.system else None,
+        "is_admin": caller.is_admin,
+        "roles": caller.roles,
+        "service_roles": caller.service_roles,
+    }
 
 
 class Protections:
-    """The rules of one file, or none at all."""
+    """The sections of one file, or none at all."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises `WrongUsage` for a file that can't be meant: better no service than unprotected properties."""
-        self._rules: list[_Rule] | None = None
-        if settings.property_protection_rule_format != "roles":
-            raise WrongUsage(
-                "property_protection_rule_format: the appliance has no policy file, so it can only be roles"
-            )
+        self._sections: list[_Section] | None = None
+        if settings.property_protection_rule_format not in ("roles", "policies"):
+            raise WrongUsage("property_protection_rule_format is roles or policies")
+        rules = _rules(settings)
         if settings.property_protection_file:
-            self._rules = _read(Path(settings.property_protection_file))
+            by_rules = settings.property_protection_rule_format == "policies"
+            self._sections = _read(Path(settings.property_protection_file), rules if by_rules else None)
 
     def allows(self, caller: Caller, operation: str, name: str) -> bool:
         """Whether the caller may do this to a property of this name."""
-        if self._rules is None or name.startswith(INTERNAL):
+        if self._sections is None or name.startswith(INTERNAL):
             return True
-        rule = next((rule for rule in self._rules if rule.names.occurs(name)), None)
-        return rule is not None and rule.allows(operation, caller)
+        section = next((section for section in self._sections if section.names.occurs(name)), None)
+        return section is not None and section.permissions[operation].lets(caller)
 
     def check(self, caller: Caller, operation: str, *names: str) -> None:
         """Raise `Forbidden` unless the caller may do this to all of these."""
@@ -58,7 +100,7 @@ class Protections:
 
     def hide(self, caller: Caller, image: ImageRecord) -> frozenset[str]:
         """Take what the caller may not read out of a record; the names of what was taken."""
-        if self._rules is None:
+        if self._sections is None:
             return frozenset()
         hidden = frozenset(name for name in image.properties if not self.allows(caller, "read", name))
         if hidden:
@@ -70,7 +112,20 @@ class Protections:
         return all(self.allows(caller, "read", name) for name in names)
 
 
-def _read(file: Path) -> list[_Rule]:
+def _rules(settings: Settings) -> Rules:
+    """The rules of the policy file, and the one that every such file may count on."""
+    known = {"context_is_admin": "role:admin"}
+    if not settings.policy_file:
+        return Rules(known)
+    ours = dict.fromkeys((*POLICIES, *METADEFS), "!") | known
+    texts = read_rules(Path(settings.policy_file), "policy_file", ours)
+    try:
+        return Rules({name: text for name, text in texts.items() if name in known or name not in ours})
+    except ValueError as error:
+        raise WrongUsage(f"policy_file: {settings.policy_file}: {error}") from error
+
+
+def _read(file: Path, rules: Rules | None) -> list[_Section]:
     parser = RawConfigParser()
     try:
         parser.read_string(file.read_text(), str(file))
@@ -79,20 +134,38 @@ def _read(file: Path) -> list[_Rule]:
     except (Error, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise WrongUsage(f"property_protection_file: {file} is no file of rules: {reason}") from error
-    return [_rule(file, name, parser[name]) for name in parser.sections()]
+    return [_section(file, name, parser[name], rules) for name in parser.sections()]
 
 
-def _rule(file: Path, section: str, options: Mapping[str, str]) -> _Rule:
+def _section(file: Path, section: str, options: Mapping[str, str], rules: Rules | None) -> _Section:
     where = f"property_protection_file: [{section}] in {file}"
     try:
         names = OperatorPattern(section)
     except ValueError as error:
         raise WrongUsage(f"{where}: {error}") from error
-    roles = {}
+    permissions: dict[str, _Permission] = {}
     for operation in OPERATIONS:
         if operation not in options:
             raise WrongUsage(f"{where} does not say who may {operation}")
-        roles[operation] = frozenset(role.strip().lower() for role in options[operation].split(",") if role.strip())
-        if {_ALL, _NOBODY} <= roles[operation]:
-            raise WrongUsage(f"{where}: {operation} is for all and for nobody")
-    return _Rule(names, roles)
+        if rules is None:
+            permissions[operation] = _by_roles(options[operation], f"{where}: {operation}")
+        else:
+            permissions[operation] = _by_rule(options[operation].strip(), rules, f"{where}: {operation}")
+    return _Section(names, permissions)
+
+
+def _by_roles(text: str, where: str) -> _ByRoles:
+    roles = frozenset(role.strip().lower() for role in text.split(",") if role.strip())
+    if {_ALL, _NOBODY} <= roles:
+        raise WrongUsage(f"{where} is for all and for nobody")
+    return _ByRoles(roles)
+
+
+def _by_rule(name: str, rules: Rules, where: str) -> _Permission:
+    if name in ("", _ALL, _NOBODY):
+        return _by_roles(name, where)
+    if "," in name:
+        raise WrongUsage(f"{where} names several policies; join them in the policy file")
+    if name not in rules:
+        raise WrongUsage(f"{where} names the rule {name}, which policy_file does not have")
+    return _ByRule(name, rules)

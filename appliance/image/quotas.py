@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from appliance.db.engine.sqlite import Database, Tx
 from appliance.db.image.contents import usage
 from appliance.errors import LimitExceeded
-from appliance.settings import Settings
+from appliance.image.context import ImageContext
 from appliance.values import MIB
 
 FindLimits = Callable[[str], Mapping[str, int]]
@@ -45,9 +45,9 @@ class _Unlimited(Quota):
 class Quotas:
     """Quotas of projects, if the settings have any enforced."""
 
-    def __init__(self, db: Database, settings: Settings, find_limits: FindLimits | None) -> None:
-        self._db = db
-        self._find_limits = find_limits if settings.use_keystone_limits else None
+    def __init__(self, context: ImageContext, find_limits: FindLimits | None) -> None:
+        self._db = context.db
+        self._find_limits = find_limits if context.settings.use_keystone_limits else None
 
     def of(self, owner: str | None) -> Quota:
         """What holds for an owner's images; images of nobody are not limited."""

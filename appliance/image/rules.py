@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from appliance.db.image.images import ImageRecord
+from appliance.db.image.pages import Way
 from appliance.errors import Conflict, Forbidden, NotFound
 from appliance.values import Caller
 
@@ -120,8 +121,18 @@ RULES: dict[str, Rule] = {
     "fetch_image_location": Rule(service=True),
 }
 
+OURS: dict[str, Rule] = {
+    "restore": ADMIN_ONLY,
+    "manage_stores": ADMIN_ONLY,
+    "manage_jobs": ADMIN_ONLY,
+    "get_events": Rule(owner="reader"),
+    "get_uploads": Rule(owner="reader"),
+    "get_status": Rule(owner="reader", consumer="reader", anyone="reader"),
+}
+"""The appliance's own operations, which an admin of the system may do, too."""
+
 POLICIES: dict[str, Rule] = {
-    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_admin`.
+    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_service`.
     "add_image": Rule(owner="member"),
     "get_images": Rule(owner="reader"),
     "tasks_api_access": ADMIN_ONLY,
@@ -133,44 +144,66 @@ POLICIES: dict[str, Rule] = {
     "cache_prune": ADMIN_ONLY,
     "list_cached_nodes": ADMIN_ONLY,
     "manage_image_cache": ADMIN_ONLY,
-    # The appliance's own.
-    "restore": ADMIN_ONLY,
-    "manage_stores": ADMIN_ONLY,
-    "manage_jobs": ADMIN_ONLY,
-    "get_events": Rule(owner="reader"),
-    "get_uploads": Rule(owner="reader"),
-    "get_status": Rule(owner="reader", consumer="reader", anyone="reader"),
+    **OURS,
     **RULES,
 }
 """Every policy of the image API, for its documentation and for the walk through all routes."""
 
 
+def relations(caller: Caller, image: ImageRecord) -> list[str]:
+    """How the caller comes to see the image: as its `owner`, as its `consumer`, because `anyone` may. In this order."""
+    found = []
+    if caller.project_id is not None and caller.project_id == image.owner:
+        found.append("owner")
+    if image.visibility == "shared" and image.shared_with_caller:
+        found.append("consumer")
+    if image.visibility in ("public", "community") or (image.visibility == "shared" and image.owner is None):
+        found.append("anyone")
+    return found
+
+
 def visible(caller: Caller, image: ImageRecord) -> bool:
     """Whether the image exists for the caller, before any role is asked for."""
-    if caller.is_admin or image.owner is None or image.visibility in ("public", "community"):
-        return True
-    if caller.project_id is None:
-        return False
-    return caller.project_id == image.owner or (image.visibility == "shared" and image.shared_with_caller)
+    return caller.is_admin or image.owner is None or bool(relations(caller, image))
+
+
+def ways_to_list(caller: Caller, visibility: str | None, *, everything: bool) -> tuple[Way, ...]:
+    """How images come onto the caller's list: fewer than are visible, for lists leave out what is only known by its id.
+
+    `visibility` is what was asked for; `everything` is for those who may see every project's images, and want to.
+    """
+    if everything:
+        return (Way.EVERY if visibility else Way.ALL_BUT_FOREIGN_COMMUNITY,)
+    ways = []
+    if visibility in (None, "all", "public"):
+        ways.append(Way.PUBLIC)
+    if visibility in ("all", "community"):
+        ways.append(Way.COMMUNITY)
+    if caller.project_id is not None and visibility not in ("public", "community"):
+        ways.append(Way.OWN)
+        if visibility != "private":
+            ways.append(Way.SHARED)
+    return tuple(ways)
 
 
 def allowed(caller: Caller, operation: str, image: ImageRecord) -> bool:
     """Whether the table lets the caller do it to this image."""
+    if caller.beyond_projects:
+        return False
     if caller.is_admin:
         return True
-    if not visible(caller, image):
-        return False
     rule = RULES[operation]
-    if rule.service and caller.has_role("service"):
+    if rule.service and caller.has_role("service") and visible(caller, image):
         return True
-    roles = []
-    if caller.project_id is not None and caller.project_id == image.owner:
-        roles.append(rule.owner)
-    if image.visibility == "shared" and image.shared_with_caller:
-        roles.append(rule.consumer)
-    if image.visibility in ("public", "community") or (image.owner is None and image.visibility == "shared"):
-        roles.append(rule.anyone)
+    roles = [getattr(rule, relation) for relation in relations(caller, image)]
     return any(role is not None and caller.has_role(role) for role in roles)
+
+
+def may_see_locations(caller: Caller, image: ImageRecord) -> bool:
+    """Where the data is: for the owner and admins, and for them alone while the image is deactivated."""
+    if image.status == "deactivated":
+        return caller.is_admin
+    return allowed(caller, "get_image_location", image)
 
 
 def not_found(image_id: str) -> NotFound:
@@ -188,7 +221,7 @@ def enforce(caller: Caller, operation: str, image: ImageRecord) -> None:
 
 def enforce_create(caller: Caller, owner: str | None, visibility: str) -> None:
     """Raise `Forbidden` if the caller may not make an image for this owner with this visibility."""
-    if caller.is_admin:
+    if caller.is_admin and not caller.beyond_projects:
         return
     if owner != caller.project_id:
         raise Forbidden(f"You are not permitted to create images owned by '{owner}'")
@@ -208,11 +241,14 @@ def enforce_visibility(caller: Caller, image: ImageRecord, visibility: str) -> N
 
 def enforce_list(caller: Caller) -> None:
     """Raise `Forbidden` if the caller may not list images at all."""
-    if not caller.is_admin and (not caller.has_role("reader") or caller.project_id is None):
+    in_project = caller.project_id is not None and caller.has_role("reader")
+    if caller.beyond_projects or not (caller.is_admin or in_project):
         raise Forbidden("You are not authorized to complete get_images action.")
 
 
-def enforce_admin(caller: Caller, operation: str) -> None:
-    """For operations that concern the service and not one image."""
-    if not caller.is_admin:
+def enforce_service(caller: Caller, operation: str) -> None:
+    """For operations that concern the service and not one image. Raises `Forbidden`."""
+    rule = POLICIES[operation]
+    admin = caller.is_admin and (operation in OURS or not caller.beyond_projects)
+    if not admin and not (rule.service and caller.has_role("service")):
         raise Forbidden(f"You are not authorized to complete {operation} action.")

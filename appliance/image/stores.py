@@ -96,6 +96,16 @@ class Stores:
             raise Invalid(f"Unknown store identifier: {store_id}")
         return store
 
+    @property
+    def for_urls(self) -> str | None:
+        """The store that URLs belong to; None where clients are told of no stores, or there is none of the kind."""
+        return next((store.id for store in self if store.type == "http"), None) if self.several else None
+
+    @property
+    def takes_urls(self) -> bool:
+        """Whether images may lie at URLs; the single store of an appliance always comes with one for them."""
+        return not self.several or self.for_urls is not None
+
     def weight(self, store_id: str | None) -> int:
         store = self.find(store_id)
         return store.weight if store else 0

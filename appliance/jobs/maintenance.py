@@ -119,7 +119,7 @@ def activity_jobs(history: History, trail: AuditTrail) -> list[Job]:
 def image_jobs(images: Images, settings: Settings) -> list[Job]:
     """The jobs of the image package."""
     # With the setting off there may still be images from when it was on.
-    jobs = [Job("scrub-images", spending(images.stores, images.pending.scrub), settings.wakeup_time)]
+    jobs = [Job("scrub-images", spending(images.stores, images.deletion.scrub), settings.wakeup_time)]
     if settings.image_cache_dir:
         jobs.append(Job("cache", images.cache.step, settings.cache_prefetcher_interval))
     return jobs

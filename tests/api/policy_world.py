@@ -22,14 +22,14 @@ from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.identity_v2 import routes as identity_v2
-from appliance.api.legacy.image_v1 import routes as image_v1
+from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.db.events import EventRows
 from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
 from appliance.image.legacy.images import LegacyImages
-from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
 from appliance.settings import Settings
@@ -170,7 +170,7 @@ class World:
             *EventRoutes(self.trail).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
-        legacy = LegacyImages(self.db, self.images, settings, now)
+        legacy = LegacyImages(self.images)
         self.services: dict[str, Service[Any]] = {
             "identity": identity_v3.build(identity, settings),
             "identity-v2": identity_v2.build(identity, settings),

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import pytest
 
@@ -94,7 +95,12 @@ SERVICE = Service(
 
 
 def call(
-    method: str, path: str, body: bytes = b"", token: str | None = "me", **environ: Any
+    method: str,
+    path: str,
+    body: bytes = b"",
+    token: str | None = "me",
+    app: WSGIApplication | None = None,
+    **environ: Any,
 ) -> tuple[str, dict[str, str], bytes]:
     got: list[Any] = []
     path, _, query = path.partition("?")
@@ -111,7 +117,8 @@ def call(
         **({"HTTP_X_AUTH_TOKEN": token} if token else {}),
         **environ,
     }
-    answer = SERVICE(environ, lambda status, headers: got.extend([status, dict(headers)]))  # type: ignore[arg-type]
+    start_response = lambda status, headers: got.extend([status, dict(headers)])  # noqa: E731
+    answer = (app or SERVICE)(environ, start_response)  # type: ignore[arg-type]
     return got[0], got[1], b"".join(answer)
 
 

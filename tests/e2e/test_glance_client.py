@@ -25,3 +25,15 @@ def test_the_way_of_an_image_with_the_glance_client(appliance: Appliance, disk: 
 
     appliance.run("glance", "image-delete", *ids.values())
     assert "chunked" not in appliance.run("glance", "image-list")
+
+
+def test_metadata_definitions_with_the_glance_client(appliance: Appliance) -> None:
+    appliance.run("glance", "md-namespace-create", "NS", "--visibility", "public")
+    described = ["--name", "p", "--title", "T", "--type", "string", "--schema", '{"default": "x", "minLength": 1}']
+    shown = appliance.run("glance", "md-property-create", "NS", *described)
+    assert [word in shown for word in ("minLength", "default", "| T ")] == [True] * 3
+    appliance.run("glance", "md-property-update", "NS", "p", "--title", "U", "--schema", '{"type": "string"}')
+    assert "| U " in appliance.run("glance", "md-property-list", "NS")
+    appliance.run("glance", "md-tag-create-multiple", "NS", "--names", "a,b")
+    tags = appliance.run("glance", "md-tag-list", "NS")
+    assert ("| a " in tags, "| b " in tags) == (True, True)

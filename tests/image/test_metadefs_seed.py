@@ -10,8 +10,7 @@ import pytest
 
 from appliance.db.engine.sqlite import Database
 from appliance.errors import Invalid, NotFound
-from appliance.image.metadefs.catalog import Metadefs
-from appliance.image.metadefs.namespaces import NEWEST_FIRST, NamespaceFilter
+from appliance.image.metadefs.namespaces import NEWEST_FIRST, Metadefs, NamespaceFilter
 from appliance.image.metadefs.seed_loader import KEEP, Policy, documents_in, load, load_seed, seed_documents
 from appliance.settings import Settings
 from appliance.values import Caller

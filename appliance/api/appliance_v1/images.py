@@ -10,7 +10,7 @@ from appliance.db.blocks.content_map import ContentMap, content_map
 from appliance.db.engine.sqlite import Database
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
-from appliance.image.rules import enforce_admin
+from appliance.image.rules import enforce_service
 from appliance.image.service import Images
 from appliance.image.stores import Store
 from appliance.values import Caller, seconds_text, whole_number
@@ -35,7 +35,7 @@ class ImageRoutes:
 
     def map(self, request: Request[Caller], image_id: str) -> Response:
         """What each part of an image is made of. Only admins are told what is shared: others learn of no other one."""
-        image = self._images.get(request.caller, image_id)
+        image = self._images.finder.get(request.caller, image_id)
         cells = whole_number(request.arg("cells") or str(_CELLS))
         if cells is None or not 0 < cells <= _MOST:
             raise Invalid(f"cells must be a whole number from 1 to {_MOST}.")
@@ -49,8 +49,8 @@ class ImageRoutes:
 
     def space(self, request: Request[Caller], image_id: str) -> Response:
         """What one image cost when it was stored."""
-        enforce_admin(request.caller, "manage_stores")
-        image = self._images.get(request.caller, image_id)
+        enforce_service(request.caller, "manage_stores")
+        image = self._images.finder.look_up(request.caller, image_id)
         places = [
             {"store": store.id, **content_space(store.writer.content(content_id))}
             for store, content_id in self._places(image)
@@ -58,7 +58,7 @@ class ImageRoutes:
         return Response(200, {"image_id": image.id, "contents": places})
 
     def restore(self, request: Request[Caller], image_id: str) -> Response:
-        self._images.pending.restore(request.caller, image_id)
+        self._images.deletion.restore(request.caller, image_id)
         return Response(204)
 
     def _places(self, image: ImageRecord) -> list[tuple[Store, int]]:

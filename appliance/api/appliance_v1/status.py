@@ -13,7 +13,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.datadir import DataDir
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.image.rules import enforce_admin
+from appliance.image.rules import enforce_service
 from appliance.image.service import Images
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Micros, seconds_text, whole_number
@@ -89,7 +89,7 @@ class StatusRoutes:
         }
 
     def jobs(self, request: Request[Caller]) -> Response:
-        enforce_admin(request.caller, "manage_jobs")
+        enforce_service(request.caller, "manage_jobs")
         shown = [_shown_job(state) for state in self._jobs.states()]
         tasks = self._history.figures.tasks_by_status()
         imports = {"name": "imports", "state": "running" if tasks.get("processing") else "waiting", "tasks": tasks}
@@ -97,7 +97,7 @@ class StatusRoutes:
 
     def run(self, request: Request[Caller], job: str) -> Response:
         """Have a job run now."""
-        enforce_admin(request.caller, "manage_jobs")
+        enforce_service(request.caller, "manage_jobs")
         if job not in _JOBS:
             raise NotFound(f"There is no job {job} to be run: say collect or scrub.")
         if not self._jobs.wake(job):
@@ -117,7 +117,7 @@ class StatusRoutes:
 
     def history(self, request: Request[Caller]) -> Response:
         """The stores' figures of each hour."""
-        enforce_admin(request.caller, "manage_stores")
+        enforce_service(request.caller, "manage_stores")
         days = whole_number(request.arg("days") or "30")
         if days is None or not 0 < days <= _DAYS:
             raise Invalid(f"days must be a whole number from 1 to {_DAYS}.")

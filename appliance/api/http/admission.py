@@ -1,41 +1,27 @@
-"""Which requests the server lets in: what goes on while the disk is full, and who may send a large body."""
+"""What requests may use of the server: the reserve on a full disk, and a thread for a large body."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from appliance.api.http.addresses import merged
+from appliance.api.http.messages import RESERVE
 from appliance.api.http.proxy import TrustedProxies
 from appliance.blobs.reserve import Reserve
 from appliance.errors import ApplianceError
 from appliance.values import Caller, Uploader
 
-_ANY = ("GET", "HEAD", "OPTIONS", "DELETE")
-# Log-ins, changes of a password, and what takes an image away from its users: each writes a bounded row or two.
-_POSTS = ("/tokens", "/ec2tokens", "/s3tokens", "/password", "/actions/deactivate", "/actions/reactivate")
 
-
-class OnFullDisk:
-    """A WSGI application whose deleting requests may use the reserve."""
+class WithReserve:
+    """A WSGI application whose routes may use the reserve, those that say so."""
 
     def __init__(self, app: WSGIApplication, reserve: Reserve) -> None:
         self._app = app
         self._reserve = reserve
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not _goes_on(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "").rstrip("/")):
-            return self._app(environ, start_response)
-        with self._reserve.spending():
-            return self._app(environ, start_response)
-
-
-def _goes_on(method: str, path: str) -> bool:
-    if method in _ANY:
-        return True
-    if method == "POST":
-        return path.endswith(_POSTS)
-    # Disabling a user, a project or a domain is a change of it.
-    return method == "PATCH" and "/v3/" in path
+        environ[RESERVE] = self._reserve
+        return self._app(environ, start_response)
 
 
 class Uploaders:

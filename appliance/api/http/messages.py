@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from http.client import responses
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from appliance.blobs.reserve import Reserve
 from appliance.errors import HeaderTooLong, Invalid, LimitExceeded
 from appliance.values import MIB, Content, Source, new_uuid
 
@@ -17,6 +19,9 @@ C = TypeVar("C")
 
 JSON_LIMIT = 1 * MIB
 """Bytes; no JSON body of either service is anywhere near it."""
+
+RESERVE = "appliance.reserve"
+"""The key of the WSGI environment under which the reserve of the disk is, if there is one."""
 
 _REQUEST_ID_LIMIT = 64
 # W3C trace context: version, trace, parent, flags. Of a version that is not known yet more may follow.
@@ -110,6 +115,11 @@ class Request(Generic[C]):
             return self.content_length > 0
         streamed: bool = self.environ.get("appliance.streamed_body", False)
         return streamed or "chunked" in (self.header("transfer-encoding") or "").lower()
+
+    def spending(self) -> AbstractContextManager[None]:
+        """What is written in the block may use the disk's reserve."""
+        reserve: Reserve | None = self.environ.get(RESERVE)
+        return reserve.spending() if reserve is not None else nullcontext()
 
     @property
     def source(self) -> Source:

@@ -6,6 +6,7 @@ may pass and what an error looks like; nothing here knows Glance or Keystone.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -48,10 +49,20 @@ class Route:
     """Answered without a token."""
     bodiless: bool = False
     """A request body is refused (Glance's rule for most reads and deletes)."""
+    frees: bool = False
+    """Goes on when the disk is full: it gives room back or takes access away, or nobody could without it (log-ins).
+
+    What only reads or deletes always does.
+    """
 
     def __post_init__(self) -> None:
         if bool(self.policy) == self.public:
             raise ValueError(f"{self.method} {self.path} must either name its policy or be public")
+
+    @property
+    def spends_reserve(self) -> bool:
+        """Whether what it writes may use the room on the disk that is kept for freeing some."""
+        return self.frees or self.method in ("GET", "HEAD", "DELETE")
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -161,14 +172,15 @@ class Service(Generic[C]):
     def _handler(self, route: Route) -> Callable[..., Response]:
         def call(request: Request[C], **parts: Any) -> Response:
             request.route, request.parts = route, parts
-            self._dialect.admit(request, route)
-            if route.reads is not None and not route.late:
-                request.sent = route.reads(request)
-            if not route.public:
-                self._dialect.authorize(request, route, parts)
-            if route.reads is not None and route.late:
-                request.sent = route.reads(request)
-            return route.handler(request, **parts)
+            with request.spending() if route.spends_reserve else nullcontext():
+                self._dialect.admit(request, route)
+                if route.reads is not None and not route.late:
+                    request.sent = route.reads(request)
+                if not route.public:
+                    self._dialect.authorize(request, route, parts)
+                if route.reads is not None and route.late:
+                    request.sent = route.reads(request)
+                return route.handler(request, **parts)
 
         return call
 

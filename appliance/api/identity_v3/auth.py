@@ -113,7 +113,7 @@ class Tokens(Handlers):
         certificates, extension = "/v3/OS-SIMPLE-CERT", "OS-SIMPLE-CERT"
         revoked = f"{path}/OS-PKI/revoked"
         return [
-            Route("POST", path, self.issue, public=True, reads=_auth, relation="auth_tokens"),
+            Route("POST", path, self.issue, public=True, reads=_auth, frees=True, relation="auth_tokens"),
             Route("GET", path, self.show, seen, shown_subject),
             Route("DELETE", path, self.revoke, "identity:revoke_token", revoked_subject),
             Route("GET", revoked, self.revoked_by_id, public=True, relation="OS-PKI:revocations"),
@@ -253,8 +253,8 @@ class Ec2Tokens(Handlers):
     def routes(self) -> list[Route]:
         ec2, s3 = "OS-EC2:ec2tokens", "s3tokens:s3tokens"
         return [
-            Route("POST", "/v3/ec2tokens", self.ec2, "identity:ec2tokens_validate", relation=ec2),
-            Route("POST", "/v3/s3tokens", self.s3, "identity:s3tokens_validate", relation=s3),
+            Route("POST", "/v3/ec2tokens", self.ec2, "identity:ec2tokens_validate", frees=True, relation=ec2),
+            Route("POST", "/v3/s3tokens", self.s3, "identity:s3tokens_validate", frees=True, relation=s3),
         ]
 
     def ec2(self, request: Request[Token]) -> Response:

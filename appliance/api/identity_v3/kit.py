@@ -80,6 +80,8 @@ class Resource(Handlers, Generic[Row]):
     """What the policies look at, by what is done."""
     reads_early: ClassVar[frozenset[str]] = frozenset({"create", "update"})
     """What is read of the request before the policy has its say."""
+    frees: ClassVar[bool] = False
+    """Whether a change goes on while the disk is full, because it can take somebody's way in."""
 
     def __init_subclass__(cls) -> None:
         if "name" in vars(cls):
@@ -114,6 +116,7 @@ class Resource(Handlers, Generic[Row]):
             self.targets.get(doing),
             reads=reads,
             late=reads is not None and doing not in self.reads_early,
+            frees=self.frees and doing == "update",
             relation=relation or (),
         )
 

@@ -56,6 +56,7 @@ _PROJECT: dict[str, Any] = {
 
 class Projects(Resource[Project]):
     name = "project"
+    frees = True
     new, _ = pair({**_PROJECT, "parent_id": ID_OR_NULL}, ["name"])
     changes = Schema({"type": "object", "properties": _PROJECT}, optional=True)
     filters = ("domain_id", "name", "parent_id")
@@ -200,6 +201,7 @@ _FIXED = ("id", "domain_id", "parent_id", "is_domain")
 
 class Domains(Resource[Project]):
     name = "domain"
+    frees = True
     new, _ = pair({**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"])
     _, changes = pair(_DOMAIN, [])
     filters = ("name",)

@@ -58,6 +58,7 @@ _PASSWORD_CHANGE = Schema(
 
 class Users(Resource[User]):
     name = "user"
+    frees = True
     new, changes = pair(
         {
             "name": name_of(255),
@@ -94,6 +95,7 @@ class Users(Resource[User]):
                 self.change_password,
                 public=True,
                 reads=body("user", _PASSWORD_CHANGE),
+                frees=True,
                 relation="user_change_password",
             ),
             Route(

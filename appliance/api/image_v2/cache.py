@@ -16,10 +16,11 @@ _TARGET = "x-image-cache-clear-target"
 
 
 class CacheRoutes:
-    """Handlers of the cache. The address that the client used is the node whose list it means."""
+    """Handlers of the cache. Where the settings name no node, the address that the client used is one."""
 
     def __init__(self, images: Images) -> None:
         self._cache = images.cache
+        self._node_name = images.context.settings.worker_self_reference_url
 
     def routes(self) -> list[Route]:
         return [
@@ -37,17 +38,20 @@ class CacheRoutes:
             Route("DELETE", "/v2/cached_images/<image_id>", self.old_remove_cached, "manage_image_cache"),
             Route("GET", "/v2/queued_images", self.old_queued, "manage_image_cache"),
             Route("DELETE", "/v2/queued_images", self.old_clear_queued, "manage_image_cache"),
-            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue, "cache_image"),
+            Route("PUT", "/v2/queued_images/<image_id>", self.old_queue, "manage_image_cache"),
             Route("DELETE", "/v2/queued_images/<image_id>", self.old_remove_queued, "manage_image_cache"),
         ]
 
+    def _node(self, request: Request[Caller]) -> str:
+        return self._node_name or request.base_url
+
     def show(self, request: Request[Caller]) -> Response:
-        node = request.base_url
+        node = self._node(request)
         cached = [_entry(entry) for entry in self._cache.entries(request.caller, node)]
         return Response(200, {"cached_images": cached, "queued_images": self._cache.waiting(request.caller, node)})
 
     def clear(self, request: Request[Caller]) -> Response:
-        self._cache.clear(request.caller, request.base_url, (request.header(_TARGET) or "").lower())
+        self._cache.clear(request.caller, self._node(request), (request.header(_TARGET) or "").lower())
         return Response(204)
 
     def clean(self, request: Request[Caller]) -> Response:
@@ -59,24 +63,24 @@ class CacheRoutes:
         return Response(200, {"total_files_pruned": files, "total_bytes_pruned": freed})
 
     def nodes(self, request: Request[Caller], image_id: str) -> Response:
-        return Response(200, self._cache.nodes(request.caller, request.base_url, image_id))
+        return Response(200, self._cache.nodes(request.caller, self._node(request), image_id))
 
     def queue(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.queue(request.caller, request.base_url, image_id)
+        self._cache.queue(request.caller, self._node(request), image_id)
         return Response(202)
 
     def remove(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.remove(request.caller, request.base_url, image_id)
+        self._cache.remove(request.caller, self._node(request), image_id)
         return Response(204)
 
     # -- as it was before --------------------------------------------------------------------------------------------
 
     def old_cached(self, request: Request[Caller]) -> Response:
-        entries = self._cache.entries(request.caller, request.base_url, "manage_image_cache")
+        entries = self._cache.entries(request.caller, self._node(request), "manage_image_cache")
         return Response(200, {"cached_images": [_entry(entry) for entry in entries]})
 
     def old_queued(self, request: Request[Caller]) -> Response:
-        waiting = self._cache.waiting(request.caller, request.base_url, "manage_image_cache")
+        waiting = self._cache.waiting(request.caller, self._node(request), "manage_image_cache")
         return Response(200, {"queued_images": waiting})
 
     def old_clear_cached(self, request: Request[Caller]) -> Response:
@@ -86,19 +90,19 @@ class CacheRoutes:
         return self._old_clear(request, "queue")
 
     def _old_clear(self, request: Request[Caller], target: str) -> Response:
-        count = self._cache.clear(request.caller, request.base_url, target, "manage_image_cache")
+        count = self._cache.clear(request.caller, self._node(request), target, "manage_image_cache")
         return Response(200, {"num_deleted": count})
 
     def old_remove_cached(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.remove_old(request.caller, request.base_url, image_id, "cached")
+        self._cache.remove_old(request.caller, self._node(request), image_id, "cached")
         return Response(200, _NULL, _JSON)
 
     def old_remove_queued(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.remove_old(request.caller, request.base_url, image_id, "queued")
+        self._cache.remove_old(request.caller, self._node(request), image_id, "queued")
         return Response(200, _NULL, _JSON)
 
     def old_queue(self, request: Request[Caller], image_id: str) -> Response:
-        self._cache.queue(request.caller, request.base_url, image_id, at_once=False)
+        self._cache.queue_old(request.caller, self._node(request), image_id)
         return Response(200, _NULL, _JSON)
 
 

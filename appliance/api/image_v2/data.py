@@ -7,6 +7,7 @@ from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import json_object, media_type
 from appliance.api.image_v2.views import location
 from appliance.errors import Invalid, NotFound, RangeNotSatisfiable, UnsupportedFormat
+from appliance.image.downloads import Data
 from appliance.image.schemas import ImageChecks
 from appliance.image.service import Images
 from appliance.settings import Settings
@@ -108,20 +109,18 @@ class ImageDataRoutes:
 
     def download(self, request: Request[Caller], image_id: str) -> Response:
         prefer = tuple(store.strip() for store in (request.arg("prefer") or "").split(",") if store.strip())
-        image = self._images.data.for_download(request.caller, image_id, prefer)
-        if not image.locations or image.size is None:
+        download = self._images.downloads.begin(request.caller, image_id, prefer)
+        if download.state is not Data.READY:
             return Response(204)
-        wanted = requested(request, image.size)
-        start, length = wanted or (0, image.size)
-        content = self._images.data.open(image, start, length)
-        if content is None:
-            return Response(204)
+        wanted = requested(request, download.size)
+        start, length = wanted or (0, download.size)
+        content = self._images.downloads.open(download, start, length)
         headers = [("Content-Type", _OCTETS), ("Content-Length", str(length))]
-        if image.checksum:
-            headers.append(("Content-MD5", image.checksum))
+        if download.image.checksum:
+            headers.append(("Content-MD5", download.image.checksum))
         if wanted is None:
             return Response(200, content, headers)
-        headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{image.size}"))
+        headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{download.size}"))
         return Response(206, content, headers)
 
 

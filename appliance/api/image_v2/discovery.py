@@ -5,7 +5,8 @@ from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Handler, Route
-from appliance.errors import Forbidden, NotFound
+from appliance.errors import NotFound
+from appliance.image.rules import enforce_service
 from appliance.image.schemas import documents
 from appliance.image.service import Images
 from appliance.image.stores import Store
@@ -98,8 +99,7 @@ class InfoRoutes:
 
     def stores_in_detail(self, request: Request[Caller]) -> Response:
         self._check_several()
-        if not (request.caller.is_admin or request.caller.has_role("service")):
-            raise Forbidden("You are not authorized to complete stores_info_detail action.")
+        enforce_service(request.caller, "stores_info_detail")
         return Response(200, {"stores": [self._brief(store) | self._detail(store) for store in self._stores]})
 
     def _check_several(self) -> None:

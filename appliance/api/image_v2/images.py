@@ -12,7 +12,7 @@ from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
 from appliance.image.changes import Change, check_path
 from appliance.image.draft import check_names
-from appliance.image.rules import LINKS
+from appliance.image.rules import LINKS, may_see_locations
 from appliance.image.schemas import ImageChecks
 from appliance.image.service import Images
 from appliance.settings import Settings
@@ -111,12 +111,12 @@ class ImageRoutes:
         return Response(201, self._shown(request, image), headers)
 
     def list(self, request: Request[Caller]) -> Response:
-        images, more = self._images.page(request.caller, request.query)
+        images, more = self._images.finder.page(request.caller, request.query)
         shown = [self._shown(request, image) for image in images]
         return Response(200, page("images", shown, "/v2/images", request.query, images[-1].id if more else None))
 
     def show(self, request: Request[Caller], image_id: str) -> Response:
-        return Response(200, self._shown(request, self._images.get(request.caller, image_id)))
+        return Response(200, self._shown(request, self._images.finder.get(request.caller, image_id)))
 
     def update(self, request: Request[Caller], image_id: str) -> Response:
         kind = media_type(request)
@@ -134,7 +134,7 @@ class ImageRoutes:
         return Response(204)
 
     def _shown(self, request: Request[Caller], image: ImageRecord) -> dict[str, object]:
-        return self._view(image, with_locations=self._images.may_see_locations(request.caller, image))
+        return self._view(image, with_locations=may_see_locations(request.caller, image))
 
 
 class ActionRoutes:
@@ -146,8 +146,8 @@ class ActionRoutes:
     def routes(self) -> list[Route]:
         path = "/v2/images/<image_id>/actions"
         return [
-            Route("POST", f"{path}/deactivate", self.deactivate, "deactivate", bodiless=True),
-            Route("POST", f"{path}/reactivate", self.reactivate, "reactivate", bodiless=True),
+            Route("POST", f"{path}/deactivate", self.deactivate, "deactivate", bodiless=True, frees=True),
+            Route("POST", f"{path}/reactivate", self.reactivate, "reactivate", bodiless=True, frees=True),
         ]
 
     def deactivate(self, request: Request[Caller], image_id: str) -> Response:

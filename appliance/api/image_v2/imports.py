@@ -5,7 +5,8 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import json_object
 from appliance.api.image_v2.views import image_task, listed_task, page, task
-from appliance.image.rules import enforce_admin
+from appliance.image.imports.task_imports import TaskImports
+from appliance.image.rules import enforce_service
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -36,7 +37,7 @@ class ImportRoutes:
         return Response(202)
 
     def tasks(self, request: Request[Caller], image_id: str) -> Response:
-        image = self._images.get(request.caller, image_id)
+        image = self._images.finder.get(request.caller, image_id)
         tasks = self._images.tasks.of_image(request.caller, image.id)
         return Response(200, {"tasks": [image_task(task) for task in tasks]})
 
@@ -49,7 +50,8 @@ class TaskRoutes:
     """Handlers of tasks."""
 
     def __init__(self, images: Images) -> None:
-        self._images = images
+        self._tasks = images.tasks
+        self._imports = TaskImports(images)
 
     def routes(self) -> list[Route]:
         return [
@@ -60,20 +62,20 @@ class TaskRoutes:
         ]
 
     def create(self, request: Request[Caller]) -> Response:
-        enforce_admin(request.caller, "tasks_api_access")
-        made = self._images.task_imports.begin(request.caller, json_object(request), request.id)
+        enforce_service(request.caller, "tasks_api_access")
+        made = self._imports.begin(request.caller, json_object(request), request.id)
         return Response(201, task(made), [("Location", f"{request.base_url}/v2/tasks/{made.id}")])
 
     def list(self, request: Request[Caller]) -> Response:
-        tasks, more = self._images.tasks.page(request.caller, dict(request.query))
+        tasks, more = self._tasks.page(request.caller, dict(request.query))
         shown = [listed_task(one) for one in tasks]
         return Response(200, page("tasks", shown, "/v2/tasks", request.query, tasks[-1].id if more else None))
 
     def show(self, request: Request[Caller], task_id: str) -> Response:
-        return Response(200, task(self._images.tasks.get(request.caller, task_id)))
+        return Response(200, task(self._tasks.get(request.caller, task_id)))
 
     def delete(self, request: Request[Caller], task_id: str) -> Response:
-        enforce_admin(request.caller, "tasks_api_access")
+        enforce_service(request.caller, "tasks_api_access")
         sentence = "Tasks can't be deleted: they go by themselves when they expire."
         response = image_error(405, sentence, request.header("accept"))
         response.headers.append(("Allow", "GET"))

@@ -12,9 +12,8 @@ from appliance.api.image_v2.metadefs import (
     resource_type_routes,
 )
 from appliance.db.image.metadef_items import ObjectRecord, PropertyRecord, TagRecord
-from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.metadefs.items import Objects, Properties, Tags
-from appliance.image.metadefs.namespaces import Namespaces
+from appliance.image.metadefs.namespaces import Metadefs, Namespaces
 from appliance.settings import Settings
 from appliance.values import Caller
 

@@ -10,13 +10,11 @@ from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.identity_v2.routes import document
 from appliance.api.legacy.image_v1 import dialect
-from appliance.api.legacy.image_v1 import routes as image_v1
-from appliance.db.engine.sqlite import Database
+from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.identity.service import Identity
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.service import Images
 from appliance.settings import Settings
-from appliance.values import Clock
 
 
 class WithLegacy:
@@ -74,16 +72,9 @@ class Legacy:
         today = identity_v3.build(self._identity, self._settings, here, self.older)
         return WithLegacy(today, admins, _IDENTITY_VERSIONS)
 
-    def image(
-        self,
-        today: WSGIApplication,
-        images: Images,
-        db: Database,
-        clock: Clock,
-        authenticate: dialect.Authenticate,
-    ) -> WSGIApplication:
+    def image(self, today: WSGIApplication, images: Images, authenticate: dialect.Authenticate) -> WSGIApplication:
         """The image service with v1 beside v2."""
-        legacy = LegacyImages(db, images, self._settings, clock)
+        legacy = LegacyImages(images)
         first = image_v1.build(legacy, authenticate, self._settings, identity_url=self.addresses.identity_from_image)
         self.routes["image-v1"] = first.routes
         return WithLegacy(today, first, dialect.VERSIONS, dialect.MEDIA_TYPE)

@@ -64,13 +64,13 @@ class CacheRows:
             == 1
         )
 
-    def add_found(self, tx: Tx, image_id: str, size: int, at: Micros) -> None:
-        """A download has brought the image. It is every node's, unless one has asked for it already."""
+    def add_found(self, tx: Tx, node: str, image_id: str, size: int, at: Micros) -> None:
+        """A download has brought the image. It is the node's, or every node's, unless one has asked for it already."""
         tx.execute(
             "INSERT INTO image_cache (node, image_id, state, size, last_accessed, last_modified) "
-            "SELECT '', :id, 'cached', :size, :at, :at "
+            "SELECT :node, :id, 'cached', :size, :at, :at "
             "WHERE NOT EXISTS (SELECT 1 FROM image_cache WHERE image_id = :id)",
-            {"id": image_id, "size": size, "at": at},
+            {"node": node, "id": image_id, "size": size, "at": at},
         )
 
     def settle(self, tx: Tx, node: str, image_id: str, size: int, at: Micros) -> None:
@@ -81,12 +81,13 @@ class CacheRows:
             (size, at, at, node, image_id),
         )
 
-    def touch(self, tx: Tx, image_id: str, at: Micros) -> None:
-        """Somebody has read it."""
-        tx.execute(
+    def touch(self, tx: Tx, image_id: str, at: Micros) -> bool:
+        """Somebody has read it; False if it is not cached anywhere."""
+        touched = tx.execute(
             "UPDATE image_cache SET hits = hits + 1, last_accessed = ? WHERE image_id = ? AND state = 'cached'",
             (at, image_id),
         )
+        return touched.rowcount > 0
 
     def remove(self, tx: Tx, node: str, image_id: str) -> int:
         return tx.execute("DELETE FROM image_cache WHERE node IN (?, '') AND image_id = ?", (node, image_id)).rowcount

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from appliance.db.engine.sqlite import Database, IntegrityError, Row, Tx
@@ -51,6 +51,32 @@ class ImageRecord:
     locations: list[LocationRecord] = field(default_factory=list)
     shared_with_caller: bool = False
     """Whether the project that read the image is one of its members, whatever its answer was."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedImage:
+    """What is recorded of an image that is no more: how it was at its end."""
+
+    image: ImageRecord
+    deleted_at: Micros
+
+    @classmethod
+    def read(cls, facts: str, deleted_at: Micros) -> "DeletedImage":
+        return cls(ImageRecord(**json.loads(facts)), deleted_at)
+
+    def shown(self) -> ImageRecord:
+        """As it is shown to those who ask for deleted images."""
+        return replace(self.image, status="deleted", updated_at=self.deleted_at)
+
+
+_NOT_RECORDED = frozenset({"locations", "shared_with_caller", "staged_store", "staged_content", "revision", "tags"})
+
+
+def _facts(image: ImageRecord, *, with_properties: bool) -> str:
+    """What is recorded of an image when it is deleted: nothing of where its data was."""
+    left_out = _NOT_RECORDED if with_properties else _NOT_RECORDED | {"properties"}
+    facts = {field.name: getattr(image, field.name) for field in fields(image)}
+    return json.dumps({name: value for name, value in facts.items() if name not in left_out})
 
 
 # The columns are the record's fields in their order, up to where the children begin.
@@ -111,12 +137,12 @@ class ImageRows:
         )
         return record(row) if row else None
 
-    def deleted(self, image_id: str) -> tuple[str, Micros] | None:
-        """What is kept of a deleted image, and when it was deleted."""
+    def deleted(self, image_id: str) -> DeletedImage | None:
+        """What is recorded of a deleted image."""
         row = self._db.row(
             "SELECT facts, deleted_at FROM image_tombstones WHERE id = ? AND facts IS NOT NULL", (image_id,)
         )
-        return (row["facts"], row["deleted_at"]) if row else None
+        return DeletedImage.read(row["facts"], row["deleted_at"]) if row else None
 
     def insert(self, tx: Tx, image: ImageRecord) -> None:
         """Store a new image. Raises `Conflict` if its id is or was in use."""
@@ -155,13 +181,14 @@ class ImageRows:
             parameters.append(revision)
         return tx.execute(sql, parameters).rowcount == 1
 
-    def delete(self, tx: Tx, image: ImageRecord, at: Micros, facts: str) -> bool:
+    def delete(self, tx: Tx, image: ImageRecord, at: Micros, *, record_properties: bool) -> bool:
         """Remove the image with all that hangs on it, unless it changed since it was read.
 
-        Its id stays taken, and `facts` are kept of it.
+        Its id stays taken, and what it was is recorded.
         """
         gone = tx.execute("DELETE FROM images WHERE id = ? AND revision = ?", (image.id, image.revision)).rowcount == 1
         if gone:
+            facts = _facts(image, with_properties=record_properties)
             tx.execute("INSERT INTO image_tombstones (id, deleted_at, facts) VALUES (?, ?, ?)", (image.id, at, facts))
         return gone
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.image.images import DeletedImage
 from appliance.errors import LimitExceeded
 from appliance.values import MIB, Micros
 
@@ -68,18 +69,18 @@ class OldRows:
         deleted = tx.execute("DELETE FROM image_members WHERE image_id = ? AND member_id = ?", (image_id, member_id))
         return deleted.rowcount == 1
 
-    def deleted_records(self, since: Micros = 0) -> list[tuple[str, Micros]]:
-        """What is recorded of the images that were deleted last, and when that was."""
+    def deleted_records(self, since: Micros = 0) -> list[DeletedImage]:
+        """What is recorded of the images that were deleted last."""
         rows = self._db.stream(
             "SELECT facts, deleted_at FROM image_tombstones WHERE facts IS NOT NULL AND deleted_at >= ? "
             "ORDER BY deleted_at DESC LIMIT ?",
             (since, _MOST_DELETED_RECORDS),
         )
-        found: list[tuple[str, Micros]] = []
+        found: list[DeletedImage] = []
         room = _MOST_DELETED_TEXT
         for row in rows:
             room -= len(row["facts"])
             if room < 0:
                 break
-            found.append((row["facts"], row["deleted_at"]))
+            found.append(DeletedImage.read(row["facts"], row["deleted_at"]))
         return found

@@ -1,12 +1,13 @@
-"""Pages of images: who may see what, filters, sort and keyset paging, in one statement for a page.
+"""Pages of images: filters, sort and keyset paging, in one statement for a page.
 
-Every way in which a caller can see an image is a branch of its own, which finds its first rows in index order; the
+Every way in which images come onto the page is a branch of its own, which finds its first rows in index order; the
 page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand. The ids
 of a page come first, then the images, a few at a time: a page ends early when those are heavy.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -48,14 +49,26 @@ class Condition:
     value: Any
 
 
+class Way(Enum):
+    """How images come onto a list. Which ways are a caller's is not decided here."""
+
+    EVERY = "whoever owns them"
+    ALL_BUT_FOREIGN_COMMUNITY = "whoever owns them, but of the community images only those of the project"
+    PUBLIC = "public"
+    COMMUNITY = "of the community"
+    OWN = "of the project"
+    SHARED = "shared with the project"
+
+
 @dataclass(slots=True)
 class PageQuery:
-    """What a page is made of. The viewer's rights are part of the question, not a filter on the answer."""
+    """What a page is made of: images that come by one of the `ways`, as far as they meet every condition."""
 
     project: str | None
-    admin: bool
+    ways: tuple[Way, ...]
     limit: int
     visibility: str | None = None
+    """The only one that is wanted; None for all that the ways lead to."""
     member_status: str = "accepted"
     os_hidden: bool = False
     conditions: list[Condition] = field(default_factory=list)
@@ -63,6 +76,11 @@ class PageQuery:
     tags: list[str] = field(default_factory=list)
     sort: list[tuple[str, str]] = field(default_factory=lambda: [("created_at", "desc"), ("id", "desc")])
     marker: ImageRecord | None = None
+
+    @property
+    def property_names(self) -> list[str]:
+        """The extra properties that are looked at."""
+        return [name for name, _ in self.properties]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +182,25 @@ class _Statement:
         return f"+i.{name}" if self._selective else f"i.{name}"
 
     def _branches(self) -> list[tuple[str, list[str]]]:
-        """The ways in which the caller comes to see images: where each begins, and what it asks for."""
-        query = self._query
-        wanted = None if query.visibility == "all" else query.visibility
-        if query.admin:
-            if query.visibility is None:
-                return [("images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"])]
-            return [("images i", self._only(wanted) or ["1"])]
-        branches: list[tuple[str, list[str]]] = []
-        if wanted in (None, "public"):
-            branches.append(("images i", [f"{self._column('visibility')} = 'public'"]))
-        if wanted == "community" or query.visibility == "all":
-            branches.append(("images i", [f"{self._column('visibility')} = 'community'"]))
-        if query.project is not None and wanted not in ("public", "community"):
-            branches.append(("images i", [f"{self._column('owner')} = {self._project}", *self._only(wanted)]))
-            if wanted in (None, "shared"):
-                # A CROSS JOIN: the memberships lead, for they are few.
-                source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
-                branches.append((source, ["+i.visibility = 'shared'", *self._membership()]))
-        return branches or [("images i", ["0"])]
+        """For each way, where it begins and what it asks for."""
+        return [self._branch(way) for way in self._query.ways] or [("images i", ["0"])]
 
-    def _only(self, visibility: str | None) -> list[str]:
-        return [] if visibility is None else [f"i.visibility = {self._bind(visibility)}"]
+    def _branch(self, way: Way) -> tuple[str, list[str]]:
+        if way is Way.SHARED:
+            # A CROSS JOIN: the memberships lead, for they are few.
+            source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
+            return source, ["+i.visibility = 'shared'", *self._membership()]
+        if way is Way.OWN:
+            return "images i", [f"{self._column('owner')} = {self._project}", *self._only_visibility()]
+        if way is Way.EVERY:
+            return "images i", self._only_visibility() or ["1"]
+        if way is Way.ALL_BUT_FOREIGN_COMMUNITY:
+            return "images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"]
+        return "images i", [f"{self._column('visibility')} = '{way.name.lower()}'"]
+
+    def _only_visibility(self) -> list[str]:
+        wanted = self._query.visibility
+        return [] if wanted is None else [f"i.visibility = {self._bind(wanted)}"]
 
     def _membership(self) -> list[str]:
         status = self._query.member_status

@@ -1,27 +1,24 @@
 """The image cache, as admins see and steer it.
 
 What is at a URL is kept in a file, and read from it. What is in one of our own stores is as near as a cache could
-bring it: its entry says that it is at hand, and takes no room. An address under which the service is reached counts as
-a node with a list of its own; the files are shared by all.
+bring it: its entry says that it is at hand, and takes no room. A node has the name that the settings give it; without
+one, each address under which the service is reached counts as a node with a list of its own, and files are shared.
 """
 
 import logging
-from collections.abc import Callable
 
-from appliance.db.engine.sqlite import Database
 from appliance.db.image.cache import CacheRecord, CacheRows
-from appliance.db.image.images import ImageRecord, ImageRows
+from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound, StorageFault
 from appliance.image.cache.files import CacheFiles
-from appliance.image.data import ImageData
-from appliance.image.members import Lookup
-from appliance.image.rules import enforce_admin, not_found
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock
+from appliance.image.context import ImageContext, ImageFinder
+from appliance.image.downloads import Data, Downloads, stored_data
+from appliance.image.imports.queue import ImportQueue
+from appliance.image.rules import enforce_service, not_found
+from appliance.values import MIB, Caller
 
 log = logging.getLogger(__name__)
 
-Submit = Callable[[Callable[[], None]], None]
 TARGETS = {"": ("cached", "queued"), "cache": ("cached",), "queue": ("queued",)}
 
 
@@ -30,23 +27,21 @@ class ImageCache:
 
     def __init__(
         self,
-        db: Database,
-        settings: Settings,
-        clock: Clock,
-        look_up: Lookup,
-        data: ImageData,
+        context: ImageContext,
+        finder: ImageFinder,
+        downloads: Downloads,
         files: CacheFiles | None,
-        submit: Submit,
+        queue: ImportQueue,
     ) -> None:
-        self._db = db
-        self._rows = CacheRows(db)
-        self._images = ImageRows(db)
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
-        self._data = data
+        self._db = context.db
+        self._rows = CacheRows(context.db)
+        self._images = context.rows
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
+        self._downloads = downloads
         self._files = files
-        self._submit = submit
+        self._queue = queue
 
     # -- for the API -------------------------------------------------------------------------------------------------
 
@@ -60,22 +55,29 @@ class ImageCache:
         self._enforce(caller, operation)
         return [entry.image_id for entry in self._rows.of_node(node, "queued")]
 
-    def queue(self, caller: Caller, node: str, image_id: str, *, at_once: bool = True) -> None:
-        """Have an active image fetched: now, or when the job comes by."""
-        image = self._look_up(caller, image_id)
+    def queue(self, caller: Caller, node: str, image_id: str) -> None:
+        """Have an active image fetched now."""
+        self._finder.look_up(caller, image_id)
         self._enforce(caller, "cache_image")
-        if image.status != "active":
+        self._enqueue(caller, node, image_id)
+        self._queue.submit(None, lambda: self.fetch(node, image_id))
+
+    def queue_old(self, caller: Caller, node: str, image_id: str) -> None:
+        """Have an active image fetched when the job comes by."""
+        self._enforce(caller, "manage_image_cache")
+        self._enqueue(caller, node, image_id)
+
+    def _enqueue(self, caller: Caller, node: str, image_id: str) -> None:
+        if self._finder.look_up(caller, image_id).status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
         with self._db.write() as tx:
             self._rows.enqueue(tx, node, image_id, self._clock())
-        if at_once:
-            self._submit(lambda: self.fetch(node, image_id))
 
     def remove(self, caller: Caller, node: str, image_id: str) -> None:
         """Forget an image, cached or queued."""
         entry = any(entry.node in (node, "") for entry in self._rows.of_image(image_id))
         if not entry:
-            self._look_up(caller, image_id)
+            self._finder.look_up(caller, image_id)
         self._enforce(caller, "cache_delete")
         with self._db.write() as tx:
             self._rows.remove(tx, node, image_id)
@@ -104,7 +106,7 @@ class ImageCache:
         self._enforce(caller, "list_cached_nodes")
         if self._settings.image_cache_driver != "centralized_db":
             raise Conflict("Centralized caching is not enabled")
-        self._look_up(caller, image_id)
+        self._finder.look_up(caller, image_id)
         cached = [entry.node or node for entry in self._rows.of_image(image_id) if entry.state == "cached"]
         return list(dict.fromkeys(cached))
 
@@ -119,7 +121,7 @@ class ImageCache:
         self._clean(self._settings.image_cache_stall_time)
 
     def _enforce(self, caller: Caller, operation: str) -> None:
-        enforce_admin(caller, operation)
+        enforce_service(caller, operation)
         if self._files is None:
             raise NotFound("Caching via API is not supported at this site.")
 
@@ -169,9 +171,10 @@ class ImageCache:
             return
         if (image.size or 0) > self._settings.image_cache_max_size:
             raise StorageFault("it is larger than the whole cache")
-        content = self._data.open(image, background=True)
-        if content is None:
+        download = stored_data(image)
+        if download.state is not Data.READY:
             return
+        content = self._downloads.open(download, background=True)
         try:
             while content.read(MIB):
                 pass

@@ -5,6 +5,8 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 
+from appliance.errors import Unavailable
+
 log = logging.getLogger(__name__)
 
 Work = Callable[[], None]
@@ -22,9 +24,17 @@ class ImportQueue:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closed = False
+        self.stopping = threading.Event()
+        """Set when the process ends: what runs breaks off at its next step, and is recovered at the next start."""
 
-    def submit(self, owner: str, work: Work) -> None:
+    def check(self) -> None:
+        """Raise `Unavailable` if the process ends."""
+        if self.stopping.is_set():
+            raise Unavailable("The service is stopping.")
+
+    def submit(self, owner: str | None, work: Work) -> None:
         """Have it done when it is its owner's turn. Nothing happens once the queue is closed."""
+        owner = owner or ""
         with self._changed:
             if self._closed:
                 return
@@ -36,7 +46,8 @@ class ImportQueue:
             self._changed.notify()
 
     def close(self) -> None:
-        """Forget what waits, and wait for what runs."""
+        """Begin nothing more, and wait for what runs to break off."""
+        self.stopping.set()
         with self._changed:
             self._closed = True
             self._waiting.clear()

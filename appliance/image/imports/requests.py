@@ -1,26 +1,18 @@
 """Interoperable import: what may be asked for, in which state, and the lock that lets one work on an image."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows
-from appliance.db.image.tasks import TaskRecord
-from appliance.errors import ApplianceError, Conflict, Invalid
-from appliance.image.data import ImageData
-from appliance.image.imports.progress import ImportLock, mark_pending
-from appliance.image.imports.queue import ImportQueue
+from appliance.db.image.images import ImageRecord
+from appliance.errors import Conflict, Invalid
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.imports.run import ImportJob, ImportRun
-from appliance.image.imports.tasks import Tasks
-from appliance.image.members import Lookup
+from appliance.image.imports.tasks import ImportLock, Tasks, mark_pending
 from appliance.image.quotas import Quota, Quotas
-from appliance.image.rules import IMPORT_LOCK, enforce, enforce_admin
-from appliance.image.stores import Stores
-from appliance.image.web.source import Fetcher
+from appliance.image.rules import enforce
 from appliance.settings import Settings
-from appliance.values import Caller, Clock, is_uuid, new_uuid
+from appliance.values import Caller, is_uuid, new_uuid
 
 FindImageService = Callable[[Caller, str, str], str | None]
 """Region and interface in, address of the image service there out, None if the catalog has none."""
@@ -65,54 +57,35 @@ def read_request(body: Mapping[str, Any], store_header: str | None, settings: Se
 
 
 class Imports:
-    """Begins imports; `ImportRun` does them, on a few threads of its own."""
+    """Begins imports; `ImportRun` does them, on the threads of a queue."""
 
     def __init__(
         self,
-        db: Database,
-        stores: Stores,
-        settings: Settings,
-        clock: Clock,
-        look_up: Lookup,
-        data: ImageData,
+        context: ImageContext,
+        finder: ImageFinder,
         tasks: Tasks,
-        fetcher: Fetcher,
         quotas: Quotas,
+        run: ImportRun,
         find_image_service: FindImageService | None = None,
     ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._stores = stores
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
         self._tasks = tasks
-        self._lock = ImportLock(db, tasks, clock)
-        self._fetcher = fetcher
+        self._lock = ImportLock(context, tasks)
         self._quotas = quotas
+        self._run = run
         self._find_image_service = find_image_service
-        self.run = ImportRun(db, stores, settings, clock, data, tasks, fetcher)
-        self._queue = ImportQueue(settings.import_threads)
-
-    def close(self) -> None:
-        """Begin nothing more. What runs is told to stop, and recovered at the next start if it does not."""
-        self.run.stopping.set()
-        self._queue.close()
-
-    def submit(self, work: Callable[[], None], owner: str | None = None) -> None:
-        """Do something in the background when it is its owner's turn."""
-        self._queue.submit(owner or "", work)
-
-    @property
-    def default_store(self) -> str:
-        return self._stores.default.id
 
     def begin(
         self, caller: Caller, image_id: str, body: Mapping[str, Any], store_header: str | None, request_id: str
     ) -> None:
         """Check an import and set it going. Whatever fails later is told by its task."""
         asked = read_request(body, store_header, self._settings)
-        image = self._look_up(caller, image_id)
+        image = self._finder.look_up(caller, image_id)
         quota = self._quotas.of(image.owner)
         quota.check(self._db, image_size_total=0)
         check_state(image, asked.method)
@@ -123,10 +96,10 @@ class Imports:
         if not stores:
             return
         if asked.method == "web-download":
-            self._fetcher.check(source)
+            self._run.fetcher.check(source)
         task_id = self._take_lock(caller, image, asked, body, stores, request_id, quota)
         job = ImportJob(caller, image.id, task_id, asked.method, source, stores, asked.all_must_succeed)
-        self.submit(lambda: self.run(job), caller.project_id)
+        self._run.submit(job)
 
     def _source_address(self, caller: Caller, asked: ImportRequest) -> str:
         if asked.method == "web-download":
@@ -230,73 +203,3 @@ def check_state(image: ImageRecord, method: str) -> None:
     for name in ("container_format", "disk_format"):
         if getattr(image, name) is None:
             raise Conflict(f"'{name}' needs to be set before import")
-
-
-log = logging.getLogger(__name__)
-
-Create = Callable[[Caller, Mapping[str, Any]], ImageRecord]
-Delete = Callable[[Caller, str], None]
-
-
-class TaskImports:
-    """Makes an image and fills it from the web, all in one task. For admins."""
-
-    def __init__(
-        self, db: Database, tasks: Tasks, imports: Imports, fetcher: Fetcher, create: Create, delete: Delete
-    ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._tasks = tasks
-        self._imports = imports
-        self._create = create
-        self._delete = delete
-        self._fetcher = fetcher
-
-    def begin(self, caller: Caller, body: Mapping[str, Any], request_id: str) -> TaskRecord:
-        """Check a task's body and set it going."""
-        enforce_admin(caller, "tasks_api_access")
-        given = _input(body)
-        self._fetcher.check(given["import_from"])
-        with self._db.write() as tx:
-            task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
-        self._imports.submit(lambda: self._run(caller, task.id, given), caller.project_id)
-        return task
-
-    def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
-        try:
-            image = self._create(caller, given["image_properties"])
-            with self._db.write() as tx:
-                self._rows.change(tx, image.id, ("queued",), {"status": "importing"})
-                self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id)
-        except ApplianceError as error:
-            with self._db.write() as tx:
-                self._tasks.fail(tx, task_id, str(error))
-            return
-        store = self._imports.default_store
-        self._imports.run(ImportJob(caller, image.id, task_id, "web-download", given["import_from"], (store,), True))
-        made = self._rows.get(image.id)
-        if made is not None and made.status == "queued":
-            # Nobody has asked for this image by its id: it goes with the task that made it.
-            try:
-                self._delete(caller, image.id)
-            except ApplianceError as error:
-                log.warning("image %s of the failed task %s stays: %s", image.id, task_id, error)
-
-
-def _input(body: Mapping[str, Any]) -> dict[str, Any]:
-    for name in ("type", "input"):
-        if name not in body:
-            raise Invalid(f"Task '{name}' is required")
-    if body["type"] != "import":
-        raise Invalid(f"A task of type {body['type']} can't be made by hand.")
-    given = body["input"]
-    if not isinstance(given, dict):
-        raise Invalid("A task's input is a JSON object.")
-    for name in ("import_from", "import_from_format"):
-        if not isinstance(given.get(name), str):
-            raise Invalid(f"Input does not contain '{name}' field")
-    if not isinstance(given.get("image_properties"), dict):
-        raise Invalid("Input does not contain 'image_properties' field")
-    if not given["import_from"].strip().lower().startswith(("http://", "https://")):
-        raise Invalid("Only http and https sources can be imported from.")
-    return given

@@ -2,27 +2,29 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.blobs.index import ContentRow, Sealed
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.sqlite import Tx
 from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Gone, Unavailable
+from appliance.image.context import ImageContext
 from appliance.image.conversion import Workspace
 from appliance.image.data import EMPTY, ImageData, check_formats, gone, label, release
 from appliance.image.imports.plugins import Plugins
-from appliance.image.imports.progress import mark_done
+from appliance.image.imports.queue import ImportQueue
 from appliance.image.imports.sources import Offer, SourceFinder
-from appliance.image.imports.tasks import Tasks
+from appliance.image.imports.tasks import Tasks, mark_done
 from appliance.image.ingest import ingest
 from appliance.image.rules import IMPORT_LOCK
 from appliance.image.stores import Stores
 from appliance.image.web.source import Fetcher
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, Micros
+from appliance.values import MIB, Caller, Micros
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ class ImportJob:
     all_must_succeed: bool
     filled: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+    over: bool = False
+    """Whether nothing more is to be filled."""
 
     @property
     def is_copy(self) -> bool:
@@ -53,30 +57,27 @@ class ImportRun:
     """Does imports. Each call is one; it never raises."""
 
     def __init__(
-        self,
-        db: Database,
-        stores: Stores,
-        settings: Settings,
-        clock: Clock,
-        data: ImageData,
-        tasks: Tasks,
-        fetcher: Fetcher,
+        self, context: ImageContext, data: ImageData, tasks: Tasks, fetcher: Fetcher, queue: ImportQueue
     ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._stores = stores
-        self._settings = settings
-        self._clock = clock
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
         self._data = data
         self._tasks = tasks
-        self._sources = SourceFinder(stores, fetcher)
-        self.workspace = Workspace(settings)
-        self.stopping = fetcher.patience.stopping
-        """Set when the process ends: imports break off at the next chunk."""
-        self._plugins = Plugins(settings, self.workspace, self.check_stopping)
+        self.fetcher = fetcher
+        self._sources = SourceFinder(context.stores, fetcher)
+        self._queue = queue
+        self.workspace = Workspace(context.settings)
+        self._plugins = Plugins(context.settings, self.workspace, queue.check)
+
+    def submit(self, job: ImportJob) -> None:
+        """Do it in the background."""
+        self._queue.submit(job.caller.project_id, lambda: self(job))
 
     def __call__(self, job: ImportJob) -> None:
-        """Fill the image's stores one after the other, and tell the task how it went."""
+        """Fill the image's stores, and tell the task how it went."""
         try:
             with self._db.write() as tx:
                 if not self._tasks.start(tx, job.task_id):
@@ -88,33 +89,46 @@ class ImportRun:
         self._end(job)
 
     def _fill_all(self, job: ImportJob) -> None:
-        for number, store_id in enumerate(job.stores, 1):
-            make_active = not job.all_must_succeed or number == len(job.stores)
-            try:
-                self._fill(job, store_id, make_active)
-                job.filled.append(store_id)
-            except (ApplianceError, OSError) as error:
-                log.warning("import of image %s into store %s failed: %s", job.image_id, store_id, error)
-                job.trouble.append(str(error))
-                if job.all_must_succeed or isinstance(error, Gone) or self.stopping.is_set():
-                    return
-                with self._db.write(frees=True) as tx:
-                    mark_done(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
+        """The first store that takes the bytes gets them from outside, the others from it, maybe several at a time."""
+        waiting = deque(job.stores)
+        at_once = 1 if job.is_copy else self._settings.max_parallel_stores
+        while waiting and (at_once <= 1 or not job.filled):
+            self._try(job, waiting.popleft())
+        if waiting:
+            with ThreadPoolExecutor(min(at_once, len(waiting)), "import-store") as pool:
+                for ended in [pool.submit(self._try, job, store_id) for store_id in waiting]:
+                    ended.result()
+
+    def _try(self, job: ImportJob, store_id: str) -> None:
+        """Fill one store, unless the import has failed as a whole."""
+        if job.over:
+            return
+        try:
+            self._fill(job, store_id)
+            job.filled.append(store_id)
+        except (ApplianceError, OSError) as error:
+            log.warning("import of image %s into store %s failed: %s", job.image_id, store_id, error)
+            job.trouble.append(str(error))
+            if job.all_must_succeed or isinstance(error, Gone) or self._queue.stopping.is_set():
+                job.over = True
+                return
+            with self._db.write(frees=True) as tx:
+                mark_done(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
 
     # -- one store ---------------------------------------------------------------------------------------------------
 
-    def _fill(self, job: ImportJob, store_id: str, make_active: bool) -> None:
+    def _fill(self, job: ImportJob, store_id: str) -> None:
         image = self._image(job.image_id)
         with self._offer(job, image) as offer:
             if offer.changes is not None:
                 image = self._adopt(image, offer.changes)
             check_formats(image)
             if image.locations or job.is_copy:
-                self._copy(job, image, store_id, offer, make_active)
+                self._copy(job, image, store_id, offer)
             else:
-                self._fill_first(job, image, store_id, offer, make_active)
+                self._fill_first(job, image, store_id, offer)
 
-    def _fill_first(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
+    def _fill_first(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer) -> None:
         """The first store gets the bytes as the plugins make them of what is offered."""
         with self._plugins.applied(offer, image.disk_format, self._data.limits(image, None)) as (made, disk_format):
             columns = {"disk_format": disk_format} if disk_format != image.disk_format else {}
@@ -122,9 +136,9 @@ class ImportRun:
             if columns or properties:
                 image = self._adopt(image, (columns, properties))
             if made.content is not None and made.content == (store_id, image.staged_content):
-                self._move_staged(job, image, store_id, made, make_active)
+                self._move_staged(job, image, store_id, made)
             else:
-                self._copy(job, image, store_id, made, make_active)
+                self._copy(job, image, store_id, made)
 
     def _offer(self, job: ImportJob, image: ImageRecord) -> AbstractContextManager[Offer]:
         # Once one store has the bytes, the others get theirs from it.
@@ -138,7 +152,7 @@ class ImportRun:
             return self._sources.other_glance(job.address, job.caller.token)
         raise Conflict(f"Nothing is known of the import method {job.method}.")
 
-    def _copy(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
+    def _copy(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer) -> None:
         store = self._stores.find(store_id)
         if store is None:
             raise Unavailable(f"Store {store_id} is not configured any more.")
@@ -161,9 +175,9 @@ class ImportRun:
             with self._db.write() as tx:
                 content_id = store.writer.index.commit(tx, taken.sealed)
                 facts = {} if again else _facts(taken.sealed, taken.virtual_size)
-                self._settle(tx, job, LocationRecord(store_id, content_id), facts, make_active)
+                self._settle(tx, job, LocationRecord(store_id, content_id), facts)
 
-    def _move_staged(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer, make_active: bool) -> None:
+    def _move_staged(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer) -> None:
         """Staged bytes in the right store stay where they are: they are only inspected, and named anew."""
         inspection = self._data.inspection(image)
         verifier = self._data.verifier(image)
@@ -171,7 +185,7 @@ class ImportRun:
         while watching and (chunk := offer.source.read(MIB)):
             for watcher in watching:
                 watcher.write(chunk)
-            self.check_stopping()
+            self._queue.check()
         virtual_size = inspection.verdict() if inspection is not None else None
         if verifier is not None:
             verifier.verify()
@@ -181,13 +195,13 @@ class ImportRun:
         self._data.limits(image, None).check(content.size)
         with self._db.write() as tx:
             facts = _facts(content, virtual_size) | {"staged_store": None, "staged_content": None}
-            self._settle(tx, job, LocationRecord(store_id, content.id), facts, make_active)
+            self._settle(tx, job, LocationRecord(store_id, content.id), facts)
 
-    def _settle(
-        self, tx: Tx, job: ImportJob, location: LocationRecord, facts: dict[str, Any], make_active: bool
-    ) -> None:
+    def _settle(self, tx: Tx, job: ImportJob, location: LocationRecord, facts: dict[str, Any]) -> None:
         """One store has the bytes: say so, in the transaction that commits them."""
         values = facts | {"updated_at": self._clock()}
+        filled = {place.store for place in self._rows.locations_in(tx, job.image_id)} | {location.store}
+        make_active = not job.all_must_succeed or filled.issuperset(job.stores)
         importing = values | ({"status": "active"} if make_active else {})
         changed = not job.is_copy and self._rows.change(tx, job.image_id, ("importing",), importing)
         if not changed and not self._rows.change(tx, job.image_id, ("active", "deactivated"), values):
@@ -210,17 +224,12 @@ class ImportRun:
             raise gone(image_id)
         return image
 
-    def check_stopping(self) -> None:
-        """Raise `Unavailable` if the process ends."""
-        if self.stopping.is_set():
-            raise Unavailable("The service is stopping.")
-
     def _progress(self, job: ImportJob) -> Callable[[int], None]:
         told = 0.0
 
         def progress(size: int) -> None:
             nonlocal told
-            self.check_stopping()
+            self._queue.check()
             if time.monotonic() - told >= _TELL_EVERY:
                 told = time.monotonic()
                 self._tasks.tell(job.task_id, f"Copied {size // MIB} MiB")

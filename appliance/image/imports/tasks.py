@@ -1,37 +1,42 @@
-"""Tasks: a record of everything that happens to images in the background, for those who ask how it went."""
+"""Tasks: a record of what happens to images in the background, for those who ask how it went; and what they leave on
+their images while they run: the lock, and which stores are pending or have failed."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.sqlite import Tx
+from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.tasks import SORT_KEYS, TaskRecord, TaskRows
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Conflict, Invalid, NotFound
+from appliance.image.context import ImageContext
 from appliance.image.draft import check_text
 from appliance.image.listing import page_limit
-from appliance.image.rules import enforce_admin
+from appliance.image.rules import FAILED_IMPORT, IMPORT_LOCK, IMPORTING_TO, enforce_service
 from appliance.image.web.addresses import without_secrets
-from appliance.settings import Settings
-from appliance.values import Caller, Clock, Micros, is_uuid, new_uuid
+from appliance.values import Caller, Micros, is_uuid, new_uuid
 
 STATUSES = ("pending", "processing", "success", "failure")
+log = logging.getLogger(__name__)
+
 _HOUR = 3600 * 1_000_000
 
 
 class Tasks:
     """Tasks as their API shows them, and as background work moves them on."""
 
-    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
-        self._db = db
-        self._rows = TaskRows(db)
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, context: ImageContext) -> None:
+        self._db = context.db
+        self._rows = TaskRows(context.db)
+        self._settings = context.settings
+        self._clock = context.clock
 
     # -- for the API -----------------------------------------------------------------------------------------------
 
     def get(self, caller: Caller, task_id: str) -> TaskRecord:
-        enforce_admin(caller, "tasks_api_access")
+        enforce_service(caller, "tasks_api_access")
         task = self.find(task_id)
         if task is None:
             raise NotFound(f"No task found with ID {task_id}")
@@ -39,7 +44,7 @@ class Tasks:
 
     def page(self, caller: Caller, parameters: Mapping[str, str]) -> tuple[list[TaskRecord], bool]:
         """A page of tasks, and whether there may be more."""
-        enforce_admin(caller, "tasks_api_access")
+        enforce_service(caller, "tasks_api_access")
         limit = page_limit(parameters.get("limit"), self._settings.limit_param_default, self._settings.api_limit_max)
         found = self._rows.page(
             _filters(parameters),
@@ -102,8 +107,8 @@ class Tasks:
         return task
 
     def start(self, tx: Tx, task_id: str) -> bool:
-        """The work begins; False if the task was ended before."""
-        return self._rows.change(tx, task_id, ("pending",), "processing", self._clock())
+        """The work begins, or goes on after a restart; False if the task was ended before."""
+        return self._rows.change(tx, task_id, ("pending", "processing"), "processing", self._clock())
 
     def tell(self, task_id: str, message: str) -> None:
         """How far the work has come."""
@@ -168,3 +173,63 @@ def _filters(parameters: Mapping[str, str]) -> dict[str, str]:
     if "type" in filters:
         _one_of(filters["type"], ("import",), "type value")
     return filters
+
+
+_MINUTE = 60 * 1_000_000
+_LOCK_LIFE = {"pending": 120 * _MINUTE}
+_USUAL_LOCK_LIFE = 60 * _MINUTE
+
+
+class ImportLock:
+    """The lock on an image, held by a task; its value is the id of the task."""
+
+    def __init__(self, context: ImageContext, tasks: Tasks) -> None:
+        self._db = context.db
+        self._rows = context.rows
+        self._tasks = tasks
+        self._clock = context.clock
+
+    def check(self, image: ImageRecord) -> None:
+        """Raise `Conflict` if other work is going on; break its lock if it can't be any more."""
+        holder = image.properties.get(IMPORT_LOCK)
+        if holder is None:
+            return
+        task = self._tasks.find(holder)
+        if task is not None:
+            life = _LOCK_LIFE.get(task.status, _USUAL_LOCK_LIFE)
+            if self._clock() - task.updated_at < life:
+                raise Conflict("Image has active task")
+        with self._db.write() as tx:
+            if not self._rows.release_property(tx, image.id, IMPORT_LOCK, holder):
+                raise Conflict("Image has active task")
+            self._tasks.fail(tx, holder, "Expired lock preempted")
+        log.warning("image %s: the lock of task %s had expired and was broken", image.id, holder)
+
+    def take(self, tx: Tx, image_id: str, task_id: str) -> None:
+        """Lock the image for a task. Raises `Conflict` if another one was faster."""
+        if not self._rows.claim_property(tx, image_id, IMPORT_LOCK, task_id):
+            raise Conflict(
+                f"New operation on image '{image_id}' is not permitted as prior operation is still in progress"
+            )
+
+
+def mark_pending(tx: Tx, rows: ImageRows, image: ImageRecord, stores: Iterable[str]) -> None:
+    """An import to these stores begins: what failed there before no longer counts."""
+    wanted = list(stores)
+    failed = [store for store in _names(image.properties.get(FAILED_IMPORT)) if store not in wanted]
+    rows.put_properties(tx, image.id, {IMPORTING_TO: ",".join(wanted), FAILED_IMPORT: ",".join(failed)})
+
+
+def mark_done(tx: Tx, rows: ImageRows, image_id: str, ended: Iterable[str], failed: Iterable[str] = ()) -> None:
+    """These stores have ended, some of them in failure. Does nothing to an image that nothing was announced on."""
+    noted = rows.properties_in(tx, image_id, (IMPORTING_TO, FAILED_IMPORT))
+    if not noted:
+        return
+    over = set(ended)
+    importing = [store for store in _names(noted.get(IMPORTING_TO)) if store not in over]
+    failures = dict.fromkeys([*_names(noted.get(FAILED_IMPORT)), *failed])
+    rows.put_properties(tx, image_id, {IMPORTING_TO: ",".join(importing), FAILED_IMPORT: ",".join(failures)})
+
+
+def _names(text: str | None) -> list[str]:
+    return [name for name in (text or "").split(",") if name]

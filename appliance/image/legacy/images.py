@@ -4,35 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.legacy import OldRows, Sharing
 from appliance.errors import Invalid, NotFound
 from appliance.image.changes import Change
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.draft import check_property
 from appliance.image.legacy.listing import OldListing
 from appliance.image.legacy.prefetch import Filling
-from appliance.image.members import Lookup
-from appliance.image.rules import INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE, allowed, enforce
+from appliance.image.rules import INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE, allowed
 from appliance.image.service import Images
-from appliance.settings import Settings
-from appliance.values import Caller, Clock
+from appliance.values import Caller
 
 
 class OldSharing:
     """Members of images. Who may not share is told that there is nothing, as the original does."""
 
-    def __init__(self, db: Database, settings: Settings, clock: Clock, look_up: Lookup) -> None:
-        self._db = db
-        self._rows = OldRows(db)
-        self._quota = settings.image_member_quota
-        self._clock = clock
-        self._look_up = look_up
+    def __init__(self, context: ImageContext, finder: ImageFinder) -> None:
+        self._db = context.db
+        self._rows = OldRows(context.db)
+        self._quota = context.settings.image_member_quota
+        self._clock = context.clock
+        self._finder = finder
 
     def of_image(self, caller: Caller, image_id: str) -> list[Sharing]:
         """All members for the owner and admins; a member sees only itself."""
-        image = self._look_up(caller, image_id)
-        enforce(caller, "get_image", image)
+        image = self._finder.permitted(caller, image_id, "get_image")
         whole = caller.is_admin or caller.project_id == image.owner
         return [one for one in self._rows.of_image(image.id) if whole or one.member_id == caller.project_id]
 
@@ -67,7 +64,7 @@ class OldSharing:
 
     def _sharable(self, caller: Caller, image_id: str) -> ImageRecord:
         """The image, if the caller may share it. Raises `NotFound`."""
-        image = self._look_up(caller, image_id)
+        image = self._finder.look_up(caller, image_id)
         if image.visibility in ("shared", "public"):
             if allowed(caller, "add_member", image):
                 return image
@@ -99,12 +96,12 @@ class Wanted:
 class LegacyImages:
     """The entry point to images for Image API v1; `filling`, `sharing` and `listing` are parts of it."""
 
-    def __init__(self, db: Database, images: Images, settings: Settings, clock: Clock) -> None:
+    def __init__(self, images: Images) -> None:
         self.images = images
-        self.filling = Filling(db, images, settings, clock)
-        self.sharing = OldSharing(db, settings, clock, images.look_up)
-        self.listing = OldListing(db, settings, images.marker, images.protections)
-        self._settings = settings
+        self.filling = Filling(images)
+        self.sharing = OldSharing(images.context, images.finder)
+        self.listing = OldListing(images.context, images.finder, images.protections)
+        self._settings = images.context.settings
 
     def create(self, caller: Caller, wanted: Wanted) -> ImageRecord:
         """A new image in state `queued`."""
@@ -152,8 +149,8 @@ class LegacyImages:
         changes.append(Change("replace", ("min_ram",), fields.get("min_ram", image.min_ram)))
         updated = self.images.update(caller, image.id, changes)
         if formats:
-            self.filling.relabel(self.images.look_up(caller, image.id), formats)
-        return self.images.look_up(caller, updated.id)
+            self.filling.relabel(self.images.finder.look_up(caller, image.id), formats)
+        return self.images.finder.look_up(caller, updated.id)
 
 
 def _complete(fields: dict[str, Any]) -> None:

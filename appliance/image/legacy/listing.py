@@ -4,17 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows
+from appliance.db.image.images import ImageRecord
 from appliance.db.image.legacy import OldRows
-from appliance.db.image.pages import SORT_KEYS, Condition, PageQuery, complete_sort, page
+from appliance.db.image.pages import SORT_KEYS, Condition, PageQuery, Way, complete_sort, page
 from appliance.errors import Invalid, LimitExceeded, NotFound
-from appliance.image.deletion import from_deleted_record
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.listing import PAGE_BYTES, Parameters, check_filters, page_limit
-from appliance.image.members import Lookup
 from appliance.image.protections import Protections
-from appliance.image.rules import allowed, enforce_list
-from appliance.settings import Settings
+from appliance.image.rules import enforce_list, ways_to_list
 from appliance.values import Caller, Micros, is_uuid, parse_time, whole_number
 
 _TEXTS = ("name", "status", "container_format", "disk_format")
@@ -48,13 +45,13 @@ class _Wanted:
 class OldListing:
     """Pages of images."""
 
-    def __init__(self, db: Database, settings: Settings, find_marker: Lookup, protections: Protections) -> None:
-        self._db = db
+    def __init__(self, context: ImageContext, finder: ImageFinder, protections: Protections) -> None:
+        self._db = context.db
         self._protections = protections
-        self._rows = OldRows(db)
-        self._images = ImageRows(db)
-        self._settings = settings
-        self._find_marker = find_marker
+        self._rows = OldRows(context.db)
+        self._images = context.rows
+        self._settings = context.settings
+        self._finder = finder
 
     def page(self, caller: Caller, parameters: Parameters) -> list[Listed]:
         """A page of what the caller may see. Raises `Invalid` for a query that makes no sense."""
@@ -63,7 +60,7 @@ class OldListing:
         marker = dict(parameters).get("marker")
         if marker:
             wanted.query.marker = self._marker(caller, marker)
-        if not self._protections.readable(caller, (name for name, _ in wanted.query.properties)):
+        if not self._protections.readable(caller, wanted.query.property_names):
             return []
         found: list[Listed] = []
         if wanted.live:
@@ -71,7 +68,7 @@ class OldListing:
             if live.cut:
                 # A page that ends early is the last one to clients of this API.
                 raise LimitExceeded("The images of this page are too large together; ask for fewer with limit.")
-            found = [Listed(image) for image in live.images if allowed(caller, "get_image", image)]
+            found = [Listed(image) for image in live.images]
         if wanted.deleted:
             found = self._merged(found, self._deleted(caller, wanted), wanted)
         for one in found:
@@ -83,7 +80,7 @@ class OldListing:
         known = self._images.deleted(image_id) if caller.is_admin else None
         if known is None:
             raise NotFound(f"Image {image_id} not found")
-        gone = Listed(from_deleted_record(*known), known[1])
+        gone = Listed(known.shown(), known.deleted_at)
         self._protections.hide(caller, gone.image)
         return gone
 
@@ -98,7 +95,7 @@ class OldListing:
         settings = self._settings
         query = PageQuery(
             project=caller.project_id,
-            admin=False,
+            ways=ways_to_list(caller, None, everything=False),
             limit=page_limit(given.get("limit"), settings.limit_param_default, settings.api_limit_max),
             member_status="all",
             sort=complete_sort([(key, direction)], direction),
@@ -127,7 +124,7 @@ class OldListing:
         if not is_uuid(image_id):
             raise Invalid("Invalid marker format")
         try:
-            return self._find_marker(caller, image_id)
+            return self._finder.marker(caller, image_id)
         except NotFound as error:
             raise Invalid("Invalid marker. Image could not be found.") from error
 
@@ -135,12 +132,12 @@ class OldListing:
 
     def _deleted(self, caller: Caller, wanted: _Wanted) -> list[Listed]:
         """Those deleted images that the query asks for and the caller could see."""
-        found = [Listed(from_deleted_record(facts, at), at) for facts, at in self._rows.deleted_records(wanted.since)]
+        found = [Listed(each.shown(), each.deleted_at) for each in self._rows.deleted_records(wanted.since)]
         query = wanted.query
         return [
             one
             for one in found
-            if (query.admin or one.image.visibility == "public" or _owns(caller, one.image))
+            if (Way.EVERY in query.ways or one.image.visibility == "public" or _owns(caller, one.image))
             and all(_meets(one.image, condition) for condition in wanted.conditions)
             and all(one.image.properties.get(name) == value for name, value in query.properties)
         ]
@@ -188,7 +185,7 @@ def _widen(query: PageQuery, is_public: str | None) -> None:
     wanted = True if is_public is None else _truth("is_public", is_public, none=True)
     if wanted is True:
         return
-    query.admin, query.visibility = True, "all"
+    query.ways = (Way.EVERY,)
     if wanted is False:
         query.conditions.append(Condition("visibility", "neq", "public"))
 

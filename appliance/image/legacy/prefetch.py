@@ -1,17 +1,16 @@
 """Data for images as Image API v1 has it: what fails kills the image, and a copy from the web goes on by itself."""
 
 import logging
-import threading
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
-from appliance.errors import ApplianceError, Conflict, Forbidden, NotFound, Unavailable
+from appliance.db.image.images import ImageRecord, LocationRecord
+from appliance.errors import ApplianceError, Conflict, Forbidden, NotFound
 from appliance.image.data import check_formats
+from appliance.image.downloads import stored_data
+from appliance.image.imports.queue import ImportQueue
 from appliance.image.ingest import Inspection
 from appliance.image.rules import enforce
 from appliance.image.service import Images
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, Source
+from appliance.values import MIB, Caller, Source
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +21,12 @@ _STANDING = (NotFound, Forbidden, Conflict)
 class Filling:
     """Gives images their data."""
 
-    def __init__(self, db: Database, images: Images, settings: Settings, clock: Clock) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
+    def __init__(self, images: Images) -> None:
         self._images = images
-        self._settings = settings
-        self._clock = clock
+        self._db = images.context.db
+        self._rows = images.context.rows
+        self._settings = images.context.settings
+        self._clock = images.context.clock
 
     def upload(
         self,
@@ -72,12 +71,12 @@ class Filling:
     ) -> None:
         """Copy the data from the web when a thread is free. The image is `queued` until then, `killed` if it fails."""
         check_formats(image)
-        stopping = self._images.imports.run.stopping
+        queue = self._images.queue
 
         def copy() -> None:
             try:
                 with self._images.fetcher.get(uri) as web:
-                    source = _UntilStopped(web, stopping)
+                    source = _UntilStopped(web, queue)
                     declared = size if size else web.size
                     self._images.data.upload(
                         caller, image.id, source, declared_size=declared, store_id=store_id, checksum=checksum
@@ -85,10 +84,10 @@ class Filling:
             except Exception as error:
                 log.warning("copying image %s from the web failed: %s", image.id, error)
                 # At the end of the process the copy is only put off: somebody may ask for it again.
-                if not stopping.is_set() and not isinstance(error, _STANDING):
+                if not queue.stopping.is_set() and not isinstance(error, _STANDING):
                     self.kill(image.id)
 
-        self._images.imports.submit(copy, caller.project_id)
+        queue.submit(caller.project_id, copy)
 
     def register(self, caller: Caller, image: ImageRecord, url: str, size: int | None) -> None:
         """Let the data lie where it is. The image is active at once; a size that is given has to be the right one."""
@@ -133,9 +132,7 @@ class Filling:
             return
         checks = self._settings.gpt_safety_checks_nonfatal
         inspection = Inspection(image.disk_format, must_match=False, nonfatal_gpt_checks=checks)
-        content = self._images.data.open(image)
-        if content is None:
-            return
+        content = self._images.downloads.open(stored_data(image))
         try:
             while chunk := content.read(MIB):
                 inspection.write(chunk)
@@ -147,11 +144,10 @@ class Filling:
 class _UntilStopped:
     """A source that ends with the process."""
 
-    def __init__(self, source: Source, stopping: threading.Event) -> None:
+    def __init__(self, source: Source, queue: ImportQueue) -> None:
         self._source = source
-        self._stopping = stopping
+        self._queue = queue
 
     def read(self, size: int = -1, /) -> bytes:
-        if self._stopping.is_set():
-            raise Unavailable("The service is stopping.")
+        self._queue.check()
         return self._source.read(size)

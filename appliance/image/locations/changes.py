@@ -7,11 +7,10 @@ from typing import Any
 
 from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded
+from appliance.image.context import ImageContext
 from appliance.image.draft import check_text
 from appliance.image.rules import enforce
-from appliance.image.stores import Stores
 from appliance.image.web.content import Web
-from appliance.settings import Settings
 from appliance.values import Caller
 
 OWN_SCHEME = "appliance"
@@ -32,9 +31,9 @@ def shown_metadata(place: LocationRecord) -> dict[str, Any]:
 class LocationChanges:
     """Applies one operation on `/locations` to a record in memory. Nothing but http and https gets in."""
 
-    def __init__(self, stores: Stores, settings: Settings, web: Web) -> None:
-        self._stores = stores
-        self._settings = settings
+    def __init__(self, context: ImageContext, web: Web) -> None:
+        self._stores = context.stores
+        self._settings = context.settings
         self._web = web
 
     def add(self, caller: Caller, image: ImageRecord, position: str, value: Mapping[str, Any]) -> None:
@@ -75,17 +74,6 @@ class LocationChanges:
             raise Forbidden("Cannot remove last location in the image.")
         del image.locations[_position(position, len(image.locations), adding=False)]
 
-    def web_store(self) -> str | None:
-        """The store that URLs belong to; None in an appliance whose clients are told of no stores."""
-        if not self._stores.several:
-            return None
-        return next((store.id for store in self._stores if store.type == "http"), None)
-
-    @property
-    def takes_urls(self) -> bool:
-        """Whether there is a store for URLs; the single store of an appliance always comes with one."""
-        return not self._stores.several or self.web_store() is not None
-
     # -- the parts ---------------------------------------------------------------------------------------------------
 
     def _check_shown(self, doing: str) -> None:
@@ -94,7 +82,7 @@ class LocationChanges:
 
     def _insert(self, image: ImageRecord, index: int, value: Mapping[str, Any]) -> None:
         url, metadata = value["url"], _metadata(value)
-        if not self.takes_urls:
+        if not self._stores.takes_urls:
             raise Invalid("Invalid location")
         if any(url_of(image.id, place) == url and place.metadata == metadata for place in image.locations):
             raise Invalid(f"The location {url} already exists")
@@ -108,7 +96,7 @@ class LocationChanges:
         size = self._web.size_for_request(url)
         if image.size is None:
             image.size = size
-        image.locations.insert(index, LocationRecord(self.web_store(), url=url, metadata=metadata))
+        image.locations.insert(index, LocationRecord(self._stores.for_urls, url=url, metadata=metadata))
 
     def _replace_metadata(self, image: ImageRecord, values: Sequence[Mapping[str, Any]]) -> None:
         left = list(image.locations)

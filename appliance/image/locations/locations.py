@@ -3,23 +3,21 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
+from appliance.db.image.images import ImageRecord, LocationRecord
+from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Forbidden, Gone, Invalid
+from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.data import EMPTY, ImageData, gone
-from appliance.image.imports.progress import ImportLock
-from appliance.image.imports.requests import Imports
-from appliance.image.imports.tasks import Tasks
-from appliance.image.locations.changes import LocationChanges, is_hexadecimal
-from appliance.image.members import Lookup
+from appliance.image.imports.queue import ImportQueue
+from appliance.image.imports.tasks import ImportLock, Tasks
+from appliance.image.locations.changes import is_hexadecimal
 from appliance.image.rules import IMPORT_LOCK, enforce
 from appliance.image.web.content import Web
-from appliance.settings import Settings
-from appliance.values import MIB, Caller, Clock, new_uuid
+from appliance.values import MIB, Caller, new_uuid
 
 log = logging.getLogger(__name__)
 
@@ -41,44 +39,38 @@ class Locations:
 
     def __init__(
         self,
-        db: Database,
-        settings: Settings,
-        clock: Clock,
-        look_up: Lookup,
-        tasks: Tasks,
-        imports: Imports,
+        context: ImageContext,
+        finder: ImageFinder,
         data: ImageData,
-        changes: LocationChanges,
+        tasks: Tasks,
         web: Web,
+        queue: ImportQueue,
     ) -> None:
-        self._db = db
-        self._rows = ImageRows(db)
-        self._settings = settings
-        self._clock = clock
-        self._look_up = look_up
-        self._tasks = tasks
-        self._imports = imports
+        self._db = context.db
+        self._rows = context.rows
+        self._stores = context.stores
+        self._settings = context.settings
+        self._clock = context.clock
+        self._finder = finder
         self._data = data
-        self._changes = changes
+        self._tasks = tasks
         self._web = web
-        self._lock = ImportLock(db, tasks, clock)
+        self._queue = queue
+        self._lock = ImportLock(context, tasks)
 
     def of(self, caller: Caller, image_id: str) -> ImageRecord:
         """The image whose locations a service may know."""
-        image = self._look_up(caller, image_id)
-        enforce(caller, "fetch_image_location", image)
-        return image
+        return self._finder.permitted(caller, image_id, "fetch_image_location")
 
     def add(self, caller: Caller, image_id: str, body: Mapping[str, Any], request_id: str) -> None:
         """Let a queued image's data lie at a URL. Whatever fails later is told by its task."""
         url, digests = body["url"], body.get("validation_data", {})
-        image = self._look_up(caller, image_id)
-        enforce(caller, "get_image", image)
+        image = self._finder.permitted(caller, image_id, "get_image")
         if image.status != "queued":
             raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
         enforce(caller, "add_image_location", image)
         for_service = caller.has_role("service") or "service" in caller.service_roles
-        if not for_service and not (url.startswith("http") and self._changes.takes_urls):
+        if not for_service and not (url.startswith("http") and self._stores.takes_urls):
             raise Forbidden("http store must be enabled to use location API by normal user.")
         self._check_digests(digests)
         if url.startswith("http"):
@@ -93,7 +85,7 @@ class Locations:
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
-        self._imports.submit(lambda: self._run(job), caller.project_id)
+        self._submit(job, caller.project_id)
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
         value = digests.get("os_hash_value")
@@ -106,6 +98,17 @@ class Locations:
 
     # -- in the background -----------------------------------------------------------------------------------------
 
+    def resume(self, tasks: Iterable[TaskRecord]) -> None:
+        """Go on with what a restart has interrupted; the tasks are those that `deletion.recover` has left."""
+        for task in tasks:
+            given = task.input or {}
+            job = LocationJob(given["image_id"], task.id, given["loc_url"], given["validation_data"])
+            log.info("the location of image %s is looked at again after a restart", job.image_id)
+            self._submit(job, task.owner)
+
+    def _submit(self, job: LocationJob, owner: str | None) -> None:
+        self._queue.submit(owner, lambda: self._run(job))
+
     def _run(self, job: LocationJob) -> None:
         try:
             with self._db.write() as tx:
@@ -113,6 +116,9 @@ class Locations:
                     return
             message = self._do(job)
         except Exception as error:
+            if self._queue.stopping.is_set():
+                # The next start goes on with it.
+                return
             if not isinstance(error, ApplianceError):
                 log.exception("the location of image %s could not be added", job.image_id)
             self._end(job, str(error) if isinstance(error, ApplianceError) else "an unexpected error")
@@ -120,18 +126,15 @@ class Locations:
         self._end(job, None, message)
 
     def _do(self, job: LocationJob) -> str:
-        size = self._web.size(job.url)
-        image = self._rows.get(job.image_id)
-        if image is None:
-            raise gone(job.image_id)
-        self._data.limits(image, None).check(size)
-        if not self._settings.do_secure_hash:
-            self._place(job, size, dict(job.digests) | {"status": "active"})
+        """Give the image its location and look at the data, as far as that was not done before a restart."""
+        image = self._image(job)
+        if image.status == "queued":
+            self._place(job, image)
+            image = self._image(job)
+        if image.os_hash_value or not self._settings.do_secure_hash:
             return ""
-        algorithm = job.digests.get("os_hash_algo", self._settings.hashing_algorithm)
-        status = "importing" if job.digests else "active"
-        self._place(job, size, {"status": status, "os_hash_algo": algorithm})
-        if job.digests:
+        algorithm = image.os_hash_algo or self._settings.hashing_algorithm
+        if image.status == "importing":
             self._verify(job, algorithm)
             return ""
         try:
@@ -139,20 +142,35 @@ class Locations:
         except Gone:
             raise
         except (ApplianceError, OSError) as error:
+            if self._queue.stopping.is_set():
+                raise
             # The location was good when it was added, and is there to stay; only its digest is not known.
             log.warning("the data of image %s could not be hashed: %s", job.image_id, error)
             return f"Hash calculation failed: {error}"
         return ""
 
-    def _place(self, job: LocationJob, size: int, values: dict[str, Any]) -> None:
-        """The image is there now."""
-        location = LocationRecord(self._changes.web_store(), url=job.url)
+    def _image(self, job: LocationJob) -> ImageRecord:
+        """The image, unless it is gone or has got its data from elsewhere."""
+        image = self._rows.get(job.image_id)
+        if image is None or (image.status != "queued" and not any(at.url == job.url for at in image.locations)):
+            raise gone(job.image_id)
+        return image
+
+    def _place(self, job: LocationJob, image: ImageRecord) -> None:
+        """The image is there now: active, or importing until what its client says of the data is found to be true."""
+        size = self._web.size(job.url)
+        self._data.limits(image, None).check(size)
+        if self._settings.do_secure_hash:
+            algorithm = job.digests.get("os_hash_algo", self._settings.hashing_algorithm)
+            values = {"status": "importing" if job.digests else "active", "os_hash_algo": algorithm}
+        else:
+            values = {"status": "active", **job.digests}
         with self._db.write() as tx:
-            changes = {"size": size, "updated_at": self._clock()} | values
+            changes = {"size": size, "updated_at": self._clock(), **values}
             if not self._rows.change(tx, job.image_id, ("queued",), changes):
                 raise gone(job.image_id)
             self._rows.clear_locations(tx, job.image_id)
-            self._rows.add_location(tx, job.image_id, location)
+            self._rows.add_location(tx, job.image_id, LocationRecord(self._stores.for_urls, url=job.url))
 
     def _verify(self, job: LocationJob, algorithm: str) -> None:
         found = self._digests(job, algorithm)
@@ -184,7 +202,7 @@ class Locations:
                 checksum.update(part)
                 value.update(part)
                 done += len(part)
-                self._imports.run.check_stopping()
+                self._queue.check()
                 if time.monotonic() - looked >= _TELL_EVERY:
                     looked = time.monotonic()
                     if self._rows.get(job.image_id) is None:

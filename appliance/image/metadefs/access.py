@@ -47,6 +47,8 @@ def visible(caller: Caller, namespace: NamespaceRecord) -> bool:
 
 def may_read(caller: Caller, namespace: NamespaceRecord | None) -> bool:
     """Whether the caller may see the namespace, or anything at all if none is given."""
+    if caller.beyond_projects:
+        return False
     if caller.is_admin:
         return True
     return caller.has_role(READER) and (namespace is None or visible(caller, namespace))
@@ -54,11 +56,10 @@ def may_read(caller: Caller, namespace: NamespaceRecord | None) -> bool:
 
 def enforce(caller: Caller, operation: str, namespace: NamespaceRecord | None = None) -> None:
     """Raise `Forbidden` if the caller may not do it, `NotFound` if not even see what it would be done to."""
-    if caller.is_admin or (RULES[operation] == READER and may_read(caller, namespace)):
-        return
     if not may_read(caller, namespace):
         raise NotFound("The resource could not be found.")
-    raise Forbidden(f"You are not authorized to complete {operation} action.")
+    if RULES[operation] == ADMIN and not caller.is_admin:
+        raise Forbidden(f"You are not authorized to complete {operation} action.")
 
 
 def check_unprotected(namespace: NamespaceRecord, what: str) -> None:

@@ -1,9 +1,9 @@
-"""Namespaces of metadata definitions, and the resource types that they are for."""
+"""Namespaces of metadata definitions, the resource types that they are for, and the definitions as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.sqlite import Database, Tx
 from appliance.db.image import metadef_items as items
 from appliance.db.image import metadefs as rows
 from appliance.db.image.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
@@ -11,7 +11,9 @@ from appliance.db.image.metadefs import AssociationRecord, NamespaceQuery, Names
 from appliance.errors import Invalid, NotFound
 from appliance.image.metadefs.access import Access, check_unprotected, enforce, visible
 from appliance.image.metadefs.bodies import Contents, Json, checked, read_association, read_contents, usable
-from appliance.values import Caller
+from appliance.image.metadefs.items import Objects, Properties, Tags
+from appliance.settings import Settings
+from appliance.values import Caller, Clock
 
 NEWEST_FIRST = Order("created_at", descending=True)
 
@@ -188,3 +190,16 @@ class ResourceTypes:
                 raise NotFound(f"Failed to find resource type {name} to delete")
             check_unprotected(found, f"resource-type-association {name}")
             rows.delete_association(tx, found.id, name)
+
+
+class Metadefs:
+    """The five kinds of definitions, side by side: what wiring makes and the API is given."""
+
+    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
+        access = Access(db, clock)
+        self.settings = settings
+        self.namespaces = Namespaces(access)
+        self.objects = Objects(access)
+        self.properties = Properties(access)
+        self.tags = Tags(access)
+        self.resource_types = ResourceTypes(access)

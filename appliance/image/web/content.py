@@ -7,28 +7,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from appliance.blobs.durable import DurableFile
-from appliance.db.engine.sqlite import Database, IntegrityError
+from appliance.db.engine.sqlite import IntegrityError
 from appliance.db.image.cache import CacheRows
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Corrupt, Invalid, Refusal, Unavailable
 from appliance.image.cache.files import CacheFiles, Kept
+from appliance.image.context import ImageContext
 from appliance.image.signature import ImageDigest
 from appliance.image.web.source import Fetcher, Patience, WebSource
-from appliance.settings import Settings
-from appliance.values import KIB, Clock, Content, Piece
+from appliance.values import KIB, Content, Piece
 
 log = logging.getLogger(__name__)
 
 
 class WebCache:
-    """Knows files and entries, and nothing of who may read: that has been asked before."""
+    """Files and entries of the image cache on the way of a download. Who may read has been asked before."""
 
-    def __init__(self, db: Database, files: CacheFiles, settings: Settings, clock: Clock) -> None:
-        self._db = db
-        self._rows = CacheRows(db)
+    def __init__(self, context: ImageContext, files: CacheFiles) -> None:
+        self._db = context.db
+        self._rows = CacheRows(context.db)
         self._files = files
-        self._most = settings.image_cache_max_size
-        self._clock = clock
+        self._most = context.settings.image_cache_max_size
+        self._node = context.settings.worker_self_reference_url
+        self._clock = context.clock
         # Images that are being written: once at a time is enough.
         self._writing: set[str] = set()
         self._lock = threading.Lock()
@@ -40,6 +41,16 @@ class WebCache:
             with self._db.write() as tx:
                 self._rows.touch(tx, image.id, self._clock())
         return content
+
+    def note(self, image: ImageRecord, length: int) -> None:
+        """Somebody reads an image that one of our own stores has: from the first whole read on it has an entry."""
+        try:
+            with self._db.write() as tx:
+                if not self._rows.touch(tx, image.id, self._clock()) and length == image.size:
+                    self._rows.add_found(tx, self._node, image.id, length, self._clock())
+        except (ApplianceError, IntegrityError) as error:
+            # It was deleted meanwhile, or nothing can be written: no matter to who reads it.
+            log.warning("the cache could not take note of image %s: %s", image.id, error)
 
     def keep(self, content: Content, image: ImageRecord) -> Content:
         """The whole of an image, which is written to a file on its way, if it fits and can be."""
@@ -61,7 +72,7 @@ class WebCache:
         self._files.publish(file, image.id)
         try:
             with self._db.write() as tx:
-                self._rows.add_found(tx, image.id, image.size or 0, self._clock())
+                self._rows.add_found(tx, self._node, image.id, image.size or 0, self._clock())
         except IntegrityError:
             # The image was deleted under the download.
             self._files.remove(image.id)

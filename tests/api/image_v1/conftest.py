@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.api.legacy.image_v1 import dialect
-from appliance.api.legacy.image_v1.routes import build
+from appliance.api.legacy.image_v1.images import build
 from appliance.api.legacy.versions import WithLegacy
 from appliance.image.legacy.images import LegacyImages
 from tests.api.image_v2.client import Answer, Cloud
@@ -21,7 +21,7 @@ class Clouds(Cloud):
 
     def __init__(self, directory: Path, **settings: Any) -> None:
         super().__init__(directory, legacy=True, **settings)
-        legacy = LegacyImages(self.db, self.images, self.settings, self.clock)
+        legacy = LegacyImages(self.images)
         first = build(legacy, self.authenticate, self.settings, identity_url=lambda _: "http://id.test")
         self.app = WithLegacy(self.app, first, dialect.VERSIONS, dialect.MEDIA_TYPE)  # type: ignore[assignment]
 

@@ -34,6 +34,8 @@ CALLERS = {
     "consumer-reader": Caller("u-consumer-reader", "p-consumer", roles=_READER),
     "service": Caller("u-service", "p-service", roles=frozenset({"service"})),
     "unscoped": Caller("u-unscoped"),
+    "system": Caller("u-system", system=True, roles=_ADMIN),
+    "domain": Caller("u-domain", domain_id="d", roles=_ADMIN),
 }
 
 

@@ -9,7 +9,7 @@ from appliance.api.http.service import Service
 from appliance.api.image_v2 import discovery, metadef_items
 from appliance.api.image_v2.dialect import ImageDialect
 from appliance.db.engine.sqlite import Database
-from appliance.image.metadefs.catalog import Metadefs
+from appliance.image.metadefs.namespaces import Metadefs
 from appliance.settings import Settings
 from tests.api.image_v2.client import Answer, Clock, Cloud
 

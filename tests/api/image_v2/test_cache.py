@@ -112,6 +112,54 @@ def test_what_is_in_a_store_takes_no_room(cached: Cloud) -> None:
     assert fetch(cached, image).body == DATA
 
 
+# What is read, as ranges or None for all of it; how many entries there are then, and the hits of the first.
+READS: list[tuple[list[str | None], list[int]]] = [
+    ([], []),
+    (["bytes=0-9"], []),
+    ([None], [0]),
+    ([None, None], [1]),
+    (["bytes=0-9", None, "bytes=5-6", None], [2]),
+    ([f"bytes=0-{len(DATA) - 1}"], [0]),
+]
+
+
+@pytest.mark.parametrize(("reads", "hits"), READS)
+def test_the_first_whole_download_of_what_a_store_has_makes_an_entry(
+    cached: Cloud, reads: list[str | None], hits: list[int]
+) -> None:
+    image = cached.active(DATA)["id"]
+    for part in reads:
+        assert fetch(cached, image, **({"Range": part} if part else {})).status in (200, 206)
+    assert [entry["hits"] for entry in listed(cached)["cached_images"]] == hits
+    assert files(cached) == set()
+
+
+def test_an_entry_of_what_a_store_has_comes_back_after_it_was_removed(cached: Cloud) -> None:
+    image = cached.active(DATA)["id"]
+    fetch(cached, image)
+    assert cached.call("DELETE", f"/v2/cache/{image}", token="admin").status == 204
+    assert ids(cached) == []
+    fetch(cached, image)
+    assert ids(cached) == [image]
+
+
+def test_a_refused_download_makes_no_entry(cached: Cloud) -> None:
+    image = cached.active(DATA)["id"]
+    assert fetch(cached, image, "reader").status == 403
+    assert ids(cached) == []
+
+
+def test_a_node_may_have_a_name_of_its_own(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, image_cache_dir=str(tmp_path / "cache"), worker_self_reference_url="http://node-1:9292")
+    asked, read = (cloud.active()["id"] for _ in range(2))
+    queue(cloud, asked, Host="one.test")
+    fetch(cloud, read, Host="two.test")
+    for image in (asked, read):
+        assert cloud.call("GET", f"/v2/cache/nodes/{image}", token="admin").json == ["http://node-1:9292"]
+    assert ids(cloud, Host="three.test") == [asked, read]
+    cloud.close()
+
+
 def test_what_is_at_a_url_is_fetched_once(cached: Cloud, web: Web) -> None:
     image = located(cached, web)
     queue(cached, image)

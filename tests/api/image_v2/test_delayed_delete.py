@@ -39,9 +39,9 @@ def test_a_deleted_image_is_out_of_sight_but_not_gone(patient: Cloud) -> None:
     assert patient.call("POST", "/v2/images", body={"id": image}).status == 409
     assert kept(patient) == 1
     assert patient.active(b"0123456789", name="two"), "it does not count against the quota"
-    assert not patient.images.pending.scrub(), "its time has not come"
+    assert not patient.images.deletion.scrub(), "its time has not come"
     patient.clock.at += HOUR * 1_000_000
-    assert patient.images.pending.scrub() and not patient.images.pending.scrub()
+    assert patient.images.deletion.scrub() and not patient.images.deletion.scrub()
     assert kept(patient) == 1
     assert patient.call("POST", "/v2/images", body={"id": image}).status == 409
 
@@ -55,17 +55,17 @@ def test_what_has_no_data_goes_at_once(patient: Cloud) -> None:
 def test_an_admin_takes_a_delete_back(patient: Cloud) -> None:
     image = patient.active(b"data", name="one")["id"]
     with pytest.raises(NotFound):
-        patient.images.pending.restore(CALLERS["admin"], image)
+        patient.images.deletion.restore(CALLERS["admin"], image)
     assert patient.call("DELETE", f"/v2/images/{image}").status == 204
     with pytest.raises(Forbidden):
-        patient.images.pending.restore(CALLERS["member"], image)
-    patient.images.pending.restore(CALLERS["admin"], image)
+        patient.images.deletion.restore(CALLERS["member"], image)
+    patient.images.deletion.restore(CALLERS["admin"], image)
     assert patient.call("GET", f"/v2/images/{image}/file").body == b"data"
     patient.clock.at += HOUR * 1_000_000
-    assert not patient.images.pending.scrub()
+    assert not patient.images.deletion.scrub()
 
 
 def test_without_delay_the_data_goes_with_the_image(cloud: Cloud) -> None:
     image = cloud.active()["id"]
     assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
-    assert kept(cloud) == 0 and not cloud.images.pending.scrub()
+    assert kept(cloud) == 0 and not cloud.images.deletion.scrub()

@@ -1,5 +1,6 @@
 """Interoperable import: every method, into one store and several, with what goes wrong on the way."""
 
+import errno
 import json
 import random
 import threading
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from appliance.blobs.durable import Disk
 from tests.api.image_v2.client import Answer, Cloud
 from tests.api.image_v2.web import Page, Web, web_server
 from tests.waiting import eventually
@@ -489,3 +491,77 @@ def test_an_old_import_task_makes_its_image(cloud: Cloud, web: Web) -> None:
     eventually(lambda: cloud.names("", "admin") == ["by task"])
     for wrong in ({}, {"type": "export", "input": {}}, {"type": "import", "input": {"import_from": "file:///x"}}):
         assert cloud.call("POST", "/v2/tasks", token="admin", body=wrong).status == 400
+
+
+class Meeting(Disk):
+    """A disk on which files of the stores named are only made when all of them are being filled."""
+
+    def __init__(self, *stores: str) -> None:
+        self._stores = stores
+        self._together = threading.Barrier(len(stores))
+        self.open = False
+
+    def create(self, path: Path) -> int:
+        if self.open and any(store in path.parts for store in self._stores):
+            self._together.wait(10)
+        return super().create(path)
+
+
+FOUR = ("one:file", "two:file", "three:file", "four:file")
+
+
+@pytest.mark.parametrize("all_must_succeed", [True, False])
+@pytest.mark.parametrize("method", ["glance-direct", "web-download"])
+def test_an_import_may_fill_several_stores_at_once(
+    tmp_path: Path, web: Web, method: str, all_must_succeed: bool
+) -> None:
+    web.pages["/image"] = Page(DATA)
+    disk = Meeting("two", "three", "four")
+    cloud = made(tmp_path, web, enabled_backends=FOUR, max_parallel_stores=3, disk=disk)
+    disk.open = True
+    image = staged(cloud) if method == "glance-direct" else cloud.new()["id"]
+    details = {} if method == "glance-direct" else {"uri": f"{web.base}/image"}
+    asked: dict[str, Any] = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
+    assert begin(cloud, image, method, details=details, **asked).status == 202
+    assert ended(cloud, image)["status"] == "success"
+    shown = cloud.show(image)
+    assert (shown["status"], sorted(shown["stores"].split(","))) == ("active", ["four", "one", "three", "two"])
+    assert (shown["os_glance_importing_to_stores"], shown["os_glance_failed_import"]) == ("", "")
+    assert [request for request, _ in web.requests].count("/image") == (method == "web-download")
+    cloud.close()
+
+
+class Full(Disk):
+    """A disk on which nothing can be made for one store."""
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+        self.full = False
+
+    def create(self, path: Path) -> int:
+        if self.full and self._store in path.parts:
+            raise OSError(errno.ENOSPC, "no room")
+        return super().create(path)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("full", ["one", "three"])
+@pytest.mark.parametrize(
+    ("all_must_succeed", "status", "filled"),
+    [(True, "queued", 0), (False, "active", 3)],
+)
+def test_a_store_that_is_full_fails_the_import_or_only_itself(
+    tmp_path: Path, web: Web, at_once: int, full: str, all_must_succeed: bool, status: str, filled: int
+) -> None:
+    web.pages["/image"] = Page(DATA)
+    disk = Full(full)
+    cloud = made(tmp_path, web, enabled_backends=FOUR, max_parallel_stores=at_once, disk=disk)
+    disk.full = True
+    image = cloud.new()["id"]
+    asked: dict[str, Any] = {"all_stores": True, "all_stores_must_succeed": all_must_succeed}
+    assert begin(cloud, image, "web-download", details={"uri": f"{web.base}/image"}, **asked).status == 202
+    ended(cloud, image)
+    shown = cloud.show(image)
+    assert (shown["status"], len(shown.get("stores", "").split(",")) if filled else 0) == (status, filled)
+    assert full in shown["os_glance_failed_import"].split(",")
+    cloud.close()

@@ -1,5 +1,6 @@
 """Images whose data is at a URL: added by route and by PATCH, read through, and hidden from others."""
 
+import dataclasses
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -272,8 +273,8 @@ def test_bytes_that_are_not_the_images_never_look_whole(cloud: Cloud, web: Web, 
 
 def test_a_few_readers_keep_others_out_but_not_for_long(cloud: Cloud, web: Web) -> None:
     image = located(cloud, web)
-    record = cloud.images.data.for_download(CALLERS["member"], image)
-    held = [cloud.images.data.open(record) for _ in range(MOST_READERS)]
+    record = cloud.images.downloads.begin(CALLERS["member"], image)
+    held = [cloud.images.downloads.open(record) for _ in range(MOST_READERS)]
     assert fetch(cloud, image).status == 503
     assert located(cloud, web), "what happens in the background goes on"
     for content in held:
@@ -437,15 +438,79 @@ def test_invisible_locations_can_not_be_changed(cloud: Cloud, web: Web) -> None:
         assert cloud.patch(image, operation, token="admin").status == 403
 
 
-def test_a_restart_ends_the_hashing(cloud: Cloud, web: Web) -> None:
+def again(cloud: Cloud) -> Cloud:
+    """The service after a restart, on the same directory and with the same settings."""
+    cloud.close()
+    settings = {field.name: getattr(cloud.settings, field.name) for field in dataclasses.fields(cloud.settings)}
+    directory = settings.pop("data_dir")
+    restarted = Cloud(directory, **settings)
+    restarted.images.recover()
+    return restarted
+
+
+GOOD = {"os_hash_algo": "sha256", "os_hash_value": SHA256}
+BAD = {"os_hash_algo": "sha256", "os_hash_value": "0" * 64}
+
+
+@pytest.mark.parametrize("stopped", ["at its size", "at its data"])
+@pytest.mark.parametrize(
+    ("validation", "status", "task", "algorithm"),
+    [
+        (None, "active", "success", "sha512"),
+        (GOOD, "active", "success", "sha256"),
+        (BAD, "queued", "failure", None),
+    ],
+)
+def test_what_a_restart_interrupts_goes_on(
+    cloud: Cloud,
+    web: Web,
+    stopped: str,
+    validation: dict[str, str] | None,
+    status: str,
+    task: str,
+    algorithm: str | None,
+) -> None:
     gate = threading.Event()
     web.pages["/slow"] = Page(DATA, gate=gate)
     image = cloud.new()["id"]
-    validation = {"os_hash_algo": "sha256", "os_hash_value": SHA256}
-    add(cloud, image, f"{web.base}/slow", validation_data=validation)
-    eventually(lambda: cloud.show(image)["status"] == "importing")
-    assert fetch(cloud, image).status == 204, "not before it is verified"
-    cloud.images.recover()
+    if stopped == "at its size":
+        # No thread comes to it before the end.
+        cloud.images.queue.close()
+    more: dict[str, Any] = {"validation_data": validation} if validation else {}
+    add(cloud, image, f"{web.base}/slow", **more)
+    if stopped == "at its data":
+        eventually(lambda: cloud.show(image)["status"] == ("importing" if validation else "active"))
+    restarted = again(cloud)
     gate.set()
-    cloud.images.close()
-    assert cloud.show(image)["status"] == "queued" and ended(cloud, image)["status"] == "failure"
+    try:
+        assert ended(restarted, image)["status"] == task
+        now = restarted.show(image)
+        assert (now["status"], now["os_hash_algo"]) == (status, algorithm)
+        assert "os_glance_import_task" not in now
+        assert bool(now["os_hash_value"]) == (status == "active")
+    finally:
+        restarted.close()
+
+
+def test_nothing_is_read_of_an_image_before_it_is_verified(cloud: Cloud, web: Web) -> None:
+    gate = threading.Event()
+    web.pages["/slow"] = Page(DATA, gate=gate)
+    image = cloud.new()["id"]
+    add(cloud, image, f"{web.base}/slow", validation_data=GOOD)
+    eventually(lambda: cloud.show(image)["status"] == "importing")
+    assert fetch(cloud, image).status == 204
+    gate.set()
+    assert ended(cloud, image)["status"] == "success"
+
+
+def test_an_image_deleted_before_the_restart_ends_its_task(cloud: Cloud, web: Web) -> None:
+    image = cloud.new()["id"]
+    cloud.images.queue.close()
+    add(cloud, image, f"{web.base}/image")
+    task = cloud.images.tasks.unfinished()[0].id
+    assert cloud.call("DELETE", f"/v2/images/{image}").status == 204
+    restarted = again(cloud)
+    try:
+        assert restarted.call("GET", f"/v2/tasks/{task}", token="admin").json["status"] == "failure"
+    finally:
+        restarted.close()

@@ -154,3 +154,104 @@ def test_a_file_that_can_not_be_meant_ends_the_start(tmp_path: Path, text: str |
         file.write_text(text)
     with pytest.raises(WrongUsage, match="property_protection_file"):
         Cloud(tmp_path, property_protection_file=str(file))
+
+
+# -- rules of a policy file ----------------------------------------------------------------------------------------
+
+POLICIES = """
+# Who may make and who may read, in the language of the field.
+maker: role:admin or (role:member and project_id:p-owner)
+reader: rule:maker or user_id:u-other
+nobody_s_own: project_id:%(owner)s
+"""
+BY_POLICIES = """
+[^x_made$]
+create = maker
+read = reader
+update = maker
+delete = context_is_admin
+
+[^x_lost$]
+create = nobody_s_own
+read = @
+update = !
+delete =
+
+[.*]
+create = @
+read = @
+update = @
+delete = @
+"""
+
+
+def by_policies(directory: Path, policies: str = POLICIES, protections: str = BY_POLICIES) -> Cloud:
+    (directory / "policy.yaml").write_text(policies)
+    (directory / "protections.conf").write_text(protections)
+    return Cloud(
+        directory,
+        property_protection_file=str(directory / "protections.conf"),
+        property_protection_rule_format="policies",
+        policy_file=str(directory / "policy.yaml"),
+    )
+
+
+@pytest.fixture
+def ruled(tmp_path: Path) -> Iterator[Cloud]:
+    cloud = by_policies(tmp_path)
+    yield cloud
+    cloud.close()
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "status"),
+    [
+        ("admin", "x_made", 201),
+        ("member", "x_made", 201),
+        ("other", "x_made", 403),
+        ("admin", "x_lost", 403),
+        ("other", "x_plain", 201),
+    ],
+)
+def test_a_rule_says_who_may_create_what(ruled: Cloud, who: str, name: str, status: int) -> None:
+    assert ruled.call("POST", "/v2/images", token=who, body={name: "1"}).status == status
+
+
+@pytest.mark.parametrize(
+    ("who", "seen"), [("admin", True), ("member", True), ("other", True), ("reader", False), ("consumer", False)]
+)
+def test_a_rule_says_who_may_read_what(ruled: Cloud, who: str, seen: bool) -> None:
+    image = ruled.new("admin", visibility="public", x_made="1")["id"]
+    assert ("x_made" in ruled.show(image, who)) is seen
+
+
+@pytest.mark.parametrize(("who", "status"), [("member", 403), ("admin", 200)])
+def test_a_rule_says_who_may_delete_what(ruled: Cloud, who: str, status: int) -> None:
+    image = ruled.new(x_made="1")["id"]
+    assert ruled.patch(image, {"op": "remove", "path": "/x_made"}, token=who).status == status
+
+
+@pytest.mark.parametrize(
+    ("policies", "protections", "said"),
+    [
+        ("maker: role admin", BY_POLICIES, "line 1 of .*policy.yaml: the rule maker: 'role' is no check"),
+        ("\n\nmaker: (role:x", BY_POLICIES, "line 3 of .*policy.yaml: the rule maker: a parenthesis is not closed"),
+        ("maker: [role:x]", BY_POLICIES, "the rule maker has to be a text"),
+        ("- maker", BY_POLICIES, "has to be rules by their names"),
+        ("maker: rule:nowhere", BY_POLICIES, "the rule maker: there is no rule nowhere"),
+        ("maker: rule:reader\nreader: rule:maker", BY_POLICIES, "in a circle"),
+        ("get_image: role:admin", BY_POLICIES, "get_image is a policy of the service itself"),
+        ("other: role:admin", BY_POLICIES, "names the rule maker, which policy_file does not have"),
+        (POLICIES, BY_POLICIES.replace("create = maker", "create = maker,reader"), "names several policies"),
+        ("a: 'x", BY_POLICIES, "neither YAML nor JSON"),
+    ],
+)
+def test_a_file_that_can_not_be_meant_is_told_with_its_line(
+    tmp_path: Path, policies: str, protections: str, said: str
+) -> None:
+    with pytest.raises(WrongUsage, match=said):
+        by_policies(tmp_path, policies, protections)
+
+
+def test_a_policy_file_may_be_json(tmp_path: Path) -> None:
+    by_policies(tmp_path, '{"maker": "role:admin", "reader": "@", "nobody_s_own": "!"}').close()

@@ -92,7 +92,7 @@ def public_routes(identity: Identity, addresses: AddressBook) -> list[Route]:
     return [
         *_common(identity, addresses, for_admins=False),
         Route("GET", "/v2.0/tenants", Tenants(identity).own, ANY_TOKEN),
-        Route("PATCH", "/v2.0/OS-KSCRUD/users/<user_id>", users.change_own_password, ANY_TOKEN),
+        Route("PATCH", "/v2.0/OS-KSCRUD/users/<user_id>", users.change_own_password, ANY_TOKEN, frees=True),
     ]
 
 
@@ -117,10 +117,10 @@ def _common(identity: Identity, addresses: AddressBook, *, for_admins: bool) -> 
         Route("GET", "/v2.0", versions.show, public=True),
         Route("GET", "/v2.0/extensions", versions.extensions, public=True),
         Route("GET", "/v2.0/extensions/<alias>", versions.extension, public=True),
-        Route("POST", "/v2.0/tokens", tokens.issue, public=True),
+        Route("POST", "/v2.0/tokens", tokens.issue, public=True, frees=True),
         Route("GET", "/v2.0/certificates/ca", tokens.gone, public=True),
         Route("GET", "/v2.0/certificates/signing", tokens.gone, public=True),
-        Route("POST", "/v2.0/ec2tokens", ec2.tokens, "service_or_admin"),
+        Route("POST", "/v2.0/ec2tokens", ec2.tokens, "service_or_admin", frees=True),
         Route("GET", credentials, ec2.list, "identity:ec2_list_credentials", ec2_credentials),
         Route("POST", credentials, ec2.create, "identity:ec2_create_credential", ec2_credentials),
         Route("GET", f"{credentials}/<access>", ec2.show, "identity:ec2_get_credential", ec2_credentials),
@@ -154,12 +154,12 @@ def _people(identity: Identity, addresses: AddressBook) -> list[Route]:
         _admin("GET", "/v2.0/users/<user_id>", users.show),
         _admin("PUT", "/v2.0/users/<user_id>", users.update),
         _admin("DELETE", "/v2.0/users/<user_id>", users.delete),
-        _admin("PUT", "/v2.0/users/<user_id>/OS-KSADM/password", users.update),
-        _admin("PUT", "/v2.0/users/<user_id>/OS-KSADM/enabled", users.update),
+        _admin("PUT", "/v2.0/users/<user_id>/OS-KSADM/password", users.update, frees=True),
+        _admin("PUT", "/v2.0/users/<user_id>/OS-KSADM/enabled", users.update, frees=True),
         _admin("PUT", "/v2.0/users/<user_id>/OS-KSADM/tenant", users.update),
         # Before these had an extension of their own.
-        _admin("PUT", "/v2.0/users/<user_id>/password", users.update),
-        _admin("PUT", "/v2.0/users/<user_id>/enabled", users.update),
+        _admin("PUT", "/v2.0/users/<user_id>/password", users.update, frees=True),
+        _admin("PUT", "/v2.0/users/<user_id>/enabled", users.update, frees=True),
         _admin("PUT", "/v2.0/users/<user_id>/tenant", users.update),
     ]
 
@@ -195,5 +195,5 @@ def _catalog(identity: Identity, addresses: AddressBook) -> list[Route]:
     ]
 
 
-def _admin(method: str, path: str, handler: Handler) -> Route:
-    return Route(method, path, handler, "admin_required")
+def _admin(method: str, path: str, handler: Handler, *, frees: bool = False) -> Route:
+    return Route(method, path, handler, "admin_required", frees=frees)

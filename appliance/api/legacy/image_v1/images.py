@@ -1,14 +1,16 @@
-"""/v1/images: list, show, create, change, delete, and who shares them."""
+"""/v1/images: list, show, create, change, delete, and who shares them; and the service made of these routes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from appliance.api.http.error_responses import image_error
 from appliance.api.http.messages import Request, Response
-from appliance.api.http.service import ANY_TOKEN, Route
+from appliance.api.http.service import ANY_TOKEN, Route, Service
 from appliance.api.legacy.image_v1.data import DataReader
-from appliance.api.legacy.image_v1.dialect import Headers, brief, is_true, of_row, row
+from appliance.api.legacy.image_v1.dialect import Authenticate, Headers, ImageV1Dialect, brief, is_true, of_row, row
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
+from appliance.image.downloads import Data
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.legacy.listing import Listed
 from appliance.settings import Settings
@@ -59,20 +61,20 @@ class ImageRoutes:
         return Response(200, None, [_HTML, *of_row(row(found.image, found.deleted_at))])
 
     def download(self, request: Request[Caller], image_id: str) -> Response:
-        image = self._images.data.for_download(request.caller, image_id)
-        if image.status not in ("active", "deactivated"):
+        download = self._images.downloads.begin(request.caller, image_id)
+        if download.state is Data.WAITING:
             raise NotFound(f"Image {image_id} is not active")
-        content = self._images.data.open(image)
-        self._images.protections.hide(request.caller, image)
-        headers = [_OCTETS, *of_row(row(image))]
-        if content is None:
+        self._images.protections.hide(request.caller, download.image)
+        headers = [_OCTETS, *of_row(row(download.image))]
+        if download.state is Data.EMPTY:
             return Response(200, b"", headers)
+        content = self._images.downloads.open(download)
         return Response(200, content, [*headers, ("Content-Length", str(content.length))])
 
     def _find(self, caller: Caller, image_id: str) -> Listed:
         """An image in whatever state, deleted ones for admins. Raises `NotFound`."""
         try:
-            return Listed(self._images.get(caller, image_id))
+            return Listed(self._images.finder.get(caller, image_id))
         except NotFound:
             return self._legacy.listing.deleted(caller, image_id)
 
@@ -122,7 +124,7 @@ class ImageRoutes:
 
     def _shown(self, caller: Caller, image: ImageRecord) -> Response:
         """The image as it is by now, without what the caller may not read."""
-        now = self._images.look_up(caller, image.id)
+        now = self._images.finder.look_up(caller, image.id)
         self._images.protections.hide(caller, now)
         shown = row(now)
         etag = [("ETag", shown["checksum"])] if shown["checksum"] else []
@@ -206,3 +208,11 @@ class MemberRoutes:
 def _truth(member: dict[str, Any]) -> bool | None:
     """What a membership says of sharing on; None if nothing."""
     return bool(member["can_share"]) if "can_share" in member else None
+
+
+def build(
+    legacy: LegacyImages, authenticate: Authenticate, settings: Settings, *, identity_url: Callable[[Request[Any]], str]
+) -> Service[Caller]:
+    """Image API v1 as a WSGI application. `identity_url` is what the challenge of a 401 points to."""
+    table = [*ImageRoutes(legacy, settings).routes(), *MemberRoutes(legacy).routes()]
+    return Service(ImageV1Dialect(authenticate, identity_url), table, head_is_get=True)
