@@ -54,6 +54,9 @@ def verb_first(words: Sequence[str]) -> list[str]:
 
 
 def _run(given: Sequence[str]) -> int:
+    flags, rest = split(given)
+    if flags and not rest:
+        raise WrongUsage(f"say a verb, too: `{PROGRAM} --help` lists them")
     width = shutil.get_terminal_size().columns
     try:
         with program.make_context(PROGRAM, list(given), terminal_width=min(width, _WIDEST)) as ctx:
