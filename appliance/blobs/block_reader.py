@@ -68,9 +68,6 @@ class RecentChecks:
         self._young, self._old, self._began = set(), self._young, began
 
 
-_IDLE = 64
-
-
 @dataclass(slots=True)
 class _Entry:
     handle: SegmentHandle
@@ -118,7 +115,7 @@ class Handles:
 
     def _shrink(self) -> None:
         idle = [name for name, entry in self._entries.items() if entry.users == 0]
-        for name in idle[: max(0, len(idle) - _IDLE)]:
+        for name in idle[: max(0, len(idle) - self._backend.idle_handles)]:
             self._entries.pop(name).handle.close()
 
     def forget(self, name: str) -> None:
@@ -178,61 +175,79 @@ class BlockReader:
                 pieces.extend(self._load_run(run, keep))
         return pieces
 
-    def _load_run(self, run: list[Step], keep: Callable[[str], None] | None) -> Iterator[Stored]:
+    def _load_run(self, run: list[Step], keep: Callable[[str], None] | None) -> list[Stored]:
         name, at = run[0].span.segment, run[0].span.at
         length = run[-1].span.at + run[-1].span.stored - at
         as_file = keep is not None and length >= _SMALL_RUN and all(step.span.codec == RAW for step in run)
-        if as_file and keep is not None and self._checks.has(name, at, length):
-            trusted = self._as_file(run, keep)
-            if trusted is not None:
-                return iter([trusted])
-        buffer = self._scratch(length) if as_file else memoryview(bytearray(length))
         handle = self._handles.acquire(name)
         try:
+            if keep is not None and as_file and self._checks.has(handle.identity, at, length):
+                trusted = self._as_file(handle, run, keep)
+                if trusted is not None:
+                    return [trusted]
+            buffer = self._scratch(length) if as_file else memoryview(bytearray(length))
             handle.read_into(buffer, at)
-            pieces = [self._checked(step, buffer[step.span.at - at :][: step.span.stored]) for step in run]
-            if as_file and keep is not None and (checked := self._as_file(run, keep)) is not None:
-                self._checks.add(name, at, length)
-                return iter([checked])
-            return iter([bytes(piece) for piece in pieces] if as_file else pieces)
+            pieces, sound = self._checked(handle, run, buffer)
+            if keep is not None and as_file and sound and (checked := self._as_file(handle, run, keep)) is not None:
+                self._checks.add(handle.identity, at, length)
+                return [checked]
+            return [bytes(piece) if as_file else piece for piece in pieces]
         finally:
             self._handles.release(name)
 
-    def _as_file(self, run: list[Step], keep: Callable[[str], None]) -> FileRange | None:
+    def _as_file(self, handle: SegmentHandle, run: list[Step], keep: Callable[[str], None]) -> FileRange | None:
         """The run's place in its file, which stays open; None if it is in no file of this machine."""
-        span = run[0].span
-        handle = self._handles.acquire(span.segment)
-        try:
-            number = handle.file_number()
-            if number is None:
-                return None
-            keep(span.segment)
-            return FileRange(number, span.at + run[0].skip, sum(step.take for step in run))
-        finally:
-            self._handles.release(span.segment)
+        length = run[-1].span.at + run[-1].span.stored - run[0].span.at
+        number = handle.file_with(run[0].span.at, length)
+        if number is None:
+            return None
+        keep(run[0].span.segment)
+        return FileRange(number, run[0].span.at + run[0].skip, sum(step.take for step in run))
 
-    def _checked(self, step: Step, stored: memoryview) -> bytes | memoryview:
-        span = step.span
-        try:
-            plain = decode(span.codec, stored, span.length)
-            if block_digest(plain) != span.digest:
+    def _checked(
+        self, handle: SegmentHandle, run: list[Step], buffer: memoryview
+    ) -> tuple[list[bytes | memoryview], bool]:
+        """What is wanted of each block, and whether all were sound at the first look."""
+        pieces: list[bytes | memoryview] = []
+        sound = True
+        for step in run:
+            span = step.span
+            plain = _plain(span, buffer[span.at - run[0].span.at :][: span.stored])
+            if plain is None:
+                # A copy nearby may be damaged, or the bytes may have been on their way here.
+                sound = False
+                again = bytearray(span.stored)
+                handle.read_into(memoryview(again), span.at, fresh=True)
+                plain = _plain(span, memoryview(again))
+            if plain is None:
+                self._note_damage(span)
                 raise Corrupt("stored data is damaged: a block does not match its digest")
-        except Corrupt:
-            self._checks.forget()
-            try:
-                self._on_damage(span.block_id)
-            except Failure:
-                pass
-            raise
-        if step.take == span.length:
-            return plain if isinstance(plain, (bytes, memoryview)) else memoryview(plain)
-        return memoryview(plain)[step.skip : step.skip + step.take]
+            pieces.append(plain if step.take == span.length else memoryview(plain)[step.skip : step.skip + step.take])
+        return pieces, sound
+
+    def _note_damage(self, span: Span) -> None:
+        self._checks.forget()
+        try:
+            self._on_damage(span.block_id)
+        except Failure:
+            pass
 
     def _scratch(self, length: int) -> memoryview:
         scratch: memoryview | None = getattr(self._local, "scratch", None)
         if scratch is None or len(scratch) < length:
             scratch = self._local.scratch = memoryview(bytearray(max(length, 2 * MIB)))
         return scratch[:length]
+
+
+def _plain(span: Span, stored: memoryview) -> bytes | memoryview | None:
+    """A block's bytes, or None if they are not what its digest says."""
+    try:
+        plain = decode(span.codec, stored, span.length)
+    except Corrupt:
+        return None
+    if block_digest(plain) != span.digest:
+        return None
+    return plain if isinstance(plain, (bytes, memoryview)) else memoryview(plain)
 
 
 def runs(steps: Sequence[Step]) -> Iterator[list[Step]]:

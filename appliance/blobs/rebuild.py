@@ -43,7 +43,7 @@ class Rebuilder:
 
     def run(self) -> RebuildReport:
         report = RebuildReport()
-        deleted = self._store.tombstones.all()
+        deleted = self._store.backend.deletions()
         for name in self._store.backend.names():
             self._adopt_blocks(name, report)
         for name in self._store.backend.names():

@@ -143,13 +143,21 @@ class Scrubber:
 
 
 def is_sound(handle: SegmentHandle, span: Span) -> bool:
-    """Whether a block's bytes are what its digest says."""
+    """Whether a block's bytes are what its digest says, on the backend itself.
+
+    Raises `Unavailable` if that can't be found out now.
+    """
     data = bytearray(span.stored)
-    try:
-        handle.read_into(memoryview(data), span.at)
-        return block_digest(decode(span.codec, data, span.length)) == span.digest
-    except (Corrupt, StorageFault):
-        return False
+    for _ in range(2):  # Bytes that came over a wire may have been hurt on their way.
+        try:
+            handle.read_into(memoryview(data), span.at, fresh=True)
+            if block_digest(decode(span.codec, data, span.length)) == span.digest:
+                return True
+        except Corrupt:
+            continue
+        except StorageFault:
+            break
+    return False
 
 
 def _unreadable(kind: bytes, table: bytes) -> str | None:

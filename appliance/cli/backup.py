@@ -5,7 +5,7 @@ from pathlib import Path
 
 from appliance.cli.flags import add_directory, settings_for
 from appliance.datadir import DataDir
-from appliance.image.stores import store_directories, with_recorded_stores
+from appliance.image.store_settings import store_backends, with_recorded_stores
 from appliance.maintenance.backup import CopyReport, back_up
 
 
@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
     directory = DataDir(settings.data_dir)
     settings = with_recorded_stores(settings, directory)
-    report = back_up(directory, arguments.target, store_directories(settings, directory), settings)
+    report = back_up(directory, arguments.target, store_backends(settings, directory), settings)
     print(told(report))
     return 1 if report.missing else 0
 

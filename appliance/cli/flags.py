@@ -10,7 +10,8 @@ from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.errors import Fatal
-from appliance.image.stores import Stores, open_stores, with_recorded_stores
+from appliance.image.store_settings import with_recorded_stores
+from appliance.image.stores import Stores, open_stores
 from appliance.settings import FIELDS, SECRETS, Settings, flag, is_switch, load, variable
 from appliance.values import now
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_reader import RecentChecks
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.durable import Disk
@@ -37,7 +38,7 @@ class World:
         self.db = Database(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
         blobs = self.directory / "blobs"
-        self.store = BlobStore(blobs, self.index, disk=self.disk, limits=self.limits, checks=self.checks)
+        self.store = BlobStore(LocalBackend(blobs, self.disk), self.index, limits=self.limits, checks=self.checks)
         self.store.open()
 
     def stop(self) -> None:
