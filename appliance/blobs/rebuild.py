@@ -78,7 +78,7 @@ class Rebuilder:
                     report.damage.append(f"segment {name} at {record.offset}: {record.damage}")
                 if record.kind == kind:
                     yield record
-        except StorageFault as error:
+        except (SegmentMissing, StorageFault) as error:
             if report:
                 report.damage.append(f"segment {name}: {error}")
         finally:

@@ -90,18 +90,19 @@ class Scrubber:
             yield length
 
     def _bad(self, segment: SegmentRow, spans: list[Span]) -> Iterator[Span]:
+        unread = sorted(spans, key=lambda span: span.at)
         try:
             handle = self._store.handles.acquire(segment.name)
+            try:
+                while unread:
+                    if not is_sound(handle, unread[0]) and self._still_there(segment, unread[0]):
+                        yield unread[0]
+                    unread.pop(0)
+            finally:
+                self._store.handles.release(segment.name)
         except SegmentMissing:
             # The collection may have moved everything away meanwhile.
-            yield from (span for span in spans if self._still_there(segment, span))
-            return
-        try:
-            for span in sorted(spans, key=lambda span: span.at):
-                if not is_sound(handle, span) and self._still_there(segment, span):
-                    yield span
-        finally:
-            self._store.handles.release(segment.name)
+            yield from (span for span in unread if self._still_there(segment, span))
 
     def _still_there(self, segment: SegmentRow, span: Span) -> bool:
         found = self._maintenance.segment_blocks(segment.id, span.block_id - 1, 1)
@@ -130,7 +131,7 @@ class Scrubber:
                     length += len(record.table)
                     if problem := record.damage or _unreadable(record.kind, record.table):
                         damage.append(problem)
-            except StorageFault as error:
+            except (SegmentMissing, StorageFault) as error:
                 damage.append(str(error))
             finally:
                 self._store.handles.release(segment.name)

@@ -44,7 +44,7 @@ class BlobStore:
         self.backend = backend
         self.index = index
         self.clock = clock
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(segment=backend.segment_size)
         self.checks = checks or RecentChecks(0)
         self.reserve = Reserve(backend.working_directory, 0)
         """Uploads leave this room on the disk alone."""

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from appliance.blobs.backends.base import Backend
-from appliance.blobs.backends.registry import Location, connect
+from appliance.blobs.backends.registry import KINDS, Location, connect
 from appliance.blobs.durable import Disk, replace_file
 from appliance.datadir import DataDir
 from appliance.db.engine.files import stores_in_use
@@ -16,6 +17,8 @@ from appliance.settings import Settings
 
 SINGLE = "main"
 """The store of an appliance that has one. It keeps its name and its place when others join it."""
+
+SECRET_OPTIONS = ("secret_key", "password", "key")
 
 _ID = re.compile(r"(?!os_glance_)[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -26,7 +29,8 @@ def store_locations(settings: Settings, directory: DataDir) -> dict[str, Locatio
     Raises `WrongUsage` for settings that can't be meant.
     """
     found: dict[str, Location | None] = {}
-    for item in settings.enabled_backends or (f"{SINGLE}:file",):
+    options = _options(settings)
+    for item in settings.enabled_backends or (f"{SINGLE}:{settings.store_url or 'file'}",):
         name, kind, place = (item.split(":", 2) + ["", ""])[:3]
         if not _ID.fullmatch(name) or name in found:
             raise WrongUsage(f"enabled_backends: {item!r} has no name of its own that a store can have")
@@ -34,10 +38,30 @@ def store_locations(settings: Settings, directory: DataDir) -> dict[str, Locatio
             found[name] = None
         elif kind == "file":
             found[name] = Location(name, kind, "", Path(place) if place else inside_path(directory, name))
+        elif kind in KINDS:
+            place = place.removeprefix(f"{kind}:").strip("/")
+            found[name] = Location(name, kind, place, directory.remote / name, options.pop(name, {}))
         else:
-            raise WrongUsage(f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY nor id:http")
+            raise WrongUsage(
+                f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY, id:s3://BUCKET/PREFIX nor id:http"
+            )
     if not any(found.values()):
-        raise WrongUsage("enabled_backends: at least one store must be of the type file")
+        raise WrongUsage("enabled_backends: at least one store must be of a type that can be written, such as file")
+    if options:
+        raise WrongUsage(f"store_options: there is no remote store {min(options)!r}")
+    return found
+
+
+def _options(settings: Settings) -> dict[str, dict[str, str]]:
+    """The options of each store."""
+    found: dict[str, dict[str, str]] = {}
+    for item in settings.store_options:
+        name, colon, option = item.partition(":")
+        key, equals, value = option.partition("=")
+        if not colon or not equals:
+            # Not in full: it may have a secret.
+            raise WrongUsage(f"store_options: what begins with {name[:20]!r} is not of the form id:option=value")
+        found.setdefault(name, {})[key.strip()] = value.strip()
     return found
 
 
@@ -75,27 +99,44 @@ def by_store(setting: str, items: Iterable[str], known: Iterable[str]) -> dict[s
 
 def write_record(settings: Settings, directory: DataDir) -> None:
     """Note the stores of these settings, places in full, unless they are noted already."""
-    items = [_item(name, location, directory) for name, location in store_locations(settings, directory).items()]
-    if not settings.enabled_backends:
-        items = []
-    text = json.dumps({"enabled_backends": items, "default_backend": settings.default_backend}, indent=1) + "\n"
+    locations = store_locations(settings, directory)
+    items = [_item(name, location, directory) for name, location in locations.items()]
+    record: dict[str, object] = {
+        "enabled_backends": items if settings.enabled_backends else [],
+        "default_backend": settings.default_backend,
+    }
+    if settings.store_url:
+        record["store_url"] = settings.store_url
+    if options := [item for item in settings.store_options if not _is_secret(item)]:
+        record["store_options"] = options
+    text = json.dumps(record, indent=1) + "\n"
     path = directory.store_record
     if not path.is_file() or path.read_text() != text:
         replace_file(Disk(), path, text.encode())
 
 
+def _is_secret(option: str) -> bool:
+    """What is not written down a second time."""
+    return option.partition(":")[2].partition("=")[0].strip() in SECRET_OPTIONS
+
+
 def _item(name: str, location: Location | None, directory: DataDir) -> str:
     if location is None:
         return f"{name}:http"
+    if location.kind != "file":
+        return f"{name}:{location.kind}://{location.place}"
     path = location.directory.absolute()
     return f"{name}:file" if path == inside_path(directory, name) else f"{name}:file:{path}"
 
 
 def with_recorded_stores(settings: Settings, directory: DataDir) -> Settings:
     """The settings, with the directory's own stores unless they name others. Raises `Fatal` if those don't fit."""
-    items, default = _recorded(directory) or (_found(directory), "")
-    if items and not settings.enabled_backends:
-        settings = dataclasses.replace(settings, enabled_backends=items, default_backend=default)
+    recorded = _recorded(directory) or {"enabled_backends": _found(directory)}
+    items = recorded.get("enabled_backends", ())
+    if not settings.enabled_backends and not settings.store_url:
+        if settings.store_options:
+            recorded.pop("store_options", None)
+        settings = dataclasses.replace(settings, **recorded)
     names = {item.split(":")[0] for item in items if not item.endswith(":http")} | set(_in_use(directory))
     if lacking := sorted(names - set(store_backends(settings, directory))):
         raise Fatal(
@@ -107,15 +148,24 @@ def with_recorded_stores(settings: Settings, directory: DataDir) -> Settings:
 
 def inside(settings: Settings) -> Settings:
     """The same stores for a copy that keeps all of them within its directory."""
-    items = tuple(":".join(item.split(":", 2)[:2]) for item in settings.enabled_backends)
-    return dataclasses.replace(settings, enabled_backends=items)
+    names = [(item.split(":")[0], item.endswith(":http")) for item in settings.enabled_backends]
+    items = tuple(f"{name}:{'http' if is_http else 'file'}" for name, is_http in names)
+    return dataclasses.replace(settings, enabled_backends=items, store_url="", store_options=())
 
 
-def _recorded(directory: DataDir) -> tuple[tuple[str, ...], str] | None:
-    """The stores as items of `enabled_backends`, and the default one."""
+def _recorded(directory: DataDir) -> dict[str, Any] | None:
+    """The settings that the record has."""
     try:
         found = json.loads(directory.store_record.read_text())
-        return tuple(str(item) for item in found["enabled_backends"]), str(found["default_backend"])
+        recorded: dict[str, Any] = {
+            "enabled_backends": tuple(str(item) for item in found["enabled_backends"]),
+            "default_backend": str(found["default_backend"]),
+        }
+        if found.get("store_url"):
+            recorded["store_url"] = str(found["store_url"])
+        if found.get("store_options"):
+            recorded["store_options"] = tuple(str(item) for item in found["store_options"])
+        return recorded
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

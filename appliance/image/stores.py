@@ -191,7 +191,7 @@ def open_stores(
 def _check_parent(location: Location, directory: DataDir) -> None:
     """Make the place of the stores inside the data directory. Raises `Fatal` if that of another is not there."""
     parent = location.directory.parent
-    if parent == directory.stores:
+    if parent in (directory.stores, directory.remote):
         parent.mkdir(mode=0o700, exist_ok=True)
     elif not parent.is_dir():
         raise Fatal(

@@ -85,6 +85,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def segment_size(self) -> int:
+        """How long an upload lets a segment become before it begins the next."""
+        ...
+
+    @property
     def idle_handles(self) -> int:
         """How many open segments that nobody reads are worth keeping."""
         ...

@@ -18,7 +18,7 @@ from appliance.blobs.durable import (
     replace_file,
 )
 from appliance.errors import StorageFault
-from appliance.values import Micros
+from appliance.values import MIB, Micros
 
 _SUFFIX = ".seg"
 _IDLE_HANDLES = 64
@@ -77,6 +77,7 @@ class LocalBackend:
     """`segments/` holds what is sealed, `staging/` what is not. Satisfies `Backend`."""
 
     idle_handles = _IDLE_HANDLES
+    segment_size = 512 * MIB
 
     def __init__(self, directory: Path, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()

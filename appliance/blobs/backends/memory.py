@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.blobs.backends.base import SegmentHandle, SegmentMissing, StagedSegment
 from appliance.blobs.durable import Bytes
 from appliance.errors import StorageFault
-from appliance.values import Micros
+from appliance.values import MIB, Micros
 
 
 @dataclass(slots=True)
@@ -63,6 +63,7 @@ class MemoryBackend:
     """A dictionary of segments. For any thread. Satisfies `Backend`."""
 
     idle_handles = 0
+    segment_size = 512 * MIB
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
