@@ -10,7 +10,7 @@ SEED := $(or $(SEED),$(shell date +%s))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-clients test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-legacy test-clients test-backends test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
 	bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -43,7 +43,7 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
@@ -52,18 +52,21 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 	@$(PY) packaging/other_clients.py
 	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
 
+test-backends: setup ## Run the image API's tables on a remote store, and what else takes long with real object stores
+	@$(PY) -m pytest -n 0 -rs tests/blobs/backends $(ARGS)
+
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
 	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-shuffled: setup clients ## Run the tests in a random order of files and within each; SEED=, which is printed, repeats one
 	@echo 'make test-shuffled SEED=$(SEED)'
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients' \
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients and not backends' \
 		--random-order-bucket module --random-order-seed $(SEED) $(ARGS)
 
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
 	@mkdir -p build/coverage
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report --skip-covered --sort=cover
 

@@ -239,7 +239,13 @@ class ImageData:
         if image.status not in ("active", "deactivated"):
             # What is not yet verified, or not yet everywhere, is nobody's to read.
             image.locations = []
-        image.locations.sort(key=lambda location: (location.store not in prefer, -self._stores.weight(location.store)))
+        image.locations.sort(
+            key=lambda location: (
+                self._stores.is_away(location.store),
+                location.store not in prefer,
+                -self._stores.weight(location.store),
+            )
+        )
         return image
 
     def _check_preferred(self, prefer: tuple[str, ...]) -> None:

@@ -94,6 +94,11 @@ class Stores:
         store = self.find(store_id)
         return store.weight if store else 0
 
+    def is_away(self, store_id: str | None) -> bool:
+        """Whether a store can't be reached at present: what is in another, too, is read from there."""
+        store = self.find(store_id)
+        return store is not None and store.blobs is not None and store.blobs.backend.trouble() is not None
+
     def trouble(self) -> dict[str, str | None]:
         """What keeps each writable store from taking data, or None."""
         database = self._reserve.trouble() if self._reserve else None

@@ -27,6 +27,8 @@ _PARTS_AT_ONCE = 2
 _SEGMENT = 128 * MIB
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
+_KIND = re.compile(r"kind: (Timeout|Connect|Interrupted)\b")
+_KINDS = {"Timeout": "no answer in time", "Connect": "no connection", "Interrupted": "the connection broke"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SAID = {
@@ -220,6 +222,8 @@ def _reason(error: BaseException) -> str:
     text = str(error).partition("Debug source")[0].strip()
     if code := _code(error):
         return code
+    if found := _KIND.search(str(error)):
+        return _KINDS[found[1]]
     if found := re.search(r"status code: (\d+ [\w ]+)", text):
         return found[1].strip()
     if found := re.search(r"HTTP error: (.+)", text, re.DOTALL):

@@ -1,5 +1,6 @@
 """Fixtures that all backends share, and the servers that the remote ones need."""
 
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -21,4 +22,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 @pytest.fixture(scope="session")
 def bucket(server: Seaweed) -> str:
-    return server.bucket()
+    """One that was written to: the server makes its first volumes then, which may take seconds."""
+    name = server.bucket()
+    request = urllib.request.Request(f"{server.filer}/buckets/{name}/first", data=b"x" * 100_000, method="PUT")
+    urllib.request.urlopen(request, timeout=60)
+    return name

@@ -34,6 +34,8 @@ class Plan:
     path: str = ""
     times: int = 0
     done: int = 0
+    answers_before_stall: bool = False
+    """Whether the store has done what was asked when the answer does not come."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "reset":
             return self._reset()
         if fault == "stall":
+            if self.plan.answers_before_stall:
+                self._ask(body)
             return self._stall()
         if fault in ("404", "500", "503"):
             return self._refuse(int(fault))
