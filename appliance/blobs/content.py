@@ -95,6 +95,13 @@ class StoredContent:
         self._spans.clear()
         self._at = self._end - self.length + position
 
+    def reach(self) -> None:
+        """Read the first window, and go back: a store that can't be reached says so before anything is answered."""
+        self._look_ahead()
+        if self._windows:
+            self._windows[0].result()
+        self.seek(0)
+
     def close(self) -> None:
         """Let go of files and pins."""
         with self._lock:

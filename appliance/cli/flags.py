@@ -52,7 +52,7 @@ def describe(name: str) -> tuple[str, str, str, str]:
     return flag(name), variable(name), default, field.metadata["meaning"]
 
 
-DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "log_level")
+DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "store_url", "store_options", "log_level")
 """The settings that say which directory, and where its stores are."""
 
 

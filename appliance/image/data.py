@@ -279,7 +279,14 @@ class ImageData:
         store = self._stores.find(location.store)
         if location.content_id is None or store is None or store.read_only:
             raise Unavailable(f"Store {location.store} can't be read at present.")
-        return store.writer.open_content(location.content_id, start, length)
+        content = store.writer.open_content(location.content_id, start, length)
+        if store.writer.backend.is_remote:
+            try:
+                content.reach()
+            except BaseException:
+                content.close()
+                raise
+        return content
 
 
 def check_formats(image: ImageRecord) -> None:

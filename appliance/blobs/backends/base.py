@@ -85,6 +85,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def is_remote(self) -> bool:
+        """Whether it may be out of reach while all else works."""
+        ...
+
+    @property
     def segment_size(self) -> int:
         """How long an upload lets a segment become before it begins the next."""
         ...

@@ -78,6 +78,7 @@ class LocalBackend:
 
     idle_handles = _IDLE_HANDLES
     segment_size = 512 * MIB
+    is_remote = False
 
     def __init__(self, directory: Path, disk: Disk | None = None) -> None:
         self._disk = disk or Disk()

@@ -64,6 +64,7 @@ class MemoryBackend:
 
     idle_handles = 0
     segment_size = 512 * MIB
+    is_remote = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

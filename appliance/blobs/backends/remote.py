@@ -148,6 +148,7 @@ class RemoteBackend:
     """Satisfies `Backend`. `directory` is a local one of its own; `cache_directory` is for what was read."""
 
     idle_handles = 0
+    is_remote = True
 
     def __init__(
         self, objects: Objects, directory: Path, cache_directory: Path, cache_size: int, disk: Disk | None = None

@@ -29,6 +29,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 _KIND = re.compile(r"kind: (Timeout|Connect|Interrupted)\b")
 _KINDS = {"Timeout": "no answer in time", "Connect": "no connection", "Interrupted": "the connection broke"}
+_OPTIONS = ("endpoint", "region", "addressing", "credentials", "credentials_file", "access_key", "secret_key")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SAID = {
@@ -154,7 +155,7 @@ class S3Objects:
 def connect(location: Location, disk: Disk) -> RemoteBackend:
     """The backend of `bucket/prefix`."""
     bucket, _, prefix = location.place.strip("/").partition("/")
-    options = Options(location, ("endpoint", "region", "access_key", "secret_key", "credentials_file", "addressing"))
+    options = Options(location, _OPTIONS)
     if not _BUCKET.fullmatch(bucket):
         raise WrongUsage(f"store {location.store}: {bucket!r} is not the name of a bucket; write s3://bucket/prefix")
     addressing = options.text("addressing", "path")
@@ -167,7 +168,7 @@ def connect(location: Location, disk: Disk) -> RemoteBackend:
     }
     if endpoint := options.text("endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""):
         config["endpoint"] = endpoint
-    config |= _credentials(options)
+    config |= _credentials(location.store, options)
     return RemoteBackend(
         S3Objects(bucket, prefix, config, options),
         location.directory,
@@ -177,8 +178,10 @@ def connect(location: Location, disk: Disk) -> RemoteBackend:
     )
 
 
-def _credentials(options: Options) -> dict[str, Any]:
-    """From the options, a file, or the environment; else what the library finds: the machine's own role."""
+def _credentials(store: str, options: Options) -> dict[str, Any]:
+    """From the options, a file, or the environment; from the machine's own role only if the options say so."""
+    if options.text("credentials") == "machine":
+        return {}
     key, secret = options.text("access_key"), options.text("secret_key")
     if file := options.text("credentials_file"):
         parser = configparser.ConfigParser(default_section="", interpolation=None)
@@ -193,7 +196,11 @@ def _credentials(options: Options) -> dict[str, Any]:
     if not key:
         key, secret = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
     if not key:
-        return {}
+        raise WrongUsage(
+            f"store {store} has no credentials: give it access_key and secret_key or a credentials_file in "
+            "store_options, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or say credentials=machine for those of "
+            "the machine that this runs on"
+        )
     found = {"access_key_id": key, "secret_access_key": secret}
     if token := os.environ.get("AWS_SESSION_TOKEN"):
         found["token"] = token

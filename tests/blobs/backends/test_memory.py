@@ -34,7 +34,9 @@ class InMemory(World):
     """A store whose segments are in memory."""
 
     def start(self, lost_index: bool = False) -> None:
-        self.backend = getattr(self, "backend", None) or MemoryBackend()
+        if not hasattr(self, "memory"):
+            self.memory = MemoryBackend()
+        self.backend = self.memory
         self.db = Database(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
         self.store = BlobStore(self.backend, self.index)
@@ -82,6 +84,6 @@ def test_a_store_in_memory_finds_damage(tmp_path: Path) -> None:
     data = bytearray(size)
     world.backend.open(name).read_into(memoryview(data), 0)
     data[size // 2] ^= 1
-    world.backend.put(name, bytes(data))
+    world.memory.put(name, bytes(data))
     assert len(Scrubber(world.store, interval=0).run().damaged_blocks) == 1
     world.stop()

@@ -310,9 +310,14 @@ def test_an_endpoint_where_nobody_listens_is_told_in_a_sentence(connected: Conne
         ({"ca_file": "/no/such/file"}, "can't be read"),
         ({"credentials_file": "/no/such/file"}, "can't be read"),
         ({"addressing": "sideways"}, "path or virtual"),
+        ({"access_key": ""}, "has no credentials"),
     ],
 )
-def test_options_that_can_not_be_meant_are_refused(connected: Connect, options: dict[str, str], said: str) -> None:
+def test_options_that_can_not_be_meant_are_refused(
+    connected: Connect, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], said: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(WrongUsage, match=said):
         connected(prepared=False, **options)
 
