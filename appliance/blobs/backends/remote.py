@@ -184,7 +184,7 @@ class RemoteBackend:
         return True
 
     def prepare(self) -> None:
-        for path in (self._directory, self._staging):
+        for path in (self._directory.parent, self._directory, self._staging):
             ensure_directory(self._disk, path)
         self.cache.load()
 
