@@ -12,6 +12,8 @@ from appliance.cli.client.credentials import find
 from appliance.cli.client.output import show_list
 from appliance.cli.client.session import Session
 from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
+from appliance.cli.store_move import add_arguments as move_arguments
+from appliance.cli.store_move import run as move
 from appliance.cli.verbs import Member, add_group
 from appliance.datadir import DataDir
 from appliance.jobs.maintenance import collectors
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "plan": Member("show what a collection would do now, and why", _arguments, _plan),
             "collect": Member("give the space of deleted images back now", _arguments, _collect),
             "scrub": Member("read and check every stored byte now", _arguments, _scrub),
+            "move": Member("move all images of one store into another, while serving", move_arguments, move),
         },
     )
 

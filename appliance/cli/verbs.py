@@ -24,7 +24,7 @@ VERBS: dict[str, str] = {
     "migrate-from": "bring the images and metadata definitions of a running Glance into a running appliance",
     "restore": "make a data directory of a backup, and read every byte of it back",
     "doctor": "find out what does not fit in a data directory, repair it, rebuild a lost database",
-    "store": "show what the stores hold and save; collect and scrub them",
+    "store": "show what the stores hold and save; collect, scrub and move them",
     "identity": "rotate the token keys, or give the administrator a new password",
     "image": "create, list, change, save, import, share and delete images",
     "user": "create, list, change and delete users",

@@ -9,7 +9,7 @@ from typing import cast
 from appliance.blobs.backends.base import Backend
 from appliance.blobs.durable import Disk
 
-KINDS = {"file": "local", "s3": "s3"}
+KINDS = {"file": "local", "s3": "s3", "swift": "swift"}
 """Each kind's module in this package, which has `connect(Location) -> Backend`."""
 
 
