@@ -31,6 +31,10 @@ clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
 
+.venv-backends/.complete: packaging/backends.txt packaging/build-tools.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-backends --pins packaging/backends.txt
+
 .venv-tempest/.complete: packaging/tempest.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
@@ -52,7 +56,7 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 	@$(PY) packaging/other_clients.py
 	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
 
-test-backends: setup ## Run the image API's tables on a remote store, and what else takes long with real object stores
+test-backends: setup .venv-backends/.complete ## Run the image API's tables on a remote store, and what else takes long with real object stores
 	@$(PY) -m pytest -n 0 -rs tests/blobs/backends $(ARGS)
 
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
@@ -130,7 +134,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-asyncio .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-backends .venv-asyncio .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

@@ -43,7 +43,8 @@ def store_locations(settings: Settings, directory: DataDir) -> dict[str, Locatio
             found[name] = Location(name, kind, place, directory.remote / name, options.pop(name, {}))
         else:
             raise WrongUsage(
-                f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY, id:s3://BUCKET/PREFIX nor id:http"
+                f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY, id:s3://BUCKET/PREFIX, "
+                "id:swift://CONTAINER/PREFIX nor id:http"
             )
     if not any(found.values()):
         raise WrongUsage("enabled_backends: at least one store must be of a type that can be written, such as file")

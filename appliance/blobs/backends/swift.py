@@ -23,6 +23,7 @@ _SEGMENT = 128 * MIB
 _PAGE = 1000
 _PIECE = 256 * KIB
 _BACKOFF = 0.2
+_IDLE = 8
 _OPTIONS = (
     "auth_url",
     "user",
@@ -43,7 +44,7 @@ class _Response(NamedTuple):
 
 
 class _Wire:
-    """HTTP requests with a time limit, on one connection for each thread and server."""
+    """HTTP requests with a time limit, over connections that are kept. For any thread."""
 
     def __init__(self, options: Options) -> None:
         self._timeout = options.number("timeout", 30)
@@ -54,22 +55,38 @@ class _Wire:
                 self._tls.load_verify_locations(ca_file)
             except (OSError, ssl.SSLError) as error:
                 raise WrongUsage(f"ca_file: {ca_file} can't be read: {error}") from error
-        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
+        self._closed = False
 
     def call(self, method: str, url: str, headers: Mapping[str, str], body: Path | bytes | None = None) -> _Response:
         """Raises OSError and `http.client.HTTPException`."""
         parts = urlsplit(url)
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        key = f"{parts.scheme}://{parts.netloc}"
-        pool: dict[str, http.client.HTTPConnection] = self._local.__dict__
-        connection = pool.pop(key, None) or self._connect(parts.scheme, parts.netloc)
+        place = (parts.scheme, parts.netloc)
+        with self._lock:
+            idle = self._idle.setdefault(place, [])
+            connection = idle.pop() if idle else None
+        connection = connection or self._connect(*place)
         try:
             response = self._ask(connection, method, path, headers, body)
         except BaseException:
             connection.close()
             raise
-        pool[key] = connection
+        with self._lock:
+            if len(idle) < _IDLE and not self._closed:
+                idle.append(connection)
+                return response
+        connection.close()
         return response
+
+    def close(self) -> None:
+        """Close what is idle; what is in use closes with its request."""
+        with self._lock:
+            self._closed = True
+            for connection in [each for idle in self._idle.values() for each in idle]:
+                connection.close()
+            self._idle.clear()
 
     def _connect(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
         if scheme == "https":
@@ -215,7 +232,8 @@ class SwiftObjects:
             pass
 
     def close(self) -> None:
-        """Connections belong to the threads that opened them."""
+        """Close the connections."""
+        self._wire.close()
 
     def _object(
         self, method: str, key: str, headers: Mapping[str, str] | None = None, body: Path | bytes | None = None
