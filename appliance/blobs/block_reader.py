@@ -3,15 +3,15 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from appliance.blobs.backends.base import Backend, SegmentHandle
-from appliance.blobs.codec import RAW, block_digest, decode
+from appliance.blobs.backends.base import Backend, SegmentHandle, SegmentMissing
+from appliance.blobs.codec import block_digest, decode
 from appliance.blobs.index import Span
+from appliance.blobs.runs import Run
 from appliance.errors import Corrupt, Failure
-from appliance.values import KIB, MIB, FileRange
+from appliance.values import KIB, FileRange
 
 _MOST = 16384
 
@@ -145,16 +145,20 @@ Stored = FileRange | bytes | memoryview | int
 """A piece on its way out; a number stands for that many zeros."""
 
 
-class Step(NamedTuple):
-    """The part of a span that is wanted: `take` bytes after the first `skip`."""
+class Scratch:
+    """A buffer that is used again and again, for one run at a time."""
 
-    span: Span
-    skip: int
-    take: int
+    def __init__(self) -> None:
+        self._view = memoryview(b"")
+
+    def room(self, length: int) -> memoryview:
+        if len(self._view) < length:
+            self._view = memoryview(bytearray(length))
+        return self._view[:length]
 
 
 class BlockReader:
-    """Turns steps into pieces. Any thread may use it: there is a scratch buffer for each."""
+    """Turns runs into pieces. Any thread may use it: there is a scratch buffer for each."""
 
     def __init__(self, handles: Handles, on_damage: Callable[[int], None], checks: RecentChecks) -> None:
         self._handles = handles
@@ -162,81 +166,109 @@ class BlockReader:
         self._checks = checks
         self._local = threading.local()
 
-    def load(self, steps: Sequence[Step], keep: Callable[[str], None] | None) -> list[Stored]:
-        """The bytes of the steps. With `keep`, raw runs come as file ranges, after `keep` was told their segment.
+    def pieces(self, run: Run, keep: Callable[[str], None] | None, scratch: Scratch) -> Iterator[Stored]:
+        """The bytes of a run, piece by piece, which may be views of `scratch`.
 
-        Raises `Corrupt` or `StorageFault`, and `SegmentMissing` if a segment went away.
+        With `keep`, those of a raw run come as a file range, after `keep` was told its segment.
+        Raises `Corrupt` or `StorageFault`, and `SegmentMissing`, before the first piece, if the segment went away.
         """
-        pieces: list[Stored] = []
-        for run in runs(steps):
-            if not run[0].span.segment:
-                pieces.append(run[0].take)
-            else:
-                pieces.extend(self._load_run(run, keep))
-        return pieces
+        if not run.segment:
+            yield run.take
+            return
+        as_file = keep is not None and run.raw and run.stored >= _SMALL_RUN
+        if not as_file or keep is None:
+            yield from self._blocks(run, self._read(run, scratch)[0])
+            return
+        if (place := self._as_file(run, keep)) is not None:
+            yield place
+            return
+        stored, identity = self._read(run, self._scratch())
+        blocks = list(self._blocks(run, stored))
+        if (place := self._as_file(run, keep, identity)) is not None:
+            yield place
+        else:
+            yield from [bytes(block) for block in blocks]
 
-    def _load_run(self, run: list[Step], keep: Callable[[str], None] | None) -> list[Stored]:
-        name, at = run[0].span.segment, run[0].span.at
-        length = run[-1].span.at + run[-1].span.stored - at
-        as_file = keep is not None and length >= _SMALL_RUN and all(step.span.codec == RAW for step in run)
-        handle = self._handles.acquire(name)
+    def read_ahead(self, run: Run) -> bool:
+        """Have the run's bytes fetched meanwhile; False if that can only be done by reading them."""
+        if not run.segment:
+            return True
         try:
-            if keep is not None and as_file and self._checks.has(handle.identity, at, length):
-                trusted = self._as_file(handle, run, keep)
-                if trusted is not None:
-                    return [trusted]
-            buffer = self._scratch(length) if as_file else memoryview(bytearray(length))
-            handle.read_into(buffer, at)
-            pieces, sound = self._checked(handle, run, buffer)
-            if keep is not None and as_file and sound and (checked := self._as_file(handle, run, keep)) is not None:
-                self._checks.add(handle.identity, at, length)
-                return [checked]
-            return [bytes(piece) if as_file else piece for piece in pieces]
+            handle = self._handles.acquire(run.segment)
+        except SegmentMissing:
+            # Whoever reads it looks again where the bytes are.
+            return True
+        try:
+            return handle.read_ahead(run.at, run.stored)
         finally:
-            self._handles.release(name)
+            self._handles.release(run.segment)
 
-    def _as_file(self, handle: SegmentHandle, run: list[Step], keep: Callable[[str], None]) -> FileRange | None:
-        """The run's place in its file, which stays open; None if it is in no file of this machine."""
-        length = run[-1].span.at + run[-1].span.stored - run[0].span.at
-        number = handle.file_with(run[0].span.at, length)
-        if number is None:
-            return None
-        keep(run[0].span.segment)
-        return FileRange(number, run[0].span.at + run[0].skip, sum(step.take for step in run))
-
-    def _checked(
-        self, handle: SegmentHandle, run: list[Step], buffer: memoryview
-    ) -> tuple[list[bytes | memoryview], bool]:
-        """What is wanted of each block, and whether all were sound at the first look."""
-        pieces: list[bytes | memoryview] = []
-        sound = True
-        for step in run:
-            span = step.span
-            plain = _plain(span, buffer[span.at - run[0].span.at :][: span.stored])
-            if plain is None:
-                # A copy nearby may be damaged, or the bytes may have been on their way here.
-                sound = False
-                again = bytearray(span.stored)
-                handle.read_into(memoryview(again), span.at, fresh=True)
-                plain = _plain(span, memoryview(again))
-            if plain is None:
-                self._note_damage(span)
-                raise Corrupt("stored data is damaged: a block does not match its digest")
-            pieces.append(plain if step.take == span.length else memoryview(plain)[step.skip : step.skip + step.take])
-        return pieces, sound
-
-    def _note_damage(self, span: Span) -> None:
-        self._checks.forget()
+    def _read(self, run: Run, scratch: Scratch) -> tuple[memoryview, str]:
+        """The run's bytes, and the identity of the copy that they are from."""
+        buffer = scratch.room(run.stored)
+        handle = self._handles.acquire(run.segment)
         try:
-            self._on_damage(span.block_id)
-        except Failure:
-            pass
+            handle.read_into(buffer, run.at)
+            return buffer, handle.identity
+        finally:
+            self._handles.release(run.segment)
 
-    def _scratch(self, length: int) -> memoryview:
-        scratch: memoryview | None = getattr(self._local, "scratch", None)
-        if scratch is None or len(scratch) < length:
-            scratch = self._local.scratch = memoryview(bytearray(max(length, 2 * MIB)))
-        return scratch[:length]
+    def _as_file(self, run: Run, keep: Callable[[str], None], checked: str = "") -> FileRange | None:
+        """The raw run's place in its file, which stays open; None if it is in no file of this machine.
+
+        The file is the copy `checked`, in which the run was found sound now; or one in which it was a short while ago.
+        """
+        handle = self._handles.acquire(run.segment)
+        try:
+            if checked == handle.identity:
+                self._checks.add(checked, run.at, run.stored)
+            elif checked or not self._checks.has(handle.identity, run.at, run.stored):
+                return None
+            number = handle.file_with(run.at, run.stored)
+            if number is None:
+                return None
+            keep(run.segment)
+            return FileRange(number, run.at + run.skip, run.take)
+        finally:
+            self._handles.release(run.segment)
+
+    def _blocks(self, run: Run, stored: memoryview) -> Iterator[bytes | memoryview]:
+        """What is wanted of each block, once the block is found sound."""
+        skip, left, done = run.skip, run.take, 0
+        for span in run.spans:
+            plain = self._checked(span, stored[done : done + span.stored])
+            done += span.stored
+            if skip or left < span.length:
+                plain = memoryview(plain)[skip : skip + left]
+                skip = 0
+            left -= len(plain)
+            yield plain
+
+    def _checked(self, span: Span, stored: memoryview) -> bytes | memoryview:
+        plain = _plain(span, stored)
+        if plain is None:
+            # A copy nearby may be damaged, or the bytes may have been on their way here.
+            again = memoryview(bytearray(span.stored))
+            handle = self._handles.acquire(span.segment)
+            try:
+                handle.read_into(again, span.at, fresh=True)
+            finally:
+                self._handles.release(span.segment)
+            plain = _plain(span, again)
+        if plain is None:
+            self._checks.forget()
+            try:
+                self._on_damage(span.block_id)
+            except Failure:
+                pass
+            raise Corrupt("stored data is damaged: a block does not match its digest")
+        return plain
+
+    def _scratch(self) -> Scratch:
+        scratch: Scratch | None = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = Scratch()
+        return scratch
 
 
 def _plain(span: Span, stored: memoryview) -> bytes | memoryview | None:
@@ -248,18 +280,3 @@ def _plain(span: Span, stored: memoryview) -> bytes | memoryview | None:
     if block_digest(plain) != span.digest:
         return None
     return plain if isinstance(plain, (bytes, memoryview)) else memoryview(plain)
-
-
-def runs(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Group steps that follow each other in one segment; a hole is alone."""
-    run: list[Step] = []
-    for step in steps:
-        last = run[-1].span if run else None
-        if last and last.segment and last.segment == step.span.segment and last.at + last.stored == step.span.at:
-            run.append(step)
-            continue
-        if run:
-            yield run
-        run = [step]
-    if run:
-        yield run

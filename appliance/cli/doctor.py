@@ -1,20 +1,28 @@
 """`doctor`: find out what does not fit in a data directory, repair what can be, rebuild a lost database."""
 
-import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from appliance import client_files
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
-from appliance.cli.client.administrators import stale_password
-from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
+from appliance.cli.client.calls import Refused
+from appliance.cli.client.credentials import find
+from appliance.cli.client.session import Session
+from appliance.cli.client.token_cache import TokenCache
+from appliance.cli.commands import exclusive, switch, verb
+from appliance.cli.directory import OpenDirectory, owned
+from appliance.cli.flags import Flags, settings_for, with_directory
+from appliance.cli.output import confirm, with_quiet
+from appliance.cli.progress import Progress
+from appliance.cli.status import stale_password, state_of
 from appliance.datadir import DataDir
-from appliance.db.engine.files import salvage
-from appliance.errors import Corrupt, Fatal
+from appliance.db.engine.files import damage, salvage
+from appliance.errors import ApplianceError, Corrupt, Fatal
 from appliance.identity.bootstrap import administrators, has_users
 from appliance.image.store_settings import store_backends, with_recorded_stores
 from appliance.maintenance.doctor import Doctor
@@ -29,43 +37,108 @@ _WHAT_TO_DO = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--deep", action="store_true", help="read every stored byte, too")
-    parser.add_argument("--repair", action="store_true", help="give back what nothing names")
-    parser.add_argument(
-        "--rebuild", action="store_true", help="put a lost or damaged database aside and make one from the stored data"
-    )
-    add_directory(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
-    if arguments.rebuild:
+@verb()
+@switch("--deep", help="read every stored byte, too")
+@switch("--repair", help="give back what nothing names")
+@switch("--rebuild", help="put a lost or damaged database aside and make one from the stored data")
+@switch("-y", "--yes", help="don't ask before that")
+@exclusive("repair", "rebuild")
+@with_quiet
+@with_directory
+def doctor(flags: Flags, deep: bool, repair: bool, rebuild: bool, yes: bool) -> int:
+    settings = settings_for(flags)
+    directory = DataDir(settings.data_dir)
+    if not (repair or rebuild) and (holder := directory.holder()):
+        return _examine_running(settings, directory, holder, deep=deep)
+    if rebuild:
+        question = f"Put the database of {directory.path} aside, with its users and projects, and make a new one?"
+        confirm(question, yes=yes)
         _rebuild(settings)
     try:
-        kinds = _examine(arguments, settings)
+        kinds = _examine(settings, deep=deep, repair=repair)
     except Corrupt as error:
         print(f"database-damaged: {error}")
         kinds = Counter({_DAMAGED: 1})
+    return _ended(kinds)
+
+
+def _ended(kinds: Counter[str]) -> int:
     count = kinds.total()
-    print(f"{count} findings" if count else "nothing is wrong")
+    print(f"{count} {'finding' if count == 1 else 'findings'}" if count else "nothing is wrong")
     if kinds[_DAMAGED]:
         print(_WHAT_TO_DO)
     return 1 if count else 0
 
 
-def _examine(arguments: argparse.Namespace, settings: Settings) -> Counter[str]:
+def _examine(settings: Settings, *, deep: bool, repair: bool) -> Counter[str]:
     """Tell what does not fit; says how much there is of each kind."""
-    kinds: Counter[str] = Counter()
     with owned(settings, "doctor") as opened:
-        doctor = Doctor(opened.db, opened.stores, now)
-        if arguments.repair:
-            for done in doctor.repair():
+        examined = Doctor(opened.db, opened.stores, now)
+        if repair:
+            for done in examined.repair():
                 print(done)
-        for finding in chain(doctor.examine(deep=arguments.deep), _access(settings, opened)):
-            print(f"{finding.kind}: {finding.text}")
-            kinds[finding.kind] += 1
+        if not deep:
+            return _tell(chain(examined.examine(), _access(settings, opened)))
+        with Progress("read", examined.stored()) as progress:
+            found = list(examined.examine(deep=True, progress=progress.add))
+        return _tell(chain(found, _access(settings, opened)))
+
+
+def _tell(findings: Iterable[Finding]) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for finding in findings:
+        print(f"{finding.kind}: {finding.text}")
+        kinds[finding.kind] += 1
     return kinds
+
+
+def _examine_running(settings: Settings, directory: DataDir, holder: str, *, deep: bool) -> int:
+    """What can be found out while a service has the directory: by asking it, and by a look at the database."""
+    kinds = _tell(_of_running(settings, directory))
+    print(f"The directory is in use by {holder}, so that blocks were not compared with the database one by one.")
+    if deep:
+        print("`store scrub` has the running appliance read every stored byte; its log tells what it finds.")
+    else:
+        print("Stop the appliance for that, or let `store scrub` read every stored byte meanwhile.")
+    return _ended(kinds)
+
+
+def _of_running(settings: Settings, directory: DataDir) -> Iterator[Finding]:
+    found, healthy = state_of(directory)
+    if not healthy:
+        services = [text for name, text in found.items() if name in ("image", "identity")]
+        yield Finding("not-healthy", "; ".join(services) or "the process does not say where it serves")
+    for text in damage(directory.database):
+        yield Finding(_DAMAGED, text)
+    if settings.identity_mode != "own":
+        return
+    for path in (directory.clouds, directory.openrc):
+        if not path.exists():
+            yield Finding("no-credentials", f"{path} is not there; `identity bootstrap`, while stopped, makes it anew")
+    if stale := found.get("credentials"):
+        yield Finding("stale-password", stale)
+    elif healthy and client_files.password_of(directory):
+        yield from _of_stores(directory)
+
+
+def _of_stores(directory: DataDir) -> Iterator[Finding]:
+    """What the running service knows of damage, asked as its administrator."""
+    session = Session(find({"data_dir": directory.path}, {}), TokenCache(), may_ask=False)
+    try:
+        stores = session.get("image", "/appliance/v1/store")["stores"]
+    except Refused as error:
+        missing = error.status == 403
+        yield Finding(
+            "no-administrator" if missing else "not-healthy", no_administrator(directory) if missing else str(error)
+        )
+        return
+    except ApplianceError as error:
+        yield Finding("not-healthy", str(error))
+        return
+    for store in stores:
+        if count := store["damaged_blocks"]:
+            text = f"the store {store['store']} has {count} damaged blocks; `doctor`, while stopped, names the images"
+            yield Finding("block-damaged", text)
 
 
 def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
@@ -106,8 +179,8 @@ def _rebuild(settings: Settings) -> None:
         print(f"{recovery.deleted} deleted uploads stay deleted")
     if recovery.incomplete:
         print(f"{recovery.incomplete} uploads lack some of their data and are lost")
-    for damage in recovery.damage:
-        print(damage)
+    for lost in recovery.damage:
+        print(lost)
     print("users, projects and passwords are not in the stored data: the next start makes a new administrator")
 
 

@@ -4,29 +4,26 @@ Each image is copied, and taken out of the first store only when it is in the se
 was.
 """
 
-import argparse
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from appliance.cli.client.arguments import add_cloud, session_of
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.images import Import
-from appliance.cli.client.output import say
+from appliance.cli.client.options import Cloud, with_cloud
 from appliance.cli.client.session import Session
+from appliance.cli.commands import argument, switch, verb
+from appliance.cli.output import say
 from appliance.errors import Fatal
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="FROM", help="store that is to become empty")
-    parser.add_argument("target", metavar="TO", help="store that takes its images")
-    parser.add_argument("--keep", action="store_true", help="only copy: leave the data in FROM, too")
-    add_cloud(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
-    source, target = arguments.source, arguments.target
+@verb("move", "move all images of one store into another, while serving")
+@argument("source", metavar="FROM", help="store that is to become empty")
+@argument("target", metavar="TO", help="store that takes its images")
+@switch("--keep", help="only copy: leave the data in FROM, too")
+@with_cloud
+def move(cloud: Cloud, source: str, target: str, keep: bool) -> int:
+    session = cloud.session
     known = {store["id"]: store for store in session.get("image", "/v2/info/stores")["stores"]}
     for name in (source, target):
         if name not in known:
@@ -38,12 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     moved = left = 0
     for image in _images_in(session, source):
         try:
-            _move(session, image, source, target, keep=arguments.keep)
+            _move(session, image, source, target, keep=keep)
             moved += 1
         except (Refused, Fatal) as error:
             say(f"image {image['id']} ({image.get('name') or 'without a name'}) stays: {error}")
             left += 1
-    print(f"{moved} images are in {target}{' too' if arguments.keep else ' now'}" + (f", {left} stay" if left else ""))
+    print(f"{moved} images are in {target}{' too' if keep else ' now'}" + (f", {left} stay" if left else ""))
     return 1 if left else 0
 
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
+from appliance.activity.history import History
+from appliance.activity.running import JobState, Transfers
+from appliance.activity.trail import AuditTrail
+from appliance.api.appliance_v1.events import EventRoutes
+from appliance.api.appliance_v1.images import ImageRoutes
+from appliance.api.appliance_v1.status import StatusRoutes
+from appliance.api.appliance_v1.store import SpaceRoutes
 from appliance.api.http.service import Route, Service
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
@@ -19,6 +25,9 @@ from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
+from appliance.db.events import EventRows
+from appliance.db.history import Figures
+from appliance.db.image.contents import ImageContents
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
@@ -114,6 +123,16 @@ BODIES: dict[str, Any] = {
 }
 
 
+class NoJobs:
+    """Background jobs that are never due."""
+
+    def states(self) -> list[JobState]:
+        return []
+
+    def wake(self, name: str) -> bool:
+        return True
+
+
 class World:
     """The services by name, the token of each caller, and the ids that paths and bodies are filled with."""
 
@@ -142,10 +161,15 @@ class World:
         self.stores = open_stores(settings, DataDir(directory), self.db, now)
         self.images = Images(self.db, self.stores, settings, now, lambda *_: None, lambda _: {})
         self.images.recover()
+        self.history = History(Figures(self.db), [store.writer for store in self.stores], now)
+        self.transfers = Transfers(now)
+        self.trail = AuditTrail(EventRows(self.db), now, 90)
         more = (
             *metadef_items.routes(Metadefs(self.db, settings, now), settings),
-            *ImageMaintenanceRoutes(self.images).routes(),
-            *SpaceRoutes(self.images, {}, lambda _: True).routes(),
+            *ImageRoutes(self.images, self.db).routes(),
+            *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
+            *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
+            *EventRoutes(self.trail).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
         legacy = LegacyImages(self.db, self.images, settings, now)

@@ -51,8 +51,6 @@ class Bytes:
     def read(self, size: int = -1, /) -> bytes:
         return b"abc"
 
-    at_hand = False
-
     def pieces(self) -> Iterator[bytes]:
         yield b"abc"
 

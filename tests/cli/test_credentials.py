@@ -1,15 +1,15 @@
 """Where credentials are looked for, in which order, and what is said when they are not enough."""
 
-import argparse
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from appliance.cli.client.arguments import add_cloud
 from appliance.cli.client.credentials import Credentials, find
+from appliance.cli.client.options import with_cloud
 from appliance.cli.client.session import auth_request, identity_address
 from appliance.errors import ApplianceError
 from tests.cli.conftest import Program
@@ -25,9 +25,14 @@ def clouds(file: Path, *names: str) -> Path:
 
 
 def found(*flags: str, **environment: str) -> Credentials:
-    parser = argparse.ArgumentParser()
-    add_cloud(parser)
-    return find(parser.parse_args(flags), environment)
+    with click.Command("any", params=params()).make_context("any", list(flags)) as ctx:
+        return find(ctx.params, environment)
+
+
+def params() -> list[click.Parameter]:
+    """The flags of the cloud."""
+    made = click.command()(with_cloud(lambda cloud: None))
+    return made.params
 
 
 @pytest.fixture(autouse=True)

@@ -31,8 +31,6 @@ class Pieces:
     def read(self, size: int = -1, /) -> bytes:
         raise AssertionError("content is sent by pieces")
 
-    at_hand = False
-
     def pieces(self) -> Iterator[Piece]:
         for piece in self._pieces():
             self.made += 1
@@ -196,7 +194,7 @@ def test_client_that_stops_reading_is_cut(serve: Serve) -> None:
 
 def test_pieces_are_made_only_a_little_ahead_of_the_client(serve: Serve) -> None:
     content = Pieces(1 << 40, lambda: iter(lambda: b"x" * 100_000, b""))
-    running = serve(_serving(content, 1 << 40), read_ahead_bytes=500_000)
+    running = serve(_serving(content, 1 << 40))
     client = running.client(receive_buffer=4096).request("GET", "/")
     assert client.head().status == 200
     # The kernel's own buffers take a few MiB; an unbounded maker would be far beyond at once.
@@ -214,7 +212,7 @@ def test_slow_maker_stalls_nobody_else(serve: Serve, data: bytes) -> None:
         yield data[1000:]
 
     content = Pieces(_SIZE, slowly)
-    running = serve(_serving(content, _SIZE), worker_threads=1, sender_threads=1, stall_seconds=0.2)
+    running = serve(_serving(content, _SIZE), worker_threads=1, download_threads=1, stall_seconds=0.2)
     client = running.client().request("GET", "/")
     assert client.head().status == 200
     assert client.read(1000) == data[:1000]
@@ -222,15 +220,6 @@ def test_slow_maker_stalls_nobody_else(serve: Serve, data: bytes) -> None:
         assert running.client().request("GET", "/ok").response().body == b"ok"
     go_on.set()
     assert client.read(_SIZE - 1000) == data[1000:]
-
-
-@pytest.mark.parametrize("read_ahead", [70_000, 10_000_000])
-def test_pieces_that_are_at_hand_are_sent_in_strides(serve: Serve, data: bytes, read_ahead: int) -> None:
-    content = Pieces(_SIZE, lambda: (data[at : at + 1000] for at in range(0, _SIZE, 1000)))
-    content.at_hand = True
-    client = serve(_serving(content, _SIZE), read_ahead_bytes=read_ahead).client().request("GET", "/")
-    assert client.response().body == data
-    assert content.closed.wait(_PATIENCE)
 
 
 def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(serve: Serve, data: bytes) -> None:
@@ -248,4 +237,41 @@ def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(ser
     client.reset()
     assert not content.closed.wait(0.2)
     go_on.set()
+    assert content.closed.wait(_PATIENCE)
+
+
+def test_slow_maker_holds_up_no_other_download(serve: Serve, data: bytes) -> None:
+    go_on = threading.Event()
+
+    def slowly() -> Iterator[Piece]:
+        assert go_on.wait(_PATIENCE)
+        yield data
+
+    slow = Pieces(_SIZE, slowly)
+    quick = Pieces(_SIZE, lambda: iter([data]))
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        return _serving(slow if environ["PATH_INFO"] == "/slow" else quick, _SIZE)(environ, start_response)
+
+    running = serve(app, download_threads=2)
+    waits = running.client().request("GET", "/slow")
+    assert waits.head().status == 200
+    assert running.client().request("GET", "/quick").response().body == data
+    go_on.set()
+    assert waits.read(_SIZE) == data
+
+
+def test_more_downloads_than_threads_all_arrive(serve: Serve, file: int, data: bytes) -> None:
+    running = serve(lambda environ, start: _serving(Pieces(_SIZE, lambda: _mixed(file, data)), _SIZE)(environ, start))
+    clients = [running.client(receive_buffer=65_536).request("GET", "/") for _ in range(20)]
+    assert all(client.response().body == data for client in clients)
+
+
+def test_stop_cuts_a_download_whose_client_takes_nothing(serve: Serve, data: bytes) -> None:
+    content = Pieces(1 << 40, lambda: iter(lambda: data, b""))
+    running = serve(_serving(content, 1 << 40))
+    client = running.client(receive_buffer=4096).request("GET", "/")
+    assert client.head().status == 200
+    running.server.stop(0.2)
+    assert running.join()
     assert content.closed.wait(_PATIENCE)

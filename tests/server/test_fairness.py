@@ -82,8 +82,6 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve: Serve, respond: 
         def read(self, size: int = -1, /) -> bytes:
             raise AssertionError("content is sent by pieces")
 
-        at_hand = False
-
         def pieces(self) -> Any:
             while True:
                 yield b"x" * 65_536
@@ -97,7 +95,7 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve: Serve, respond: 
         start_response("200 OK", [("Content-Length", str(Endless.length))])
         return environ["wsgi.file_wrapper"](Endless())
 
-    running = serve(app, worker_threads=1, decoder_threads=1, sender_threads=1)
+    running = serve(app, worker_threads=1, download_threads=1)
     readers = [running.client(receive_buffer=4096).request("GET", "/") for _ in range(200)]
     for reader in readers:
         assert reader.head().status == 200

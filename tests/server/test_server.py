@@ -55,8 +55,6 @@ class Gate:
     def read(self, size: int = -1, /) -> bytes:
         return b""
 
-    at_hand = False
-
     def pieces(self) -> Any:
         while True:
             yield b"x" * 65_536

@@ -68,8 +68,6 @@ class _Content:
     def read(self, size: int = -1, /) -> bytes:
         raise NotImplementedError
 
-    at_hand = False
-
     def pieces(self) -> Iterator[Piece]:
         for at in range(0, _SIZE, 64_000):
             size = min(64_000, _SIZE - at)
@@ -153,7 +151,7 @@ def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve: Serv
     (tmp_path / "data").write_bytes(data)
     fd = os.open(tmp_path / "data", os.O_RDONLY)
     store = Store(fd, data)
-    running = serve(store, worker_threads=2, transfer_slots=4, transfer_queue=100, decoder_threads=2)
+    running = serve(store, worker_threads=2, transfer_slots=4, transfer_queue=100, download_threads=2)
     files = len(os.listdir("/proc/self/fd"))
     clients = [_Client(running, seed, data) for seed in range(_CLIENTS)]
     for client in clients:

@@ -37,6 +37,10 @@ class SegmentHandle(Protocol):
         `Unavailable` if the backend can't be asked at present."""
         ...
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        """Have these bytes fetched while the caller does something else; False if only `read_into` fetches."""
+        ...
+
     def file_with(self, offset: int, length: int) -> int | None:
         """The descriptor of a file that has these bytes at that offset, for sendfile; None if none has.
 

@@ -43,6 +43,10 @@ class LocalHandle:
     def read_into(self, buffer: memoryview, offset: int, *, fresh: bool = False) -> None:
         read_exactly(self._disk, self._fd, buffer, offset)
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        self._disk.start_reading(self._fd, offset, length)
+        return True
+
     def file_with(self, offset: int, length: int) -> int | None:
         return self._fd
 

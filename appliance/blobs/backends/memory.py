@@ -29,6 +29,9 @@ class MemoryHandle:
             raise StorageFault("a stored segment is shorter than it was when it was written")
         buffer[:] = data
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        return True
+
     def file_with(self, offset: int, length: int) -> int | None:
         return None
 

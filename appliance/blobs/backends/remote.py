@@ -112,6 +112,10 @@ class RemoteHandle:
             log.warning("the cached copy of segment %s is damaged and is thrown away", self._cached.name)
             self._backend.cache.drop(self._cached.name)
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        """Only what is in the file needs no thread that waits for it."""
+        return self._cached.file_with(offset, length) is not None
+
     def file_with(self, offset: int, length: int) -> int | None:
         return self._cached.file_with(offset, length)
 
