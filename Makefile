@@ -10,7 +10,7 @@ SEED := $(or $(SEED),$(shell date +%s))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-clients test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-legacy test-clients test-backends test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
 	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
@@ -39,6 +39,10 @@ build/vendor/node_modules/.package-lock.json: packaging/console/package-lock.jso
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
 
+.venv-backends/.complete: packaging/backends.txt packaging/build-tools.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-backends --pins packaging/backends.txt
+
 .venv-tempest/.complete: packaging/tempest.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-tempest --pins packaging/tempest.txt
@@ -51,7 +55,7 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
@@ -60,6 +64,8 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 	@$(PY) packaging/other_clients.py
 	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
 
+test-backends: setup .venv-backends/.complete ## Run the image API's tables on a remote store, and what else takes long with real object stores
+	@$(PY) -m pytest -n 0 -rs tests/blobs/backends $(ARGS)
 test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
 	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)
 
@@ -72,13 +78,13 @@ test-pythons: setup clients ## Run the tests under every Python from 3.11 on tha
 
 test-shuffled: setup clients ## Run the tests in a random order of files and within each; SEED=, which is printed, repeats one
 	@echo 'make test-shuffled SEED=$(SEED)'
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients' \
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients and not backends' \
 		--random-order-bucket module --random-order-seed $(SEED) $(ARGS)
 
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
 	@mkdir -p build/coverage
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients' $(ARGS)
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report --skip-covered --sort=cover
 
@@ -142,7 +148,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-asyncio .venv-console .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-backends .venv-asyncio .venv-console .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

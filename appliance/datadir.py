@@ -32,6 +32,7 @@ class DataDir:
         self.database = self.path / "appliance.db"
         self.blobs = self.path / "blobs"
         self.stores = self.path / "stores"
+        self.remote = self.path / "remote"
         self.store_record = self.path / "stores.json"
         self.keys = self.path / "keys"
         self.clouds = self.path / "clouds.yaml"

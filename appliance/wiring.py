@@ -39,7 +39,8 @@ from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
-from appliance.image.stores import open_stores, write_record
+from appliance.image.store_settings import write_record
+from appliance.image.stores import open_stores
 from appliance.image.web.content import MOST_READERS
 from appliance.jobs.maintenance import activity_jobs, collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done

@@ -15,6 +15,7 @@ import tempfile
 from itertools import accumulate
 from pathlib import Path
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.sqlite import Database
@@ -119,7 +120,7 @@ class Bed:
         directory.mkdir()
         self.db = Database(directory / "appliance.db")
         self.index = BlockIndex(self.db)
-        self.store = BlobStore(directory / "blobs", self.index)
+        self.store = BlobStore(LocalBackend(directory / "blobs"), self.index)
         self.store.open()
 
     def put(self, path: Path) -> int:

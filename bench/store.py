@@ -22,6 +22,7 @@ from pathlib import Path
 import lz4.block
 from blake3 import blake3
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import SCRATCH, BlockWriter, Limits
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.store import BlobStore
@@ -41,7 +42,7 @@ class Bed:
         self.path = directory / "appliance.db"
         self.db = Database(self.path)
         self.index = BlockIndex(self.db)
-        self.store = BlobStore(directory / "blobs", self.index)
+        self.store = BlobStore(LocalBackend(directory / "blobs"), self.index)
         self.store.open()
 
     def put(self, data: memoryview) -> tuple[int, float, float]:

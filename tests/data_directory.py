@@ -46,6 +46,9 @@ class Opened:
     def segments(self) -> set[str]:
         return set(self.blobs.backend.names())
 
+    def segment_file(self, name: str) -> Path:
+        return self.directory.blobs / "segments" / f"{name}.seg"
+
     def close(self) -> None:
         self.stores.close()
         self.db.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.blobs.backends.base import Backend
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
@@ -15,8 +17,8 @@ from appliance.values import now
 from tests.data_directory import ADMIN, data, opened
 
 
-def stores_of(path: Path) -> dict[str, Path]:
-    return {"main": DataDir(path).blobs}
+def stores_of(path: Path) -> dict[str, Backend]:
+    return {"main": LocalBackend(DataDir(path).blobs)}
 
 
 def test_a_backup_of_a_live_directory_reads_back(tmp_path: Path) -> None:

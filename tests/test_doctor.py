@@ -50,7 +50,7 @@ def test_a_missing_segment_and_a_file_that_nobody_names_are_found(tmp_path: Path
     with opened(tmp_path) as it:
         it.add(data())
         for name in it.segments():
-            path = it.blobs.backend.path(name)
+            path = it.segment_file(name)
             path.rename(path.with_name("00000000000000000000000000000000.seg"))
         assert {"segment-missing", "segment-orphan"} <= kinds(it)
 
@@ -59,7 +59,7 @@ def test_a_flipped_bit_names_the_images_that_suffer_and_an_upload_heals_them(tmp
     with opened(tmp_path) as it:
         stored = data()
         image = it.add(stored)
-        path = it.blobs.backend.path(next(iter(it.segments())))
+        path = it.segment_file(next(iter(it.segments())))
         rotten = bytearray(path.read_bytes())
         rotten[1000] ^= 0x10
         path.write_bytes(rotten)

@@ -40,6 +40,7 @@ ONLY_UNDER = {
     "sqlite_utils": ("db/",),
     "bottle": ("api/",),
     "waitress": ("server/",),
+    "obstore": ("blobs/backends/s3.py",),
 }
 ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/", "jwt": "identity/"}
 DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")

@@ -68,9 +68,6 @@ class RecentChecks:
         self._young, self._old, self._began = set(), self._young, began
 
 
-_IDLE = 64
-
-
 @dataclass(slots=True)
 class _Entry:
     handle: SegmentHandle
@@ -118,7 +115,7 @@ class Handles:
 
     def _shrink(self) -> None:
         idle = [name for name, entry in self._entries.items() if entry.users == 0]
-        for name in idle[: max(0, len(idle) - _IDLE)]:
+        for name in idle[: max(0, len(idle) - self._backend.idle_handles)]:
             self._entries.pop(name).handle.close()
 
     def forget(self, name: str) -> None:
@@ -180,16 +177,14 @@ class BlockReader:
             return
         as_file = keep is not None and run.raw and run.stored >= _SMALL_RUN
         if not as_file or keep is None:
-            yield from self._blocks(run, self._read(run, scratch))
+            yield from self._blocks(run, self._read(run, scratch)[0])
             return
-        trusted = self._checks.has(run.segment, run.at, run.stored)
-        if trusted and (place := self._as_file(run, keep)) is not None:
+        if (place := self._as_file(run, keep)) is not None:
             yield place
             return
-        blocks = list(self._blocks(run, self._read(run, self._scratch())))
-        place = self._as_file(run, keep)
-        if place is not None:
-            self._checks.add(run.segment, run.at, run.stored)
+        stored, identity = self._read(run, self._scratch())
+        blocks = list(self._blocks(run, stored))
+        if (place := self._as_file(run, keep, identity)) is not None:
             yield place
         else:
             yield from [bytes(block) for block in blocks]
@@ -208,20 +203,28 @@ class BlockReader:
         finally:
             self._handles.release(run.segment)
 
-    def _read(self, run: Run, scratch: Scratch) -> memoryview:
+    def _read(self, run: Run, scratch: Scratch) -> tuple[memoryview, str]:
+        """The run's bytes, and the identity of the copy that they are from."""
         buffer = scratch.room(run.stored)
         handle = self._handles.acquire(run.segment)
         try:
             handle.read_into(buffer, run.at)
+            return buffer, handle.identity
         finally:
             self._handles.release(run.segment)
-        return buffer
 
-    def _as_file(self, run: Run, keep: Callable[[str], None]) -> FileRange | None:
-        """The raw run's place in its file, which stays open; None if it is in no file of this machine."""
+    def _as_file(self, run: Run, keep: Callable[[str], None], checked: str = "") -> FileRange | None:
+        """The raw run's place in its file, which stays open; None if it is in no file of this machine.
+
+        The file is the copy `checked`, in which the run was found sound now; or one in which it was a short while ago.
+        """
         handle = self._handles.acquire(run.segment)
         try:
-            number = handle.file_number()
+            if checked == handle.identity:
+                self._checks.add(checked, run.at, run.stored)
+            elif checked or not self._checks.has(handle.identity, run.at, run.stored):
+                return None
+            number = handle.file_with(run.at, run.stored)
             if number is None:
                 return None
             keep(run.segment)
@@ -242,17 +245,23 @@ class BlockReader:
             yield plain
 
     def _checked(self, span: Span, stored: memoryview) -> bytes | memoryview:
-        try:
-            plain = decode(span.codec, stored, span.length)
-            if block_digest(plain) != span.digest:
-                raise Corrupt("stored data is damaged: a block does not match its digest")
-        except Corrupt:
+        plain = _plain(span, stored)
+        if plain is None:
+            # A copy nearby may be damaged, or the bytes may have been on their way here.
+            again = memoryview(bytearray(span.stored))
+            handle = self._handles.acquire(span.segment)
+            try:
+                handle.read_into(again, span.at, fresh=True)
+            finally:
+                self._handles.release(span.segment)
+            plain = _plain(span, again)
+        if plain is None:
             self._checks.forget()
             try:
                 self._on_damage(span.block_id)
             except Failure:
                 pass
-            raise
+            raise Corrupt("stored data is damaged: a block does not match its digest")
         return plain
 
     def _scratch(self) -> Scratch:
@@ -260,3 +269,14 @@ class BlockReader:
         if scratch is None:
             scratch = self._local.scratch = Scratch()
         return scratch
+
+
+def _plain(span: Span, stored: memoryview) -> bytes | memoryview | None:
+    """A block's bytes, or None if they are not what its digest says."""
+    try:
+        plain = decode(span.codec, stored, span.length)
+    except Corrupt:
+        return None
+    if block_digest(plain) != span.digest:
+        return None
+    return plain if isinstance(plain, (bytes, memoryview)) else memoryview(plain)

@@ -116,6 +116,14 @@ class StoredContent:
         self._ready.clear()
         self._plan = Plan(self._index, self._id, self._start + position, self._start + self.length)
 
+    def reach(self) -> None:
+        """Read the first window, and go back: a store that can't be reached says so before anything is answered."""
+        self._look_ahead()
+        for piece in self._windows[0].result() if self._windows else ():
+            if isinstance(piece, Failure):
+                raise piece
+        self.seek(0)
+
     def close(self) -> None:
         """Let go of files and pins."""
         with self._lock:

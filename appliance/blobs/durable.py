@@ -110,7 +110,7 @@ class DurableFile:
         """Append all parts, however the kernel slices them."""
         try:
             for start in range(0, len(parts), _PARTS_AT_ONCE):
-                self._write_all(list(parts[start : start + _PARTS_AT_ONCE]))
+                self._write_all([part for part in parts[start : start + _PARTS_AT_ONCE] if len(part)])
             if self.size - self._sent >= _WRITEBACK_STEP:
                 self._disk.start_writeback(self._fd, self._sent, self.size - self._sent)
                 self._sent = self.size

@@ -113,7 +113,7 @@ class GarbageCollector:
                 if self._store.gc_guard.is_read(row.id):
                     continue
                 self._store.reserve.admit()
-                self._store.tombstones.add(row.upload)
+                self._store.backend.note_deletions([row.upload])
                 while True:
                     condemned_at = self._store.gc_guard.tick()
                     count = self._maintenance.drop_extents(row.id, condemned_at, _EXTENTS)

@@ -43,7 +43,7 @@ class Rebuilder:
 
     def run(self) -> RebuildReport:
         report = RebuildReport()
-        deleted = self._store.tombstones.all()
+        deleted = self._store.backend.deletions()
         for name in self._store.backend.names():
             self._adopt_blocks(name, report)
         for name in self._store.backend.names():
@@ -78,7 +78,7 @@ class Rebuilder:
                     report.damage.append(f"segment {name} at {record.offset}: {record.damage}")
                 if record.kind == kind:
                     yield record
-        except StorageFault as error:
+        except (SegmentMissing, StorageFault) as error:
             if report:
                 report.damage.append(f"segment {name}: {error}")
         finally:

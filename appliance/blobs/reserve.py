@@ -8,6 +8,7 @@ when there is plenty again. Until then everything that adds is refused.
 import logging
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,16 +24,20 @@ NAME = "reserve"
 
 
 class Reserve:
-    """The reserve of one directory's file system. A size of 0 keeps none and refuses nothing. For any thread."""
+    """The reserve of one directory's file system, or of none, where there is room without end. For any thread.
 
-    def __init__(self, directory: Path, size: int, disk: Disk | None = None) -> None:
-        self._directory = directory
-        self.path = directory / NAME
-        self._asked = size
+    A size of 0 keeps none and refuses nothing.
+    """
+
+    def __init__(self, directory: Path | None, size: int, disk: Disk | None = None) -> None:
+        self._directory = directory or Path()
+        self.path = self._directory / NAME
+        self._asked = size if directory else 0
+        self._unlimited = directory is None
         self._disk = disk or Disk()
         self._lock = threading.Lock()
         self._spending = threading.local()
-        self._intact = self.path.is_file()
+        self._intact = bool(self._asked) and self.path.is_file()
 
     @property
     def size(self) -> int:
@@ -94,6 +99,8 @@ class Reserve:
 
     def free(self) -> int:
         """Bytes that are free beside the reserve."""
+        if self._unlimited:
+            return sys.maxsize
         try:
             return shutil.disk_usage(self._directory).free
         except OSError:

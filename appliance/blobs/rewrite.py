@@ -10,7 +10,7 @@ from appliance.blobs.index import Duplicate, Move, NewBlock, PartRow, SegmentRow
 from appliance.blobs.scrub import is_sound
 from appliance.blobs.segments import SegmentWriter
 from appliance.blobs.store import BlobStore
-from appliance.errors import Corrupt, Failure
+from appliance.errors import Corrupt, Failure, Unavailable
 from appliance.values import MIB
 
 log = logging.getLogger(__name__)
@@ -101,6 +101,11 @@ class Rewriter:
                 if block_digest(decode(span.codec, data, span.length)) != span.digest:
                     raise Corrupt("a block does not match its digest")
                 found.append(bytes(data))
+        except SegmentMissing as error:
+            log.error("%s", error)
+            raise _Damaged from error
+        except Unavailable:
+            raise
         except Failure as error:
             self._store.index.maintenance.mark_damaged([spans[len(found)].block_id], self._store.clock())
             log.error("segment %s is not rewritten: %s", row.name, error)
@@ -185,6 +190,9 @@ class Folder:
         try:
             if is_sound(handle, span):
                 return True
+        except SegmentMissing as error:
+            log.error("%s", error)
+            return False
         finally:
             self._store.handles.release(span.segment)
         log.error("block %d is damaged", span.block_id)

@@ -103,18 +103,19 @@ class Scrubber:
             yield length
 
     def _bad(self, segment: SegmentRow, spans: list[Span]) -> Iterator[Span]:
+        unread = sorted(spans, key=lambda span: span.at)
         try:
             handle = self._store.handles.acquire(segment.name)
+            try:
+                while unread:
+                    if not is_sound(handle, unread[0]) and self._still_there(segment, unread[0]):
+                        yield unread[0]
+                    unread.pop(0)
+            finally:
+                self._store.handles.release(segment.name)
         except SegmentMissing:
             # The collection may have moved everything away meanwhile.
-            yield from (span for span in spans if self._still_there(segment, span))
-            return
-        try:
-            for span in sorted(spans, key=lambda span: span.at):
-                if not is_sound(handle, span) and self._still_there(segment, span):
-                    yield span
-        finally:
-            self._store.handles.release(segment.name)
+            yield from (span for span in unread if self._still_there(segment, span))
 
     def _still_there(self, segment: SegmentRow, span: Span) -> bool:
         found = self._maintenance.segment_blocks(segment.id, span.block_id - 1, 1)
@@ -143,7 +144,7 @@ class Scrubber:
                     length += len(record.table)
                     if problem := record.damage or _unreadable(record.kind, record.table):
                         damage.append(problem)
-            except StorageFault as error:
+            except (SegmentMissing, StorageFault) as error:
                 damage.append(str(error))
             finally:
                 self._store.handles.release(segment.name)
@@ -156,13 +157,21 @@ class Scrubber:
 
 
 def is_sound(handle: SegmentHandle, span: Span) -> bool:
-    """Whether a block's bytes are what its digest says."""
+    """Whether a block's bytes are what its digest says, on the backend itself.
+
+    Raises `Unavailable` if that can't be found out now.
+    """
     data = bytearray(span.stored)
-    try:
-        handle.read_into(memoryview(data), span.at)
-        return block_digest(decode(span.codec, data, span.length)) == span.digest
-    except (Corrupt, StorageFault):
-        return False
+    for _ in range(2):  # Bytes that came over a wire may have been hurt on their way.
+        try:
+            handle.read_into(memoryview(data), span.at, fresh=True)
+            if block_digest(decode(span.codec, data, span.length)) == span.digest:
+                return True
+        except Corrupt:
+            continue
+        except StorageFault:
+            break
+    return False
 
 
 def _unreadable(kind: bytes, table: bytes) -> str | None:

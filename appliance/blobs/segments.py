@@ -103,7 +103,6 @@ class SegmentWriter:
     def __init__(self, backend: Backend, store: bytes, created_at: Micros) -> None:
         segment = os.urandom(16)
         self.name = segment.hex()
-        self._backend = backend
         self._file = backend.stage(self.name)
         self._offsets: list[int] = []
         try:
@@ -140,7 +139,7 @@ class SegmentWriter:
         table = fmt.pack_offsets(self._offsets)
         self._file.write([fmt.pack_record(fmt.DONE, table, 0), fmt.pack_footer(done_offset)])
         size = self.size
-        self._backend.put(self.name, self._file)
+        self._file.publish()
         return SealedSegment(self.name, size)
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""The blob store of one directory: uploads in, contents out, and the state that recovery leaves behind a crash."""
+"""The blob store: uploads in, contents out, and the state that recovery leaves behind a crash."""
 
 import logging
 import os
@@ -7,20 +7,17 @@ import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from pathlib import Path
 
-from appliance.blobs.backends.local import LocalBackend
+from appliance.blobs.backends.base import Backend
 from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
-from appliance.blobs.durable import Disk, disk_failure, replace_file
 from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
 from appliance.blobs.known_content import KnownContent, ReadableByCaller
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.reserve import Reserve
-from appliance.blobs.tombstones import Tombstones
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
 from appliance.values import Clock, now
 
@@ -32,26 +29,24 @@ _READ_THREADS = 4
 
 
 class BlobStore:
-    """Opens a directory, and is its only user. `open` comes first; the index says which store it is."""
+    """Opens a backend, and is its only user. `open` comes first; the index says which store it is."""
 
     def __init__(
         self,
-        directory: Path,
+        backend: Backend,
         index: BlockIndex,
         *,
         clock: Clock = now,
-        disk: Disk | None = None,
         limits: Limits | None = None,
         removal_lock: RemovalLock = always_open,
         checks: RecentChecks | None = None,
     ) -> None:
-        self.directory = directory
+        self.backend = backend
         self.index = index
-        self.disk = disk or Disk()
         self.clock = clock
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(segment=backend.segment_size)
         self.checks = checks or RecentChecks(0)
-        self.reserve = Reserve(directory, 0)
+        self.reserve = Reserve(backend.working_directory, 0)
         """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
         self.gc_guard = GcGuard(clock, removal_lock)
@@ -62,12 +57,11 @@ class BlobStore:
     # -- opening and closing ---------------------------------------------------------------------------------------
 
     def open(self, *, lost_index: bool = False) -> None:
-        """Check that directory and index belong together, and clear away what a crash has left.
+        """Check that backend and index belong together, and clear away what a crash has left.
 
-        `lost_index` lets an empty index adopt a directory that has contents: the first step of a rebuild.
+        `lost_index` lets an empty index adopt a backend that has contents: the first step of a rebuild.
         """
-        self.backend = LocalBackend(self.directory, self.disk)
-        self.tombstones = Tombstones(self.directory, self.disk)
+        self.backend.prepare()
         self.handles = Handles(self.backend)
         self.reader = BlockReader(self.handles, self.index.damaged, self.checks)
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
@@ -81,34 +75,26 @@ class BlobStore:
 
     def _join_index(self, lost_index: bool) -> None:
         known = self.index.store_uuid()
+        place = self.backend.place
         marked = self._read_mark()
         if marked is None:
             if known is not None and next(self.backend.names(), None) is not None:
-                raise Fatal(f"{self._mark_path} is missing or damaged; run the doctor")
+                raise Fatal(f"the mark of the store in {place} is missing or damaged; run the doctor")
             if known is not None and self.index.maintenance.segments(0, 1):
-                raise Fatal(f"{self.directory} has none of the data that the database names: is its disk mounted?")
+                raise Fatal(f"{place} has none of the data that the database names: is its disk mounted?")
             marked = known or os.urandom(16)
             body = _MARK.pack(_MARK_MAGIC, marked)
-            replace_file(self.disk, self._mark_path, body + struct.pack("<I", zlib.crc32(body)))
+            self.backend.write_mark(body + struct.pack("<I", zlib.crc32(body)))
         if known is None:
             if next(self.backend.names(), None) is not None and not lost_index:
-                raise Fatal(f"the database knows nothing of the data in {self.directory}; run the doctor to rebuild it")
+                raise Fatal(f"the database knows nothing of the data in {place}; run the doctor to rebuild it")
             self.index.adopt_store(marked)
         elif known != marked:
-            raise Fatal(f"the database belongs to another blob store than the one in {self.directory}")
+            raise Fatal(f"the database belongs to another blob store than the one in {place}")
         self.uuid = marked
 
-    @property
-    def _mark_path(self) -> Path:
-        return self.directory / "store"
-
     def _read_mark(self) -> bytes | None:
-        try:
-            data = self._mark_path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise disk_failure(error, "reading the store's mark") from error
+        data = self.backend.read_mark() or b""
         body = data[: _MARK.size]
         if len(data) != _MARK.size + 4 or struct.pack("<I", zlib.crc32(body)) != data[_MARK.size :]:
             return None
@@ -119,6 +105,7 @@ class BlobStore:
         """Let go of everything. Uploads and readers should have ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.handles.close()
+        self.backend.close()
 
     # -- in ----------------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,11 @@ from appliance.cli.flags import Flags, settings_for, with_directory
 from appliance.cli.output import note, size_text, with_quiet
 from appliance.cli.progress import Progress
 from appliance.datadir import DataDir
-from appliance.image.stores import store_directories, with_recorded_stores, write_record
+from appliance.image.store_settings import store_backends, with_recorded_stores, write_record
 from appliance.maintenance.backup import CopyReport, back_up, check_backup
 from appliance.maintenance.backup import restore as copy_back
 from appliance.maintenance.doctor import Doctor
+from appliance.settings import Settings
 from appliance.values import now
 
 _PLACE = click.Path(path_type=Path)
@@ -39,7 +40,7 @@ def backup(flags: Flags, target: Path) -> int:
     directory = DataDir(settings.data_dir)
     settings = with_recorded_stores(settings, directory)
     with _Copying("backup") as progress:
-        report = back_up(directory, target, store_directories(settings, directory), settings, progress.of)
+        report = back_up(directory, target, store_backends(settings, directory), settings, progress.of)
     print(_told(report))
     return 1 if report.missing else 0
 
@@ -68,7 +69,7 @@ def restore(flags: Flags, source: Path) -> int:
     target.acquire("restore")
     try:
         with _Copying("restore") as progress:
-            report = copy_back(source, target, store_directories(settings, target), progress.of)
+            report = copy_back(source, target, store_backends(settings, target), progress.of)
         write_record(settings, target)
     finally:
         target.release()
@@ -78,9 +79,7 @@ def restore(flags: Flags, source: Path) -> int:
         with Progress("read back", doctor.stored()) as reading:
             findings = list(doctor.examine(deep=True, progress=reading.add))
     told_otherwise = settings_for(flags)
-    if told_otherwise.enabled_backends and store_directories(told_otherwise, target) != store_directories(
-        settings, target
-    ):
+    if told_otherwise.enabled_backends and _places(told_otherwise, target) != _places(settings, target):
         print(f"the settings name other places for the stores than those they are in now: see {target.store_record}")
     for finding in findings:
         print(finding.text)
@@ -88,3 +87,7 @@ def restore(flags: Flags, source: Path) -> int:
         print("every byte was read back and is as it was stored")
         note(f"`glance-appliance serve --data-dir {target.path}` serves it.")
     return 1 if findings or report.missing else 0
+
+
+def _places(settings: Settings, target: DataDir) -> dict[str, str]:
+    return {name: backend.place for name, backend in store_backends(settings, target).items()}

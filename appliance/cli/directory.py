@@ -8,7 +8,8 @@ from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.sqlite import Database
 from appliance.errors import Fatal
-from appliance.image.stores import Stores, open_stores, with_recorded_stores
+from appliance.image.store_settings import with_recorded_stores
+from appliance.image.stores import Stores, open_stores
 from appliance.settings import Settings
 from appliance.values import now
 

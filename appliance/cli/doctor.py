@@ -24,7 +24,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.files import damage, salvage
 from appliance.errors import ApplianceError, Corrupt, Fatal
 from appliance.identity.bootstrap import administrators, has_users
-from appliance.image.stores import store_directories, with_recorded_stores
+from appliance.image.store_settings import store_backends, with_recorded_stores
 from appliance.maintenance.doctor import Doctor
 from appliance.settings import Settings
 from appliance.startup import no_administrator
@@ -186,13 +186,13 @@ def _rebuild(settings: Settings) -> None:
 
 def _check_stores(settings: Settings, directory: DataDir) -> None:
     """Raise `Fatal` unless every store is there: a rebuild without one would let its images go in silence."""
-    stores = store_directories(with_recorded_stores(settings, directory), directory)
-    missing = [name for name, path in stores.items() if not path.is_dir()]
+    stores = store_backends(with_recorded_stores(settings, directory), directory)
+    missing = [name for name, backend in stores.items() if not backend.is_there()]
     if missing == list(stores):
         raise Fatal(f"{directory.path} has no stored data to make a database from: is it the right directory?")
     for name in missing:
         raise Fatal(
-            f"{stores[name]}, the directory of the store {name}, is not there: mount its disk, or make an empty "
+            f"{stores[name].place}, the place of the store {name}, is not there: mount its disk, or make an empty "
             "directory in its place if its data is lost"
         )
 

@@ -65,7 +65,7 @@ def exposed_secrets(flags: Flags) -> list[str]:
     ]
 
 
-DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "log_level")
+DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "store_url", "store_options", "log_level")
 """The settings that say which directory, and where its stores are."""
 
 

@@ -14,6 +14,7 @@ from appliance.cli.directory import OpenDirectory, owned
 from appliance.cli.flags import Flags, settings_for, with_directory
 from appliance.cli.output import Output, with_output
 from appliance.cli.progress import Progress
+from appliance.cli.store_move import move
 from appliance.datadir import DataDir
 from appliance.jobs.maintenance import collectors
 from appliance.settings import Settings
@@ -129,4 +130,4 @@ def _ask(settings: Settings, method: str, path: str) -> Any:
     return answer.json() if answer.body else None
 
 
-store = group("store", stats, plan, collect, scrub)
+store = group("store", stats, plan, collect, scrub, move)

@@ -62,7 +62,13 @@ class Downloads:
             self._check_preferred(prefer)
         if image.status not in ("active", "deactivated"):
             return Download(image, Data.WAITING)
-        image.locations.sort(key=lambda location: location.store not in prefer)
+        image.locations.sort(
+            key=lambda location: (
+                self._stores.is_away(location.store),
+                location.store not in prefer,
+                -self._stores.weight(location.store),
+            )
+        )
         return stored_data(image)
 
     def _check_preferred(self, prefer: tuple[str, ...]) -> None:
@@ -95,6 +101,12 @@ class Downloads:
         if place.content_id is None or store is None or store.read_only:
             raise Unavailable(f"Store {place.store} can't be read at present.")
         content = store.writer.open_content(place.content_id, start, length)
+        if store.writer.backend.is_remote:
+            try:
+                content.reach()
+            except BaseException:
+                content.close()
+                raise
         if self._cache is not None and not background:
             self._cache.note(download.image, content.length)
         return content

@@ -171,7 +171,8 @@ class Limits:
         if self.declared is None:
             return
         self.check(self.declared)
-        if self.declared > store.free_space():
+        free = store.free_space()
+        if free is not None and self.declared > free:
             raise StorageFull("Image storage media is full: there is not enough room for the declared size.")
 
 

@@ -1,23 +1,20 @@
-"""The stores that images are kept in: set up from the settings, recorded in the database, chosen by name."""
+"""The stores that images are kept in: opened as the settings say, and chosen by name."""
 
-import dataclasses
-import json
-import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from appliance.blobs.backends.base import Backend
+from appliance.blobs.backends.registry import Location, connect
 from appliance.blobs.block_reader import RecentChecks
-from appliance.blobs.durable import Disk, replace_file
+from appliance.blobs.durable import Disk
 from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.files import stores_in_use
 from appliance.db.engine.sqlite import Database
-from appliance.errors import ApplianceError, Fatal, Invalid, StorageFault, WrongUsage
+from appliance.errors import Fatal, Invalid, WrongUsage
+from appliance.image.store_settings import by_store, former_location, store_locations
 from appliance.settings import Settings
 from appliance.values import Clock
 
@@ -43,12 +40,9 @@ class Store:
             raise Invalid(f"Store {self.id} is read-only.")
         return self.blobs
 
-    def free_space(self) -> int:
-        """Bytes that the disk still has room for."""
-        try:
-            return shutil.disk_usage(self.writer.directory).free
-        except OSError as error:
-            raise StorageFault(f"the directory of store {self.id} can't be read: {error.strerror}") from error
+    def free_space(self) -> int | None:
+        """Bytes that it still has room for; None if nobody can tell."""
+        return self.writer.backend.free_space()
 
 
 class Stores:
@@ -110,11 +104,16 @@ class Stores:
         store = self.find(store_id)
         return store.weight if store else 0
 
+    def is_away(self, store_id: str | None) -> bool:
+        """Whether a store can't be reached at present: what is in another, too, is read from there."""
+        store = self.find(store_id)
+        return store is not None and store.blobs is not None and store.blobs.backend.trouble() is not None
+
     def trouble(self) -> dict[str, str | None]:
         """What keeps each writable store from taking data, or None."""
         database = self._reserve.trouble() if self._reserve else None
         return ({"database": database} if database else {}) | {
-            store.id: store.blobs.reserve.trouble() or store.blobs.write_trouble()
+            store.id: store.blobs.reserve.trouble() or store.blobs.backend.trouble() or store.blobs.write_trouble()
             for store in self.every()
             if store.blobs is not None
         }
@@ -147,39 +146,6 @@ class Stores:
                 store.blobs.close()
 
 
-SINGLE = "main"
-"""The store of an appliance that has one. It keeps its name and its place when others join it."""
-
-_ID = re.compile(r"(?!os_glance_)[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
-
-def store_paths(settings: Settings, directory: DataDir) -> dict[str, Path | None]:
-    """Each store's directory by its id, in the order of the settings; None for a read-only one behind URLs.
-
-    Raises `WrongUsage` for settings that can't be meant.
-    """
-    paths: dict[str, Path | None] = {}
-    for item in settings.enabled_backends or (f"{SINGLE}:file",):
-        name, kind, place = (item.split(":", 2) + ["", ""])[:3]
-        if not _ID.fullmatch(name) or name in paths:
-            raise WrongUsage(f"enabled_backends: {item!r} has no name of its own that a store can have")
-        if kind == "http" and not place:
-            paths[name] = None
-        elif kind == "file":
-            paths[name] = Path(place) if place else directory.blobs if name == SINGLE else directory.stores / name
-        else:
-            raise WrongUsage(f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY nor id:http")
-    if not any(paths.values()):
-        raise WrongUsage("enabled_backends: at least one store must be of the type file")
-    return paths
-
-
-def store_directories(settings: Settings, directory: DataDir) -> dict[str, Path]:
-    """Each directory of blocks by its store's id, the former single store's too if it is there."""
-    found = {name: path for name, path in store_paths(settings, directory).items() if path is not None}
-    return found | ({SINGLE: directory.blobs} if SINGLE not in found and directory.blobs.is_dir() else {})
-
-
 def open_stores(
     settings: Settings,
     directory: DataDir,
@@ -196,128 +162,63 @@ def open_stores(
     """
     if settings.dedup_scope not in ("project", "all"):
         raise WrongUsage(f"dedup_scope is project or all, not {settings.dedup_scope!r}")
-    paths = store_paths(settings, directory)
-    weights = _by_store("store_weights", settings.store_weights, paths)
-    descriptions = _by_store("store_descriptions", settings.store_descriptions, paths)
-    default = settings.default_backend or next(name for name, path in paths.items() if path)
-    retired = SINGLE not in paths and directory.blobs.is_dir()
-    if paths.get(default) is None:
+    locations = store_locations(settings, directory)
+    former = former_location(settings, directory)
+    weights = by_store("store_weights", settings.store_weights, locations)
+    descriptions = by_store("store_descriptions", settings.store_descriptions, locations)
+    default = settings.default_backend or next(name for name, location in locations.items() if location)
+    if locations.get(default) is None:
         raise WrongUsage(f"default_backend: there is no store {default!r} that can be written")
     try:
         numbers = {name: int(weight) for name, weight in weights.items()}
     except ValueError as error:
         raise WrongUsage("store_weights: a weight is a whole number") from error
 
-    def opened(name: str, path: Path) -> BlobStore:
-        if path.parent == directory.stores:
-            directory.stores.mkdir(mode=0o700, exist_ok=True)
-        elif not path.parent.is_dir():
-            raise Fatal(
-                f"{path.parent}, where the store {name} is to be, is not there: make it first, or mount its disk"
-            )
-        checks = RecentChecks(settings.recheck_seconds)
-        removal_lock = directory.removing_segments
-        store = BlobStore(path, BlockIndex(db, name), clock=clock, disk=disk, removal_lock=removal_lock, checks=checks)
+    def opened(location: Location) -> BlobStore:
+        _check_parent(location, directory)
+        store = BlobStore(
+            connect(location, disk),
+            BlockIndex(db, location.store),
+            clock=clock,
+            removal_lock=directory.removing_segments,
+            checks=RecentChecks(settings.recheck_seconds),
+        )
         store.open(lost_index=lost_index)
         if reserve is not None:
-            store.reserve = _reserve_of(path, settings, directory, reserve)
+            store.reserve = _reserve_of(store.backend, settings, directory, reserve)
         return store
 
     stores: list[Store] = []
     try:
-        for name, path in paths.items():
-            blobs = opened(name, path) if path else None
-            kind = "file" if path else "http"
+        for name, location in locations.items():
+            blobs = opened(location) if location else None
+            kind = location.kind if location else "http"
             stores.append(Store(name, blobs, kind, descriptions.get(name, ""), numbers.get(name, 0)))
-        # The single store of before stays readable when the settings name others and not it.
-        former = [Store(SINGLE, opened(SINGLE, directory.blobs))] if retired else []
+        retired = [Store(former.store, opened(former))] if former else []
     except BaseException:
         for store in stores:
             if store.blobs is not None:
                 store.blobs.close()
         raise
-    return Stores(stores, default, several=bool(settings.enabled_backends), retired=former, reserve=reserve)
+    return Stores(stores, default, several=bool(settings.enabled_backends), retired=retired, reserve=reserve)
 
 
-def _reserve_of(path: Path, settings: Settings, directory: DataDir, reserve: Reserve) -> Reserve:
+def _check_parent(location: Location, directory: DataDir) -> None:
+    """Make the place of the stores inside the data directory. Raises `Fatal` if that of another is not there."""
+    parent = location.directory.parent
+    if parent in (directory.stores, directory.remote):
+        parent.mkdir(mode=0o700, exist_ok=True)
+    elif not parent.is_dir():
+        raise Fatal(
+            f"{parent}, where the store {location.store} is to be, is not there: make it first, or mount its disk"
+        )
+
+
+def _reserve_of(backend: Backend, settings: Settings, directory: DataDir, reserve: Reserve) -> Reserve:
     """The reserve of a store: the data directory's, or one of its own if it is on another file system."""
-    if path.stat().st_dev == directory.path.stat().st_dev:
+    path = backend.working_directory
+    if path is None or path.stat().st_dev == directory.path.stat().st_dev:
         return reserve
     own = Reserve(path, settings.disk_reserve)
     own.refill()
     return own
-
-
-def _by_store(setting: str, items: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """`("a:1", "b:2")` → `{"a": "1", "b": "2"}`."""
-    found = {}
-    for item in items:
-        name, _, value = item.partition(":")
-        if name not in known:
-            raise WrongUsage(f"{setting}: there is no store {name!r}")
-        found[name] = value
-    return found
-
-
-def write_record(settings: Settings, directory: DataDir) -> None:
-    """Note the stores of these settings, places in full, unless they are noted already."""
-    items = []
-    for name, path in store_paths(settings, directory).items():
-        items.append(f"{name}:http" if path is None else _item(name, path.absolute(), directory))
-    if not settings.enabled_backends:
-        items = []
-    text = json.dumps({"enabled_backends": items, "default_backend": settings.default_backend}, indent=1) + "\n"
-    path = directory.store_record
-    if not path.is_file() or path.read_text() != text:
-        replace_file(Disk(), path, text.encode())
-
-
-def _item(name: str, path: Path, directory: DataDir) -> str:
-    inside = directory.blobs if name == SINGLE else directory.stores / name
-    return f"{name}:file" if path == inside else f"{name}:file:{path}"
-
-
-def with_recorded_stores(settings: Settings, directory: DataDir) -> Settings:
-    """The settings, with the directory's own stores unless they name others. Raises `Fatal` if those don't fit."""
-    items, default = _recorded(directory) or (_found(directory), "")
-    if items and not settings.enabled_backends:
-        settings = dataclasses.replace(settings, enabled_backends=items, default_backend=default)
-    names = {item.split(":")[0] for item in items if not item.endswith(":http")} | set(_in_use(directory))
-    if lacking := sorted(names - set(store_directories(settings, directory))):
-        raise Fatal(
-            f"{directory.path} has the store {', '.join(lacking)} too, and nothing says where: name every store with "
-            "--enabled-backends, as it is for `serve`"
-        )
-    return settings
-
-
-def inside(settings: Settings) -> Settings:
-    """The same stores for a copy that keeps all of them within its directory."""
-    items = tuple(":".join(item.split(":", 2)[:2]) for item in settings.enabled_backends)
-    return dataclasses.replace(settings, enabled_backends=items)
-
-
-def _recorded(directory: DataDir) -> tuple[tuple[str, ...], str] | None:
-    """The stores as items of `enabled_backends`, and the default one."""
-    try:
-        found = json.loads(directory.store_record.read_text())
-        return tuple(str(item) for item in found["enabled_backends"]), str(found["default_backend"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Fatal(f"{directory.store_record} can't be read ({error}); the next `serve` writes it anew") from error
-
-
-def _found(directory: DataDir) -> tuple[str, ...]:
-    """What a directory of before there were records shows: the stores inside it, unless there is but the one."""
-    inside = sorted(path.name for path in directory.stores.iterdir()) if directory.stores.is_dir() else []
-    names = ([SINGLE] if directory.blobs.is_dir() else []) + inside
-    return tuple(f"{name}:file" for name in names) if inside else ()
-
-
-def _in_use(directory: DataDir) -> list[str]:
-    try:
-        return stores_in_use(directory.database) if directory.database.is_file() else []
-    except ApplianceError:
-        # A damaged database says nothing; whoever opens it next says why.
-        return []

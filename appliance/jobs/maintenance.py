@@ -1,5 +1,6 @@
 """The background work on the stores and images, as jobs of the scheduler."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,10 +9,13 @@ from appliance.activity.trail import AuditTrail
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
+from appliance.errors import Unavailable
 from appliance.image.service import Images
 from appliance.image.stores import Stores
 from appliance.jobs.scheduler import Job, done
 from appliance.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 _SCRUB_LOOK = 600.0
@@ -93,8 +97,12 @@ def spending(stores: Stores, step: Callable[[], bool]) -> Callable[[], bool]:
 
 
 def _chained(begins: list[Callable[[], Iterator[Any]]]) -> Iterator[Any]:
+    """One store after the other; one that is out of reach does not hold up the rest."""
     for begin in begins:
-        yield from begin()
+        try:
+            yield from begin()
+        except Unavailable as error:
+            log.warning("a store is left out this time: %s", error)
 
 
 def _scrub_steps(scrubber: Scrubber, rate: int) -> Callable[[], Iterator[None]]:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from appliance.blobs.backends.base import Backend, SegmentMissing
 from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.durable import Disk, DurableFile, disk_failure, ensure_directory, replace_file
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.files import stores_in_use
 from appliance.db.engine.sqlite import Database, copy_database
-from appliance.errors import Failure, Fatal
-from appliance.image.stores import SINGLE, inside, write_record
+from appliance.errors import Failure, Fatal, StorageFault
+from appliance.image.store_settings import inside, inside_path, write_record
 from appliance.settings import Settings
 from appliance.values import MIB
 
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _PAGE = 1000
 _CHUNK = 4 * MIB
-_STORE_FILES = ("store", "deleted")
 
 Progress = Callable[[int, int], None]
 """Told how many more bytes of segments are done, and how many there are in all."""
@@ -58,7 +58,7 @@ class Copier:
         self._disk = Disk()
         self.report = CopyReport()
 
-    def copy(self, stores: Mapping[str, tuple[Path, Path]]) -> CopyReport:
+    def copy(self, stores: Mapping[str, tuple[Backend, Backend]]) -> CopyReport:
         """Copy everything; `stores` says for each one where it is and where its copy goes.
 
         Raises `Failure` if the disk says no: what was copied so far is used by the next try.
@@ -70,28 +70,27 @@ class Copier:
             _check_stores(scratch, stores)
             named = _segments(scratch, stores)
             self._total = sum(size for segments in named.values() for size in segments.values())
-            backends = {name: self._backends(*places) for name, places in stores.items()}
-            for name, (source, target) in backends.items():
-                # What a copy that was killed has left half way.
-                target.clear_staging()
+            for name, (source, target) in stores.items():
+                self._prepare(target)
                 for segment, size in named[name].items():
                     self._copy_segment(source, target, segment, size)
-            for source_path, target_path in stores.values():
-                self._copy_files(source_path, target_path, _STORE_FILES)
+                _copy_notes(source, target)
             self._copy_small()
             self._publish(scratch)
         finally:
             scratch.unlink(missing_ok=True)
-        for name, (_, target) in backends.items():
+        for name, (_, target) in stores.items():
             self._remove_unnamed(target, named[name])
         return self.report
 
-    def _backends(self, source: Path, target: Path) -> tuple[LocalBackend, LocalBackend]:
-        if target.parent == self._target.stores:
-            ensure_directory(self._disk, target.parent)
-        return LocalBackend(source, self._disk), LocalBackend(target, self._disk)
+    def _prepare(self, target: Backend) -> None:
+        if target.working_directory and target.working_directory.parent == self._target.stores:
+            ensure_directory(self._disk, self._target.stores)
+        target.prepare()
+        # What a copy that was killed has left half way.
+        target.clear_staging()
 
-    def _copy_segment(self, source: LocalBackend, target: LocalBackend, name: str, size: int) -> None:
+    def _copy_segment(self, source: Backend, target: Backend, name: str, size: int) -> None:
         if target.size(name) == size:
             self.report.kept += 1
             self._progress(size, self._total)
@@ -104,13 +103,13 @@ class Copier:
         target.delete(name)
         staged = target.stage(name)
         try:
-            for chunk in _chunks(source.path(name)):
+            for chunk in _read(source, name):
                 staged.write([chunk])
                 self._progress(len(chunk), self._total)
+            staged.publish()
         except Failure:
             staged.discard()
             raise
-        target.put(name, staged)
         self.report.copied += 1
         self.report.copied_size += size
 
@@ -146,7 +145,7 @@ class Copier:
             self._target.database.with_name(self._target.database.name + suffix).unlink(missing_ok=True)
         staged.publish(self._target.database)
 
-    def _remove_unnamed(self, backend: LocalBackend, named: Container[str]) -> None:
+    def _remove_unnamed(self, backend: Backend, named: Container[str]) -> None:
         for name in list(backend.names()):
             if name not in named:
                 backend.delete(name)
@@ -156,13 +155,13 @@ class Copier:
 def back_up(
     source: DataDir,
     target_path: Path,
-    stores: Mapping[str, Path],
+    stores: Mapping[str, Backend],
     settings: Settings | None = None,
     progress: Progress = _nobody,
 ) -> CopyReport:
     """Copy the data directory `source`, which may be in use, to `target_path`.
 
-    `stores` gives each store's directory; the copy's record of its stores is made of `settings`.
+    `stores` gives each store's backend; the copy's record of its stores is made of `settings`.
     Raises `Fatal` for a target that is something else than a backup.
     """
     if not source.database.is_file():
@@ -174,7 +173,7 @@ def back_up(
         raise Fatal(f"{target.path} is neither empty nor a backup")
     target.acquire("backup")
     try:
-        places = {name: (path, _inside(target, name)) for name, path in stores.items()}
+        places = {name: (backend, _inside(target, name)) for name, backend in stores.items()}
         with source.hold_segments():
             report = Copier(source, target, progress).copy(places)
         if settings is not None:
@@ -185,7 +184,9 @@ def back_up(
         target.release()
 
 
-def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path], progress: Progress = _nobody) -> CopyReport:
+def restore(
+    backup_path: Path, target: DataDir, stores: Mapping[str, Backend], progress: Progress = _nobody
+) -> CopyReport:
     """Copy a backup to `target`, a new data directory that the caller owns. An interrupted one can be run again.
 
     Raises `Fatal` if the target has a database already, or the backup none.
@@ -195,7 +196,7 @@ def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path], prog
     if target.database.exists():
         raise Fatal(f"{target.path} has a database already; restore to a new directory")
     with backup.hold_segments():
-        places = {name: (_inside(backup, name), path) for name, path in stores.items()}
+        places = {name: (_inside(backup, name), backend) for name, backend in stores.items()}
         return Copier(backup, target, progress).copy(places)
 
 
@@ -205,18 +206,41 @@ def check_backup(backup: DataDir) -> None:
         raise Fatal(f"{backup.path} is not a backup: it has no database")
 
 
-def _check_stores(database: Path, stores: Mapping[str, tuple[Path, Path]]) -> None:
+def _check_stores(database: Path, stores: Mapping[str, tuple[Backend, Backend]]) -> None:
     """A store that is not copied, or whose disk is not there, would make a backup without its images."""
     for name in stores_in_use(database):
         if name not in stores:
             raise Fatal(f"the database names the store {name}, and nothing says where it is: see --enabled-backends")
-        if not stores[name][0].is_dir():
-            raise Fatal(f"{stores[name][0]}, the directory of the store {name}, is not there: is its disk mounted?")
+        source = stores[name][0]
+        if not source.is_there():
+            raise Fatal(f"{source.place}, the place of the store {name}, is not there: is its disk mounted?")
 
 
-def _inside(directory: DataDir, store: str) -> Path:
-    """Where a backup keeps a store, wherever it lay originally."""
-    return directory.blobs if store == SINGLE else directory.stores / store
+def _inside(directory: DataDir, store: str) -> Backend:
+    """Where a backup keeps a store, wherever it was originally."""
+    return LocalBackend(inside_path(directory, store))
+
+
+def _copy_notes(source: Backend, target: Backend) -> None:
+    """The store's mark, and the journal of deletions."""
+    mark = source.read_mark()
+    if mark is not None and mark != target.read_mark():
+        target.write_mark(mark)
+    target.note_deletions(source.deletions() - target.deletions())
+
+
+def _read(backend: Backend, name: str) -> Iterator[bytes]:
+    try:
+        handle = backend.open(name)
+    except SegmentMissing as error:
+        raise StorageFault(str(error)) from error
+    try:
+        for start in range(0, handle.size, _CHUNK):
+            chunk = bytearray(min(_CHUNK, handle.size - start))
+            handle.read_into(memoryview(chunk), start)
+            yield bytes(chunk)
+    finally:
+        handle.close()
 
 
 def _segments(database: Path, stores: Mapping[str, object]) -> dict[str, dict[str, int]]:

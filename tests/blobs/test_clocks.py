@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.garbage_collection import HOUR, GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
@@ -32,7 +33,7 @@ class Shop:
     def __init__(self, directory: Path, wall: Wall) -> None:
         self.db = Database(directory / "appliance.db")
         self.index = BlockIndex(self.db)
-        self.store = BlobStore(directory / "blobs", self.index, clock=wall)
+        self.store = BlobStore(LocalBackend(directory / "blobs"), self.index, clock=wall)
         self.store.open()
         self.collector = GarbageCollector(self.store, grace=HOUR)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.store import BlobStore
@@ -37,7 +38,7 @@ class Recorded(World):
         self.index = BlockIndex(self.db)
         self.ids: dict[str, int] = {}
         self.store = BlobStore(
-            directory / "blobs", self.index, disk=self.recorder, limits=Limits(segment=512 * KIB, items=200)
+            LocalBackend(directory / "blobs", self.recorder), self.index, limits=Limits(segment=512 * KIB, items=200)
         )
         self.store.open()
         self.recorder.note(Op("opened"))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.blobs.world import world_in
 ROOT = Path(__file__).parents[2]
 
 
-def run_and_kill(directory: Path, seed: int, seconds: float) -> list[list[str]]:
+def run_and_kill(directory: Path, seed: int, wait: Callable[[], None]) -> list[list[str]]:
     """What a victim said before it was killed."""
     command = [sys.executable, "-m", "tests.blobs.victim", str(directory), str(seed)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -26,7 +27,7 @@ def run_and_kill(directory: Path, seed: int, seconds: float) -> list[list[str]]:
     assert victim.stdout is not None
     with victim.stdout as lines:
         assert lines.readline() == "ready\n"
-        time.sleep(seconds)
+        wait()
         victim.send_signal(signal.SIGKILL)
         said = [line.split() for line in lines.read().split("\n")[:-1]]
     victim.wait()
@@ -34,11 +35,18 @@ def run_and_kill(directory: Path, seed: int, seconds: float) -> list[list[str]]:
 
 
 def kill_over_and_over(directory: Path, times: int) -> None:
-    stored: dict[int, int] = {}
     luck = random.Random(times)
-    for turn in range(times):
+    kill_each_time(directory, [lambda: time.sleep(luck.uniform(0.1, 0.9))] * times)
+
+
+def kill_each_time(directory: Path, waits: Sequence[Callable[[], None]], heal: Callable[[], object] = int) -> None:
+    """One victim after the other on the same directory, each killed when its wait is over, then looked at."""
+    stored: dict[int, int] = {}
+    for turn, wait in enumerate(waits):
         doubtful: set[int] = set()
-        for word, first, *rest in run_and_kill(directory, turn, luck.uniform(0.1, 0.9)):
+        said = run_and_kill(directory, turn, wait)
+        heal()
+        for word, first, *rest in said:
             if word == "stored":
                 stored[int(first)] = int(rest[0])
             elif word == "deleting":

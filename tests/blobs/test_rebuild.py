@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.rebuild import Rebuilder, RebuildReport
@@ -27,7 +28,7 @@ def rebuild(world: World) -> RebuildReport:
         path.unlink()
     world.db = Database(world.directory / "appliance.db")
     world.index = BlockIndex(world.db)
-    world.store = BlobStore(world.directory / "blobs", world.index, limits=world.limits)
+    world.store = BlobStore(LocalBackend(world.directory / "blobs"), world.index, limits=world.limits)
     world.store.open(lost_index=True)
     return Rebuilder(world.store).run()
 
@@ -120,8 +121,8 @@ def test_a_torn_journal_of_deletions_loses_only_its_end(world: World) -> None:
         world.delete(content)
         world.collect()
     journal = world.directory / "blobs" / "deleted"
-    known = world.store.tombstones.all()
+    known = world.store.backend.deletions()
     journal.write_bytes(journal.read_bytes()[:-7])
-    assert len(world.store.tombstones.all()) == 2
-    world.store.tombstones.add(b"x" * 16)
-    assert b"x" * 16 in world.store.tombstones.all() and len(world.store.tombstones.all() & known) == 2
+    assert len(world.store.backend.deletions()) == 2
+    world.store.backend.note_deletions([b"x" * 16])
+    assert b"x" * 16 in world.store.backend.deletions() and len(world.store.backend.deletions() & known) == 2

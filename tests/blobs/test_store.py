@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import Limits
 from appliance.errors import Fatal, Invalid, NotFound, RangeNotSatisfiable, Unavailable
 from appliance.values import KIB, MIB
@@ -231,7 +232,7 @@ def test_two_stores_share_a_database_and_no_block(world: World, tmp_path: Path) 
     from_two.directory = tmp_path
     from_two.db = world.db
     from_two.index = type(world.index)(world.db, "second")
-    from_two.store = type(world.store)(tmp_path / "second", from_two.index)
+    from_two.store = type(world.store)(LocalBackend(tmp_path / "second"), from_two.index)
     from_two.store.open()
     second = from_two.put(data)
     assert from_two.store.content(second).new_length == MIB

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.blobs.backends.base import Backend
+from appliance.blobs.backends.local import LocalBackend
+from appliance.blobs.backends.registry import Location, connect
 from appliance.blobs.block_reader import RecentChecks
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.durable import Disk
@@ -36,8 +39,8 @@ class World:
     def start(self) -> None:
         self.db = Database(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
-        blobs = self.directory / "blobs"
-        self.store = BlobStore(blobs, self.index, disk=self.disk, limits=self.limits, checks=self.checks)
+        self.backend = backend_in(self.directory / "blobs", self.disk)
+        self.store = BlobStore(self.backend, self.index, limits=self.limits, checks=self.checks)
         self.store.open()
 
     def stop(self) -> None:
@@ -82,6 +85,16 @@ class World:
 
     def stored(self) -> int:
         return sum(path.stat().st_size for path in self.segments())
+
+
+def backend_in(directory: Path, disk: Disk | None) -> Backend:
+    """The directory's, or the one that a test of remote stores has put into the environment, for its victims, too."""
+    url = os.environ.get("TEST_STORE_URL")
+    if not url:
+        return LocalBackend(directory, disk)
+    kind, _, place = url.partition("://")
+    options = dict(item.split("=", 1) for item in os.environ["TEST_STORE_OPTIONS"].replace("main:", "").split(","))
+    return connect(Location("main", kind, place, directory, options), disk)
 
 
 def in_memory(piece: FileRange | bytes | memoryview) -> bytes:

@@ -118,9 +118,7 @@ class InfoRoutes:
         return brief
 
     def _detail(self, store: Store) -> dict[str, Any]:
-        properties: dict[str, Any] = {}
-        if store.blobs is not None:
-            properties = {"data_dir": str(store.blobs.directory), "chunk_size": 65536, "thin_provisioning": True}
+        properties = store.blobs.backend.details if store.blobs is not None else {}
         return {"type": store.type, "weight": store.weight, "properties": properties}
 
 

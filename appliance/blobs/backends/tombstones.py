@@ -1,10 +1,11 @@
-"""Uploads whose contents were deleted, kept beside the segments so that a rebuild does not bring them back.
+"""The journal of deletions as a file: uploads that were deleted, so that a rebuild does not bring them back.
 
-A journal of fixed-size entries, each with its CRC32. A torn last entry is the mark of a crash and is passed over.
+Entries of a fixed size, each with its CRC32. A torn last entry is the mark of a crash and is passed over.
 """
 
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from appliance.blobs.durable import Disk, append_durably, disk_failure
@@ -15,15 +16,17 @@ _ENTRY = _UPLOAD + _CRC.size
 
 
 class Tombstones:
-    """The journal of one store."""
+    """The journal of one directory."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._path = directory / "deleted"
         self._disk = disk
 
-    def add(self, upload: bytes) -> None:
+    def add(self, uploads: Iterable[bytes]) -> None:
         """Durable when this returns."""
-        data = upload + _CRC.pack(zlib.crc32(upload))
+        data = b"".join([upload + _CRC.pack(zlib.crc32(upload)) for upload in uploads])
+        if not data:
+            return
         try:
             torn = self._path.stat().st_size % _ENTRY if self._path.exists() else 0
         except OSError as error:
@@ -32,7 +35,7 @@ class Tombstones:
         append_durably(self._disk, self._path, bytes(_ENTRY - torn if torn else 0) + data)
 
     def all(self) -> set[bytes]:
-        """Every deleted upload. Only a rebuild needs them."""
+        """Every deleted upload."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
