@@ -1,12 +1,16 @@
 """What the resources share: the identity store's transactions, and how a change is merged and checked."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from appliance.db.engine.sqlite import Database, IntegrityError, Tx
 from appliance.db.records import Page, Reader, Record, TableSchema, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
+
+
+Result = TypeVar("Result")
 
 
 class IdentityStore:
@@ -20,6 +24,13 @@ class IdentityStore:
         self.db = db
         self.clock = clock
         self.generation = 0
+
+    def transact(self, function: Callable[[Tx], Result]) -> Result:
+        """Run `function` in a write transaction on identity rows, as `Database.transact` does."""
+        result = self.db.transact(function)
+        # Not atomic, and need not be: two writers that make one step of it still make a step.
+        self.generation += 1
+        return result
 
     @contextmanager
     def write(self) -> Iterator[Tx]:

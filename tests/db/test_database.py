@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.sqlite import Database, IntegrityError, copy_database
+from appliance.db.engine.sqlite import Database, IntegrityError, Tx, copy_database
 from appliance.errors import Corrupt, Fatal, Invalid, Unavailable
 
 
@@ -39,6 +39,21 @@ def test_a_write_that_raises_leaves_nothing(db: Database) -> None:
             raise RuntimeError("half way")
     assert db.row("SELECT * FROM notes") is None
     put(db, "a", "2")
+
+
+def test_a_transaction_gives_what_its_function_gave(db: Database) -> None:
+    assert db.transact(lambda tx: tx.execute("INSERT INTO notes VALUES ('a', '1')").rowcount) == 1
+    assert db.row("SELECT * FROM notes") is not None
+
+
+def test_a_transaction_whose_function_raises_leaves_nothing(db: Database) -> None:
+    def half_way(tx: Tx) -> None:
+        tx.execute("INSERT INTO notes VALUES ('a', '1')")
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        db.transact(half_way)
+    assert db.row("SELECT * FROM notes") is None
 
 
 def test_a_reader_sees_no_uncommitted_row(db: Database) -> None:

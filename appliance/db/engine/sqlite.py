@@ -3,10 +3,10 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sqlite_utils
 from sqlite_utils.db import Table
@@ -17,6 +17,7 @@ from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFau
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
+Result = TypeVar("Result")
 
 SQLITE_VERSION = sqlite3.sqlite_version
 IntegrityError = sqlite3.IntegrityError
@@ -124,6 +125,17 @@ class Database:
                 f"{self.path} could not be brought up to this version ({error}); it is as it was, "
                 "for the version that used it last"
             ) from error
+
+    def transact(self, function: Callable[[Tx], Result], *, frees: bool = False) -> Result:
+        """Run `function` in a write transaction and give what it gave: committed when it returns, undone if it raises.
+
+        It may be called again from its beginning when the database says that the transaction met another one, so that
+        it changes nothing but rows: no I/O, no other module, nothing added to a list of the caller's.
+        One that `frees` room, or clears away what has failed, goes on when the disk is full but for the reserve.
+        Raises `StorageFull` or `StorageFault` if the disk says no.
+        """
+        with self.write(frees=frees) as tx:
+            return function(tx)
 
     @contextmanager
     def write(self, *, frees: bool = False) -> Iterator[Tx]:
