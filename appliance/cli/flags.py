@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from appliance import logs
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.errors import Fatal
 from appliance.image.stores import Stores, open_stores, with_recorded_stores
 from appliance.settings import FIELDS, SECRETS, Settings, flag, is_switch, load, variable
@@ -92,7 +93,7 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
         # These verbs give room back, or find out what is wrong, on a full disk too.
         with reserve.spending():
             reserve.admit()
-            db = Database(directory.database, reserve)
+            db = open_database(directory.database, reserve)
             try:
                 stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
                 try:

@@ -6,22 +6,14 @@ An aggregate's file says what its table looks like (`TableSchema`) and adds the 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from appliance.db.engine.sqlite import Parameters, Row, Tx
+from appliance.db.engine.base import Reader, Row, Tx
 from appliance.errors import Invalid
 from appliance.values import TEXT_BYTES, fits
 
 Record = dict[str, Any]
 """One resource as the identity package handles it: column names and invented attributes side by side."""
-
-
-class Reader(Protocol):
-    """What can be read from: the database as a whole, or an open transaction."""
-
-    def row(self, sql: str, parameters: Parameters = (), /) -> Row | None: ...
-
-    def rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]: ...
 
 
 @dataclass(frozen=True, slots=True)

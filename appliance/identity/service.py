@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.records import Filter, Record
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.authentication import METHODS, Authentication, Receipts

@@ -4,11 +4,10 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from appliance.db.engine.sqlite import Database, IntegrityError, Tx
-from appliance.db.records import Page, Reader, Record, TableSchema, find
+from appliance.db.engine.base import Database, IntegrityError, Reader, Tx
+from appliance.db.records import Page, Record, TableSchema, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
-
 
 Result = TypeVar("Result")
 
@@ -31,14 +30,6 @@ class IdentityStore:
         # Not atomic, and need not be: two writers that make one step of it still make a step.
         self.generation += 1
         return result
-
-    @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """A write transaction on identity rows."""
-        with self.db.write() as tx:
-            yield tx
-        # Not atomic, and need not be: two writers that make one step of it still make a step.
-        self.generation += 1
 
 
 def merged(record: Record, changes: Record) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.blobs.index import Sealed
 from appliance.blobs.known_content import ReadableByCaller
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
 from appliance.image.ingest import Inspection, Limits, ingest
@@ -96,10 +96,13 @@ class ImageData:
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
                     raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
-                with self._db.write() as tx:
+
+                def change(tx: Tx) -> None:
                     content_id = store.writer.index.commit(tx, taken.sealed)
                     self.activate(tx, image, "saving", taken.sealed, taken.virtual_size)
                     self._rows.add_location(tx, image.id, LocationRecord(store.id, content_id))
+
+                self._db.transact(change)
 
     def stage(self, caller: Caller, image_id: str, source: Source, *, declared_size: int | None = None) -> None:
         """Keep data for a later import; nothing is checked but its size. The image is `uploading` then."""
@@ -120,7 +123,8 @@ class ImageData:
                 readable_by_caller=self._readable_by(caller, store),
                 scope=self.scope(image),
             ) as taken:
-                with self._db.write() as tx:
+
+                def change(tx: Tx) -> None:
                     content_id = store.writer.index.commit(tx, taken.sealed)
                     staged = {
                         "size": taken.sealed.size,
@@ -130,6 +134,8 @@ class ImageData:
                     }
                     if not self._rows.change(tx, image.id, ("uploading",), staged):
                         raise gone(image.id)
+
+                self._db.transact(change)
 
     def scope(self, image: ImageRecord) -> str:
         """Whose blocks an upload to the image may reuse at once: its owner's, unless the settings say everybody's."""
@@ -151,14 +157,17 @@ class ImageData:
         Raises `LimitExceeded` if its owner has no such amounts left.
         """
         quota = self._quotas.of(image.owner)
-        with self._db.write() as tx:
+
+        def take(tx: Tx) -> bool:
             values = {"status": status, "updated_at": self._clock()}
             taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
             if taken:
                 self._rows.clear_locations(tx, image.id)
                 # The image counts as uploading already.
                 quota.check(tx, image_count_uploading=0, **amounts)
-        if not taken:
+            return taken
+
+        if not self._db.transact(take):
             self._explain_lost_race(image.id, status)
         try:
             yield
@@ -175,8 +184,9 @@ class ImageData:
 
     def _put_back(self, image_id: str, status: str) -> None:
         try:
-            with self._db.write(frees=True) as tx:
-                self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()})
+            self._db.transact(
+                lambda tx: self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()}), frees=True
+            )
         except ApplianceError as error:
             # The next start does it.
             log.error("image %s could not be put back to queued: %s", image_id, error)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import logging
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.errors import NotFound
 from appliance.image.data import EMPTY, release
@@ -66,19 +66,27 @@ class PendingDeletes:
         if image is None:
             return False
         places = [(location.store, location.content_id) for location in image.locations]
-        with self._db.write() as tx:
-            if self._rows.delete(tx, image, self._clock(), deleted_record(image, whole=self._legacy)):
+
+        def delete(tx: Tx) -> bool:
+            gone = self._rows.delete(tx, image, self._clock(), deleted_record(image, whole=self._legacy))
+            if gone:
                 release(tx, self._stores, places)
-                log.info("image %s is deleted for good", image.id)
+            return gone
+
+        if self._db.transact(delete):
+            log.info("image %s is deleted for good", image.id)
         return True
 
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""
         enforce_admin(caller, "restore")
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = {"status": "active", "updated_at": self._clock()}
             if not self._rows.change(tx, image_id, ("pending_delete",), values):
                 raise NotFound(f"No image with ID {image_id} waits for its end.")
+
+        self._db.transact(change)
 
 
 def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
@@ -92,7 +100,8 @@ def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
     pending = tasks.unfinished()
     if not (unfinished or copying or pending):
         return
-    with db.write(frees=True) as tx:
+
+    def change(tx: Tx) -> None:
         for image in unfinished:
             if image.status == "uploading" and image.staged_content is not None:
                 continue
@@ -111,3 +120,5 @@ def recover(db: Database, stores: Stores, tasks: Tasks, clock: Clock) -> None:
                 mark_done(tx, rows, task.image_id, failed, failed=failed)
         for image in copying:
             rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+
+    db.transact(change, frees=True)

@@ -18,7 +18,7 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images

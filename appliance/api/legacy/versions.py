@@ -11,7 +11,7 @@ from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.identity_v2.routes import document
 from appliance.api.legacy.image_v1 import dialect
 from appliance.api.legacy.image_v1 import routes as image_v1
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.identity.service import Identity
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.service import Images

@@ -21,7 +21,7 @@ from appliance.db.blocks.sql import (
     scope_of,
     span_from_row,
 )
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.errors import Corrupt, NotFound, Unavailable
 from appliance.values import Micros, now
 
@@ -53,8 +53,7 @@ class BlockIndex:
         return bytes(row["uuid"])
 
     def adopt_store(self, uuid: bytes) -> None:
-        with self._db.write() as tx:
-            tx.execute("INSERT INTO stores (name, uuid) VALUES (?, ?)", (self.store, uuid))
+        self._db.transact(lambda tx: tx.execute("INSERT INTO stores (name, uuid) VALUES (?, ?)", (self.store, uuid)))
         self.store_uuid()
 
     # -- looking up ------------------------------------------------------------------------------------------------
@@ -90,11 +89,12 @@ class BlockIndex:
     # -- committing ------------------------------------------------------------------------------------------------
 
     def add_part(self, upload: bytes, content_id: int | None, part: Part, now: Micros) -> int:
-        with self._db.write() as tx:
-            if content_id is None:
-                content_id = self._begin(tx, upload, now)
-            self._write_part(tx, content_id, part, now)
-        return content_id
+        def add(tx: Tx) -> int:
+            content = self._begin(tx, upload, now) if content_id is None else content_id
+            self._write_part(tx, content, part, now)
+            return content
+
+        return self._db.transact(add)
 
     def commit(self, tx: Tx, sealed: Sealed) -> int:
         content_id = sealed.content_id
@@ -121,11 +121,10 @@ class BlockIndex:
         return content_id
 
     def _begin(self, tx: Tx, upload: bytes, now: Micros) -> int:
-        cursor = tx.execute(
-            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?)",
+        return tx.insert(
+            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?) RETURNING id",
             (self._store_id, upload, WRITING, now),
         )
-        return int(cursor.lastrowid or 0)
 
     def _write_part(self, tx: Tx, content_id: int, part: Part, now: Micros) -> None:
         payload = sum(block.stored for block in part.new.values())
@@ -174,8 +173,12 @@ class BlockIndex:
             raise NotFound(f"there is no stored content {content_id}")
 
     def discard(self, content_id: int) -> None:
-        with self._db.write(frees=True) as tx:
-            tx.execute("UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING))
+        self._db.transact(
+            lambda tx: tx.execute(
+                "UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING)
+            ),
+            frees=True,
+        )
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

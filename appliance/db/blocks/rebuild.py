@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from appliance.blobs.index import NewBlock, Sealed, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.blocks.sql import EVERYBODY, LOOKUP, STORED, WRITING, add_blocks, add_segment, digest_of, key_of
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.values import Micros
 
 

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 
 from appliance.blobs.index import ContentRow, NewBlock, SegmentRow, Span
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.errors import Unavailable
 from appliance.values import Micros
 
@@ -84,12 +84,11 @@ IS_NAMED = (
 def add_segment(tx: Tx, store: int, name: str, size: int, payload: int, now: Micros) -> int:
     """Make a sealed segment known, still without blocks."""
     first = next_block(tx)
-    cursor = tx.execute(
+    return tx.insert(
         "INSERT INTO segments (store, name, size, payload, first_block, last_block, live_blocks, live_stored, "
-        "live_length, created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+        "live_length, created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?) RETURNING id",
         (store, name, size, payload, first, first - 1, now, now),
     )
-    return int(cursor.lastrowid or 0)
 
 
 def next_block(tx: Tx) -> int:
@@ -127,11 +126,7 @@ def scope_of(reader: Database | Tx, scope: str) -> int:
 def make_scope(tx: Tx, scope: str) -> int:
     """The number of a scope, which it has from now on."""
     number = scope_of(tx, scope)
-    return (
-        number
-        if number >= 0
-        else int(tx.execute("INSERT INTO block_scopes (name) VALUES (?)", (scope,)).lastrowid or 0)
-    )
+    return number if number >= 0 else tx.insert("INSERT INTO block_scopes (name) VALUES (?) RETURNING id", (scope,))
 
 
 def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], scope: int) -> dict[bytes, int]:

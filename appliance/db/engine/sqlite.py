@@ -1,27 +1,21 @@
-"""The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
+"""The embedded engine, SQLite: one file, a single writer, a read connection for each thread."""
 
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import sqlite_utils
-from sqlite_utils.db import Table
 
 from appliance.blobs.reserve import Reserve
+from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
 from appliance.db.migrations.steps import migrations, unknown_migrations
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 
-Parameters = Sequence[Any] | Mapping[str, Any]
-Row = sqlite3.Row
-Result = TypeVar("Result")
-
 SQLITE_VERSION = sqlite3.sqlite_version
-IntegrityError = sqlite3.IntegrityError
-"""A constraint said no. Aggregates catch it and say which rule of the domain it was."""
 
 _BUSY_SECONDS = 30.0
 _STREAM_ROWS = 100
@@ -38,30 +32,39 @@ _PRAGMAS = (
 )
 
 
-class Tx:
-    """One write transaction. Only `Database.write` makes one, and it is of no use after its block has ended."""
+class SqliteTx:
+    """A `Tx` on the one connection that writes."""
 
-    def __init__(self, db: sqlite_utils.Database) -> None:
-        self._db = db
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
-        return self._db.conn.execute(sql, parameters)
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
-        return self._db.conn.executemany(sql, rows)
+        try:
+            return self._connection.executemany(sql, rows)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        return cast(Row | None, self.execute(sql, parameters).fetchone())
+        # To the end: a statement that returns what it changes may have changed nothing before that.
+        return next(iter(self.execute(sql, parameters).fetchall()), None)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return self.execute(sql, parameters).fetchall()
 
-    def table(self, name: str) -> Table:
-        """The sqlite-utils table, for inserts and upserts off the hot paths (it looks the schema up each time)."""
-        return cast(Table, self._db[name])
+    def insert(self, sql: str, parameters: Parameters = ()) -> int:
+        return cast(int, self.execute(sql, parameters).fetchone()[0])
+
+    def defer_references(self) -> None:
+        self._connection.execute("PRAGMA defer_foreign_keys = ON")
 
 
-class Database:
+class SqliteDatabase:
     """Opens, migrates and guards one database file.
 
     WAL with `synchronous=FULL`: a commit that returned survives a loss of power. All writes go through one connection
@@ -126,24 +129,8 @@ class Database:
                 "for the version that used it last"
             ) from error
 
-    def transact(self, function: Callable[[Tx], Result], *, frees: bool = False) -> Result:
-        """Run `function` in a write transaction and give what it gave: committed when it returns, undone if it raises.
-
-        It may be called again from its beginning when the database says that the transaction met another one, so that
-        it changes nothing but rows: no I/O, no other module, nothing added to a list of the caller's.
-        One that `frees` room, or clears away what has failed, goes on when the disk is full but for the reserve.
-        Raises `StorageFull` or `StorageFault` if the disk says no.
-        """
-        with self.write(frees=frees) as tx:
-            return function(tx)
-
-    @contextmanager
-    def write(self, *, frees: bool = False) -> Iterator[Tx]:
-        """A write transaction: committed when the block ends, rolled back when it raises.
-
-        One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
-        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other module inside.
-        """
+    def transact(self, function: Callable[[SqliteTx], Result], *, frees: bool = False) -> Result:
+        """There is one writer at a time, so that no transaction ever meets another, and `function` is called once."""
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write transaction is already open in this thread")
         with ExitStack() as held:
@@ -154,18 +141,22 @@ class Database:
             self._writing_thread = threading.get_ident()
             try:
                 with _faults():
-                    connection = self._writer.conn
-                    connection.execute("BEGIN IMMEDIATE")
-                    try:
-                        yield Tx(self._writer)
-                        connection.execute("COMMIT")
-                    except BaseException:
-                        # A full disk may have ended the transaction already.
-                        if connection.in_transaction:
-                            connection.execute("ROLLBACK")
-                        raise
+                    return self._run(function)
             finally:
                 self._writing_thread = None
+
+    def _run(self, function: Callable[[SqliteTx], Result]) -> Result:
+        connection = self._writer.conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = function(SqliteTx(connection))
+            connection.execute("COMMIT")
+            return result
+        except BaseException:
+            # A full disk may have ended the transaction already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
     def _reader(self, sql: str = "") -> "_Reader":
         """The calling thread's own, to be entered while it is used; for a large statement, one that all share."""
@@ -243,6 +234,9 @@ class Database:
             with _faults(), reader as connection:
                 connection.execute("ROLLBACK")
 
+    def damage(self) -> Iterator[str]:
+        return damage(self.path)
+
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded back into the file.
 
@@ -256,6 +250,26 @@ class Database:
                 reader.close()
             self._open.clear()
             self._writer.conn.close()
+
+
+_MOST = 20
+
+
+def damage(path: Path) -> Iterator[str]:
+    """What is wrong with the file, at most twenty things of a kind. Reads all of it, and changes nothing."""
+    try:
+        with open_read_only(path) as connection:
+            for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST})"):
+                if said != "ok":
+                    yield from (f"the database is damaged: {line}" for line in said.splitlines())
+            yield from _references(connection)
+    except Corrupt as error:
+        yield str(error)
+
+
+def _references(connection: sqlite3.Connection) -> Iterator[str]:
+    for row in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST):
+        yield f"the database is damaged: row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
 
 
 @contextmanager
@@ -311,7 +325,7 @@ class _Reader:
 class _ThreadExit:
     """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
 
-    def __init__(self, database: Database, reader: _Reader) -> None:
+    def __init__(self, database: SqliteDatabase, reader: _Reader) -> None:
         self._database = database
         self._reader = reader
 
@@ -321,13 +335,13 @@ class _ThreadExit:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Turn what SQLite says of the disk into our own errors. Constraint errors pass."""
+    """Turn what SQLite says into our own errors."""
     try:
         yield
     except ApplianceError:
         raise
-    except sqlite3.IntegrityError:
-        raise
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(str(error)) from error
     except OverflowError as error:
         raise Invalid("A number is too large to be stored.") from error
     except sqlite3.ProgrammingError as error:

@@ -1,8 +1,8 @@
 """Rows of the catalog: regions, services, endpoints, and who sees which of them."""
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Reader, Tx
 from appliance.db.identity.projects import PROJECTS
-from appliance.db.records import Filter, Reader, Record, TableSchema, read, select
+from appliance.db.records import Filter, Record, TableSchema, read, select
 
 REGIONS = TableSchema("regions", ("id", "description", "parent_region_id"))
 SERVICES = TableSchema("services", ("id", "type", "name", "description", "enabled"), booleans=frozenset({"enabled"}))

@@ -1,7 +1,7 @@
 """Rows of application credentials, access rules and trusts."""
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader, Record, TableSchema
+from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.records import Record, TableSchema
 from appliance.values import Micros
 
 APPLICATION_CREDENTIALS = TableSchema(

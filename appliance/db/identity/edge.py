@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as revocation_rows
 from appliance.db.identity.grants import ROLES, Grant, add
 from appliance.db.identity.projects import PROJECTS

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader, Record, TableSchema, read
+from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.records import Record, TableSchema, read
 
 ROLES = TableSchema("roles", ("id", "name", "domain_id", "description", "options"), json=frozenset({"options"}))
 

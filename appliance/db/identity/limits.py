@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Filter, Page, Reader, Record, TableSchema, conditions
+from appliance.db.engine.base import Reader, Tx
+from appliance.db.records import Filter, Page, Record, TableSchema, conditions
 
 REGISTERED_LIMITS = TableSchema(
     "registered_limits",

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Condition, Reader, Record, TableSchema, read
+from appliance.db.engine.base import Reader, Tx
+from appliance.db.records import Condition, Record, TableSchema, read
 from appliance.errors import Invalid
 
 PROJECTS = TableSchema(

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader
+from appliance.db.engine.base import Reader, Row, Tx
 from appliance.values import Micros
 
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Condition, Filter, Reader, Record, TableSchema, conditions, read
+from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.records import Condition, Filter, Record, TableSchema, conditions, read
 from appliance.values import Micros
 
 USERS = TableSchema(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.db.image.images import METADATA
 
 _NAMED = """

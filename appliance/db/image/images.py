@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, IntegrityError, Row, Tx
+from appliance.db.engine.base import Database, IntegrityError, Row, Tx
 from appliance.errors import Conflict
 from appliance.values import Micros
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.errors import LimitExceeded
 from appliance.values import MIB, Micros
 

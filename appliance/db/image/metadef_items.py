@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import IntegrityError, Row, Tx
+from appliance.db.engine.base import IntegrityError, Reader, Row, Tx
 from appliance.db.image.metadefs import NamespaceRecord, Order, ordered
-from appliance.db.records import Reader
 from appliance.errors import Conflict
 from appliance.values import Micros
 

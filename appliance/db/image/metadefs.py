@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import IntegrityError, Row, Tx
-from appliance.db.records import Reader
+from appliance.db.engine.base import IntegrityError, Reader, Row, Tx
 from appliance.errors import Conflict, Invalid
 from appliance.values import Micros
 
@@ -115,13 +114,11 @@ def find_namespace(reader: Reader, name: str) -> NamespaceRecord | None:
 def insert_namespace(tx: Tx, record: NamespaceRecord) -> int:
     """Add a namespace and give its id. Raises `Conflict` if the name is taken."""
     try:
-        cursor = tx.execute(
-            f"INSERT INTO metadef_namespaces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _values(record)
+        return tx.insert(
+            f"INSERT INTO metadef_namespaces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", _values(record)
         )
     except IntegrityError as error:
         raise _taken(record.namespace) from error
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
 def update_namespace(tx: Tx, record: NamespaceRecord) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.image.images import COLUMNS, SELECT, ImageRecord, record
 
 # What a client may sort by, as it is sorted: an index on `ifnull(name, '')` is behind the sort by name.

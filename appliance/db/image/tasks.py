@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.values import Micros
 
 

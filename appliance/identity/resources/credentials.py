@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
@@ -46,8 +47,8 @@ class Credentials:
             created["id"] = hash_access_key(blob["access"])
             self.check_delegation(blob, created["user_id"], created.get("project_id"))
         sealed = self._sealed(created)
-        with names_unique("credential", created["id"]), self._store.write() as tx:
-            insert(tx, CREDENTIALS, sealed)
+        with names_unique("credential", created["id"]):
+            self._store.transact(lambda tx: insert(tx, CREDENTIALS, sealed))
         return self.get(created["id"])
 
     def update(self, credential_id: str, changes: Record) -> Record:
@@ -62,14 +63,15 @@ class Credentials:
                 raise Invalid("Expecting to find project_id in credential.")
             self.check_delegation(ec2_blob(changed["blob"]), changed["user_id"], changed["project_id"])
         sealed = self._sealed(changed)
-        with self._store.write() as tx:
-            update(tx, CREDENTIALS, sealed)
+        self._store.transact(lambda tx: update(tx, CREDENTIALS, sealed))
         return self.get(credential_id)
 
     def delete(self, credential_id: str) -> None:
-        with self._store.write() as tx:
+        def change(tx: Tx) -> None:
             if not delete(tx, CREDENTIALS, credential_id):
                 raise NotFound(f"Could not find credential: {credential_id}.")
+
+        self._store.transact(change)
 
     def check_delegation(self, blob: Record, user_id: str, project_id: str | None) -> None:
         """Raise `Forbidden` for an EC2 credential that acts by a trust or application credential which is not its own
@@ -183,20 +185,17 @@ class Consumers:
     def create(self, description: str | None) -> Record:
         """The consumer with its secret."""
         created: Record = {"id": new_hex_id(), "description": description, "secret": secrets.token_hex(16)}
-        with self._store.write() as tx:
-            insert(tx, CONSUMERS, created)
+        self._store.transact(lambda tx: insert(tx, CONSUMERS, created))
         return created
 
     def update(self, consumer_id: str, changes: Record) -> Record:
         changed = merged(self._stored(consumer_id), changes)
-        with self._store.write() as tx:
-            update(tx, CONSUMERS, changed)
+        self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
         return self.get(consumer_id)
 
     def delete(self, consumer_id: str) -> None:
         self._stored(consumer_id)
-        with self._store.write() as tx:
-            delete(tx, CONSUMERS, consumer_id)
+        self._store.transact(lambda tx: delete(tx, CONSUMERS, consumer_id))
 
     def _stored(self, consumer_id: str) -> Record:
         consumer = find(self._store.db, CONSUMERS, consumer_id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import grants as role_rows
@@ -87,9 +87,13 @@ class Projects:
             created["description"] = ""
         tags = created.pop("tags", [])
         self._check_place(created)
-        with names_unique("project", created["name"]), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, rows.PROJECTS, created)
             rows.set_tags(tx, created["id"], tags)
+
+        with names_unique("project", created["name"]):
+            self._store.transact(change)
         return self.get(created["id"])
 
     def _check_place(self, project: Record) -> None:
@@ -114,11 +118,15 @@ class Projects:
         changed = merged(project, changes)
         changed["name"] = changed["name"].strip()
         tags = changed.pop("tags")
-        with names_unique("project", changed["name"]), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             update(tx, rows.PROJECTS, changed)
             rows.set_tags(tx, project_id, tags)
             if project["enabled"] and not changed["enabled"]:
                 self._revocations.add(tx, "domain" if project["is_domain"] else "project", project_id)
+
+        with names_unique("project", changed["name"]):
+            self._store.transact(change)
         return self.get(project_id)
 
     def _check_change(self, project: Record, changes: Record) -> None:
@@ -141,21 +149,18 @@ class Projects:
         refuse_if_immutable("project", project)
         if self.subtree(project_id):
             raise Forbidden(f"Project {project_id} has children; they are to be deleted first.")
-        with self._store.write() as tx:
-            remove_project(tx, project_id, self._store.clock())
+        self._store.transact(lambda tx: remove_project(tx, project_id, self._store.clock()))
 
     def set_tags(self, project_id: str, tags: Sequence[str]) -> list[str]:
         self.get(project_id)
-        with self._store.write() as tx:
-            rows.set_tags(tx, project_id, tags)
+        self._store.transact(lambda tx: rows.set_tags(tx, project_id, tags))
         return rows.tags(self._store.db, project_id)
 
     def add_tag(self, project_id: str, tag: str) -> None:
         tags = self.get(project_id)["tags"]
         if tag not in tags and len(tags) >= MOST_TAGS:
             raise Invalid(f"A project has at most {MOST_TAGS} tags.")
-        with self._store.write() as tx:
-            rows.add_tag(tx, project_id, tag)
+        self._store.transact(lambda tx: rows.add_tag(tx, project_id, tag))
 
     def require_tag(self, project_id: str, tag: str) -> None:
         """Raise `NotFound` unless the project has the tag."""
@@ -164,8 +169,7 @@ class Projects:
 
     def remove_tag(self, project_id: str, tag: str) -> None:
         self.require_tag(project_id, tag)
-        with self._store.write() as tx:
-            rows.remove_tag(tx, project_id, tag)
+        self._store.transact(lambda tx: rows.remove_tag(tx, project_id, tag))
 
 
 def remove_project(tx: Tx, project_id: str, now: int) -> None:
@@ -213,9 +217,13 @@ class Domains:
         tags = created.pop("tags", [])
         if find(self._store.db, rows.PROJECTS, created["id"]) is not None:
             raise Conflict(f"Conflict occurred attempting to store domain - ID {created['id']} is in use.")
-        with names_unique("domain", created["name"]), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, rows.PROJECTS, created)
             rows.set_tags(tx, created["id"], tags)
+
+        with names_unique("domain", created["name"]):
+            self._store.transact(change)
         return self.get(created["id"])
 
     def update(self, domain_id: str, changes: Record) -> Record:
@@ -236,13 +244,16 @@ class Domains:
             for schema in (user_rows.USERS, group_rows.GROUPS, role_rows.ROLES)
         }
         now = self._store.clock()
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             self._remove_owned(tx, owned, now)
             for project_id in projects:
                 remove_project(tx, project_id, now)
             grant_rows.remove_of_target(tx, "domain", domain_id)
             remove_project(tx, domain_id, now)
             self._revocations.add(tx, "domain", domain_id)
+
+        self._store.transact(change)
 
     def _remove_owned(self, tx: Tx, owned: dict[str, list[str]], now: int) -> None:
         for user_id in owned[user_rows.USERS.table]:

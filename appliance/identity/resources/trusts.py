@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as rows
 from appliance.db.identity.grants import ROLES
 from appliance.db.identity.grants import by_name as role_by_name
@@ -64,10 +65,13 @@ class Trusts:
         }
         if parent is not None:
             self._bind_to_parent(trust, asked, parent, role_ids)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, rows.TRUSTS, trust)
             for role_id in role_ids:
                 rows.add_trust_role(tx, trust["id"], role_id)
+
+        self._store.transact(change)
         return self.get(trust["id"])
 
     def _check_parent(self, named: str | None, parent: Record | None) -> None:
@@ -111,17 +115,19 @@ class Trusts:
     def delete(self, trust_id: str) -> None:
         """End a trust, those made from it, and their tokens."""
         self.get(trust_id)
-        with self._store.write() as tx:
-            rows.end(tx, trust_id, self._store.clock())
+        self._store.transact(lambda tx: rows.end(tx, trust_id, self._store.clock()))
 
     def consume(self, trust_id: str) -> None:
         """Take one of the remaining uses, if they are counted. Raises `Unauthenticated` when none is left."""
         trust = find(self._store.db, rows.TRUSTS, trust_id)
         if trust is not None and trust["remaining_uses"] is None:
             return
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not rows.use(tx, trust_id):
                 raise Unauthenticated("The trust has no use left.")
+
+        self._store.transact(change)
 
     def delegated(self, claims: Claims) -> Delegated:
         """What a token of a trust amounts to: the trust's roles, as long as the trustor has every one of them."""

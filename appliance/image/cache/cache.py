@@ -7,8 +7,9 @@ a node with a list of its own; the files are shared by all.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.image.cache import CacheRecord, CacheRows
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.errors import ApplianceError, Conflict, Invalid, NotFound, StorageFault
@@ -66,8 +67,7 @@ class ImageCache:
         self._enforce(caller, "cache_image")
         if image.status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
-        with self._db.write() as tx:
-            self._rows.enqueue(tx, node, image_id, self._clock())
+        self._db.transact(lambda tx: self._rows.enqueue(tx, node, image_id, self._clock()))
         if at_once:
             self._submit(lambda: self.fetch(node, image_id))
 
@@ -77,8 +77,7 @@ class ImageCache:
         if not entry:
             self._look_up(caller, image_id)
         self._enforce(caller, "cache_delete")
-        with self._db.write() as tx:
-            self._rows.remove(tx, node, image_id)
+        self._db.transact(lambda tx: self._rows.remove(tx, node, image_id))
         self._drop_unused(image_id)
 
     def remove_old(self, caller: Caller, node: str, image_id: str, state: str) -> None:
@@ -93,8 +92,9 @@ class ImageCache:
         self._enforce(caller, operation)
         if target not in TARGETS:
             raise Invalid("If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.")
-        with self._db.write() as tx:
-            gone = [image_id for state in TARGETS[target] for image_id in self._rows.clear(tx, node, state)]
+        gone = self._db.transact(
+            lambda tx: [image_id for state in TARGETS[target] for image_id in self._rows.clear(tx, node, state)]
+        )
         for image_id in gone:
             self._drop_unused(image_id)
         return len(gone)
@@ -156,12 +156,10 @@ class ImageCache:
             if image is None or image.status != "active":
                 raise not_found(image_id)
             self._bring(image)
-            with self._db.write() as tx:
-                self._rows.settle(tx, node, image_id, image.size or 0, self._clock())
+            self._db.transact(lambda tx: self._rows.settle(tx, node, image_id, image.size or 0, self._clock()))
         except (ApplianceError, OSError) as error:
             log.warning("image %s could not be cached: %s", image_id, error)
-            with self._db.write() as tx:
-                self._rows.remove(tx, node, image_id)
+            self._db.transact(lambda tx: self._rows.remove(tx, node, image_id))
         self._drop_unused(image_id)
 
     def _bring(self, image: ImageRecord) -> None:
@@ -183,8 +181,7 @@ class ImageCache:
     def forget(self, image_id: str) -> None:
         """The image is deleted."""
         if self._files is not None:
-            with self._db.write() as tx:
-                self._rows.remove_image(tx, image_id)
+            self._db.transact(lambda tx: self._rows.remove_image(tx, image_id))
             self._files.remove(image_id)
 
     def _drop_unused(self, image_id: str) -> None:
@@ -206,8 +203,7 @@ class ImageCache:
             if freed >= over:
                 break
             if image_id in sizes:
-                with self._db.write() as tx:
-                    self._rows.remove_image(tx, image_id)
+                self._db.transact(partial(self._rows.remove_image, image_id=image_id))
                 self._files.remove(image_id)
                 files, freed = files + 1, freed + sizes[image_id]
         return files, freed

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.errors import Conflict
 from appliance.image.imports.tasks import Tasks
@@ -36,10 +36,13 @@ class ImportLock:
             life = _LOCK_LIFE.get(task.status, _USUAL_LOCK_LIFE)
             if self._clock() - task.updated_at < life:
                 raise Conflict("Image has active task")
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.release_property(tx, image.id, IMPORT_LOCK, holder):
                 raise Conflict("Image has active task")
             self._tasks.fail(tx, holder, "Expired lock preempted")
+
+        self._db.transact(change)
         log.warning("image %s: the lock of task %s had expired and was broken", image.id, holder)
 
     def take(self, tx: Tx, image_id: str, task_id: str) -> None:

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Conflict, Invalid
@@ -189,7 +190,8 @@ class Imports:
         """Lock the image, note what is to come, and make the task, all at once."""
         task_id = new_uuid()
         given = {"image_id": image.id, "import_req": dict(body), "backend": list(stores)}
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values: dict[str, Any] = {"updated_at": self._clock()}
             if asked.method != "copy-image":
                 values["status"] = "importing"
@@ -212,6 +214,8 @@ class Imports:
                 request_id=request_id,
                 task_id=task_id,
             )
+
+        self._db.transact(change)
         return task_id
 
 
@@ -255,20 +259,21 @@ class TaskImports:
         enforce_admin(caller, "tasks_api_access")
         given = _input(body)
         self._fetcher.check(given["import_from"])
-        with self._db.write() as tx:
-            task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
+        task = self._db.transact(lambda tx: self._tasks.add(tx, caller, "import", given, request_id=request_id))
         self._imports.submit(lambda: self._run(caller, task.id, given), caller.project_id)
         return task
 
     def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
         try:
             image = self._create(caller, given["image_properties"])
-            with self._db.write() as tx:
+
+            def change(tx: Tx) -> None:
                 self._rows.change(tx, image.id, ("queued",), {"status": "importing"})
                 self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id)
+
+            self._db.transact(change)
         except ApplianceError as error:
-            with self._db.write() as tx:
-                self._tasks.fail(tx, task_id, str(error))
+            self._db.transact(partial(self._tasks.fail, task_id=task_id, message=str(error)))
             return
         store = self._imports.default_store
         self._imports.run(ImportJob(caller, image.id, task_id, "web-download", given["import_from"], (store,), True))

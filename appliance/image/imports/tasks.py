@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.tasks import SORT_KEYS, TaskRecord, TaskRows
 from appliance.errors import Invalid, NotFound
 from appliance.image.draft import check_text
@@ -106,8 +106,9 @@ class Tasks:
 
     def tell(self, task_id: str, message: str) -> None:
         """How far the work has come."""
-        with self._db.write() as tx:
-            self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
+        self._db.transact(
+            lambda tx: self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
+        )
 
     def succeed(self, tx: Tx, task_id: str, result: dict[str, Any] | None = None, message: str = "") -> None:
         told = {"message": message} if message else {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.legacy import OldRows
 from appliance.db.image.pages import SORT_KEYS, Condition, PageQuery, complete_sort, page

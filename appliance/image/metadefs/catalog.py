@@ -1,6 +1,6 @@
 """The metadata definitions as a whole: what wiring makes and the API is given."""
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.image.metadefs.access import Access
 from appliance.image.metadefs.items import Objects, Properties, Tags
 from appliance.image.metadefs.namespaces import Namespaces, ResourceTypes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from appliance.blobs.durable import DurableFile
-from appliance.db.engine.sqlite import Database, IntegrityError
+from appliance.db.engine.base import Database, IntegrityError
 from appliance.db.image.cache import CacheRows
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Corrupt, Invalid, Refusal, Unavailable
@@ -37,8 +37,7 @@ class WebCache:
         """A part of an image from its file; None if there is none."""
         content = self._files.open(image, start, length)
         if content is not None:
-            with self._db.write() as tx:
-                self._rows.touch(tx, image.id, self._clock())
+            self._db.transact(lambda tx: self._rows.touch(tx, image.id, self._clock()))
         return content
 
     def keep(self, content: Content, image: ImageRecord) -> Content:
@@ -60,8 +59,7 @@ class WebCache:
     def _publish(self, image: ImageRecord, file: DurableFile) -> None:
         self._files.publish(file, image.id)
         try:
-            with self._db.write() as tx:
-                self._rows.add_found(tx, image.id, image.size or 0, self._clock())
+            self._db.transact(lambda tx: self._rows.add_found(tx, image.id, image.size or 0, self._clock()))
         except IntegrityError:
             # The image was deleted under the download.
             self._files.remove(image.id)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.db.key_values import KeyValues
 from appliance.errors import Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
@@ -17,7 +18,7 @@ from tests.api.identity_v3.client import CHEAP, PASSWORD, Client, Time
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    db = Database(tmp_path / "edge.db")
+    db = open_database(tmp_path / "edge.db")
     yield db
     db.close()
 

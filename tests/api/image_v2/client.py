@@ -13,7 +13,7 @@ from wsgiref.util import FileWrapper
 from appliance.api.image_v2.routes import build
 from appliance.blobs.durable import Disk
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.errors import Unauthenticated
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
@@ -90,7 +90,7 @@ class Cloud:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         with ExitStack() as opened:
-            self.db = Database(directory / "appliance.db")
+            self.db = open_database(directory / "appliance.db")
             opened.callback(self.db.close)
             self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock, disk=disk)
             opened.callback(self.stores.close)
