@@ -44,14 +44,17 @@ class Filter:
     comparator: str = "equals"
 
 
+# As long as the value, or all there is of the column.
+_AT_END = "substr({0}, CASE WHEN length({0}) > length(?) THEN length({0}) - length(?) ELSE 0 END + 1)"
+
 COMPARATORS = {
     "equals": "{column} = ?",
-    "contains": "instr({column}, ?) > 0",
-    "icontains": "instr(lower({column}), lower(?)) > 0",
+    "contains": "replace({column}, ?, '') <> {column}",
+    "icontains": "replace(lower({column}), lower(?), '') <> lower({column})",
     "startswith": "substr({column}, 1, length(?)) = ?",
     "istartswith": "substr(lower({column}), 1, length(?)) = lower(?)",
-    "endswith": "length({column}) >= length(?) AND substr({column}, -length(?)) = ?",
-    "iendswith": "length({column}) >= length(?) AND substr(lower({column}), -length(?)) = lower(?)",
+    "endswith": f"{_AT_END.format('{column}')} = ?",
+    "iendswith": f"lower({_AT_END.format('{column}')}) = lower(?)",
     "before": "{column} < ?",
     "not_after": "{column} <= ?",
     "after": "{column} > ?",
@@ -87,7 +90,7 @@ def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], 
         if item.value is None:
             clauses.append(f"{column} IS NULL")
             continue
-        if item.comparator.endswith("endswith") and item.value == "":
+        if item.value == "" and item.comparator.removeprefix("i") in ("contains", "startswith", "endswith"):
             continue
         clause = COMPARATORS[item.comparator].format(column=column)
         clauses.append(f"({clause})")
@@ -126,10 +129,20 @@ def find(reader: Reader, schema: TableSchema, record_id: str) -> Record | None:
     return None if row is None else read(schema, row)
 
 
+_AT_ONCE = 250
+"""Records found by one statement."""
+
+
+def one_of(column: str, values: Sequence[Any]) -> Condition:
+    """A condition: the column has one of these values."""
+    return f"{column} IN ({', '.join('?' * len(values))})" if values else "1 = 0", values
+
+
 def find_many(reader: Reader, schema: TableSchema, ids: Iterable[str]) -> list[Record]:
     """The records with these ids, in the order of their ids."""
     wanted = sorted(set(ids))
-    return select(reader, schema, more=[("id IN (SELECT value FROM json_each(?))", [json.dumps(wanted)])])
+    batches = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
+    return [record for batch in batches for record in select(reader, schema, more=[one_of("id", batch)])]
 
 
 def insert(tx: Tx, schema: TableSchema, record: Record) -> None:

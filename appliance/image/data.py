@@ -9,7 +9,7 @@ from typing import Any
 from appliance.blobs.index import Sealed
 from appliance.blobs.known_content import ReadableByCaller
 from appliance.db.engine.base import Database, Tx
-from appliance.db.image.images import STORED_BY, ImageRecord, ImageRows, LocationRecord
+from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord, stored_by
 from appliance.errors import ApplianceError, Conflict, Forbidden, Gone, Invalid, LimitExceeded, Unavailable
 from appliance.image.ingest import Inspection, Limits, ingest
 from appliance.image.members import Lookup
@@ -194,10 +194,8 @@ class ImageData:
     def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
         """Give an image its data's facts and make it active, in the transaction that commits the data."""
         quota = self._storage_quota
-        if quota > 0:
-            stored = tx.row(STORED_BY, {"owner": image.owner, "excluding": image.id})
-            if stored is not None and stored[0] + sealed.size > quota:
-                raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
+        if quota > 0 and stored_by(tx, image.owner, image.id) + sealed.size > quota:
+            raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
         values = {
             "status": "active",
             "size": sealed.size,
@@ -212,14 +210,13 @@ class ImageData:
 
     def check_stored(self, tx: Tx, owner: str | None) -> None:
         """Raise `LimitExceeded` if an owner's images take more than may be stored, what was just added included."""
-        stored = tx.row(STORED_BY, {"owner": owner, "excluding": ""})
-        if 0 < self._storage_quota < (stored[0] if stored is not None else 0):
+        if 0 < self._storage_quota < stored_by(tx, owner):
             raise LimitExceeded(f"Image exceeds the storage quota of {self._storage_quota} bytes.")
 
     def limits(self, image: ImageRecord, declared: int | None) -> Limits:
         """The bounds that an upload to this image has to keep."""
         quota = self._storage_quota
-        left = max(0, quota - self._rows.stored_by(image.owner, image.id)) if quota > 0 else None
+        left = max(0, quota - stored_by(self._db, image.owner, image.id)) if quota > 0 else None
         return Limits(declared, self._settings.image_size_cap, left)
 
     def inspection(self, image: ImageRecord) -> Inspection | None:

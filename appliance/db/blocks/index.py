@@ -80,8 +80,8 @@ class BlockIndex:
     def beginning_with(self, offset: int, block_id: int, size: int | None, most: int) -> list[int]:
         rows = self._db.rows(
             "SELECT c.id FROM extents e JOIN contents c ON c.id = e.content "
-            "WHERE e.first_block = ? AND e.offset = ? AND c.state = ? AND c.store = ? AND c.size = coalesce(?, c.size) "
-            "ORDER BY c.id DESC LIMIT ?",
+            'WHERE e.first_block = ? AND e."offset" = ? AND c.state = ? AND c.store = ? '
+            "AND c.size = coalesce(?, c.size) ORDER BY c.id DESC LIMIT ?",
             (block_id, offset, STORED, self._store_id, size, most),
         )
         return [row["id"] for row in rows]
@@ -141,10 +141,10 @@ class BlockIndex:
         if offset != part.offset + part.length:
             raise Corrupt("the blocks of an upload don't add up to its size")
         tx.executemany(
-            "INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows
+            'INSERT INTO extents (content, "offset", first_block, blocks, length) VALUES (?, ?, ?, ?, ?)', rows
         )
         tx.execute(
-            "INSERT INTO stretches (content, number, segment, offset, length) VALUES (?, ?, ?, ?, ?)",
+            'INSERT INTO stretches (content, number, segment, "offset", length) VALUES (?, ?, ?, ?, ?)',
             (content_id, part.number, segment, part.offset, part.length),
         )
         holes = sum(item.length for item in part.items if item.digest == HOLE)
@@ -191,8 +191,8 @@ class BlockIndex:
     def spans(self, content_id: int, offset: int, most: int) -> list[Span]:
         spans: list[Span] = []
         extents = self._db.rows(
-            "SELECT offset, first_block, blocks, length FROM extents WHERE content = ? AND offset >= "
-            "coalesce((SELECT max(offset) FROM extents WHERE content = ? AND offset <= ?), 0) ORDER BY offset LIMIT ?",
+            'SELECT "offset", first_block, blocks, length FROM extents WHERE content = ? AND "offset" >= coalesce('
+            '(SELECT max("offset") FROM extents WHERE content = ? AND "offset" <= ?), 0) ORDER BY "offset" LIMIT ?',
             (content_id, content_id, offset, most),
         )
         for extent in extents:

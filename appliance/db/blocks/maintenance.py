@@ -24,12 +24,13 @@ _WALK = 1000
 
 # Each block of a page of the walk with the first sound one of the same bytes before it, unless they share a place.
 _DUPLICATES = """
-SELECT b.id AS moved, min(t.id) AS kept
-  FROM (SELECT id, store, key, rest, segment, offset FROM blocks WHERE id > ? ORDER BY id LIMIT ?) b
-  JOIN blocks t ON t.key = b.key AND t.rest = b.rest AND t.id < b.id
- WHERE b.store = ? AND t.store = b.store AND t.condemned_at IS NULL AND t.damaged_at IS NULL
-   AND NOT EXISTS (SELECT 1 FROM blocks c WHERE c.id = b.id AND c.condemned_at IS NOT NULL)
- GROUP BY b.id HAVING NOT (b.segment = t.segment AND b.offset = t.offset) ORDER BY b.id LIMIT ?
+SELECT b.id AS moved, t.id AS kept
+  FROM (SELECT id, store, key, rest, segment, "offset", condemned_at FROM blocks WHERE id > ? ORDER BY id LIMIT ?) b
+  JOIN blocks t ON t.id = (
+       SELECT min(s.id) FROM blocks s WHERE s.key = b.key AND s.rest = b.rest AND s.id < b.id AND s.store = b.store
+          AND s.condemned_at IS NULL AND s.damaged_at IS NULL)
+ WHERE b.store = ? AND b.condemned_at IS NULL AND NOT (b.segment = t.segment AND b."offset" = t."offset")
+ ORDER BY b.id LIMIT ?
 """
 
 
@@ -45,7 +46,7 @@ def duplicates(db: Database, store: int, after: int, most: int) -> tuple[int, li
     if len(rows) == most:
         return rows[-1]["moved"], found
     last = db.row(
-        "SELECT max(id) AS last FROM (SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT ?)", (after, _WALK)
+        "SELECT max(id) AS last FROM (SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT ?) AS page", (after, _WALK)
     )
     return (last["last"] or 0) if last else 0, found
 
@@ -68,7 +69,7 @@ def fold(tx: Tx, store: int, pairs: Sequence[Duplicate], to: int) -> int:
         if move_block(tx, moved["id"], moved["segment"], kept["segment"], place):
             tx.execute("UPDATE blocks SET damaged_at = NULL WHERE id = ?", (moved["id"],))
             freed += moved["stored"]
-    tx.execute("UPDATE stores SET folded_to = max(folded_to, ?) WHERE id = ?", (to, store))
+    tx.execute("UPDATE stores SET folded_to = ? WHERE id = ? AND folded_to < ?", (to, store, to))
     return freed
 
 
@@ -77,7 +78,7 @@ def _current(tx: Tx, span: Span | None) -> Row | None:
     if span is None:
         return None
     return tx.row(
-        "SELECT b.* FROM blocks b JOIN segments s ON s.id = b.segment WHERE b.id = ? AND b.offset = ? AND s.name = ?",
+        'SELECT b.* FROM blocks b JOIN segments s ON s.id = b.segment WHERE b.id = ? AND b."offset" = ? AND s.name = ?',
         (span.block_id, span.at, span.segment),
     )
 
@@ -134,12 +135,13 @@ class BlockMaintenance:
     def drop_extents(self, content_id: int, condemned_at: Micros, most: int) -> int:
         def drop(tx: Tx) -> int:
             extents = tx.rows(
-                "SELECT e.offset, e.first_block, e.blocks FROM extents e JOIN contents c ON c.id = e.content "
-                "WHERE e.content = ? AND c.state = ? ORDER BY e.offset LIMIT ?",
+                'SELECT e."offset", e.first_block, e.blocks FROM extents e JOIN contents c ON c.id = e.content '
+                'WHERE e.content = ? AND c.state = ? ORDER BY e."offset" LIMIT ?',
                 (content_id, RELEASED, most),
             )
             if extents:
-                tx.execute("DELETE FROM extents WHERE content = ? AND offset <= ?", (content_id, extents[-1]["offset"]))
+                last = extents[-1]["offset"]
+                tx.execute('DELETE FROM extents WHERE content = ? AND "offset" <= ?', (content_id, last))
             for extent in extents:
                 if extent["first_block"] is not None:
                     tx.execute(
@@ -165,7 +167,7 @@ class BlockMaintenance:
 
         def change(tx: Tx) -> None:
             for row in tx.rows(
-                f"SELECT b.id, b.segment, b.offset, b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b "
+                f'SELECT b.id, b.segment, b."offset", b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b '
                 "WHERE b.store = ? AND b.condemned_at IS NOT NULL AND b.condemned_at <= ? LIMIT ?",
                 (self._store, not_after, most),
             ):
@@ -229,10 +231,10 @@ class BlockMaintenance:
     def segment_blocks(self, segment_id: int, after: int, most: int) -> list[Span]:
         rows = self._db.rows(
             f"SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment WHERE s.id = ? AND b.moved = 0 "
-            "AND b.id BETWEEN max(s.first_block, ? + 1) AND s.last_block "
+            "AND b.id BETWEEN CASE WHEN s.first_block > ? THEN s.first_block ELSE ? + 1 END AND s.last_block "
             f"UNION ALL SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment "
             "WHERE b.segment = ? AND b.moved = 1 AND b.id > ? ORDER BY 1 LIMIT ?",
-            (segment_id, after, segment_id, after, most),
+            (segment_id, after, after, segment_id, after, most),
         )
         return [span_from_row(row, 0) for row in rows]
 
@@ -334,12 +336,12 @@ class BlockMaintenance:
     def totals(self) -> Totals:
         row = self._db.row(
             "SELECT * FROM (SELECT count(*) AS contents, coalesce(sum(size), 0) AS logical, "
-            "coalesce(sum(hole_length), 0) AS holes FROM contents WHERE store = :store AND state = 1), "
+            "coalesce(sum(hole_length), 0) AS holes FROM contents WHERE store = :store AND state = 1) AS c, "
             "(SELECT coalesce(sum(live_length), 0) AS unique_length, coalesce(sum(live_stored), 0) AS stored, "
             "coalesce(sum(size), 0) AS file, count(*) AS segments, coalesce(sum(live_blocks), 0) AS blocks "
-            "FROM segments WHERE store = :store), "
-            "(SELECT count(*) AS damaged FROM blocks WHERE store = :store AND damaged_at IS NOT NULL), "
-            "(SELECT count(*) AS releasing FROM contents WHERE store = :store AND state = 2 AND state <> 1)",
+            "FROM segments WHERE store = :store) AS s, "
+            "(SELECT count(*) AS damaged FROM blocks WHERE store = :store AND damaged_at IS NOT NULL) AS b, "
+            "(SELECT count(*) AS releasing FROM contents WHERE store = :store AND state = 2 AND state <> 1) AS r",
             {"store": self._store},
         )
         assert row is not None

@@ -27,6 +27,12 @@ class Cursor(Protocol):
         ...
 
 
+class Schema(Protocol):
+    """What a migration step may ask of the database that it brings forward."""
+
+    def execute(self, sql: str, /) -> Any: ...
+
+
 class Reader(Protocol):
     """What can be read from: the database as a whole, or an open transaction."""
 
@@ -77,7 +83,7 @@ class Database(Reader, Protocol):
         ...
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """Let every read of this thread in the block see one and the same state."""
+        """Let every read of this thread in the block see one and the same state. May be entered again inside."""
         ...
 
     def damage(self) -> Iterator[str]:

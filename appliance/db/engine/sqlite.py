@@ -222,8 +222,10 @@ class SqliteDatabase:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let every read of this thread in the block see one and the same state."""
         reader = self._reader()
+        if reader.in_snapshot:
+            yield
+            return
         with _faults(), reader as connection:
             connection.execute("BEGIN")
         reader.in_snapshot = True
@@ -232,7 +234,7 @@ class SqliteDatabase:
         finally:
             reader.in_snapshot = False
             with _faults(), reader as connection:
-                connection.execute("ROLLBACK")
+                connection.execute("COMMIT")
 
     def damage(self) -> Iterator[str]:
         return damage(self.path)

@@ -16,7 +16,7 @@ KINDS: dict[str, TableSchema] = {"projects": PROJECTS, "users": USERS, "groups":
 def replace(tx: Tx, records: dict[str, list[Record]]) -> None:
     """Bring projects (domains first, parents before children), users, groups and roles to exactly these."""
     # Names may have been swapped and parents gone: look at the references once all is in place.
-    tx.execute("PRAGMA defer_foreign_keys = ON")
+    tx.defer_references()
     tx.execute("DELETE FROM grants")
     tx.execute("DELETE FROM group_members")
     tx.execute("DELETE FROM implied_roles")

@@ -1,10 +1,9 @@
 """Rows of users, their passwords and options, and groups with their members."""
 
-import json
 from collections.abc import Iterable
 
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Condition, Filter, Record, TableSchema, conditions, read
+from appliance.db.records import Condition, Filter, Record, TableSchema, conditions, one_of, read
 from appliance.values import Micros
 
 USERS = TableSchema(
@@ -108,7 +107,7 @@ def expiring(item: Filter) -> Condition:
 
 def among(ids: Iterable[str]) -> Condition:
     """A condition: the user is one of these."""
-    return "id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+    return one_of("id", list(ids))
 
 
 GROUPS = TableSchema("user_groups", ("id", "name", "domain_id", "description"))

@@ -102,7 +102,7 @@ class TaskRows:
             assert column in _COLUMNS
             conditions.append(f"{column} = ?")
             parameters.append(value)
-        key = "ifnull(expires_at, 0)" if sort_key == "expires_at" else sort_key
+        key = "coalesce(expires_at, 0)" if sort_key == "expires_at" else sort_key
         if marker is not None:
             conditions.append(f"({key}, created_at, id) {'<' if sort_dir == 'desc' else '>'} (?, ?, ?)")
             parameters += [getattr(marker, sort_key) or 0, marker.created_at, marker.id]

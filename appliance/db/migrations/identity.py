@@ -4,7 +4,7 @@ A domain is a project whose `is_domain` is 1, as in Keystone; so a domain's `dom
 `extra` holds the attributes that clients invent, `options` the resource options, both as JSON. Times are microseconds.
 """
 
-from sqlite_utils import Database
+from appliance.db.engine.base import Schema
 
 _IDENTITY = (
     """
@@ -135,7 +135,7 @@ _IDENTITY = (
 )
 
 
-def create_identity(db: Database) -> None:
+def create_identity(db: Schema) -> None:
     """Make every table of the identity package."""
     for statement in _IDENTITY:
         db.execute(statement)
@@ -224,7 +224,7 @@ _CATALOG = (
 )
 
 
-def create_catalog(db: Database) -> None:
+def create_catalog(db: Schema) -> None:
     """Make the tables. Those of `schema_identity` are there."""
     for statement in _CATALOG:
         db.execute(statement)
@@ -244,9 +244,9 @@ _STATEMENTS = (
 )
 
 
-def create_legacy(db: Database) -> None:
+def create_legacy(db: Schema) -> None:
     for statement in _STATEMENTS:
-        db.conn.execute(statement)
+        db.execute(statement)
 
 
 _PROOFS = (
@@ -257,6 +257,6 @@ _PROOFS = (
 )
 
 
-def create_proofs(db: Database) -> None:
+def create_proofs(db: Schema) -> None:
     for statement in _PROOFS:
         db.execute(statement)

@@ -9,11 +9,18 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
+from appliance.db.engine.base import Schema
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
 from appliance.db.migrations.identity import create_catalog, create_identity, create_legacy, create_proofs
-from appliance.db.migrations.image import create_image_cache, create_images, create_metadefs, create_notes
+from appliance.db.migrations.image import (
+    create_image_cache,
+    create_images,
+    create_metadefs,
+    create_notes,
+    portable_indexes,
+)
 
-STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0001_blocks", create_blocks),
     ("0002_identity", create_identity),
     ("0003_images", create_images),
@@ -24,6 +31,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0008_image_cache", create_image_cache),
     ("0009_proofs", create_proofs),
     ("0010_block_scopes", create_block_scopes),
+    ("0013_portable_indexes", portable_indexes),
 )
 
 migrations = Migrations("appliance")
