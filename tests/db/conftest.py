@@ -1,4 +1,4 @@
-"""The databases that the tests of this folder run on."""
+"""The databases that the tests of this folder run on: each test that asks for `db` runs on both engines."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from appliance.db.engine.base import Database
-from appliance.db.engine.registry import open_database
+from tests.databases import open_test_database
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(tmp_path / "appliance.db")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    database = open_test_database(tmp_path / "appliance.db", request.param)
     yield database
     database.close()

@@ -17,6 +17,10 @@ from appliance.values import KIB
 LENGTH = 64 * KIB
 
 
+SQLITE = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+"""What is said of files and plans is said of this engine."""
+
+
 @pytest.fixture
 def index(db: Database) -> BlockIndex:
     made = BlockIndex(db)
@@ -202,6 +206,7 @@ def test_extents_fold_neighbours_and_stay_short() -> None:
     assert list(extents_of(iter([]))) == []
 
 
+@SQLITE
 def test_the_index_costs_under_one_and_a_half_mib_a_gib(db: Database, index: BlockIndex, tmp_path: Path) -> None:
     blocks = 13_500  # a GiB in blocks of about 78 KiB, as the page grid cuts it
     names = [os.urandom(32) for _ in range(blocks)]
@@ -221,6 +226,7 @@ def _pages(path: Path, names: tuple[str, ...]) -> int:
     return copy.stat().st_size - empty * 4096
 
 
+@SQLITE
 def test_a_listing_of_contents_is_a_walk_by_id(db: Database, index: BlockIndex) -> None:
     ids = [put(db, index, new_items(digests(1, bytes([number]))), f"s{number}") for number in range(65, 75)]
     assert [row.id for row in index.maintenance.contents(after=ids[3], most=3)] == ids[4:7]
@@ -228,6 +234,7 @@ def test_a_listing_of_contents_is_a_walk_by_id(db: Database, index: BlockIndex) 
     assert "SEARCH" in plan[0]["detail"]
 
 
+@SQLITE
 @pytest.mark.parametrize(
     "sql",
     [

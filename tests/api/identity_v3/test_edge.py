@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from appliance.db.engine.base import Database
-from appliance.db.engine.registry import open_database
 from appliance.db.key_values import KeyValues
 from appliance.errors import Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
@@ -14,11 +13,12 @@ from appliance.identity.remote.validator import Edge
 from appliance.identity.service import Identity
 from appliance.settings import Settings
 from tests.api.identity_v3.client import CHEAP, PASSWORD, Client, Time
+from tests.databases import open_test_database
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    db = open_database(tmp_path / "edge.db")
+    db = open_test_database(tmp_path / "edge.db")
     yield db
     db.close()
 
