@@ -66,7 +66,7 @@ class Appliance:
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
-        self.db = open_database(self.directory.database, self.reserve)
+        self.db = open_database(settings.database or self.directory.database, self.reserve)
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
         opened.callback(self.stores.close)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from appliance.cli.flags import add_directory, settings_for
 from appliance.datadir import DataDir
+from appliance.errors import Fatal
 from appliance.image.stores import store_directories, with_recorded_stores
 from appliance.maintenance.backup import CopyReport, back_up
 
@@ -16,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_for(arguments)
+    if settings.database:
+        raise Fatal(
+            "The rows are on a database server, and `backup` copies files: back the database up there first (pg_dump), "
+            "then copy the data directory with your own tools."
+        )
     directory = DataDir(settings.data_dir)
     settings = with_recorded_stores(settings, directory)
     report = back_up(directory, arguments.target, store_directories(settings, directory), settings)

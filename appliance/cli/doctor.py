@@ -80,6 +80,11 @@ def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
 
 
 def _rebuild(settings: Settings) -> None:
+    if settings.database:
+        raise Fatal(
+            "`doctor --rebuild` makes a database file from the stored data, and the rows are on a database server: "
+            "restore them there, or run it without --database."
+        )
     directory = DataDir(settings.data_dir)
     _check_stores(settings, directory)
     directory.acquire("doctor")

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from appliance import logs
 from appliance.blobs.reserve import Reserve
@@ -37,12 +38,17 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def exposed_secrets(arguments: argparse.Namespace) -> list[str]:
     """A warning for each secret that is in the command line, where every user of the machine can read it."""
-    given = [name for name in SECRETS if getattr(arguments, name, None) is not None]
+    given = [name for name in SECRETS if _is_secret(name, getattr(arguments, name, None))]
     return [
         f"every user of this machine can read {flag(name)} in the list of processes: say {flag(f'{name}_file')} FILE, "
         f"or set {variable(name)}"
         for name in given
     ]
+
+
+def _is_secret(name: str, value: str | None) -> bool:
+    """Whether it is one. The URL of a database is if there is a password in it."""
+    return value is not None and (name != "database" or bool(urlsplit(value).password) or "password=" in value)
 
 
 def describe(name: str) -> tuple[str, str, str, str]:
@@ -86,14 +92,14 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
         raise Fatal(f"{directory.path} is not a data directory")
     directory.acquire(purpose)
     try:
-        if not directory.database.is_file() and not lost_index:
+        if not settings.database and not directory.database.is_file() and not lost_index:
             raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
         settings = with_recorded_stores(settings, directory)
         reserve = Reserve(directory.path, settings.disk_reserve)
         # These verbs give room back, or find out what is wrong, on a full disk too.
         with reserve.spending():
             reserve.admit()
-            db = open_database(directory.database, reserve)
+            db = open_database(settings.database or directory.database, reserve)
             try:
                 stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
                 try:
