@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup clients pins run test test-legacy test-clients test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
-	bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
+	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack
 .venv-clients/.complete: packaging/clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
+
+.venv-console/.complete: packaging/console-tests.txt packaging/build-tools.txt packaging/environment.py
+	@$(need-python)
+	@$(PYTHON) packaging/environment.py .venv-console --pins packaging/console-tests.txt
+
+build/vendor/node_modules/.package-lock.json: packaging/console/package-lock.json
+	@$(need-python)
+	@$(PYTHON) packaging/vendor.py --install
 
 .venv-legacy/.complete: packaging/legacy-clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
@@ -51,6 +59,13 @@ test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real
 test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go) and an asyncio client, as far as this machine has them
 	@$(PY) packaging/other_clients.py
 	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
+
+test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
+	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)
+
+vendor: ## Renew what the console takes from others, with Node and npm
+	@$(need-python)
+	@$(PYTHON) packaging/vendor.py
 
 test-pythons: setup clients ## Run the tests under every Python from 3.11 on that this machine has
 	@$(PY) packaging/pythons.py -n $(WORKERS) --dist loadfile $(ARGS)
@@ -127,7 +142,7 @@ conformance: setup .venv-tempest/.complete ## Run Tempest's image and identity t
 	@$(PY) packaging/conformance/run.py $(ARGS)
 
 clean: ## Remove everything that was made, but not var/
-	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-asyncio .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-legacy .venv-peers .venv-tempest .venv-asyncio .venv-console .venv-3.* build dist sample-images/cache .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 define need-python

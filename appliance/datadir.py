@@ -5,9 +5,10 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,8 +36,26 @@ class DataDir:
         self.keys = self.path / "keys"
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "admin-openrc"
+        self.last_backup = self.path / "last-backup"
         self._lock: BinaryIO | None = None
         self._directory = -1
+
+    def room(self) -> tuple[int, int]:
+        """The size and the free bytes of the disk that it is on."""
+        usage = shutil.disk_usage(self.path)
+        return usage.total, usage.free
+
+    def backed_up_at(self) -> int | None:
+        """When a backup of it was last made, in microseconds; None if that is not known."""
+        try:
+            return self.last_backup.stat().st_mtime_ns // 1000
+        except OSError:
+            return None
+
+    def note_backup(self) -> None:
+        """Say that a backup was made now. Whoever may only read the directory makes one without a note."""
+        with suppress(OSError):
+            self.last_backup.touch(mode=0o600)
 
     def acquire(self, purpose: str) -> None:
         """Make the directory if need be and become its only user.

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from appliance.errors import WrongUsage
-from appliance.values import GIB, KIB, MIB
+from appliance.values import GIB, KIB, MIB, TIB, number, read_secret
 
 ENVIRONMENT_PREFIX = "APPLIANCE_"
-_TIB = 1024 * GIB
 
 
 def _setting(default: Any, meaning: str) -> Any:
@@ -52,6 +51,12 @@ class Settings:
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    console: bool = _setting(True, "serve the console, a page for browsers, at /console on the image port")
+    audit_days: int = _setting(90, "days that the audit trail is kept in the database; 0 is no audit trail")
+    audit_log: str = _setting("", "file that gets each event of the audit trail as a line of JSON too, or `syslog`")
+    metrics_port: int = _setting(-1, "port that serves /metrics for Prometheus; 0 picks a free one, negative is none")
+    metrics_token: str = _setting("", "token that whoever reads /metrics has to show; none unless set")
+    metrics_token_file: str = _setting("", "file that holds that token")
 
     # -- first start
     admin_password: str = _setting("", "password of the first administrator; random, and printed once, unless set")
@@ -142,7 +147,7 @@ class Settings:
     )
 
     # -- images
-    image_size_cap: int = _setting(_TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
+    image_size_cap: int = _setting(TIB, "largest image, in bytes; sizes take a suffix: 10G, 512M")
     user_storage_quota: int = _setting(0, "bytes that one project may store, metadata included; 0 is no limit")
     image_metadata_quota: int = _setting(
         1048576, "characters of properties, tags and location metadata of an image; negative is no limit"
@@ -250,9 +255,33 @@ class Settings:
 
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(Settings)}
-SECRETS = ("database", "admin_password", "admin_token", "external_password")
+_SECTIONS = {
+    "data_dir": "Address and data",
+    "admin_password": "First start",
+    "worker_threads": "Connections and transfers",
+    "token_lifetime": "Tokens and log-in",
+    "identity_mode": "With another Keystone",
+    "image_size_cap": "Images",
+    "enabled_import_methods": "Imports",
+    "task_time_to_live": "Image service",
+    "enabled_backends": "Stores",
+    "image_cache_dir": "Cache",
+    "signature_certificates_dir": "Signatures, pages and quotas",
+    "dedup_scope": "Space on disk",
+}
+"""The sections of the settings, each by the first one that is in it."""
+SECRETS = ("database", "admin_password", "admin_token", "external_password", "metrics_token")
 """The settings that nobody else may read. For each there is another, `…_file`, that names a file with it."""
 _TYPES = get_type_hints(Settings)
+
+
+def sections() -> dict[str, list[str]]:
+    """The settings by their section, in order."""
+    found: dict[str, list[str]] = {}
+    for name in FIELDS:
+        title = _SECTIONS.get(name) or next(reversed(found))
+        found.setdefault(title, []).append(name)
+    return found
 
 
 def flag(name: str) -> str:
@@ -263,6 +292,17 @@ def flag(name: str) -> str:
 def variable(name: str) -> str:
     """`image_port` → `APPLIANCE_IMAGE_PORT`."""
     return ENVIRONMENT_PREFIX + name.upper()
+
+
+VARIABLES = frozenset({f"{ENVIRONMENT_PREFIX}CONFIG", *map(variable, FIELDS)})
+"""Every variable of the environment that means something."""
+
+
+def describe(name: str) -> tuple[str, str, str, str]:
+    """A setting's flag, variable, default and meaning, for people."""
+    field = FIELDS[name]
+    default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+    return flag(name), variable(name), default, field.metadata["meaning"]
 
 
 def is_switch(name: str) -> bool:
@@ -277,16 +317,36 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     `appliance.toml` in the data directory, or the one that `config` in `flags` or `APPLIANCE_CONFIG` names.
     Raises `WrongUsage` for an unknown key or a value that does not fit.
     """
-    environment = os.environ if environment is None else environment
-    levels = _given(flags, environment)
-    data_dir = _merged(levels).get("data_dir", FIELDS["data_dir"].default)
+    return Settings(**_merged(level for _, level in _levels(flags, environment)))
+
+
+def sources(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where the value of each setting that is not a default comes from."""
+    found: dict[str, str] = {}
+    for source, level in _levels(flags, environment):
+        found = {**dict.fromkeys(level, source), **found}
+    return found
+
+
+def settings_file(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Path:
+    """The settings file that these would be read from. Raises `WrongUsage` for one that is named and is not there."""
     named = flags.get("config") or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
-    file = Path(named) if named else Path(data_dir) / "appliance.toml"
-    if named and not file.is_file():
-        raise WrongUsage(f"{file} is not a file")
-    levels.append(_credentials(environment))
-    levels.append({name: _convert(name, value, f"{name} in {file}") for name, value in _read(file).items()})
-    return Settings(**_merged([_with_secrets(level) for level in levels]))
+    if named:
+        if not Path(named).is_file():
+            raise WrongUsage(f"{named} is not a file")
+        return Path(named)
+    given = flags.get("data_dir") or environment.get(variable("data_dir"))
+    return Path(given or Settings().data_dir) / "appliance.toml"
+
+
+def _levels(flags: Mapping[str, Any], environment: Mapping[str, str] | None) -> list[tuple[str, dict[str, Any]]]:
+    """What each source gives, with its name, the first of them first."""
+    environment = os.environ if environment is None else environment
+    given = _given(flags, environment)
+    file = settings_file(flags, environment)
+    values = {name: convert(name, value, f"{name} in {file}") for name, value in _read(file).items()}
+    levels = [*zip(("flag", "variable"), given, strict=True), ("credential", _credentials(environment))]
+    return [(source, _with_secrets(level)) for source, level in (*levels, (str(file), values))]
 
 
 def check(flags: Mapping[str, Any]) -> None:
@@ -297,9 +357,9 @@ def check(flags: Mapping[str, Any]) -> None:
 def _given(flags: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """What the flags give, and what the environment does."""
     return [
-        {name: _convert(name, flags[name], flag(name)) for name in FIELDS if flags.get(name) is not None},
+        {name: convert(name, flags[name], flag(name)) for name in FIELDS if flags.get(name) is not None},
         {
-            name: _convert(name, environment[variable(name)], variable(name))
+            name: convert(name, environment[variable(name)], variable(name))
             for name in FIELDS
             if variable(name) in environment
         },
@@ -335,32 +395,26 @@ def _with_secrets(level: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_secret(file: Path) -> str:
-    """The secret in a file: its first line. Raises `WrongUsage`."""
-    try:
-        secret = file.read_text().split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise WrongUsage(f"can't read the secret in {file}: {reason}") from error
-    if not secret:
-        raise WrongUsage(f"the first line of {file} is empty: it should be a secret")
-    return secret
-
-
 def _read(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        values = tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{file}: {error}") from error
+    values = parsed(file)
     for name in values:
         if name not in FIELDS:
             raise WrongUsage(f"{file} has an unknown setting: {name}")
     return values
 
 
-def _convert(name: str, value: Any, where: str) -> Any:
+def parsed(file: Path) -> dict[str, Any]:
+    """What a settings file says, whatever its keys; nothing if there is none. Raises `WrongUsage` if it is no TOML."""
+    if not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{file}: {error}") from error
+
+
+def convert(name: str, value: Any, where: str) -> Any:
+    """A setting's value from what a flag, a variable or a file gives. Raises `WrongUsage` if it does not fit."""
     kind = _TYPES[name]
     if get_origin(kind) is types.UnionType:
         kind = next(part for part in get_args(kind) if part is not type(None))
@@ -368,7 +422,7 @@ def _convert(name: str, value: Any, where: str) -> Any:
         if kind is bool:
             return _switch(value)
         if kind is int:
-            return _number(value)
+            return number(value)
         if kind is Path:
             return Path(str(value))
         if get_origin(kind) is tuple:
@@ -387,23 +441,3 @@ def _switch(value: Any) -> bool:
     if text in ("0", "false", "no", "off", ""):
         return False
     raise ValueError("say true or false")
-
-
-_SUFFIXES = {"K": KIB, "M": MIB, "G": GIB, "T": _TIB}
-
-
-def _number(value: Any) -> int:
-    """A whole number; sizes may end in K, M, G or T, with or without a B (KB is 1024 bytes, as Glance counts)."""
-    if isinstance(value, bool):
-        raise ValueError("it is a number")
-    if isinstance(value, int):
-        return value
-    text = str(value).strip().upper()
-    if text.endswith("B") and text[:-1][-1:] in _SUFFIXES:
-        text = text[:-1]
-    if text[-1:] in _SUFFIXES:
-        return int(text[:-1]) * _SUFFIXES[text[-1]]
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("it is a whole number") from None

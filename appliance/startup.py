@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from appliance.errors import ApplianceError, Fatal
 from appliance.identity.service import Identity
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
+from appliance.server.interfaces import addresses, is_loopback, is_wildcard
 from appliance.server.listener import AddressInUse, bind, shown
 from appliance.settings import Settings, flag
 from appliance.values import Caller, Clock
@@ -45,6 +46,12 @@ class StartupReport:
     files: list[Path] = field(default_factory=list)
     """The files for clients that are there."""
     messages: list[str] = field(default_factory=list)
+    is_first: bool = False
+    """Whether this start made the administrator."""
+    console_url: str = ""
+    console_link: str = ""
+    """Opens the first administrator's session in a browser, once."""
+    metrics_url: str = ""
     admin_url: str = ""
     """Where the admin's half of Identity API v2.0 is, if that is served."""
 
@@ -58,12 +65,22 @@ def ports(settings: Settings) -> dict[str, int]:
     if settings.identity_mode != "external":
         names += [] if settings.single_port else ["identity_port"]
         names += ["legacy_admin_port"] if settings.legacy else []
+    names += ["metrics_port"] if settings.metrics_port >= 0 else []
     return {name: getattr(settings, name) for name in names}
 
 
 @contextmanager
-def bound(settings: Settings) -> Iterator[list[socket.socket]]:
-    """Sockets that listen on every port, before anything else is done. Raises `Fatal` if one can't be had."""
+def bound(settings: Settings, passed: Sequence[socket.socket] = ()) -> Iterator[list[socket.socket]]:
+    """Sockets that listen on every port, before anything else is done. Raises `Fatal` if one can't be had.
+
+    Those that were `passed` on by whoever started the process are taken as they are; there has to be one for each port.
+    """
+    if passed:
+        names = ", ".join(ports(settings))
+        if len(passed) != len(ports(settings)):
+            raise Fatal(f"{len(passed)} sockets were passed, and there have to be {len(ports(settings))}: {names}")
+        yield list(passed)
+        return
     taken: dict[int, str] = {}
     with ExitStack() as opened:
         sockets = []
@@ -155,6 +172,7 @@ class Startup:
             aside = client_files.write_for_keystone(self._directory, settings.keystone_url, image_url)
             if aside is not None:
                 report.messages.append(f"The former clouds.yaml, for users of the appliance itself, is now {aside}.")
+        report.messages += beyond_loopback(settings)
         # From here on the directory holds what nobody could make again.
         trace.keep()
         files = [self._directory.clouds, *([self._directory.openrc] if settings.identity_mode == "own" else [])]
@@ -175,7 +193,22 @@ class Startup:
         password = settings.admin_password or client_files.new_password()
         client_files.write(self._directory, identity_url, settings.region, password)
         self._identity.bootstrap(password, settings.region)
+        report.is_first = True
         report.new_password = "" if settings.admin_password else password
+
+
+def beyond_loopback(settings: Settings) -> list[str]:
+    """What to know where others reach the services: by which addresses, and that nothing is encrypted."""
+    if is_loopback(settings.host):
+        return []
+    found = []
+    if is_wildcard(settings.host):
+        found.append(f"The services listen on every address of this machine: {', '.join(addresses()) or 'none yet'}.")
+    if not settings.trusted_proxies and not settings.public_image_url.startswith("https:"):
+        found.append(
+            "Passwords and tokens travel unencrypted: put a proxy with TLS in front and name it with --trusted-proxies."
+        )
+    return found
 
 
 def no_administrator(directory: DataDir) -> str:

@@ -2,16 +2,21 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from appliance.errors import WrongUsage
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+TIB = 1024 * GIB
 
 TEXT_BYTES = 65_535
 """The longest text of a client's, in UTF-8: what a TEXT column of MySQL holds for Glance and Keystone."""
@@ -163,6 +168,10 @@ current_client: ContextVar[Client] = ContextVar("client", default=NOBODY)
 """Set for the length of each request. Outside of requests there is nobody."""
 
 
+onward_headers: ContextVar[Mapping[str, str]] = ContextVar("onward_headers", default=MappingProxyType({}))
+"""What a call to another OpenStack service says of the request that it is made for: its id, and its trace."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileRange:
     """A run of bytes that may leave by `sendfile`: `length` bytes at `offset` of the open file `fd`.
@@ -193,12 +202,10 @@ class Content(Protocol):
         ...
 
     def pieces(self) -> Iterator[Piece]:
-        """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory."""
-        ...
+        """The same bytes from the current position on, in order, each piece at most 1 MiB if it is in memory.
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether the next piece comes without waiting: who takes them may then wait for it before passing them on."""
+        A piece is valid until the next is asked for.
+        """
         ...
 
     def close(self) -> None:
@@ -212,3 +219,37 @@ class Source(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes, at most `size`, possibly fewer; empty at the end. Raises `ClientVanished`."""
         ...
+
+
+# -- what people write
+
+_SUFFIXES = {"K": KIB, "M": MIB, "G": GIB, "T": TIB}
+
+
+def number(value: Any) -> int:
+    """A whole number; sizes may end in K, M, G or T, with or without a B (KB is 1024 bytes, as Glance counts)."""
+    if isinstance(value, bool):
+        raise ValueError("it is a number")
+    if isinstance(value, int):
+        return value
+    text = str(value).strip().upper()
+    if text.endswith("B") and text[:-1][-1:] in _SUFFIXES:
+        text = text[:-1]
+    if text[-1:] in _SUFFIXES:
+        return int(text[:-1]) * _SUFFIXES[text[-1]]
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("it is a whole number") from None
+
+
+def read_secret(file: Path) -> str:
+    """The secret in a file: its first line. Raises `WrongUsage`."""
+    try:
+        secret = file.read_text().split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise WrongUsage(f"can't read the secret in {file}: {reason}") from error
+    if not secret:
+        raise WrongUsage(f"the first line of {file} is empty: it should be a secret")
+    return secret

@@ -4,11 +4,22 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from wsgiref.types import WSGIApplication
+from typing import Any
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
+from appliance.activity.history import History
+from appliance.activity.running import Transfers
+from appliance.activity.trail import AuditTrail, sink_of
+from appliance.api.appliance_v1 import metrics
+from appliance.api.appliance_v1.events import EventRoutes
+from appliance.api.appliance_v1.images import ImageRoutes
+from appliance.api.appliance_v1.status import StatusRoutes
+from appliance.api.appliance_v1.store import SpaceRoutes
+from appliance.api.console.gate import Console, Target
+from appliance.api.console.session import Forward, OneTimeLink, Sessions
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.admission import OnFullDisk, Uploaders
+from appliance.api.http.observe import Observed, Observer, auditing, by_link
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
@@ -18,21 +29,27 @@ from appliance.api.legacy.versions import UNDERSCORED, Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.registry import open_database
+from appliance.db.events import EventRows
+from appliance.db.history import Figures
+from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
+from appliance.identity.tokens.token import Token
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores, write_record
 from appliance.image.web.content import MOST_READERS
-from appliance.jobs.maintenance import collectors, image_jobs, maintenance_jobs
+from appliance.jobs.maintenance import activity_jobs, collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
+from appliance.server.interfaces import reachable_host
 from appliance.server.limits import Limits
+from appliance.server.listener import Identify, shown
 from appliance.server.server import Listener, Server
 from appliance.settings import Settings
 from appliance.startup import Startup, StartupReport, Trace, ports
-from appliance.values import Caller, Clock, SteadyClock, now
+from appliance.values import Caller, Clock, SteadyClock, Uploader, now
 
 
 class Appliance:
@@ -81,11 +98,16 @@ class Appliance:
         legacy = Legacy(self.identity, settings, self._ports, self._admin_port) if settings.legacy else None
         addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
+        self.trail = AuditTrail(EventRows(self.db), self.clock, settings.audit_days, sink_of(settings))
+        opened.callback(self.trail.close)
+        self.transfers = Transfers(self.clock)
+        self.history = History(Figures(self.db), list(blobs.values()), self.clock)
         collecting = collectors(blobs, settings)
         validator = token_validator(self.identity, KeyValues(self.db), settings, self.clock)
         jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(validator, Edge):
             jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
+        jobs += activity_jobs(self.history, self.trail)
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
@@ -97,8 +119,10 @@ class Appliance:
             identity_url=addresses.identity_from_image,
             more_routes=(
                 *metadef_items.routes(Metadefs(self.db, settings, self.clock), settings),
-                *ImageMaintenanceRoutes(self.images).routes(),
-                *SpaceRoutes(self.images, collecting, self.scheduler.wake).routes(),
+                *ImageRoutes(self.images, self.db).routes(),
+                *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
+                *StatusRoutes(self.images, settings, self.clock, self.history, self.transfers, self.scheduler).routes(),
+                *EventRoutes(self.trail).routes(),
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
@@ -114,27 +138,72 @@ class Appliance:
                 served["admin"] = legacy.admin_identity()
         if legacy:
             self.routes |= legacy.routes
-        self.server = Server(self._listeners(served), self._limits())
+        self.server = Server(self._listeners(self._observed(served)), self._limits())
         opened.callback(self.server.close)
 
+    def _observed(self, served: dict[str, WSGIApplication]) -> dict[str, WSGIApplication]:
+        """The services with those that look on, and the application that shows the metrics, if it is wanted."""
+        observers: list[Observer] = [auditing(self.trail, self.clock)] if self.settings.audit_days else []
+        more: dict[str, WSGIApplication] = {}
+        if self.settings.metrics_port >= 0:
+            figures = metrics.load()(
+                self.history,
+                self.transfers,
+                self.scheduler,
+                self.stores.trouble,
+                self.directory.room,
+                lambda: self.identity.keyring.age(self.clock()) / 1_000_000,
+            )
+            observers.append(metrics.counting(figures))
+            more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
+        seen = {name: Observed(name, app, self.transfers, observers) for name, app in served.items()}
+        return {**{name: OnFullDisk(app, self.reserve) for name, app in seen.items()}, **more}
+
+    def _with_console(self, apps: list[WSGIApplication], own_identity: bool) -> Console:
+        """The first port's application behind the console."""
+        settings = self.settings
+        mount = "/image" if settings.single_port else ""
+        identity = Target(apps[0], "/identity") if settings.single_port else Target(apps[1 if own_identity else 0])
+        if settings.identity_mode != "own":
+            identity = Target(Forward(settings.keystone_url))
+        self.link = OneTimeLink()
+        sessions = Sessions(identity.app, identity.prefix, self.link, self._first_session)
+        targets = {"image": Target(apps[0], mount), "identity": identity}
+        two_ports = own_identity and not settings.single_port
+        return Console(apps[0], targets, sessions, self._ports, two_ports=two_ports)
+
+    def _first_session(self, environ: WSGIEnvironment) -> Token:
+        """The first administrator's token, for who has shown the one-time link."""
+        token = self.identity.log_in_first_admin()
+        self.trail.record(by_link(token, environ, self.clock()))
+        return token
+
     def _listeners(self, served: dict[str, WSGIApplication]) -> list[Listener]:
-        """A listener for each port: the image's, the identity's, and the admin's of v2.0 if there is one."""
+        """A listener for each port: the image's, the identity's, the admin's of v2.0 and that of metrics if wanted."""
         settings = self.settings
         proxies = TrustedProxies(settings.trusted_proxies)
         apps = list(served.values())
         if settings.single_port:
-            mounted = {f"/{name}": app for name, app in served.items() if name != "admin"}
+            mounted = {f"/{name}": app for name, app in served.items() if name in ("image", "identity")}
             apps = [Mount(mounted), *apps[len(mounted) :]]
-        sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
         uploaders = Uploaders(self._validator.validate, proxies, "/image" if settings.single_port else "")
+        identify: Identify = uploaders.identify
+        if settings.console:
+            console = self._with_console(apps, "identity" in served)
+            apps[0] = console
+
+            def identify(environ: dict[str, Any]) -> Uploader | None:
+                return uploaders.identify(console.inner(environ) or environ)
+
+        sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
         return [
             Listener(
-                BehindProxies(OnFullDisk(app, self.reserve), proxies),
+                BehindProxies(app, proxies),
                 settings.host,
                 port,
                 sock=sock,
                 # Only images are large: at the other ports nobody gets a thread for a body.
-                identify=uploaders.identify if number == 0 else None,
+                identify=identify if number == 0 else None,
                 is_proxy=proxies.trusts,
             )
             for number, (app, port, sock) in enumerate(zip(apps, ports(settings).values(), sockets, strict=True))
@@ -142,11 +211,15 @@ class Appliance:
 
     def _ports(self) -> tuple[int, int]:
         """The image's and the identity's; without an identity service of our own, nothing of its port is ever asked."""
-        numbers = [port for _, port in self.server.addresses]
-        return numbers[0], numbers[0 if self.settings.single_port or len(numbers) == 1 else 1]
+        image = self._port("image_port")
+        return image, self._port("identity_port") if "identity_port" in ports(self.settings) else image
+
+    def _port(self, name: str) -> int:
+        """The port that a setting's name stands for, once it is bound."""
+        return self.server.addresses[list(ports(self.settings)).index(name)][1]
 
     def _admin_port(self) -> int:
-        return self.server.addresses[-1][1]
+        return self._port("legacy_admin_port")
 
     def _find_image_service(self, caller: Caller, region: str, interface: str) -> str | None:
         """The image service of a region, which glance-download fetches from: by the catalog of who issues tokens."""
@@ -173,7 +246,7 @@ class Appliance:
             minimum_rate=settings.minimum_upload_rate,
             upload_seconds=settings.upload_timeout,
             # Those that wait for other servers' data take no thread away from those that read ours.
-            decoder_threads=Limits().decoder_threads + MOST_READERS,
+            download_threads=Limits().download_threads + MOST_READERS,
             stall_seconds=settings.request_timeout,
             grace_seconds=settings.shutdown_grace,
             underscored_headers=UNDERSCORED if settings.legacy else (),
@@ -190,7 +263,12 @@ class Appliance:
         bases = self._bases()
         report = self._make_missing(*self._urls(bases))
         self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
-        report.admin_url = bases[-1] if "legacy_admin_port" in ports(self.settings) else ""
+        of = dict(zip(ports(self.settings), bases, strict=True))
+        report.admin_url = of.get("legacy_admin_port", "")
+        report.metrics_url = f"{of['metrics_port']}/metrics" if "metrics_port" in of else ""
+        if self.settings.console:
+            report.console_url = f"{bases[0]}/console/"
+            report.console_link = f"{report.console_url}#start={self.link.make()}" if report.is_first else ""
         return report
 
     def _bases(self) -> list[str]:
@@ -225,4 +303,5 @@ class Appliance:
 
 
 def _base(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    """Where others find what listens there."""
+    return f"http://{shown(reachable_host(host), port)}"

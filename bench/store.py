@@ -103,7 +103,7 @@ def ingest(rounds: int, size: int) -> None:
     with bed() as it:
         for _ in range(rounds):
             data = memoryview(os.urandom(size))
-            md5 = seconds(lambda data=data: hashlib.md5(data))  # type: ignore[misc]
+            md5 = seconds(partial(hashlib.md5, data))
             used = time.process_time()
             first, stored, committed = it.put(data)
             cpu.append((time.process_time() - used) / md5)
@@ -223,7 +223,7 @@ def index(sizes: list[int]) -> None:
             space = it.path.stat().st_size / MIB / gib
             print(f"an index of {gib} GiB in {images} contents: {space:.2f} MiB a GiB   goal 1.5")
             some = [row.id for row in it.index.maintenance.contents(images // 2, 50)]
-            show("  show a content", [1000 * seconds(lambda i=i: it.index.content(i)) for i in some], " ms")  # type: ignore[misc]
+            show("  show a content", [1000 * seconds(partial(it.index.content, i)) for i in some], " ms")
             show(
                 "  list 50 contents",
                 [1000 * seconds(lambda: it.index.maintenance.contents(9, 50)) for _ in some],
@@ -231,15 +231,15 @@ def index(sizes: list[int]) -> None:
             )
             show(
                 "  open at its middle",
-                [1000 * seconds(lambda i=i: it.index.spans(i, GIB // 2, 64)) for i in some],
+                [1000 * seconds(partial(it.index.spans, i, GIB // 2, 64)) for i in some],
                 " ms",
-            )  # type: ignore[misc]
+            )
             show(
                 "  look 32 digests up",
                 [1000 * seconds(lambda: it.index.find([os.urandom(32)] * 32)) for _ in some],
                 " ms",
             )
-            show("  delete a content", [1000 * seconds(lambda i=i: release(it, i)) for i in some], " ms")  # type: ignore[misc]
+            show("  delete a content", [1000 * seconds(partial(release, it, i)) for i in some], " ms")
             show("  one step of the collection", [1000 * each for each in paced(it)], " ms")
 
 
@@ -250,8 +250,8 @@ def release(it: Bed, content: int) -> None:
 def paced(it: Bed) -> list[float]:
     times, steps = [], GarbageCollector(it.store, grace=0).steps()
     for _ in range(50):
-        times.append(seconds(lambda: next(steps, None)))
-    steps.close()
+        times.append(seconds(partial(next, steps, None)))
+    del steps
     return times
 
 

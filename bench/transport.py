@@ -47,8 +47,6 @@ class FileContent:
     def read(self, size: int = -1, /) -> bytes:
         raise NotImplementedError
 
-    at_hand = False
-
     def pieces(self) -> Iterator[Piece]:
         if not self._in_memory:
             yield FileRange(self._fd, 0, self.length)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from build_binary import BILL, BUILD, FIXED, FOLDER, NAME, ROOT
@@ -64,6 +65,10 @@ def lay_out(root: Path) -> None:
     _put(documents / f"{BILL}.gz", gzip.compress((BUILD / BILL).read_bytes(), mtime=0))
     for shell, path in COMPLETIONS.items():
         _put(root / path, _output(place / NAME, "completion", shell))
+    with tempfile.TemporaryDirectory() as pages:
+        _output(place / NAME, "man", "--all", pages)
+        for page in sorted(Path(pages).iterdir()):
+            _put(root / "usr/share/man/man1" / f"{page.name}.gz", gzip.compress(page.read_bytes(), mtime=0))
 
 
 def _copyright(place: Path) -> bytes:

@@ -4,23 +4,21 @@ Each stands between two marks in its file, `<!-- NAME -->` and `<!-- /NAME -->`.
 fails when one is out of date.
 """
 
-import argparse
 import functools
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from appliance.cli.flags import describe  # noqa: E402
-from appliance.cli.main import build_parser  # noqa: E402
+from appliance.cli.commands import commands  # noqa: E402
 from appliance.identity.policy.rules import RULES as IDENTITY_POLICIES  # noqa: E402
 from appliance.image.metadefs.access import RULES as METADEF_POLICIES  # noqa: E402
 from appliance.image.rules import POLICIES as IMAGE_POLICIES  # noqa: E402
-from appliance.settings import FIELDS, Settings  # noqa: E402
+from appliance.settings import FIELDS, Settings, describe  # noqa: E402
 from appliance.wiring import Appliance  # noqa: E402
 
 
@@ -36,19 +34,8 @@ def settings_table() -> str:
 def verbs_table() -> str:
     """One line a verb."""
     lines = ["| command | what it does |", "|---|---|"]
-    for name, text in _verbs(build_parser(), ()):
-        lines.append(f"| `glance-appliance {name}` | {text} |")
+    lines += [f"| `glance-appliance {name}` | {ctx.command.short_help} |" for name, ctx in commands()]
     return "\n".join(lines)
-
-
-def _verbs(parser: argparse.ArgumentParser, path: tuple[str, ...]) -> Iterable[tuple[str, str]]:
-    for action in parser._actions:
-        if not isinstance(action, argparse._SubParsersAction):
-            continue
-        helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-        for name, sub in action.choices.items():
-            inner = list(_verbs(sub, (*path, name)))
-            yield from inner or [(" ".join((*path, name)), helps.get(name, ""))]
 
 
 def routes_table(service: str) -> str:

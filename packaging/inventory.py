@@ -19,6 +19,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 LICENCE = HERE.parent / "LICENSE"
+VENDORED = HERE.parent / "appliance" / "api" / "console" / "static" / "vendor"
 OURS = "glance-appliance"
 BUILT = Path("/opt/licenses")
 """Of what was compiled in the older root, `NAME/version` and texts."""
@@ -120,9 +121,19 @@ class Inventory:
             return self._package(self._owners[path])
         if name == "base_library.zip" or name.startswith("libpython") or self._python & {*path.parents}:
             return self._python_itself()
+        if VENDORED in path.parents:
+            return self._vendored(path)
         if self._root in path.parents:
             return self._once(Component(OURS, "", f"pkg:generic/{OURS}", APACHE, [LICENCE.read_text()]))
         return self._library_of(path)
+
+    def _vendored(self, path: Path) -> Component:
+        """What the console takes from others; the text beside it names each, with its licence."""
+        texts = (path.parent / "licenses.txt").read_text().split(f"\n{'=' * 100}\n\n")
+        for text in texts:
+            name, version, licence = re.match(r"(\S+) (\S+) \((.+)\)", text).groups()  # type: ignore[union-attr]
+            self._once(Component(name, version, f"pkg:npm/{name.replace('@', '%40')}@{version}", licence, [text]))
+        return self._once(Component(OURS, "", f"pkg:generic/{OURS}", APACHE, [LICENCE.read_text()]))
 
     def _once(self, component: Component) -> Component:
         return self._found.setdefault(component.purl, component)

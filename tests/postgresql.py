@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a socket in a temporary directory, gone with the process that started it."""
+"""A PostgreSQL server of the tests' own, on a socket in a temporary directory; it ends with the tests."""
 
 import os
 import shutil

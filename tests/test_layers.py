@@ -21,12 +21,13 @@ for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
 LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 LAYERS["db"] = (1, BASE | {"blobs"}, "rows know only layer 0 and the Protocols that blobs/ defines for its index")
 LAYERS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
+LAYERS["activity"] = (2, BASE | STORE, "what happens is told of, whoever does it: the caller arrives as a plain value")
 LAYERS["image"] = (2, BASE | STORE, "images don't know identity: the caller arrives as a plain value")
 LAYERS["identity"] = (2, BASE | STORE, "identity does not know images")
-LAYERS["api"] = (3, BASE | STORE | DOMAIN, "a dialect translates; it knows no server and no wiring")
+LAYERS["api"] = (3, BASE | STORE | DOMAIN | {"activity"}, "a dialect translates; it knows no server and no wiring")
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
 for _name in ("jobs", "maintenance"):
-    LAYERS[_name] = (4, BASE | STORE | DOMAIN, "background work is beside the API, not on top of it")
+    LAYERS[_name] = (4, BASE | STORE | DOMAIN | {"activity"}, "background work is beside the API, not on top of it")
 LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
 LAYERS["startup"] = (5, set(LAYERS), "what the first start does may touch all that it starts")
 LAYERS["wiring"] = (5, set(LAYERS), "the composition root sees all but the command line")
@@ -59,7 +60,7 @@ def tree_of(module: Path) -> ast.Module:
 
 @cache
 def imports_of(module: Path) -> list[tuple[str, int, bool]]:
-    """(dotted name, line, whether it stands at the top level) of every import of a file."""
+    """(dotted name, line, whether it is at the top level) of every import of a file."""
     tree = tree_of(module)
     top = {id(node) for node in [*tree.body, *_type_checking(tree)]}
     found = []
@@ -71,7 +72,9 @@ def imports_of(module: Path) -> list[tuple[str, int, bool]]:
             assert node.level == 0, f"{module}:{node.lineno} imports relatively; name the module in full"
             base = node.module or ""
             names = [f"{base}.{alias.name}" if base == "appliance" else base for alias in node.names]
-        found += [(name, node.lineno, id(node) in top) for name in names]
+        if names:
+            assert isinstance(node, ast.stmt)
+            found += [(name, node.lineno, id(node) in top) for name in names]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,8 +27,22 @@ SECRETS = [
 ]
 
 
+class Log:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.logger = logging.getLogger("appliance.test")
+
+    def configure(self, level: str = "INFO") -> logging.Logger:
+        """In the test itself: pytest puts its own handlers in between."""
+        logs.configure(level)
+        return self.logger
+
+    def written(self) -> str:
+        return self._capsys.readouterr().err
+
+
 @pytest.fixture
-def log(capsys):
+def log(capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
     """A logger of ours, and what it has written to the stream of the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -36,42 +51,28 @@ def log(capsys):
     root.setLevel(level)
 
 
-class Log:
-    def __init__(self, capsys):
-        self._capsys = capsys
-        self.logger = logging.getLogger("appliance.test")
-
-    def configure(self, level="INFO"):
-        """In the test itself: pytest puts its own handlers in between."""
-        logs.configure(level)
-        return self.logger
-
-    def written(self):
-        return self._capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("text", "secret"), [row[1:] for row in SECRETS], ids=[row[0] for row in SECRETS])
-def test_secret_is_not_logged(log, text, secret):
+def test_secret_is_not_logged(log: Log, text: str, secret: str) -> None:
     log.configure().warning("%s", text)
     written = log.written()
     assert secret not in written
     assert "***" in written
 
 
-def test_what_only_resembles_a_secret_is_logged(log):
+def test_what_only_resembles_a_secret_is_logged(log: Log) -> None:
     line = "GET /v2/images/8f1f1a3e-50d1-4a3f-9d5e-6a8b1c7b2f10/file?limit=3&name=key http://host/a@b"
     log.configure().warning("%s", line)
     assert line in log.written()
 
 
-def test_line_break_in_a_message_begins_no_line(log):
+def test_line_break_in_a_message_begins_no_line(log: Log) -> None:
     log.configure().warning("the client left during GET /%s", "a\n2026-01-01 ERROR forged\x1b[2J")
     written = log.written()
     assert written.count("\n") == 1
     assert "\x1b" not in written
 
 
-def test_line_without_a_record_looks_like_one_with(log):
+def test_line_without_a_record_looks_like_one_with(log: Log) -> None:
     logger = log.configure()
     logger.info("%s", "the same")
     logs.line(logger, "the same")
@@ -81,6 +82,6 @@ def test_line_without_a_record_looks_like_one_with(log):
     assert re.match(stamp, second)
 
 
-def test_line_below_the_level_is_not_written(log):
+def test_line_below_the_level_is_not_written(log: Log) -> None:
     logs.line(log.configure("WARNING"), "nobody asked")
     assert log.written() == ""

@@ -66,7 +66,9 @@ def own_expressions() -> list[tuple[str, str]]:
             name = ast.unparse(node.func)
             if name.startswith("re.") and name != "re.escape" and node.args and isinstance(node.args[0], ast.Constant):
                 text = node.args[0].value
-                found.append((str(module.relative_to(PACKAGE)), text.decode() if isinstance(text, bytes) else text))
+                found.append(
+                    (str(module.relative_to(PACKAGE)), text.decode() if isinstance(text, bytes) else str(text))
+                )
     return found
 
 

@@ -109,7 +109,7 @@ def test_every_official_image_can_be_verified() -> None:
         assert image.digests
         for algorithm, value in image.digests.items():
             assert len(bytes.fromhex(value)) == hashlib.new(algorithm).digest_size
-    recipes = [recipe_of(image) for image in (*listed.cirros, listed.tiny_linux)]
+    recipes = [*(recipe_of(image) for image in listed.cirros), recipe_of(listed.tiny_linux)]
     assert len(set(recipes)) == len(recipes)
     with pytest.raises(NoSample, match=r"cirros-0\.6\.2"):
         listed.cirros_named("cirros-0", "x86_64")
@@ -159,6 +159,7 @@ def test_the_qcow2_file_reads_back_as_the_disk(clusters: int, tmp_path: Path) ->
     qcow2.convert(raw, made)
     inspector = format_inspector.detect_file_format(str(made))
     assert str(inspector) == "qcow2"
+    assert inspector is not None
     assert inspector.virtual_size == size
     inspector.safety_check()
     # Header, counts' table, counts, first level, second levels, and the one cluster that is not empty.

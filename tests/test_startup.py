@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -69,7 +70,7 @@ def test_a_first_start_that_fails_leaves_the_directory_as_it_was(
         free = probe.getsockname()[1]
     words = [word.format(taken=taken, free=free) for word in flags]
     code = 2 if "backends" in sentence else 1
-    ports = {"APPLIANCE_IMAGE_PORT": "0", "APPLIANCE_IDENTITY_PORT": "0"}
+    ports: dict[str, Any] = {"APPLIANCE_IMAGE_PORT": "0", "APPLIANCE_IDENTITY_PORT": "0"}
     ended = program("serve", "--data-dir", directory, *words, code=code, **ports)
     assert sentence in ended.sentence()
     if existing:

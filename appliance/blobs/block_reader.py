@@ -3,15 +3,15 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from appliance.blobs.backends.base import Backend, SegmentHandle
-from appliance.blobs.codec import RAW, block_digest, decode
+from appliance.blobs.backends.base import Backend, SegmentHandle, SegmentMissing
+from appliance.blobs.codec import block_digest, decode
 from appliance.blobs.index import Span
+from appliance.blobs.runs import Run
 from appliance.errors import Corrupt, Failure
-from appliance.values import KIB, MIB, FileRange
+from appliance.values import KIB, FileRange
 
 _MOST = 16384
 
@@ -148,16 +148,20 @@ Stored = FileRange | bytes | memoryview | int
 """A piece on its way out; a number stands for that many zeros."""
 
 
-class Step(NamedTuple):
-    """The part of a span that is wanted: `take` bytes after the first `skip`."""
+class Scratch:
+    """A buffer that is used again and again, for one run at a time."""
 
-    span: Span
-    skip: int
-    take: int
+    def __init__(self) -> None:
+        self._view = memoryview(b"")
+
+    def room(self, length: int) -> memoryview:
+        if len(self._view) < length:
+            self._view = memoryview(bytearray(length))
+        return self._view[:length]
 
 
 class BlockReader:
-    """Turns steps into pieces. Any thread may use it: there is a scratch buffer for each."""
+    """Turns runs into pieces. Any thread may use it: there is a scratch buffer for each."""
 
     def __init__(self, handles: Handles, on_damage: Callable[[int], None], checks: RecentChecks) -> None:
         self._handles = handles
@@ -165,54 +169,79 @@ class BlockReader:
         self._checks = checks
         self._local = threading.local()
 
-    def load(self, steps: Sequence[Step], keep: Callable[[str], None] | None) -> list[Stored]:
-        """The bytes of the steps. With `keep`, raw runs come as file ranges, after `keep` was told their segment.
+    def pieces(self, run: Run, keep: Callable[[str], None] | None, scratch: Scratch) -> Iterator[Stored]:
+        """The bytes of a run, piece by piece, which may be views of `scratch`.
 
-        Raises `Corrupt` or `StorageFault`, and `SegmentMissing` if a segment went away.
+        With `keep`, those of a raw run come as a file range, after `keep` was told its segment.
+        Raises `Corrupt` or `StorageFault`, and `SegmentMissing`, before the first piece, if the segment went away.
         """
-        pieces: list[Stored] = []
-        for run in runs(steps):
-            if not run[0].span.segment:
-                pieces.append(run[0].take)
-            else:
-                pieces.extend(self._load_run(run, keep))
-        return pieces
+        if not run.segment:
+            yield run.take
+            return
+        as_file = keep is not None and run.raw and run.stored >= _SMALL_RUN
+        if not as_file or keep is None:
+            yield from self._blocks(run, self._read(run, scratch))
+            return
+        trusted = self._checks.has(run.segment, run.at, run.stored)
+        if trusted and (place := self._as_file(run, keep)) is not None:
+            yield place
+            return
+        blocks = list(self._blocks(run, self._read(run, self._scratch())))
+        place = self._as_file(run, keep)
+        if place is not None:
+            self._checks.add(run.segment, run.at, run.stored)
+            yield place
+        else:
+            yield from [bytes(block) for block in blocks]
 
-    def _load_run(self, run: list[Step], keep: Callable[[str], None] | None) -> Iterator[Stored]:
-        name, at = run[0].span.segment, run[0].span.at
-        length = run[-1].span.at + run[-1].span.stored - at
-        as_file = keep is not None and length >= _SMALL_RUN and all(step.span.codec == RAW for step in run)
-        if as_file and keep is not None and self._checks.has(name, at, length):
-            trusted = self._as_file(run, keep)
-            if trusted is not None:
-                return iter([trusted])
-        buffer = self._scratch(length) if as_file else memoryview(bytearray(length))
-        handle = self._handles.acquire(name)
+    def read_ahead(self, run: Run) -> bool:
+        """Have the run's bytes fetched meanwhile; False if that can only be done by reading them."""
+        if not run.segment:
+            return True
         try:
-            handle.read_into(buffer, at)
-            pieces = [self._checked(step, buffer[step.span.at - at :][: step.span.stored]) for step in run]
-            if as_file and keep is not None and (checked := self._as_file(run, keep)) is not None:
-                self._checks.add(name, at, length)
-                return iter([checked])
-            return iter([bytes(piece) for piece in pieces] if as_file else pieces)
+            handle = self._handles.acquire(run.segment)
+        except SegmentMissing:
+            # Whoever reads it looks again where the bytes are.
+            return True
+        try:
+            return handle.read_ahead(run.at, run.stored)
         finally:
-            self._handles.release(name)
+            self._handles.release(run.segment)
 
-    def _as_file(self, run: list[Step], keep: Callable[[str], None]) -> FileRange | None:
-        """The run's place in its file, which stays open; None if it is in no file of this machine."""
-        span = run[0].span
-        handle = self._handles.acquire(span.segment)
+    def _read(self, run: Run, scratch: Scratch) -> memoryview:
+        buffer = scratch.room(run.stored)
+        handle = self._handles.acquire(run.segment)
+        try:
+            handle.read_into(buffer, run.at)
+        finally:
+            self._handles.release(run.segment)
+        return buffer
+
+    def _as_file(self, run: Run, keep: Callable[[str], None]) -> FileRange | None:
+        """The raw run's place in its file, which stays open; None if it is in no file of this machine."""
+        handle = self._handles.acquire(run.segment)
         try:
             number = handle.file_number()
             if number is None:
                 return None
-            keep(span.segment)
-            return FileRange(number, span.at + run[0].skip, sum(step.take for step in run))
+            keep(run.segment)
+            return FileRange(number, run.at + run.skip, run.take)
         finally:
-            self._handles.release(span.segment)
+            self._handles.release(run.segment)
 
-    def _checked(self, step: Step, stored: memoryview) -> bytes | memoryview:
-        span = step.span
+    def _blocks(self, run: Run, stored: memoryview) -> Iterator[bytes | memoryview]:
+        """What is wanted of each block, once the block is found sound."""
+        skip, left, done = run.skip, run.take, 0
+        for span in run.spans:
+            plain = self._checked(span, stored[done : done + span.stored])
+            done += span.stored
+            if skip or left < span.length:
+                plain = memoryview(plain)[skip : skip + left]
+                skip = 0
+            left -= len(plain)
+            yield plain
+
+    def _checked(self, span: Span, stored: memoryview) -> bytes | memoryview:
         try:
             plain = decode(span.codec, stored, span.length)
             if block_digest(plain) != span.digest:
@@ -224,27 +253,10 @@ class BlockReader:
             except Failure:
                 pass
             raise
-        if step.take == span.length:
-            return plain if isinstance(plain, (bytes, memoryview)) else memoryview(plain)
-        return memoryview(plain)[step.skip : step.skip + step.take]
+        return plain
 
-    def _scratch(self, length: int) -> memoryview:
-        scratch: memoryview | None = getattr(self._local, "scratch", None)
-        if scratch is None or len(scratch) < length:
-            scratch = self._local.scratch = memoryview(bytearray(max(length, 2 * MIB)))
-        return scratch[:length]
-
-
-def runs(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Group steps that follow each other in one segment; a hole is alone."""
-    run: list[Step] = []
-    for step in steps:
-        last = run[-1].span if run else None
-        if last and last.segment and last.segment == step.span.segment and last.at + last.stored == step.span.at:
-            run.append(step)
-            continue
-        if run:
-            yield run
-        run = [step]
-    if run:
-        yield run
+    def _scratch(self) -> Scratch:
+        scratch: Scratch | None = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = Scratch()
+        return scratch

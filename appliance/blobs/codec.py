@@ -22,10 +22,11 @@ _PATIENCE = 8
 _PROBE_EVERY = 8
 
 
-def decode(codec: int, stored: bytes | bytearray | memoryview, length: int) -> bytes | bytearray | memoryview:
+def decode(codec: int, stored: bytes | bytearray | memoryview, length: int) -> bytes | memoryview:
     """The block's own bytes, `length` of them. Raises `Corrupt`."""
+    plain: bytes | memoryview
     if codec == RAW:
-        plain = stored
+        plain = memoryview(stored)
     elif codec == LZ4:
         try:
             plain = lz4.block.decompress(stored, uncompressed_size=length)

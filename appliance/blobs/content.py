@@ -1,4 +1,8 @@
-"""A stored content on its way out: windows of blocks, loaded ahead by a small pool, in order."""
+"""A stored content on its way out: windows of blocks, in order.
+
+Whoever takes its pieces reads, checks and decodes them in its own thread, while the kernel fetches what follows. For
+`read`, and where only reading fetches, a small pool loads ahead.
+"""
 
 import os
 import threading
@@ -8,19 +12,21 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 
 from appliance.blobs.backends.base import SegmentMissing
-from appliance.blobs.block_reader import BlockReader, Handles, Step, Stored
-from appliance.blobs.index import BlockIndex, Span
+from appliance.blobs.block_reader import BlockReader, Handles, Scratch, Stored
+from appliance.blobs.index import BlockIndex
+from appliance.blobs.runs import Plan, Run
 from appliance.errors import Corrupt, RangeNotSatisfiable, Unavailable
 from appliance.values import MIB, FileRange, Piece
 
-_WINDOW = MIB
 _AHEAD = 2
-_SPANS_AT_ONCE = 256
 _ZEROS = memoryview(bytes(MIB))
+
+Keep = Callable[[str], None]
 
 
 class StoredContent:
-    """Satisfies `values.Content`, and can `seek`. Holds at most three windows of 1 MiB in memory; holes need none.
+    """Satisfies `values.Content`, and can `seek`. In memory it holds a part of a window for who takes pieces, and at
+    most three windows for who reads; holes need none.
 
     One thread reads it; any thread may close it.
     """
@@ -38,36 +44,49 @@ class StoredContent:
     ) -> None:
         self.length = length
         self._id = content_id
-        self._at = start
-        self._end = start + length
+        self._start = start
         self._index = index
+        self._plan = Plan(index, content_id, start, start + length)
         self._reader = reader
         self._handles = handles
         self._pool = pool
         self._on_close = on_close
-        self._spans: deque[Span] = deque()
         self._windows: deque[Future[list[Stored]]] = deque()
         self._ready: deque[Stored] = deque()
         self._kept: set[str] = set()
         self._closed = False
-        self._as_files = False
+        self._scratch = Scratch()
         self._lock = threading.Lock()
 
     # -- the two ways to read ----------------------------------------------------------------------------------------
 
     def pieces(self) -> Iterator[Piece]:
         """The rest, piece by piece: raw runs as file ranges, the others in memory. Each was checked a moment ago."""
-        self._as_files = True
-        while (piece := self._next()) is not None:
-            if isinstance(piece, int):
-                for part in range(0, piece, MIB):
-                    yield _ZEROS[: min(MIB, piece - part)]
-            else:
-                yield piece
+        windows: deque[list[Run] | Future[list[Stored]]] = deque(self._windows)
+        self._windows.clear()
+        while self._ready:
+            yield from _as_pieces(self._ready.popleft())
+        while True:
+            while len(windows) <= _AHEAD and (window := self._plan.window()):
+                local = all(self._reader.read_ahead(run) for run in window)
+                windows.append(window if local else self._submit(window, self._keep))
+            if not windows:
+                return
+            first = windows.popleft()
+            for piece in self._made(first) if isinstance(first, list) else first.result():
+                if isinstance(piece, int):
+                    yield from _as_pieces(piece)
+                else:
+                    yield piece
 
-    @property
-    def at_hand(self) -> bool:
-        return bool(self._ready)
+    def _made(self, window: list[Run]) -> Iterator[Stored]:
+        """The window's pieces, made in this thread as they are taken."""
+        self._check_open()
+        for run in window:
+            try:
+                yield from self._reader.pieces(run, self._keep, self._scratch)
+            except SegmentMissing:
+                yield from self._load_again(run, self._keep)
 
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes, at most `size`; empty at the end. All that is left if `size` is negative."""
@@ -92,8 +111,7 @@ class StoredContent:
             window.cancel()
         self._windows.clear()
         self._ready.clear()
-        self._spans.clear()
-        self._at = self._end - self.length + position
+        self._plan = Plan(self._index, self._id, self._start + position, self._start + self.length)
 
     def close(self) -> None:
         """Let go of files and pins."""
@@ -128,72 +146,57 @@ class StoredContent:
         return self._ready.popleft()
 
     def _look_ahead(self) -> None:
-        while len(self._windows) < _AHEAD and (steps := self._plan()):
-            if self._closed:
-                raise Unavailable("the content was closed while it was read")
-            if not steps[0].span.segment:
-                hole: Future[list[Stored]] = Future()
-                hole.set_result([steps[0].take])
-                self._windows.append(hole)
-                continue
-            try:
-                self._windows.append(self._pool.submit(self._load, steps))
-            except RuntimeError as error:
-                raise Unavailable("the store is shutting down") from error
+        while len(self._windows) < _AHEAD and (window := self._plan.window()):
+            self._windows.append(self._submit(window, None))
 
-    def _plan(self) -> list[Step]:
-        """The next window: a hole of any length, or up to 1 MiB of blocks."""
-        steps: list[Step] = []
-        planned = 0
-        while self._at < self._end and planned < _WINDOW:
-            span = self._span_here()
-            if steps and (not span.segment or planned + span.length > _WINDOW):
-                break
-            skip = self._at - span.offset
-            take = min(span.length - skip, self._end - self._at)
-            steps.append(Step(span, skip, take))
-            self._at += take
-            self._spans.popleft()
-            planned += span.length
-            if not span.segment:
-                break
-        return steps
-
-    def _span_here(self) -> Span:
-        if not self._spans:
-            found = self._index.spans(self._id, self._at, _SPANS_AT_ONCE)
-            self._spans.extend(span for span in found if span.offset + span.length > self._at)
-        span = self._spans[0] if self._spans else None
-        # A gap would otherwise read as a short body, or shift what follows it.
-        if span is None or not span.offset <= self._at < span.offset + span.length:
-            raise Corrupt("the block index lacks a part of a stored content")
-        return span
-
-    def _load(self, steps: list[Step]) -> list[Stored]:
-        keep = self._keep if self._as_files else None
+    def _submit(self, window: list[Run], keep: Keep | None) -> "Future[list[Stored]]":
+        self._check_open()
+        if not window[0].segment:
+            hole: Future[list[Stored]] = Future()
+            hole.set_result([window[0].take])
+            return hole
         try:
-            return self._reader.load(steps, keep)
-        except SegmentMissing:
-            # The collection moved the blocks elsewhere after this reader had looked: look again, once.
-            try:
-                return self._reader.load([self._again(step) for step in steps], keep)
-            except SegmentMissing as error:
-                raise Corrupt("a segment that holds stored data is missing") from error
+            return self._pool.submit(self._load, window, keep)
+        except RuntimeError as error:
+            raise Unavailable("the store is shutting down") from error
 
-    def _again(self, step: Step) -> Step:
-        for span in self._index.spans(self._id, step.span.offset, 1):
-            if span.offset == step.span.offset and span.length == step.span.length:
-                return Step(span, step.skip, step.take)
-        raise Corrupt("the block index lacks a part of a stored content")
+    def _load(self, window: list[Run], keep: Keep | None) -> list[Stored]:
+        """The window's pieces, in memory of their own."""
+        loaded: list[Stored] = []
+        for run in window:
+            try:
+                loaded += self._reader.pieces(run, keep, Scratch())
+            except SegmentMissing:
+                loaded += self._load_again(run, keep)
+        return loaded
+
+    def _load_again(self, run: Run, keep: Keep | None) -> list[Stored]:
+        """The collection moved the blocks elsewhere after this reader had looked: look again, once."""
+        try:
+            return [piece for each in self._plan.again(run) for piece in self._reader.pieces(each, keep, Scratch())]
+        except SegmentMissing as error:
+            raise Corrupt("a segment that holds stored data is missing") from error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the content was closed while it was read")
 
     def _keep(self, name: str) -> None:
         """A file range needs its segment open until the content is closed."""
         with self._lock:
-            if self._closed:
-                raise Unavailable("the content was closed while it was read")
+            self._check_open()
             if name not in self._kept:
                 self._handles.acquire(name)
                 self._kept.add(name)
+
+
+def _as_pieces(piece: Stored) -> Iterator[Piece]:
+    """A piece, or the zeros that a number stands for."""
+    if isinstance(piece, int):
+        for part in range(0, piece, MIB):
+            yield _ZEROS[: min(MIB, piece - part)]
+    else:
+        yield piece
 
 
 def _length(piece: Stored) -> int:

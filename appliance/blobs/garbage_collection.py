@@ -75,10 +75,14 @@ class GarbageCollector:
     def _maintenance(self) -> BlockMaintenance:
         return self._store.index.maintenance
 
-    def run(self) -> list[Step]:
-        """One pass over everything there is to do, pausing between steps. Sums up what was done."""
+    def run(self, progress: Callable[[int], None] = lambda length: None) -> list[Step]:
+        """One pass over everything there is to do, pausing between steps. Sums up what was done.
+
+        `progress` is told how many bytes each step has given back.
+        """
         sums: dict[str, Step] = {}
         for step in self.steps():
+            progress(step.length)
             before = sums.get(step.what, Step(step.what, 0))
             sums[step.what] = Step(step.what, before.count + step.count, before.length + step.length)
             if self._pause:

@@ -105,6 +105,15 @@ class ContentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """How far the stored bytes are checked: all of them, those checked since some time, and the oldest check."""
+
+    size: int
+    checked: int
+    oldest: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentRow:
     id: int
     name: str
@@ -226,6 +235,10 @@ class BlockMaintenance(Protocol):
 
     def scrub_progress(self, segment_id: int, after: int, finished_at: Micros | None) -> None:
         """Remember up to which block a segment was checked, or that all of it was."""
+        ...
+
+    def scrubbed(self, since: Micros) -> Scrubbed:
+        """How much of what is stored was checked since a time."""
         ...
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None: ...

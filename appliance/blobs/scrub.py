@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentHandle, SegmentMissing
 from appliance.blobs.codec import block_digest, decode
-from appliance.blobs.index import BlockMaintenance, SegmentRow, Span
+from appliance.blobs.index import BlockMaintenance, Scrubbed, SegmentRow, Span
 from appliance.blobs.segments import scan
 from appliance.blobs.store import BlobStore
 from appliance.errors import Corrupt, StorageFault
@@ -51,15 +51,26 @@ class Scrubber:
         self._interval = interval
         self._pace = bytes_per_second
         self._sleep = sleep
+        self._asked_at: Micros | None = None
 
     @property
     def _maintenance(self) -> BlockMaintenance:
         return self._store.index.maintenance
 
-    def run(self) -> ScrubReport:
-        """Check every segment whose last check is older than the interval."""
+    def ask(self) -> None:
+        """Have the next pass check everything, whenever that was checked last."""
+        self._asked_at = self._store.gc_guard.tick()
+
+    def progress(self) -> Scrubbed:
+        """How far the pass is that was asked for, or else how much of everything was checked within the interval."""
+        since = self._store.gc_guard.tick() - self._interval
+        return self._maintenance.scrubbed(since if self._asked_at is None else max(since, self._asked_at))
+
+    def run(self, progress: Callable[[int], None] = lambda length: None) -> ScrubReport:
+        """Check every segment whose last check is older than the interval; `progress` is told the bytes of steps."""
         report = ScrubReport()
         for length in self.steps(report):
+            progress(length)
             if self._pace:
                 self._sleep(length / self._pace)
         return report
@@ -67,6 +78,8 @@ class Scrubber:
     def steps(self, report: ScrubReport) -> Iterator[int]:
         """The same, a few blocks at a time; yields how many bytes each step has read."""
         deadline = self._store.gc_guard.tick() - self._interval
+        if self._asked_at is not None:
+            deadline = max(deadline, self._asked_at - 1)
         while (segment := self._maintenance.next_to_scrub(deadline)) is not None:
             # Opened anew: a file that was lost or put back is not to hide behind a descriptor that is still open.
             self._store.handles.forget(segment.name)

@@ -1,22 +1,42 @@
-"""`backup`: copy a data directory, in use or not, to another place; the next time only what is new."""
+"""`backup` and `restore`: copy a data directory, in use or not, and make one of such a copy, every byte read back."""
 
-import argparse
 from pathlib import Path
 
-from appliance.cli.flags import add_directory, settings_for
+import click
+
+from appliance.cli.commands import argument, verb
+from appliance.cli.directory import owned
+from appliance.cli.flags import Flags, settings_for, with_directory
+from appliance.cli.output import note, size_text, with_quiet
+from appliance.cli.progress import Progress
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
-from appliance.image.stores import store_directories, with_recorded_stores
-from appliance.maintenance.backup import CopyReport, back_up
+from appliance.image.stores import store_directories, with_recorded_stores, write_record
+from appliance.maintenance.backup import CopyReport, back_up, check_backup
+from appliance.maintenance.backup import restore as copy_back
+from appliance.maintenance.doctor import Doctor
+from appliance.values import now
+
+_PLACE = click.Path(path_type=Path)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", type=Path, help="directory of the backup: new, or a former one")
-    add_directory(parser)
+class _Copying(Progress):
+    """Progress of a copy, which learns how much there is when it begins."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label, None)
+
+    def of(self, done: int, total: int) -> None:
+        self.total = total
+        self.add(done)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
+@verb()
+@argument("target", metavar="TARGET", type=_PLACE, help="directory of the backup: new, or a former one")
+@with_quiet
+@with_directory
+def backup(flags: Flags, target: Path) -> int:
+    settings = settings_for(flags)
     if settings.database:
         raise Fatal(
             "The rows are on a database server, and `backup` copies files: back the database up there first (pg_dump), "
@@ -24,17 +44,53 @@ def run(arguments: argparse.Namespace) -> int:
         )
     directory = DataDir(settings.data_dir)
     settings = with_recorded_stores(settings, directory)
-    report = back_up(directory, arguments.target, store_directories(settings, directory), settings)
-    print(told(report))
+    with _Copying("backup") as progress:
+        report = back_up(directory, target, store_directories(settings, directory), settings, progress.of)
+    print(_told(report))
     return 1 if report.missing else 0
 
 
-def told(report: CopyReport) -> str:
+def _told(report: CopyReport) -> str:
     """A copy's outcome in a few lines."""
-    copied = f"{report.copied} segments copied ({report.copied_size} bytes), {report.kept} were there, "
+    copied = f"{report.copied} segments copied ({size_text(report.copied_size)}), {report.kept} were there, "
     lines = [f"{copied}{report.removed} were no longer needed and removed"]
     if report.missing:
         lines.append(
             f"{len(report.missing)} segments are missing or not whole at the source; `doctor` names the images"
         )
     return "\n".join(lines)
+
+
+@verb()
+@argument("source", metavar="BACKUP", type=_PLACE, help="directory that `backup` made")
+@with_quiet
+@with_directory
+def restore(flags: Flags, source: Path) -> int:
+    settings = settings_for(flags)
+    check_backup(DataDir(source))  # before anything is made
+    target = DataDir(settings.data_dir)
+    # What the backup has, each store inside the new directory unless the settings say where.
+    settings = with_recorded_stores(settings, DataDir(source))
+    target.acquire("restore")
+    try:
+        with _Copying("restore") as progress:
+            report = copy_back(source, target, store_directories(settings, target), progress.of)
+        write_record(settings, target)
+    finally:
+        target.release()
+    print(_told(report))
+    with owned(settings, "restore") as opened:
+        doctor = Doctor(opened.db, opened.stores, now)
+        with Progress("read back", doctor.stored()) as reading:
+            findings = list(doctor.examine(deep=True, progress=reading.add))
+    told_otherwise = settings_for(flags)
+    if told_otherwise.enabled_backends and store_directories(told_otherwise, target) != store_directories(
+        settings, target
+    ):
+        print(f"the settings name other places for the stores than those they are in now: see {target.store_record}")
+    for finding in findings:
+        print(finding.text)
+    if not findings and not report.missing:
+        print("every byte was read back and is as it was stored")
+        note(f"`glance-appliance serve --data-dir {target.path}` serves it.")
+    return 1 if findings or report.missing else 0

@@ -1,140 +1,81 @@
-"""`completion`: what a shell needs to complete the command line, made from its parser."""
+"""`completion`: what a shell needs to complete the command line; the program itself answers what may come next."""
 
-import argparse
-from collections.abc import Iterator
+import os
+import sys
 
-from appliance.cli.verbs import PROGRAM, build_parser
+import click
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete, split_arg_string
 
-SHELLS = ("bash", "zsh", "fish")
+from appliance.cli.commands import PROGRAM, option, program, verb
+from appliance.cli.main import COMPLETE, verb_first
 
-Chain = tuple[str, ...]
-Word = tuple[str, str]
-Words = dict[Chain, list[Word]]
-"""The words that may follow each chain of verbs, each with its help."""
+_BASH = """\
+# Completion of %(prog_name)s for bash.
+%(complete_func)s() {
+  local line kind
+  COMPREPLY=()
+  while IFS= read -r line; do
+    kind="${line%%%%,*}"
+    case "$kind" in
+      dir) compopt -o dirnames 2> /dev/null ;;
+      file) compopt -o default 2> /dev/null ;;
+      plain) COMPREPLY+=("$(printf '%%q' "${line#*,}")") ;;
+    esac
+  done < <(COMP_WORDS="${COMP_LINE:0:COMP_POINT}" %(complete_var)s=bash "$1" 2> /dev/null)
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=SHELLS, help="bash: `source <(glance-appliance completion bash)`")
+class _Bash(BashComplete):
+    """Names with blanks and colons come through as they are."""
+
+    source_template = _BASH
+
+    def source(self) -> str:
+        return ShellComplete.source(self)
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        line = os.environ["COMP_WORDS"]
+        typed = split_arg_string(line)[1:]
+        if line[-1:].isspace():
+            typed.append("")
+        return typed[:-1], typed[-1] if typed else ""
+
+    def format_completion(self, item: click.shell_completion.CompletionItem) -> str:
+        # For bash a colon and an equals sign end a word: what is before them is there already.
+        typed = self.get_completion_args()[1]
+        kept = max(typed.rfind(":"), typed.rfind("=")) + 1
+        value = str(item.value)
+        return f"{item.type},{value[kept:] if value.startswith(typed[:kept]) else value}"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    words = dict(_walk((), build_parser()))
-    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell](words), end="")
+SHELLS: dict[str, type[ShellComplete]] = {"bash": _Bash, "zsh": ZshComplete, "fish": FishComplete}
+
+
+@verb()
+@click.argument("shell", type=click.Choice(tuple(SHELLS)), required=False, metavar="SHELL", help="bash, zsh or fish")
+@option("--answer", hidden=True)
+def completion(shell: str | None, answer: str | None) -> int:
+    if answer:
+        return _answer(answer.partition("_")[0])
+    if shell is None:
+        raise click.UsageError(f"say which shell: {', '.join(SHELLS)}")
+    print(_of(shell).source(), end="")
     return 0
 
 
-def _walk(chain: Chain, parser: argparse.ArgumentParser) -> Iterator[tuple[Chain, list[Word]]]:
-    words: list[Word] = []
-    below: dict[str, argparse.ArgumentParser] = {}
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            below.update(action.choices)
-            words += [(choice.dest, choice.help or "") for choice in action._choices_actions]
-        elif action.option_strings:
-            words += [(flag, _line(action)) for flag in action.option_strings if flag.startswith("--")]
-        elif action.choices:
-            words += [(str(choice), "") for choice in action.choices]
-    yield chain, words
-    for name, subparser in below.items():
-        yield from _walk((*chain, name), subparser)
+def _of(shell: str) -> ShellComplete:
+    made = SHELLS[shell](program, {}, PROGRAM, COMPLETE)
+    return made
 
 
-def _line(action: argparse.Action) -> str:
-    return " ".join((action.help or "").replace("%%", "%").split())
-
-
-def _bash(words: Words) -> str:
-    cases = "".join(
-        f"    {_quoted(' '.join(chain))}) words={_quoted(' '.join(word for word, _ in following))} ;;\n"
-        for chain, following in words.items()
-    )
-    return _BASH.replace("@CASES@", cases).replace("@PROGRAM@", PROGRAM)
-
-
-def _zsh(words: Words) -> str:
-    def item(word: str, line: str) -> str:
-        return _quoted(f"{word}:{line}" if line else word)
-
-    cases = "".join(
-        f"    {_quoted(' '.join(chain))}) found=({' '.join(item(*pair) for pair in following)}) ;;\n"
-        for chain, following in words.items()
-    )
-    return _ZSH.replace("@CASES@", cases).replace("@PROGRAM@", PROGRAM)
-
-
-def _fish(words: Words) -> str:
-    lines = [_FISH.replace("@CHAINS@", " ".join(_quoted(" ".join(chain)) for chain in words if chain))]
-    for chain, following in words.items():
-        condition = _quoted(f"test \"$(__{_NAME}_chain)\" = '{' '.join(chain)}'")
-        if not all(word.startswith("--") for word, _ in following):
-            lines.append(f"complete -c {PROGRAM} -n {condition} -f\n")
-        for word, line in following:
-            what = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
-            lines.append(
-                f"complete -c {PROGRAM} -n {condition} {what}" + (f" -d {_quoted(line)}" if line else "") + "\n"
-            )
-    return "".join(lines).replace("@PROGRAM@", PROGRAM).replace("@NAME@", _NAME)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-_NAME = PROGRAM.replace("-", "_")
-
-_BASH = f"""\
-# Completion of @PROGRAM@ for bash.
-_{_NAME}() {{
-  local word chain="" words="" current="${{COMP_WORDS[COMP_CWORD]}}" i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word="${{COMP_WORDS[i]}}"
-    case "$word" in
-      -*) break ;;
-      *) chain="${{chain:+$chain }}$word" ;;
-    esac
-  done
-  while :; do
-    case "$chain" in
-@CASES@    esac
-    [[ -n $words || $chain != *' '* ]] && break
-    chain="${{chain% *}}"
-  done
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-}}
-complete -o bashdefault -o default -F _{_NAME} @PROGRAM@
-"""
-
-_ZSH = f"""\
-#compdef @PROGRAM@
-# Completion of @PROGRAM@ for zsh.
-_{_NAME}() {{
-  local chain="" word
-  local -a found
-  for word in ${{words[2,CURRENT-1]}}; do
-    [[ $word == -* ]] && break
-    chain="${{chain:+$chain }}$word"
-  done
-  while true; do
-    case "$chain" in
-@CASES@    esac
-    [[ ${{#found}} -gt 0 || $chain != *' '* ]] && break
-    chain="${{chain% *}}"
-  done
-  _describe 'word' found || _files
-}}
-compdef _{_NAME} @PROGRAM@
-"""
-
-_FISH = """\
-# Completion of @PROGRAM@ for fish.
-function __@NAME@_chain
-  set -l chain
-  for word in (commandline -opc)[2..-1]
-    string match -q -- '-*' $word; and break
-    set -l longer (string join ' ' $chain $word)
-    contains -- $longer @CHAINS@; or break
-    set chain $chain $word
-  end
-  string join ' ' $chain
-end
-"""
+def _answer(shell: str) -> int:
+    """What may come next, for a shell that asks by the variable."""
+    if shell not in SHELLS:
+        return 1
+    asked = _of(shell)
+    args, incomplete = asked.get_completion_args()
+    items = asked.get_completions(verb_first(args), incomplete)
+    sys.stdout.write("".join(f"{asked.format_completion(item)}\n" for item in items))
+    return 0

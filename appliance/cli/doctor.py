@@ -1,20 +1,27 @@
 """`doctor`: find out what does not fit in a data directory, repair what can be, rebuild a lost database."""
 
-import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
-from appliance.cli.client.administrators import stale_password
-from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
+from appliance.cli.client.calls import Refused
+from appliance.cli.client.credentials import find
+from appliance.cli.client.session import Session
+from appliance.cli.commands import exclusive, switch, verb
+from appliance.cli.directory import OpenDirectory, owned
+from appliance.cli.flags import Flags, settings_for, with_directory
+from appliance.cli.output import confirm, with_quiet
+from appliance.cli.progress import Progress
+from appliance.cli.status import stale_password, state_of
 from appliance.datadir import DataDir
 from appliance.db.engine.files import salvage
-from appliance.errors import Corrupt, Fatal
+from appliance.db.engine.sqlite import damage
+from appliance.errors import ApplianceError, Corrupt, Fatal
 from appliance.identity.bootstrap import administrators, has_users
 from appliance.image.stores import store_directories, with_recorded_stores
 from appliance.maintenance.doctor import Doctor
@@ -29,43 +36,101 @@ _WHAT_TO_DO = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--deep", action="store_true", help="read every stored byte, too")
-    parser.add_argument("--repair", action="store_true", help="give back what nothing names")
-    parser.add_argument(
-        "--rebuild", action="store_true", help="put a lost or damaged database aside and make one from the stored data"
-    )
-    add_directory(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
-    if arguments.rebuild:
+@verb()
+@switch("--deep", help="read every stored byte, too")
+@switch("--repair", help="give back what nothing names")
+@switch("--rebuild", help="put a lost or damaged database aside and make one from the stored data")
+@switch("-y", "--yes", help="don't ask before that")
+@exclusive("repair", "rebuild")
+@with_quiet
+@with_directory
+def doctor(flags: Flags, deep: bool, repair: bool, rebuild: bool, yes: bool) -> int:
+    settings = settings_for(flags)
+    directory = DataDir(settings.data_dir)
+    if not (repair or rebuild) and (holder := directory.holder()):
+        return _examine_running(directory, holder, deep=deep)
+    if rebuild:
+        question = f"Put the database of {directory.path} aside, with its users and projects, and make a new one?"
+        confirm(question, yes=yes)
         _rebuild(settings)
     try:
-        kinds = _examine(arguments, settings)
+        kinds = _examine(settings, deep=deep, repair=repair)
     except Corrupt as error:
         print(f"database-damaged: {error}")
         kinds = Counter({_DAMAGED: 1})
+    return _ended(kinds)
+
+
+def _ended(kinds: Counter[str]) -> int:
     count = kinds.total()
-    print(f"{count} findings" if count else "nothing is wrong")
+    print(f"{count} {'finding' if count == 1 else 'findings'}" if count else "nothing is wrong")
     if kinds[_DAMAGED]:
         print(_WHAT_TO_DO)
     return 1 if count else 0
 
 
-def _examine(arguments: argparse.Namespace, settings: Settings) -> Counter[str]:
+def _examine(settings: Settings, *, deep: bool, repair: bool) -> Counter[str]:
     """Tell what does not fit; says how much there is of each kind."""
-    kinds: Counter[str] = Counter()
     with owned(settings, "doctor") as opened:
-        doctor = Doctor(opened.db, opened.stores, now)
-        if arguments.repair:
-            for done in doctor.repair():
+        examined = Doctor(opened.db, opened.stores, now)
+        if repair:
+            for done in examined.repair():
                 print(done)
-        for finding in chain(doctor.examine(deep=arguments.deep), _access(settings, opened)):
-            print(f"{finding.kind}: {finding.text}")
-            kinds[finding.kind] += 1
+        if not deep:
+            return _tell(chain(examined.examine(), _access(settings, opened)))
+        with Progress("read", examined.stored()) as progress:
+            found = list(examined.examine(deep=True, progress=progress.add))
+        return _tell(chain(found, _access(settings, opened)))
+
+
+def _tell(findings: Iterable[Finding]) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for finding in findings:
+        print(f"{finding.kind}: {finding.text}")
+        kinds[finding.kind] += 1
     return kinds
+
+
+def _examine_running(directory: DataDir, holder: str, *, deep: bool) -> int:
+    """What can be found out while a service has the directory: by asking it, and by a look at the database."""
+    kinds = _tell(_of_running(directory))
+    print(f"The directory is in use by {holder}, so that blocks were not compared with the database one by one.")
+    if deep:
+        print("`store scrub` has the running appliance read every stored byte; its log tells what it finds.")
+    else:
+        print("Stop the appliance for that, or let `store scrub` read every stored byte meanwhile.")
+    return _ended(kinds)
+
+
+def _of_running(directory: DataDir) -> Iterator[Finding]:
+    found, healthy = state_of(directory)
+    if not healthy:
+        services = [text for name, text in found.items() if name in ("image", "identity")]
+        yield Finding("not-healthy", "; ".join(services) or "the process does not say where it serves")
+    for text in damage(directory.database):
+        yield Finding(_DAMAGED, text)
+    if stale := found.get("credentials"):
+        yield Finding("stale-password", stale)
+    for path in (directory.clouds, directory.openrc):
+        if not path.exists() and path.parent.exists():
+            yield Finding("no-credentials", f"{path} is not there: `identity bootstrap`, while stopped, makes it anew")
+    if not healthy or found.get("credentials"):
+        return
+    try:
+        stores = Session(find({"data_dir": directory.path}, {})).get("image", "/appliance/v1/store")["stores"]
+    except Refused as error:
+        if error.status == 403:
+            yield Finding("no-administrator", no_administrator(directory))
+        else:
+            yield Finding("not-healthy", str(error))
+        return
+    except ApplianceError as error:
+        yield Finding("not-healthy", str(error))
+        return
+    for store in stores:
+        if store["damaged_blocks"]:
+            text = f"the store {store['store']} has {store['damaged_blocks']} damaged blocks; a stopped appliance's "
+            yield Finding("block-damaged", f"{text}`doctor` names the images")
 
 
 def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
@@ -111,8 +176,8 @@ def _rebuild(settings: Settings) -> None:
         print(f"{recovery.deleted} deleted uploads stay deleted")
     if recovery.incomplete:
         print(f"{recovery.incomplete} uploads lack some of their data and are lost")
-    for damage in recovery.damage:
-        print(damage)
+    for lost in recovery.damage:
+        print(lost)
     print("users, projects and passwords are not in the stored data: the next start makes a new administrator")
 
 

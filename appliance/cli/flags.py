@@ -1,44 +1,64 @@
-"""The flags of verbs that work on a data directory."""
+"""The settings as flags, in the sections of the settings table."""
 
-import argparse
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
+import click
+
 from appliance import logs
-from appliance.blobs.reserve import Reserve
-from appliance.datadir import DataDir
-from appliance.db.engine.base import Database
-from appliance.db.engine.registry import open_database
-from appliance.errors import Fatal
-from appliance.image.stores import Stores, open_stores, with_recorded_stores
-from appliance.settings import FIELDS, SECRETS, Settings, flag, is_switch, load, variable
-from appliance.values import now
+from appliance.cli.commands import collecting, option
+from appliance.settings import FIELDS, SECRETS, Settings, describe, flag, is_switch, load, sections, variable
+
+Flags = Mapping[str, Any]
+"""What the flags give: a setting's name with its text, True or False; None if it was not given."""
 
 
-def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
-    """Add a flag for each of the settings `names`, or for all of them."""
-    group = parser.add_argument_group("settings", "each is also a variable APPLIANCE_… and a key of appliance.toml")
-    group.add_argument("--config", metavar="FILE", help="settings file [DATA_DIR/appliance.toml]")
-    for name in names or FIELDS:
-        default = FIELDS[name].default
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        meaning = f"{FIELDS[name].metadata['meaning']} [{shown}]".replace("%", "%%")
-        if is_switch(name):
-            group.add_argument(flag(name), action=argparse.BooleanOptionalAction, default=None, help=meaning)
-        else:
-            group.add_argument(flag(name), metavar=name.upper().rsplit("_", 1)[-1], help=meaning)
+def with_settings(*chosen: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A flag for each of the settings `chosen`, or for all of them; the verb gets them as `flags`."""
+    names = chosen or tuple(FIELDS)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        wrapped = collecting("flags", ("config", *names), dict)(function)
+        options = [
+            option(
+                "--config",
+                metavar="FILE",
+                type=click.Path(),
+                section="Settings",
+                help="settings file [DATA_DIR/appliance.toml]; each flag below is also a key of it and a variable "
+                "APPLIANCE_…",
+            ),
+            *(_setting(name, "Settings" if chosen else title) for title, part in _by_section(names) for name in part),
+        ]
+        return functools.reduce(lambda made, add: add(made), reversed(options), wrapped)
+
+    return decorate
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The settings that this command line, the environment and the file give."""
-    return load(vars(arguments))
+def _by_section(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    wanted = set(names)
+    for title, members in sections().items():
+        yield title, [name for name in members if name in wanted]
 
 
-def exposed_secrets(arguments: argparse.Namespace) -> list[str]:
+_FILES = ("_dir", "_file", "_path", "sample_images")
+
+
+def _setting(name: str, section: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    _, _, default, meaning = describe(name)
+    said = f"{meaning} [{default}]" if default else meaning
+    if is_switch(name):
+        said = f"{meaning} [{'on' if FIELDS[name].default else 'off'}]"
+        return option(f"{flag(name)}/{flag('no_' + name)}", name, default=None, section=section, help=said)
+    kind = click.Path() if name.endswith(_FILES) else None
+    return option(flag(name), name, metavar=name.upper().rsplit("_", 1)[-1], type=kind, section=section, help=said)
+
+
+def exposed_secrets(flags: Flags) -> list[str]:
     """A warning for each secret that is in the command line, where every user of the machine can read it."""
-    given = [name for name in SECRETS if _is_secret(name, getattr(arguments, name, None))]
+    given = [name for name in SECRETS if _is_secret(name, flags.get(name))]
     return [
         f"every user of this machine can read {flag(name)} in the list of processes: say {flag(f'{name}_file')} FILE, "
         f"or set {variable(name)}"
@@ -51,62 +71,16 @@ def _is_secret(name: str, value: str | None) -> bool:
     return value is not None and (name != "database" or bool(urlsplit(value).password) or "password=" in value)
 
 
-def describe(name: str) -> tuple[str, str, str, str]:
-    """A setting's flag, variable, default and meaning, for the documentation."""
-    field = FIELDS[name]
-    default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
-    return flag(name), variable(name), default, field.metadata["meaning"]
-
-
-DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "log_level")
+DIRECTORY = ("data_dir", "database", "enabled_backends", "default_backend", "log_level")
 """The settings that say which directory, and where its stores are."""
 
 
-@dataclass(slots=True)
-class OpenDirectory:
-    """What there is in a directory, below the services."""
-
-    settings: Settings
-    directory: DataDir
-    db: Database
-    stores: Stores
+with_directory = with_settings(*DIRECTORY)
+"""The flags of a verb that needs no other settings."""
 
 
-def add_directory(parser: argparse.ArgumentParser) -> None:
-    """The flags of a verb that needs no other settings."""
-    add_settings(parser, DIRECTORY)
-
-
-def settings_for(arguments: argparse.Namespace) -> Settings:
-    """The settings of that directory; starts the log, quietly unless told otherwise."""
-    settings = settings_of(arguments)
-    logs.configure(arguments.log_level or "WARNING")
+def settings_for(flags: Flags) -> Settings:
+    """The settings that flags, environment and file give; starts the log, quietly unless told otherwise."""
+    settings = load(flags)
+    logs.configure(flags.get("log_level") or "WARNING")
     return settings
-
-
-@contextmanager
-def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iterator[OpenDirectory]:
-    """Own the directory and open its database and stores. Raises `Fatal` if it is in use, or is none."""
-    directory = DataDir(settings.data_dir)
-    if not directory.path.is_dir():
-        raise Fatal(f"{directory.path} is not a data directory")
-    directory.acquire(purpose)
-    try:
-        if not settings.database and not directory.database.is_file() and not lost_index:
-            raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
-        settings = with_recorded_stores(settings, directory)
-        reserve = Reserve(directory.path, settings.disk_reserve)
-        # These verbs give room back, or find out what is wrong, on a full disk too.
-        with reserve.spending():
-            reserve.admit()
-            db = open_database(settings.database or directory.database, reserve)
-            try:
-                stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
-                try:
-                    yield OpenDirectory(settings, directory, db, stores)
-                finally:
-                    stores.close()
-            finally:
-                db.close()
-    finally:
-        directory.release()

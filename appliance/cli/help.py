@@ -1,13 +1,13 @@
 """`help`: the essentials of the documentation, from within the program."""
 
-import argparse
 import sys
 from importlib.resources import files
 
-from appliance.cli.flags import describe
-from appliance.cli.verbs import PROGRAM, VERBS, build_parser
+import click
+
+from appliance.cli.commands import PROGRAM, VERBS, argument, program, verb
 from appliance.errors import WrongUsage
-from appliance.settings import FIELDS
+from appliance.settings import describe, sections
 
 TOPICS = {
     "first-steps": "from nothing to the first image",
@@ -20,20 +20,30 @@ TOPICS = {
 """Each topic with its line in the list. All but `settings` are files in `topics/`."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("topic", metavar="TOPIC", nargs="*", help="a topic, or a verb with its subverb; none lists all")
+def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [word for word in (*TOPICS, *VERBS) if word.startswith(incomplete)]
 
 
-def run(arguments: argparse.Namespace) -> int:
-    words: list[str] = arguments.topic
-    if not words:
+@verb()
+@argument(
+    "topic",
+    metavar="[TOPIC]...",
+    nargs=-1,
+    shell_complete=_words,
+    help="a topic, or a verb with its subverb; none lists all",
+)
+@click.pass_context
+def help(ctx: click.Context, topic: tuple[str, ...]) -> int:
+    if not topic:
         _list()
-    elif words[0] in VERBS:
-        build_parser(words[:1]).parse_args([*words, "--help"])
-    elif words[0] in TOPICS and len(words) == 1:
-        sys.stdout.write(text_of(words[0]))
+    elif topic[0] in VERBS:
+        root = ctx.find_root()
+        with program.make_context(PROGRAM, [*topic, "--help"], terminal_width=root.terminal_width) as asked:
+            program.invoke(asked)
+    elif topic[0] in TOPICS and len(topic) == 1:
+        sys.stdout.write(text_of(topic[0]))
     else:
-        raise WrongUsage(f"there is no help on {' '.join(words)}; `{PROGRAM} help` lists the topics")
+        raise WrongUsage(f"there is no help on {' '.join(topic)}; `{PROGRAM} help` lists the topics")
     return 0
 
 
@@ -45,7 +55,8 @@ def text_of(topic: str) -> str:
 
 
 def _list() -> None:
-    for title, entries in (("Topics", TOPICS), ("Verbs", VERBS)):
+    lines = {name: one.help for name, one in VERBS.items()}
+    for title, entries in (("Topics", TOPICS), ("Verbs", lines)):
         print(f"{title}:")
         for name, line in entries.items():
             print(f"  {name:16} {line}")
@@ -55,9 +66,11 @@ def _list() -> None:
 
 def _settings() -> str:
     parts = [_SETTINGS]
-    for name in FIELDS:
-        flag, variable, default, meaning = describe(name)
-        parts.append(f"{flag}  {variable}  {name}\n    {meaning}\n    default: {default or 'none'}\n")
+    for title, names in sections().items():
+        parts.append(f"## {title}\n")
+        for name in names:
+            flag_name, variable_name, default, meaning = describe(name)
+            parts.append(f"{flag_name}  {variable_name}  {name}\n    {meaning}\n    default: {default or 'none'}\n")
     return "\n".join(parts)
 
 

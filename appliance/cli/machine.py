@@ -198,7 +198,10 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-Type=exec
+Type=notify
+# The program in one file is two processes, and the inner one is ready.
+NotifyAccess=all
+WatchdogSec=180
 ExecStart={command}
 User={user}
 {where}

@@ -1,112 +1,91 @@
 """`project`: the projects of the identity service."""
 
-import argparse
 from typing import Any
 from urllib.parse import quote
 
-from appliance.cli.client.administrators import add_yes, check_remaining, on_projects
-from appliance.cli.client.arguments import add_cloud, add_domain, add_output, domain_id, find_identity, session_of
-from appliance.cli.client.output import show_list, show_one
-from appliance.cli.verbs import Member, add_group
+from appliance.cli.client.administrators import check_remaining, on_projects, with_yes
+from appliance.cli.client.options import Cloud, domain_id, find_identity, names, with_cloud, with_domain
+from appliance.cli.commands import argument, group, option, switch, verb
+from appliance.cli.output import Output, confirm, with_output
 from appliance.errors import WrongUsage
 
 _COLUMNS = ("id", "name", "enabled")
+_PROJECT = argument("project", metavar="PROJECT", help="id or name", shell_complete=names("project"))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_group(
-        parser,
-        {
-            "create": Member("make a project", _create_arguments, _create),
-            "list": Member("list projects", _list_arguments, _list),
-            "show": Member("show a project", _one_argument, _show),
-            "set": Member("change a project", _set_arguments, _set),
-            "delete": Member("delete projects", _delete_arguments, _delete),
-        },
-    )
-
-
-def _create_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the project's name")
-    parser.add_argument("--description", default="", help="what it is for")
-    add_domain(parser, "the project")
-    add_output(parser)
-    add_cloud(parser)
-
-
-def _create(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
-    domain = domain_id(session, arguments.domain)
-    fields = {"name": arguments.name, "description": arguments.description, "enabled": True, **domain}
-    show_one(arguments, _shown(session.call("POST", "identity", "/projects", {"project": fields}).json()["project"]))
+@verb("create", "make a project")
+@argument("name", metavar="NAME", help="the project's name")
+@option("--description", default="", help="what it is for")
+@with_domain("the project")
+@with_output
+@with_cloud
+def create(cloud: Cloud, output: Output, name: str, description: str, domain: str | None) -> int:
+    session = cloud.session
+    fields = {"name": name, "description": description, "enabled": True, **domain_id(session, domain)}
+    output.one(_shown(session.call("POST", "identity", "/projects", {"project": fields}).json()["project"]))
     return 0
 
 
-def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mine", action="store_true", help="the projects that one may act in")
-    add_domain(parser, "the projects")
-    add_output(parser)
-    add_cloud(parser)
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
-    query = list(domain_id(session, arguments.domain).items())
-    projects = session.pages("identity", "/auth/projects" if arguments.mine else "/projects", "projects", query)
-    show_list(arguments, [_shown(project) for project in projects], _COLUMNS)
+@verb("list", "list projects")
+@switch("--mine", help="the projects that one may act in")
+@with_domain("the projects")
+@with_output
+@with_cloud
+def list_(cloud: Cloud, output: Output, mine: bool, domain: str | None) -> int:
+    session = cloud.session
+    query = list(domain_id(session, domain).items())
+    projects = session.pages("identity", "/auth/projects" if mine else "/projects", "projects", query)
+    output.many([_shown(one) for one in projects], _COLUMNS)
     return 0
 
 
-def _one_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("project", metavar="PROJECT", help="id or name")
-    add_domain(parser, "the project")
-    add_output(parser)
-    add_cloud(parser)
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
-    domain = domain_id(session, arguments.domain)
-    show_one(arguments, _shown(find_identity(session, "project", arguments.project, **domain)))
+@verb("show", "show a project")
+@_PROJECT
+@with_domain("the project")
+@with_output
+@with_cloud
+def show(cloud: Cloud, output: Output, project: str, domain: str | None) -> int:
+    session = cloud.session
+    output.one(_shown(find_identity(session, "project", project, **domain_id(session, domain))))
     return 0
 
 
-def _set_arguments(parser: argparse.ArgumentParser) -> None:
-    _one_argument(parser)
-    parser.add_argument("--name", help="its new name")
-    parser.add_argument("--description", help="what it is for")
-    parser.add_argument("--enabled", action=argparse.BooleanOptionalAction, default=None, help="whether it can be used")
-    add_yes(parser)
-
-
-def _set(arguments: argparse.Namespace) -> int:
-    fields = {name: getattr(arguments, name) for name in ("name", "description", "enabled")}
-    fields = {name: value for name, value in fields.items() if value is not None}
+@verb("set", "change a project")
+@_PROJECT
+@option("--name", help="its new name")
+@option("--description", help="what it is for")
+@option("--enabled/--no-enabled", default=None, help="whether it can be used")
+@with_yes
+@with_domain("the project")
+@with_output
+@with_cloud
+def set_(cloud: Cloud, output: Output, project: str, domain: str | None, yes: bool, **given: Any) -> int:
+    fields = {name: value for name, value in given.items() if value is not None}
     if not fields:
         raise WrongUsage("say what to change")
-    session = session_of(arguments)
-    project = find_identity(session, "project", arguments.project, **domain_id(session, arguments.domain))
+    session = cloud.session
+    found = find_identity(session, "project", project, **domain_id(session, domain))
     if fields.get("enabled") is False:
-        check_remaining(arguments, session, on_projects([project["id"]]))
-    answer = session.call("PATCH", "identity", f"/projects/{quote(project['id'], safe='')}", {"project": fields})
-    show_one(arguments, _shown(answer.json()["project"]))
+        check_remaining(session, on_projects([found["id"]]), yes=yes)
+    changed = session.call("PATCH", "identity", f"/projects/{quote(found['id'], safe='')}", {"project": fields})
+    output.one(_shown(changed.json()["project"]))
     return 0
 
 
-def _delete_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("projects", metavar="PROJECT", nargs="+", help="id or name")
-    add_domain(parser, "the projects")
-    add_yes(parser)
-    add_cloud(parser)
-
-
-def _delete(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
-    domain = domain_id(session, arguments.domain)
-    projects = [find_identity(session, "project", typed, **domain) for typed in arguments.projects]
-    check_remaining(arguments, session, on_projects(project["id"] for project in projects))
-    for project in projects:
-        session.call("DELETE", "identity", f"/projects/{quote(project['id'], safe='')}")
+@verb("delete", "delete projects")
+@argument("projects", metavar="PROJECT...", nargs=-1, required=True, help="id or name", shell_complete=names("project"))
+@with_domain("the projects")
+@with_yes
+@with_cloud
+def delete(cloud: Cloud, projects: tuple[str, ...], domain: str | None, yes: bool) -> int:
+    session = cloud.session
+    within = domain_id(session, domain)
+    found = [find_identity(session, "project", typed, **within) for typed in projects]
+    check_remaining(session, on_projects(one["id"] for one in found), yes=yes)
+    told = ", ".join(one["name"] for one in found)
+    confirm(f"Delete the {'projects' if len(found) > 1 else 'project'} {told}?", yes=yes)
+    for one in found:
+        session.call("DELETE", "identity", f"/projects/{quote(one['id'], safe='')}")
     return 0
 
 
@@ -115,3 +94,6 @@ def _shown(project: dict[str, Any]) -> dict[str, Any]:
         **{name: project[name] for name in _COLUMNS if name in project},
         **{name: value for name, value in project.items() if name != "links"},
     }
+
+
+project = group("project", create, list_, show, set_, delete)

@@ -1,33 +1,59 @@
 """`status`: is there an appliance on this machine, where, and how is it?"""
 
-import argparse
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from appliance.cli.client.administrators import stale_password
-from appliance.cli.client.arguments import add_output
+import click
+
+from appliance import client_files
 from appliance.cli.client.calls import Http
-from appliance.cli.client.output import show_one, size_text
+from appliance.cli.commands import option, verb
 from appliance.cli.machine import DATA_DIR, UNIT
+from appliance.cli.output import Output, size_text, with_output
 from appliance.datadir import DataDir
+from appliance.db.engine.files import looking
 from appliance.errors import ApplianceError, Fatal
+from appliance.identity.auth.passwords import Passwords
+from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, has_password
 from appliance.settings import load
 
 _STOPPED = "stopped"
 _HEALTH = {"image": "/healthcheck?detailed", "identity": ""}
 """What each service answers without a token."""
+_SECONDS = 2.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", metavar="DIR", help=f"data directory [var, else {DATA_DIR}]")
-    add_output(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@verb()
+@option("--data-dir", metavar="DIR", type=click.Path(), help=f"data directory [var, else {DATA_DIR}]")
+@option(
+    "--watch",
+    metavar="[SECONDS]",
+    is_flag=False,
+    flag_value=_SECONDS,
+    type=click.FloatRange(min=0.1),
+    help="show it again and again, until Ctrl-C [2]",
+)
+@with_output
+def status(output: Output, data_dir: str | None, watch: float | None) -> int:
     """Ask the services themselves: whoever can read the directory needs no password to know how it is."""
-    directory = DataDir(_directory(arguments.data_dir))
+    while True:
+        found, healthy = state_of(DataDir(_directory(data_dir)))
+        if watch is not None and sys.stdout.isatty():
+            # From the top of an empty screen.
+            print("\033[H\033[2J", end="")
+        output.one(found)
+        if watch is None:
+            return 0 if healthy else 1
+        sys.stdout.flush()
+        time.sleep(watch)
+
+
+def state_of(directory: DataDir) -> tuple[dict[str, Any], bool]:
+    """What is known of the appliance of a directory, and whether its services answer."""
     holder = directory.holder() or ""
     found: dict[str, Any] = {"data_dir": str(directory.path), "state": holder or _STOPPED}
     healthy = False
@@ -44,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Only while it runs: a look into a database that is at rest would leave files of ours beside it.
     if holder and (stale := stale_password(directory)):
         found["credentials"] = stale
-    show_one(arguments, found)
-    return 0 if healthy else 1
+    return found, healthy
 
 
 def _directory(typed: str | None) -> Path:
@@ -68,3 +93,20 @@ def _asked(address: str, path: str) -> str:
         return f"{address}: {error}"
     troubles = dict.fromkeys(trouble for trouble in parts.values() if trouble != "OK")
     return f"{address}: {'; '.join(troubles)}" if troubles else f"{address} answers"
+
+
+def stale_password(directory: DataDir) -> str:
+    """A sentence if it is not; empty if it is, and where that can't be known. Counts as no attempt to log in."""
+    try:
+        password = client_files.password_of(directory)
+        if not password:
+            return ""
+        with looking(directory.database) as reader:
+            if has_password(reader, Passwords(), ADMIN, DEFAULT_DOMAIN, password):
+                return ""
+    except (OSError, ApplianceError):
+        return ""
+    return (
+        f"the password in {directory.clouds} is not the one of admin; `identity set-admin-password`, while the "
+        "appliance is stopped, sets a new one and writes it there"
+    )

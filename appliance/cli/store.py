@@ -1,18 +1,18 @@
 """`store`: what the stores hold and save, and their maintenance; of a running appliance, or of a directory at rest."""
 
-import argparse
 from typing import Any
 
 from appliance.api.appliance_v1.store import store_space
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
-from appliance.cli.client.arguments import add_output
 from appliance.cli.client.credentials import find
-from appliance.cli.client.output import show_list
 from appliance.cli.client.session import Session
-from appliance.cli.flags import OpenDirectory, add_directory, owned, settings_for
-from appliance.cli.verbs import Member, add_group
+from appliance.cli.commands import group, verb
+from appliance.cli.directory import OpenDirectory, owned
+from appliance.cli.flags import Flags, settings_for, with_directory
+from appliance.cli.output import Output, with_output
+from appliance.cli.progress import Progress
 from appliance.datadir import DataDir
 from appliance.jobs.maintenance import collectors
 from appliance.settings import Settings
@@ -31,36 +31,25 @@ _FIGURES = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_group(
-        parser,
-        {
-            "stats": Member("show what the stores hold and save, in bytes", _arguments, _stats),
-            "plan": Member("show what a collection would do now, and why", _arguments, _plan),
-            "collect": Member("give the space of deleted images back now", _arguments, _collect),
-            "scrub": Member("read and check every stored byte now", _arguments, _scrub),
-        },
-    )
-
-
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    add_output(parser)
-    add_directory(parser)
-
-
-def _stats(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
+@verb("stats", "show what the stores hold and save, in bytes")
+@with_output
+@with_directory
+def stats(flags: Flags, output: Output) -> int:
+    settings = settings_for(flags)
     if _is_served(settings):
         rows = _ask(settings, "GET", "/appliance/v1/store")["stores"]
     else:
         with owned(settings, "store stats") as opened:
             rows = [store_space(name, blobs) for name, blobs in _blobs(opened).items()]
-    show_list(arguments, rows, _FIGURES)
+    output.many(rows, _FIGURES)
     return 0
 
 
-def _plan(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
+@verb("plan", "show what a collection would do now, and why")
+@with_output
+@with_directory
+def plan(flags: Flags, output: Output) -> int:
+    settings = settings_for(flags)
     if _is_served(settings):
         rows = _ask(settings, "GET", "/appliance/v1/store/plan")["plan"]
     else:
@@ -70,36 +59,46 @@ def _plan(arguments: argparse.Namespace) -> int:
                 for name, collector in collectors(_blobs(opened), settings).items()
                 for plan in collector.plan()
             ]
-    show_list(arguments, rows, ("store", "what", "why", "count", "bytes"))
+    output.many(rows, ("store", "what", "why", "count", "bytes"))
     return 0
 
 
-def _collect(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
+@verb("collect", "give the space of deleted images back now")
+@with_output
+@with_directory
+def collect(flags: Flags, output: Output) -> int:
+    settings = settings_for(flags)
     if _is_served(settings):
         _ask(settings, "POST", "/appliance/v1/store/collect")
         print("the running appliance collects now")
         return 0
     with owned(settings, "store collect") as opened:
         # Nothing else is at work: there is nobody to wait for.
-        rows = [
-            {"store": name, "what": step.what, "count": step.count, "bytes": step.length}
-            for name, blobs in _blobs(opened).items()
-            for step in GarbageCollector(blobs, grace=0, fold=settings.fold_duplicates).run()
-        ]
-    show_list(arguments, rows, ("store", "what", "count", "bytes"))
+        with Progress("given back", None) as progress:
+            rows = [
+                {"store": name, "what": step.what, "count": step.count, "bytes": step.length}
+                for name, blobs in _blobs(opened).items()
+                for step in GarbageCollector(blobs, grace=0, fold=settings.fold_duplicates).run(progress.add)
+            ]
+    output.many(rows, ("store", "what", "count", "bytes"))
     return 0
 
 
-def _scrub(arguments: argparse.Namespace) -> int:
-    settings = settings_for(arguments)
+@verb("scrub", "read and check every stored byte now")
+@with_output
+@with_directory
+def scrub(flags: Flags, output: Output) -> int:
+    settings = settings_for(flags)
     if _is_served(settings):
         _ask(settings, "POST", "/appliance/v1/store/scrub")
         print("the running appliance scrubs what is due; its log tells what it finds")
         return 0
     with owned(settings, "store scrub") as opened:
-        reports = {name: Scrubber(blobs, interval=0).run() for name, blobs in _blobs(opened).items()}
-    show_list(arguments, [_row(name, report) for name, report in reports.items()], tuple(_row("", ScrubReport())))
+        stores = _blobs(opened)
+        total = sum(blobs.index.maintenance.totals().stored for blobs in stores.values())
+        with Progress("scrub", total) as progress:
+            reports = {name: Scrubber(blobs, interval=0).run(progress.add) for name, blobs in stores.items()}
+    output.many([_row(name, report) for name, report in reports.items()], tuple(_row("", ScrubReport())))
     return 1 if any(report.damaged_blocks or report.damaged_segments for report in reports.values()) else 0
 
 
@@ -124,6 +123,9 @@ def _is_served(settings: Settings) -> bool:
 
 def _ask(settings: Settings, method: str, path: str) -> Any:
     """Ask the running appliance, as its administrator."""
-    session = Session(find(argparse.Namespace(data_dir=settings.data_dir), {}))
+    session = Session(find({"data_dir": settings.data_dir}, {}))
     answer = session.call(method, "image", path)
     return answer.json() if answer.body else None
+
+
+store = group("store", stats, plan, collect, scrub)

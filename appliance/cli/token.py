@@ -1,29 +1,17 @@
 """`token`: tokens for scripts and other programs."""
 
-import argparse
-
-from appliance.cli.client.arguments import add_cloud, add_output, session_of
-from appliance.cli.client.output import show_one
-from appliance.cli.verbs import Member, add_group
+from appliance.cli.client.options import Cloud, with_cloud
+from appliance.cli.commands import argument, group, verb
+from appliance.cli.output import Output, with_output
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_group(
-        parser,
-        {
-            "issue": Member("sign in and print the token", _issue_arguments, _issue),
-            "revoke": Member("make a token worthless, at once", _revoke_arguments, _revoke),
-        },
-    )
-
-
-def _issue_arguments(parser: argparse.ArgumentParser) -> None:
-    add_output(parser)
-    add_cloud(parser)
-
-
-def _issue(arguments: argparse.Namespace) -> int:
-    session = session_of(arguments)
+@verb("issue", "sign in and print the token")
+@with_output
+@with_cloud
+def issue(cloud: Cloud, output: Output) -> int:
+    session = cloud.session
+    # A new one: who asks for a token wants all of its time.
+    session.sign_in()
     token = session.token()
     row = {"id": session.token_id(), "expires": token["expires_at"], "user_id": token["user"]["id"]}
     for scope in ("project", "domain"):
@@ -33,15 +21,20 @@ def _issue(arguments: argparse.Namespace) -> int:
         row["system"] = "all"
     if token.get("roles"):
         row["roles"] = ", ".join(sorted(role["name"] for role in token["roles"]))
-    show_one(arguments, row)
+    output.one(row)
     return 0
 
 
-def _revoke_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("token", metavar="TOKEN", help="the token to revoke")
-    add_cloud(parser)
-
-
-def _revoke(arguments: argparse.Namespace) -> int:
-    session_of(arguments).call("DELETE", "identity", "/auth/tokens", headers={"X-Subject-Token": arguments.token})
+@verb("revoke", "make a token worthless, at once")
+@argument("token", metavar="[TOKEN]", required=False, help="the token [the one kept for the next commands]")
+@with_cloud
+def revoke(cloud: Cloud, token: str | None) -> int:
+    session = cloud.session
+    revoked = token or session.token_id()
+    session.call("DELETE", "identity", "/auth/tokens", headers={"X-Subject-Token": revoked})
+    if revoked == session.token_id():
+        session.forget()
     return 0
+
+
+token = group("token", issue, revoke)

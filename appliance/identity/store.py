@@ -32,15 +32,24 @@ class IdentityStore:
         return result
 
 
+def refuse_new_id(changes: Record, record_id: str) -> None:
+    """Raise `Invalid` for changes that name another id. A null names none."""
+    if changes.get("id") not in (None, record_id):
+        raise Invalid("Cannot change ID.")
+
+
 def merged(record: Record, changes: Record) -> Record:
     """The record after a PATCH. Of `options` only those given change; a null takes one away."""
-    if "id" in changes and changes["id"] != record["id"]:
-        raise Invalid("Cannot change ID.")
-    result = {**record, **changes}
+    refuse_new_id(changes, record["id"])
+    result = {**record, **changes, "id": record["id"]}
     if "options" in changes:
-        options = {**record.get("options", {}), **changes["options"]}
-        result["options"] = {name: value for name, value in options.items() if value is not None}
+        result["options"] = given_options({**record.get("options", {}), **changes["options"]})
     return result
+
+
+def given_options(options: Record) -> Record:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def immutable(record: Record) -> bool:

@@ -26,6 +26,8 @@ def draft(caller: Caller, body: Mapping[str, Any], settings: Settings, at: Micro
     image = ImageRecord(id=body.get("id") or new_uuid(), owner=caller.project_id, created_at=at, updated_at=at)
     if not is_uuid(image.id):
         raise Invalid(f"{image.id} is not a UUID.")
+    for name in IGNORED & body.keys():
+        check_value(name, body[name])
     for name in SETTABLE & body.keys():
         check_value(name, body[name])
         setattr(image, name, body[name])

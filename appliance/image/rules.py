@@ -136,6 +136,10 @@ POLICIES: dict[str, Rule] = {
     # The appliance's own.
     "restore": ADMIN_ONLY,
     "manage_stores": ADMIN_ONLY,
+    "manage_jobs": ADMIN_ONLY,
+    "get_events": Rule(owner="reader"),
+    "get_uploads": Rule(owner="reader"),
+    "get_status": Rule(owner="reader", consumer="reader", anyone="reader"),
     **RULES,
 }
 """Every policy of the image API, for its documentation and for the walk through all routes."""

@@ -3,18 +3,22 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from appliance.activity.history import History
+from appliance.activity.trail import AuditTrail
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.image.service import Images
 from appliance.image.stores import Stores
-from appliance.jobs.scheduler import Job
+from appliance.jobs.scheduler import Job, done
 from appliance.settings import Settings
 
 _SECOND = 1_000_000
 _SCRUB_LOOK = 600.0
 _PAUSE = 0.2
 _REFILL = 5.0
+_KEEP_FIGURES = 600.0
+_EXPIRE = 3600.0
 
 
 class Passes:
@@ -64,7 +68,17 @@ def maintenance_jobs(stores: Stores, collecting: Mapping[str, GarbageCollector],
         blobs = [store.blobs for store in stores.every() if store.blobs is not None]
         scrubbers = [Scrubber(store, interval=interval) for store in blobs]
         scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
-        jobs.append(Job("scrub", spending(stores, scrubbing.step), _SCRUB_LOOK, pause=_PAUSE))
+
+        def ask() -> None:
+            for scrubber in scrubbers:
+                scrubber.ask()
+
+        def progress() -> tuple[int, int]:
+            found = [scrubber.progress() for scrubber in scrubbers]
+            return sum(one.checked for one in found), sum(one.size for one in found)
+
+        step = spending(stores, scrubbing.step)
+        jobs.append(Job("scrub", step, _SCRUB_LOOK, pause=_PAUSE, asked=ask, progress=progress))
     return jobs
 
 
@@ -95,6 +109,11 @@ def _scrub_steps(scrubber: Scrubber, rate: int) -> Callable[[], Iterator[None]]:
                 allowance += rate * _PAUSE
 
     return begin
+
+
+def activity_jobs(history: History, trail: AuditTrail) -> list[Job]:
+    """The jobs that keep the stores' figures of each hour, and drop old events."""
+    return [Job("history", done(history.keep), _KEEP_FIGURES), Job("events", trail.expire, _EXPIRE)]
 
 
 def image_jobs(images: Images, settings: Settings) -> list[Job]:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from appliance.activity.running import JobState
+from appliance.values import now
+
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 30.0
@@ -23,6 +26,10 @@ class Job:
     step: Callable[[], bool]
     interval: float
     pause: float = 0.05
+    asked: Callable[[], None] = lambda: None
+    """Called when somebody wants it to run now."""
+    progress: Callable[[], tuple[int, int] | None] = lambda: None
+    """How many bytes are done, and of how many."""
 
 
 def done(work: Callable[[], object]) -> Callable[[], bool]:
@@ -40,6 +47,7 @@ class Scheduler:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._jobs = list(jobs)
+        self._states = {job.name: JobState(job.name, progress=job.progress) for job in self._jobs}
         self._stopping = False
         self._woken: set[str] = set()
         # Guards the two above, and tells the thread that one of them has changed.
@@ -63,16 +71,34 @@ class Scheduler:
 
     def wake(self, name: str) -> bool:
         """Have a job run now instead of when its time comes; False if there is none of that name."""
+        for job in self._jobs:
+            if job.name == name:
+                job.asked()
+                self._states[name].running = True
         with self._changed:
             self._woken.add(name)
             self._changed.notify()
-        return any(job.name == name for job in self._jobs)
+        return name in self._states
+
+    def states(self) -> list[JobState]:
+        """How each job is, in their order."""
+        return list(self._states.values())
 
     def _run(self) -> None:
         due = {job.name: time.monotonic() + job.pause for job in self._jobs}
         while (job := self._next(due)) is not None:
-            delay = job.pause if self._step(job) else job.interval
+            state = self._states[job.name]
+            if state.started_at is None or not state.running or state.ended_at is not None:
+                state.started_at, state.ended_at, state.running = now(), None, True
+            delay = job.pause if self._step(job) else self._end(job)
+            state.next_at = now() + int(delay * 1_000_000)
             due[job.name] = time.monotonic() + delay
+
+    def _end(self, job: Job) -> float:
+        """A run is over; how long to wait for the next."""
+        state = self._states[job.name]
+        state.ended_at, state.running = now(), False
+        return job.interval
 
     def _next(self, due: dict[str, float]) -> Job | None:
         """Wait for the next job's time; None when it is time to stop."""
@@ -90,7 +116,10 @@ class Scheduler:
 
     def _step(self, job: Job) -> bool:
         try:
-            return job.step()
-        except Exception:
+            more = job.step()
+            self._states[job.name].error = ""
+            return more
+        except Exception as error:
+            self._states[job.name].error = str(error) or type(error).__name__
             log.exception("the job %s failed; it is tried again in %g seconds", job.name, job.interval)
             return False

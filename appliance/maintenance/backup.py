@@ -6,7 +6,7 @@ it names no more go after it.
 """
 
 import logging
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,13 @@ _PAGE = 1000
 _CHUNK = 4 * MIB
 _STORE_FILES = ("store", "deleted")
 
+Progress = Callable[[int, int], None]
+"""Told how many more bytes of segments are done, and how many there are in all."""
+
+
+def _nobody(done: int, total: int) -> None:
+    """Nobody watches."""
+
 
 @dataclass(slots=True)
 class CopyReport:
@@ -44,9 +51,11 @@ class CopyReport:
 class Copier:
     """Copies one data directory's database, segments and small files to another."""
 
-    def __init__(self, source: DataDir, target: DataDir) -> None:
+    def __init__(self, source: DataDir, target: DataDir, progress: Progress = _nobody) -> None:
         self._source = source
         self._target = target
+        self._progress = progress
+        self._total = 0
         self._disk = Disk()
         self.report = CopyReport()
 
@@ -61,6 +70,7 @@ class Copier:
         try:
             _check_stores(scratch, stores)
             named = _segments(scratch, stores)
+            self._total = sum(size for segments in named.values() for size in segments.values())
             backends = {name: self._backends(*places) for name, places in stores.items()}
             for name, (source, target) in backends.items():
                 # What a copy that was killed has left half way.
@@ -85,16 +95,19 @@ class Copier:
     def _copy_segment(self, source: LocalBackend, target: LocalBackend, name: str, size: int) -> None:
         if target.size(name) == size:
             self.report.kept += 1
+            self._progress(size, self._total)
             return
         if source.size(name) != size:
             log.error("segment %s is missing or not whole; it is not copied", name)
             self.report.missing.append(name)
+            self._progress(size, self._total)
             return
         target.delete(name)
         staged = target.stage(name)
         try:
             for chunk in _chunks(source.path(name)):
                 staged.write([chunk])
+                self._progress(len(chunk), self._total)
         except Failure:
             staged.discard()
             raise
@@ -142,7 +155,11 @@ class Copier:
 
 
 def back_up(
-    source: DataDir, target_path: Path, stores: Mapping[str, Path], settings: Settings | None = None
+    source: DataDir,
+    target_path: Path,
+    stores: Mapping[str, Path],
+    settings: Settings | None = None,
+    progress: Progress = _nobody,
 ) -> CopyReport:
     """Copy the data directory `source`, which may be in use, to `target_path`.
 
@@ -160,15 +177,16 @@ def back_up(
     try:
         places = {name: (path, _inside(target, name)) for name, path in stores.items()}
         with source.hold_segments():
-            report = Copier(source, target).copy(places)
+            report = Copier(source, target, progress).copy(places)
         if settings is not None:
             write_record(inside(settings), target)
+        source.note_backup()
         return report
     finally:
         target.release()
 
 
-def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path]) -> CopyReport:
+def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path], progress: Progress = _nobody) -> CopyReport:
     """Copy a backup to `target`, a new data directory that the caller owns. An interrupted one can be run again.
 
     Raises `Fatal` if the target has a database already, or the backup none.
@@ -178,7 +196,8 @@ def restore(backup_path: Path, target: DataDir, stores: Mapping[str, Path]) -> C
     if target.database.exists():
         raise Fatal(f"{target.path} has a database already; restore to a new directory")
     with backup.hold_segments():
-        return Copier(backup, target).copy({name: (_inside(backup, name), path) for name, path in stores.items()})
+        places = {name: (_inside(backup, name), path) for name, path in stores.items()}
+        return Copier(backup, target, progress).copy(places)
 
 
 def check_backup(backup: DataDir) -> None:

@@ -5,7 +5,7 @@ The directory must be stopped: the doctor owns it while it works.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from appliance.values import Clock, new_uuid
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -53,23 +54,30 @@ class Doctor:
 
     # -- examining -----------------------------------------------------------------------------------------------------
 
-    def examine(self, *, deep: bool = False) -> Iterator[Finding]:
-        """Everything that does not fit, one by one. `deep` reads every block, too. Nothing but marks is changed."""
+    def stored(self) -> int:
+        """How many bytes `examine` reads when it is deep."""
+        return sum(blobs.index.maintenance.totals().stored for blobs in self._blobs.values())
+
+    def examine(self, *, deep: bool = False, progress: Progress = lambda length: None) -> Iterator[Finding]:
+        """Everything that does not fit, one by one. `deep` reads every block, too. Nothing but marks is changed.
+
+        `progress` is told the bytes that were read.
+        """
         sound = True
         for text in self._db.damage():
             sound = False
             yield Finding("database-damaged", text)
         try:
-            yield from self._examine(deep)
+            yield from self._examine(deep, progress)
         except Corrupt as error:
             if sound:
                 raise
             yield Finding("unfinished", f"what else there may be can't be told: {error}")
 
-    def _examine(self, deep: bool) -> Iterator[Finding]:
+    def _examine(self, deep: bool, progress: Progress) -> Iterator[Finding]:
         if deep:
             for blobs in self._blobs.values():
-                _read_all(blobs)
+                _read_all(blobs, progress)
         for blobs in self._blobs.values():
             yield from verify(blobs)
         yield from self._images()
@@ -218,9 +226,9 @@ def _contents(blobs: BlobStore) -> Iterator[ContentRow]:
         yield from rows
 
 
-def _read_all(blobs: BlobStore) -> None:
+def _read_all(blobs: BlobStore, progress: Progress) -> None:
     """Check every byte that lives; what is found is marked, and so told by `verify`."""
-    report = Scrubber(blobs, interval=0).run()
+    report = Scrubber(blobs, interval=0).run(progress)
     log.info("read %d blocks of %d segments, %d bytes", report.blocks, report.segments, report.length)
 
 

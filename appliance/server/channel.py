@@ -2,7 +2,7 @@
 
 The main loop reads requests and flushes responses. A worker's thread runs one request at a time, and then looks
 at the socket a little longer, in case the next follows at once. While a body streams, the thread that serves it reads
-the socket. A download is sent by a sender's thread. At each moment one of them reads, and the others don't.
+the socket. A download is sent by a thread of `downloads.py`. At each moment one of them reads, and the others don't.
 
 No thread ever waits for a client to take its response: the connection's next request waits instead, unread.
 """
@@ -252,23 +252,23 @@ class Channel(Connection):
         self._log_access(0)
 
     def _start_download(self) -> None:
-        """Hand the socket to a sender if the head of the response is out. On the worker's or the main loop's thread."""
+        """Begin to send the file if the head of the response is out. On the worker's or the main loop's thread."""
         with self.outbuf_lock:
             outgoing = self._outgoing
             if outgoing is None or self._response is None or self.total_outbufs_len or not self.connected:
                 return
             self._outgoing = None
-            download = self.shared.downloads.prepare(outgoing.content, outgoing.remain)
             try:
-                self.shared.downloads.start(
-                    download, self.socket, lambda error: self.shared.post(lambda: self._download_ended(error))
+                self._download = self.shared.downloads.start(
+                    outgoing.content,
+                    outgoing.remain,
+                    self.socket,
+                    lambda error: self.shared.post(lambda: self._download_ended(error)),
                 )
             except OSError:
                 _log.exception("a download can't begin")
-                download.release()
+                self._abandon(outgoing)
                 self.will_close = True
-                return
-            self._download = download
 
     def _download_ended(self, error: BaseException | None) -> None:
         """On the main loop's thread."""

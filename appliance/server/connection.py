@@ -19,7 +19,7 @@ from waitress.utilities import BadRequest, Error
 from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server.body import BadFraming
 from appliance.server.context import ServerContext
-from appliance.server.download import Download
+from appliance.server.downloads import Download
 from appliance.server.limits import origin
 from appliance.server.parser import Request, RequestTimeout
 from appliance.server.response import AppResponse, ErrorResponse, Outgoing
@@ -334,4 +334,4 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @abstractmethod
     def _start_download(self) -> None:
-        """Hand the socket to a sender if a response that it is to send has its head out."""
+        """Begin to send the file that belongs to a response if its head is out."""

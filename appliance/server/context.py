@@ -12,9 +12,9 @@ from typing import Any
 
 from waitress import wasyncore
 
+from appliance.server.downloads import Downloads
 from appliance.server.limits import Crowd, Limits
 from appliance.server.pool import TurnPool
-from appliance.server.sender import Downloads
 from appliance.server.transfers import Transfers
 
 _READ = select.EPOLLIN

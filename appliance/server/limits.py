@@ -38,17 +38,8 @@ class Limits:
     retry_after_seconds: int = 5
     """What `Retry-After` says in that response."""
 
-    sender_threads: int = 2
-    """Threads that send downloads; each serves any number of clients, and a cold disk stalls only its own."""
-
-    decoder_threads: int = 4
-    """Threads that make the pieces of downloads: they look up, read and decompress."""
-
-    read_ahead_bytes: int = 2 * MIB
-    """Decoded bytes held for one download before its client has room for them."""
-
-    read_ahead_total_bytes: int = 64 * MIB
-    """The same for all downloads together: with many of them each gets its share, but at least one piece."""
+    download_threads: int = 4
+    """Threads that read, decompress and send downloads, any number of them: each goes from client to client."""
 
     small_body_bytes: int = 112 * KIB
     """A body of declared length up to this is received into memory before the application runs; others stream. The

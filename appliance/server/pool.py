@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 _log = logging.getLogger(__name__)
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 _here = threading.local()
 

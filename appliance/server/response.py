@@ -15,7 +15,8 @@ from appliance.server.parser import Request
 from appliance.server.pool import waiting
 from appliance.values import KIB, Content
 
-_log = logging.getLogger(__name__)
+# The name is what operators filter by.
+_log = logging.getLogger("appliance.server.access")
 
 _LONGEST_PATH = 512
 # Shorter paths have no room for a token, unless they say that it is one.

@@ -103,6 +103,7 @@ class Server:
         if now >= self._check_at:
             self._check_at = now + self._pause
             self._loop.wake_all()
+            self._shared.downloads.check(now)
             for port in self._ports:
                 try:
                     port.check(now)

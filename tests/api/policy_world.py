@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from appliance.api.appliance_v1.store import ImageMaintenanceRoutes, SpaceRoutes
+from appliance.activity.history import History
+from appliance.activity.running import JobState, Transfers
+from appliance.activity.trail import AuditTrail
+from appliance.api.appliance_v1.events import EventRoutes
+from appliance.api.appliance_v1.images import ImageRoutes
+from appliance.api.appliance_v1.status import StatusRoutes
+from appliance.api.appliance_v1.store import SpaceRoutes
 from appliance.api.http.service import Route, Service
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
@@ -19,6 +25,9 @@ from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import routes as image_v1
 from appliance.datadir import DataDir
 from appliance.db.engine.base import Database
+from appliance.db.events import EventRows
+from appliance.db.history import Figures
+from appliance.db.image.contents import ImageContents
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.catalog import Metadefs
 from appliance.image.service import Images
@@ -114,11 +123,22 @@ BODIES: dict[str, Any] = {
 }
 
 
+class NoJobs:
+    """Background jobs that are never due."""
+
+    def states(self) -> list[JobState]:
+        return []
+
+    def wake(self, name: str) -> bool:
+        return True
+
+
 class World:
     """The services by name, the token of each caller, and the ids that paths and bodies are filled with."""
 
     def __init__(self, directory: Path, db: Database) -> None:
         self.db = db
+        self._database = directory / "appliance.db"
         self._serve(directory)
         self.ids: dict[str, str] = {}
         self._make_places()
@@ -142,10 +162,15 @@ class World:
         self.stores = open_stores(settings, DataDir(directory), self.db, now)
         self.images = Images(self.db, self.stores, settings, now, lambda *_: None, lambda _: {})
         self.images.recover()
+        self.history = History(Figures(self.db), [store.writer for store in self.stores], now)
+        self.transfers = Transfers(now)
+        self.trail = AuditTrail(EventRows(self.db), now, 90)
         more = (
             *metadef_items.routes(Metadefs(self.db, settings, now), settings),
-            *ImageMaintenanceRoutes(self.images).routes(),
-            *SpaceRoutes(self.images, {}, lambda _: True).routes(),
+            *ImageRoutes(self.images, self.db).routes(),
+            *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
+            *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
+            *EventRoutes(self.trail).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
         legacy = LegacyImages(self.db, self.images, settings, now)
@@ -204,10 +229,10 @@ class World:
         ids["registered limit"] = made[1]["id"]
         of_project = {**limited[0], "resource_limit": 1, "project_id": ids["project"]}
         ids["limit"] = identity.limits.create([of_project])[0]["id"]
-        for given in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
-            self._put(f"/v3/OS-EP-FILTER/{given}")
-        for place in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
-            self._put(f"/v3/policies/{{policy}}/OS-ENDPOINT-POLICY/{place}")
+        for pair in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
+            self._put(f"/v3/OS-EP-FILTER/{pair}")
+        for where in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
+            self._put(f"/v3/policies/{{policy}}/OS-ENDPOINT-POLICY/{where}")
         config = self.client.call("PUT", f"/v3/domains/{ids['domain']}/config", _CONFIG)
         assert config.status == 201, config.text
         ids |= {"group of config": "ldap", "option": "url"}
@@ -278,7 +303,7 @@ class World:
         for token in self.tokens.values():
             if "token" in route.path:
                 self.ids["token"] = self._subject(service)
-            status, _ = self.send(service, route.method, self._path(service, route), sent, token)
+            status, _ = self.send(service, route.method, self._database(service, route), sent, token)
             found.append(LETTERS.get(status, "+"))
             if route.method not in ("GET", "HEAD") and found[-1] == "+":
                 self._restore()
@@ -288,10 +313,11 @@ class World:
         """The path filled: with what the callers don't live by, where the request would take it away."""
         parts = route.path.split("/")
         before = ["", *parts]
-        return "/".join(
-            re.sub(r"<(\w+)(?::[^>]*)?>", lambda match, n=n: self._id(service, route, match[1], before[n], n), part)
-            for n, part in enumerate(parts)
-        )
+
+        def filled(n: int, part: str) -> str:
+            return re.sub(r"<(\w+)(?::[^>]*)?>", lambda match: self._id(service, route, match[1], before[n], n), part)
+
+        return "/".join(filled(n, part) for n, part in enumerate(parts))
 
     def _id(self, service: str, route: Route, variable: str, before: str, number: int) -> str:
         name = variable.removesuffix("_id").replace("_", " ")
@@ -331,7 +357,8 @@ class World:
             headers["X_IMAGE_META_NAME"] = "new"
         environ |= {f"HTTP_{name}": value for name, value in headers.items() if value}
         seen: list[str] = []
-        parts = self.services[service](environ, lambda status, headers, *_: seen.append(status))
+        start: Any = lambda status, headers, *_: seen.append(status)  # noqa: E731
+        parts = self.services[service](environ, start)
         text = b"".join(parts).decode(errors="replace")
         getattr(parts, "close", lambda: None)()
         return int(seen[0].split()[0]), text
@@ -342,7 +369,7 @@ class World:
 
     @contextmanager
     def _file(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.db.path)
+        connection = sqlite3.connect(self._database)
         try:
             connection.execute("PRAGMA synchronous=OFF")
             yield connection

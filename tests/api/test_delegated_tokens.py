@@ -88,7 +88,7 @@ class World:
         """Signed as claims, for nothing makes most of them any more."""
         tokens, anna, bert = self.identity.tokens, self.names["anna"], self.names["bert"]
 
-        def issued(kind: str, methods: tuple[str, ...], user_id: str = anna, **delegation: str) -> None:
+        def issued(kind: str, methods: tuple[str, ...], user_id: str = anna, **delegation: Any) -> None:
             claims = replace(
                 tokens.claims(user_id, methods, tokens.stamp()), project_id=self.names["project"], **delegation
             )

@@ -29,9 +29,10 @@ def seen(address: str, **headers: str) -> tuple[int, str, str, str, str]:
         **{f"HTTP_X_FORWARDED_{name.upper()}": value for name, value in headers.items()},
     }
     statuses: list[str] = []
-    list(BehindProxies(app, TrustedProxies(PROXIES))(environ, lambda status, *_: statuses.append(status)))
+    start: Any = lambda status, *_: statuses.append(status)  # noqa: E731
+    list(BehindProxies(app, TrustedProxies(PROXIES))(environ, start))
     keys = ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME")
-    return (int(statuses[0].split()[0]), *(found.get(key, "") for key in keys))  # type: ignore[return-value]
+    return (int(statuses[0].split()[0]), *(found.get(key, "") for key in keys))
 
 
 def test_stranger_is_not_believed() -> None:

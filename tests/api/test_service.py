@@ -51,8 +51,6 @@ class Bytes:
     def read(self, size: int = -1, /) -> bytes:
         return b"abc"
 
-    at_hand = False
-
     def pieces(self) -> Iterator[bytes]:
         yield b"abc"
 
@@ -164,7 +162,8 @@ def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
 
 def test_a_json_body_over_the_limit_is_refused_unread() -> None:
     source = io.BytesIO(b" " * 10)
-    status, _, body = call("POST", "/things", b"", **{"wsgi.input": source, "CONTENT_LENGTH": str(JSON_LIMIT + 1)})
+    unread: dict[str, Any] = {"wsgi.input": source, "CONTENT_LENGTH": str(JSON_LIMIT + 1)}
+    status, _, body = call("POST", "/things", b"", **unread)
     assert (status, body, source.tell()) == ("400 Bad Request", b"Request is too large.", 0)
 
 

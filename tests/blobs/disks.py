@@ -231,7 +231,7 @@ def crash(log: Sequence[Op], luck: random.Random, loss: str) -> AfterCrash:
 
 def _settle(state: AfterCrash, pending: list[Op], directory: str) -> list[Op]:
     """An fsync of a directory makes its entries durable, and what they depend on."""
-    rest = []
+    rest: list[Op] = []
     for op in pending:
         touched = {str(Path(name).parent) for name in (op.path, op.other) if name}
         if directory in touched:

@@ -47,6 +47,10 @@ def pipeline_of(hashes: Sequence[Work], buffers: Buffers | None = None) -> tuple
     return storing.pipeline, storing
 
 
+def _wait(event: threading.Event) -> None:
+    event.wait()
+
+
 def feed(pipeline: Pipeline, parts: list[bytes]) -> None:
     for part in parts[:-1]:
         slab = pipeline.take()
@@ -62,7 +66,7 @@ def feed(pipeline: Pipeline, parts: list[bytes]) -> None:
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_every_stage_sees_all_bytes_in_order(count: int) -> None:
     parts = [noise(1000 + number, number) for number in range(count)]
-    seen = [Seen(), Seen()]
+    seen = (Seen(), Seen())
     pipeline, storing = pipeline_of(seen)
     feed(pipeline, parts)
     assert [bytes(stage.data) for stage in (storing, *seen)] == [b"".join(parts)] * 3
@@ -94,7 +98,7 @@ def test_what_the_end_raises_reaches_whoever_feeds(count: int) -> None:
 
 def test_an_upload_waits_for_a_slow_stage_with_few_buffers() -> None:
     slow = threading.Event()
-    pipeline, _ = pipeline_of([lambda data: bool(slow.wait())])
+    pipeline, _ = pipeline_of([lambda data: _wait(slow)])
     taken = [pipeline.take() for _ in range(SLABS)]
     for slab in taken:
         pipeline.put(slab)
@@ -140,7 +144,7 @@ def test_a_buffer_that_is_being_filled_is_never_given_to_another_upload() -> Non
 def test_whoever_waits_for_a_buffer_is_told_when_another_thread_gives_the_upload_up() -> None:
     """And so is whoever comes for one at that very moment: none of them may wait for buffers that went elsewhere."""
     slow = threading.Event()
-    pipeline, _ = pipeline_of([lambda data: bool(slow.wait())])
+    pipeline, _ = pipeline_of([lambda data: _wait(slow)])
     for slab in [pipeline.take() for _ in range(SLABS)]:
         pipeline.put(slab)
     told: list[BaseException] = []

@@ -138,7 +138,7 @@ def test_a_scrub_goes_on_where_it_was_interrupted(world: World) -> None:
     steps = Scrubber(world.store, interval=0).steps(report)
     next(steps)
     seen = report.blocks
-    steps.close()
+    del steps
     total = world.index.maintenance.totals().blocks
     assert 0 < seen < total
     world.restart()

@@ -9,7 +9,7 @@ from appliance.blobs.block_writer import Limits
 from appliance.db.engine.base import Tx
 from appliance.errors import Fatal, Invalid, NotFound, RangeNotSatisfiable, Unavailable
 from appliance.values import KIB, MIB
-from tests.blobs.world import World, noise, text, world_in
+from tests.blobs.world import World, in_memory, noise, text, world_in
 
 SHAPES = {
     "empty": b"",
@@ -43,6 +43,13 @@ def test_any_range_reads_back(world: World, shape: str) -> None:
     for start in range(1, size, max(1, size // 7)):
         length = min(123_457, size - start)
         assert world.get_pieces(content, start, length) == data[start : start + length]
+
+
+def test_pieces_go_on_where_reading_ended(world: World) -> None:
+    data = noise(2 * MIB) + bytes(MIB) + text(2 * MIB)
+    with world.store.open_content(world.put(data), 5) as reader:
+        begin = reader.read(700_000)
+        assert begin + b"".join(in_memory(piece) for piece in reader.pieces()) == data[5:]
 
 
 def test_digests_are_those_of_the_bytes(world: World) -> None:

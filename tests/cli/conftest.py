@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 
 
 @pytest.fixture(scope="session")
-def admin_shell(server: Appliance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def admin_shell(server: Appliance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The administrator's environment. A token in it saves each command the time that checking a password takes."""
     home = tmp_path_factory.mktemp("home")
     token = Program(home)("token", "issue", "--data-dir", server.directory, "-f", "value", "-c", "id").text.strip()
@@ -95,7 +95,7 @@ def admin_shell(server: Appliance, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def admin(admin_shell: dict[str, str], tmp_path: Path) -> Program:
+def admin(admin_shell: dict[str, Any], tmp_path: Path) -> Program:
     """The program as the administrator of the appliance."""
     home = tmp_path / "admin"
     home.mkdir()

@@ -22,6 +22,7 @@ class FakeCloud:
         self.refuse_upload: tuple[int, str, str] | None = None
         self.requests: list[str] = []
         self.received = b""
+        self.expires = ""
         cloud = self
 
         class Handler(_Handler):
@@ -30,7 +31,12 @@ class FakeCloud:
         Handler.cloud = cloud
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self.shell = {"OS_AUTH_URL": self.url, "OS_USERNAME": "u", "OS_PASSWORD": "p", "OS_PROJECT_NAME": "p"}
+        self.shell: dict[str, Any] = {
+            "OS_AUTH_URL": self.url,
+            "OS_USERNAME": "u",
+            "OS_PASSWORD": "p",
+            "OS_PROJECT_NAME": "p",
+        }
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
@@ -70,7 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/v3/auth/tokens":
             endpoint = {"interface": "public", "region_id": "R", "url": f"{self.cloud.url}/v2"}
-            token = {"catalog": [{"type": "image", "endpoints": [endpoint]}], "expires_at": "", "user": {"id": "u"}}
+            token = {
+                "catalog": [{"type": "image", "endpoints": [endpoint]}],
+                "expires_at": self.cloud.expires,
+                "user": {"id": "u"},
+            }
             self._json(201, {"token": token}, {"X-Subject-Token": "t"})
         elif self.path == "/v2/images":
             self._json(201, {**self.cloud.image(), **json.loads(body), "id": IMAGE})

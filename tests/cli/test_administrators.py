@@ -1,6 +1,7 @@
 """Nobody is locked out: the last administrator does not go in silence, there is a way back, and our files follow."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_bootstrap_is_the_way_back_and_repeating_it_changes_nothing(tmp_path: Pa
 def test_bootstrap_enables_what_was_disabled_and_takes_a_password_from_a_file(tmp_path: Path) -> None:
     appliance, shell = lab(tmp_path)
     shell("project", "set", "admin", "--no-enabled")
-    system = {"OS_USERNAME": "admin", "OS_PASSWORD": PASSWORD, "OS_SYSTEM_SCOPE": "all"}
+    system: dict[str, Any] = {"OS_USERNAME": "admin", "OS_PASSWORD": PASSWORD, "OS_SYSTEM_SCOPE": "all"}
     shell("user", "set", "admin", "--no-enabled", "--yes", OS_AUTH_URL=appliance.identity, **system)
     assert appliance.stop() == 0
     (tmp_path / "secret").write_text("from a file\nnot this\n")
@@ -106,7 +107,7 @@ def test_the_files_follow_a_change_of_the_administrators_password(tmp_path: Path
     other = DataDir(tmp_path / "other")
     other.path.mkdir()
     client_files.write(other, "http://127.0.0.1:1", "R", "theirs")
-    by_hand = {"OS_AUTH_URL": appliance.identity, "OS_USERNAME": "admin", "OS_PASSWORD": "third"}
+    by_hand: dict[str, Any] = {"OS_AUTH_URL": appliance.identity, "OS_USERNAME": "admin", "OS_PASSWORD": "third"}
     by_hand |= {"OS_PROJECT_NAME": "admin", "OS_CLIENT_CONFIG_FILE": str(other.clouds)}
     shell("user", "set-password", "admin", **by_hand)
     assert client_files.password_of(other) == "theirs"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli.bundled import with_bundled_samples
+from appliance.cli.about import with_bundled_samples
 from appliance.settings import Settings
 
 

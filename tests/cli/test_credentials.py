@@ -1,14 +1,15 @@
 """Where credentials are looked for, in which order, and what is said when they are not enough."""
 
-import argparse
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
-from appliance.cli.client.arguments import add_cloud
 from appliance.cli.client.credentials import Credentials, find
+from appliance.cli.client.options import with_cloud
 from appliance.cli.client.session import auth_request, identity_address
 from appliance.errors import ApplianceError
 from tests.cli.conftest import Program
@@ -24,9 +25,14 @@ def clouds(file: Path, *names: str) -> Path:
 
 
 def found(*flags: str, **environment: str) -> Credentials:
-    parser = argparse.ArgumentParser()
-    add_cloud(parser)
-    return find(parser.parse_args(flags), environment)
+    with click.Command("any", params=params()).make_context("any", list(flags)) as ctx:
+        return find(ctx.params, environment)
+
+
+def params() -> list[click.Parameter]:
+    """The flags of the cloud."""
+    made = click.command()(with_cloud(lambda cloud: None))
+    return made.params
 
 
 @pytest.fixture(autouse=True)
@@ -132,9 +138,9 @@ def test_the_identity_address_has_its_version(given: str) -> None:
 
 def test_the_data_directory_and_its_openrc_are_enough(server: Appliance, program: Program) -> None:
     assert program("image", "list", "--data-dir", server.directory).text
-    sourced = {name: value for name, value in server.environment().items() if name.startswith("OS_")}
+    sourced: dict[str, Any] = {name: value for name, value in server.environment().items() if name.startswith("OS_")}
     assert program("image", "list", **sourced).text
-    files = {"OS_CLIENT_CONFIG_FILE": str(server.directory / "clouds.yaml"), "OS_CLOUD": "appliance"}
+    files: dict[str, Any] = {"OS_CLIENT_CONFIG_FILE": str(server.directory / "clouds.yaml"), "OS_CLOUD": "appliance"}
     assert program("image", "list", **files).text
 
 
@@ -151,14 +157,14 @@ def test_the_data_directory_and_its_openrc_are_enough(server: Appliance, program
         ({"OS_AUTH_TYPE": "v3kerberos"}, "v3kerberos is not known here"),
     ],
 )
-def test_wrong_credentials_are_one_sentence(admin: Program, change: dict[str, str], said: str) -> None:
+def test_wrong_credentials_are_one_sentence(admin: Program, change: dict[str, Any], said: str) -> None:
     assert said in admin("image", "list", code=1, **change).sentence()
 
 
 def test_a_server_that_is_not_there_is_one_sentence(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    shell = {"OS_AUTH_URL": f"http://127.0.0.1:{port}", "OS_USERNAME": "u", "OS_PASSWORD": "p"}
+    shell: dict[str, Any] = {"OS_AUTH_URL": f"http://127.0.0.1:{port}", "OS_USERNAME": "u", "OS_PASSWORD": "p"}
     assert program("image", "list", code=1, **shell).sentence() == (
         f"can't reach http://127.0.0.1:{port}: {os.strerror(111)}"
     )

@@ -1,39 +1,35 @@
-"""`docs/cli.md` has a heading for every verb and names every flag below it."""
+"""`docs/cli.md` has a heading for every verb and names every flag below it; each has a page of the manual."""
 
-import argparse
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+from pathlib import Path
 
+import click
 import pytest
 
-from appliance.cli.client.arguments import add_cloud, add_output
+from appliance.cli.client.options import with_cloud
+from appliance.cli.commands import Command, commands
 from appliance.cli.help import TOPICS
-from appliance.cli.verbs import build_parser
+from appliance.cli.manual import pages
+from appliance.cli.output import with_output
+from appliance.settings import sections
 from tests.e2e.conftest import ROOT
 
 TEXT = (ROOT / "docs/cli.md").read_text()
 SECTIONS = {part.splitlines()[0]: part for part in re.split(r"(?m)^##+ ", TEXT)[1:]}
-ELSEWHERE = ("cloud", "output", "settings")
-"""Groups of flags that many verbs share, which are explained once."""
+ELSEWHERE = {"Cloud", "Output", "Password", "Settings", *sections()}
+"""Sections of flags that many verbs share, which are explained once."""
+VERBS = dict(commands())
 
 
-def leaves(chain: tuple[str, ...], parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    if not below:
-        yield " ".join(chain), parser
-    for name, subparser in below[0].choices.items() if below else ():
-        yield from leaves((*chain, name), subparser)
-
-
-VERBS = dict(leaves((), build_parser()))
-
-
-def flags_of(parser: argparse.ArgumentParser, *, without: tuple[str, ...]) -> set[str]:
+def flags_of(ctx: click.Context, *, without: set[str]) -> set[str]:
+    assert isinstance(ctx.command, Command)
     found: set[str] = set()
-    for group in parser._action_groups:
-        if group.title not in without:
-            found.update(flag for action in group._group_actions for flag in action.option_strings)
-    return found - {"-h", "--help"}
+    for title, options in ctx.command.sections(ctx, folded=True).items():
+        if title not in without:
+            found.update(flag for one in options for flag in (*one.opts, *one.secondary_opts) if flag.startswith("--"))
+    return found - {"--help"}
 
 
 def names(text: str, flag: str) -> bool:
@@ -48,12 +44,32 @@ def test_every_verb_and_its_flags_are_documented(verb: str) -> None:
 
 
 def test_the_flags_that_verbs_share_are_documented() -> None:
-    parser = argparse.ArgumentParser()
-    add_cloud(parser)
-    add_output(parser)
-    assert not [flag for flag in flags_of(parser, without=()) if not names(TEXT, flag)]
+    command = Command("any", params=click.command()(with_output(with_cloud(lambda **_: None))).params)
+    with command.make_context("any", [], resilient_parsing=True) as ctx:
+        assert not [flag for flag in flags_of(ctx, without=set()) if not names(TEXT, flag)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_a_line_of_help(verb: str) -> None:
+    assert VERBS[verb].command.short_help
 
 
 def test_no_topic_is_without_a_file() -> None:
     files = {file.stem for file in (ROOT / "appliance/cli/topics").glob("*.md")}
     assert files == set(TOPICS) - {"settings"}
+
+
+def test_each_verb_has_a_page_of_the_manual_with_its_flags() -> None:
+    made = pages()
+    assert len(made) == len(VERBS) + 1
+    assert "\\-\\-image\\-port" in made["glance-appliance-serve"] and ".SH CLOUD" in made["glance-appliance-image-list"]
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="there is no man on this machine")
+def test_man_can_read_the_pages(tmp_path: Path) -> None:
+    for name, text in pages().items():
+        (tmp_path / f"{name}.1").write_text(text)
+        done = subprocess.run(
+            ["man", "--warnings", "-l", "-Tutf8", tmp_path / f"{name}.1"], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "", name

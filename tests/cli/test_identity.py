@@ -1,5 +1,9 @@
 """The verbs for users, projects, roles and tokens, against a real appliance."""
 
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from appliance.cli.main import main
@@ -7,7 +11,7 @@ from tests.cli.conftest import Program
 from tests.e2e.conftest import PASSWORD, Appliance
 
 
-def as_user(server: Appliance, program: Program, name: str, password: str, project: str) -> dict[str, str]:
+def as_user(server: Appliance, program: Program, name: str, password: str, project: str) -> dict[str, Any]:
     """What a user's shell has in its environment."""
     return {
         "OS_AUTH_URL": server.identity,
@@ -122,3 +126,40 @@ def test_the_password_of_the_first_administrator_can_be_typed(server: Appliance,
     flags = ("--os-auth-url", server.identity, "--os-username", "admin", "--os-project-name", "admin")
     assert program("token", "issue", *flags, "--os-password", PASSWORD).text
     assert program("token", "issue", *flags, code=1).sentence() == "the command line has no password"
+
+
+@pytest.mark.parametrize("verb", ["openrc", "clouds"])
+def test_a_file_signs_another_user_in(
+    verb: str, server: Appliance, admin: Program, program: Program, tmp_path: Path
+) -> None:
+    admin("user", "create", "eve", "--project", "service", "--password-stdin", stdin=b"x y'\n")
+    file = tmp_path / "file"
+    admin("user", verb, "eve", "--project", "service", "--password-stdin", "--file", file, stdin=b"x y'\n")
+    assert file.stat().st_mode & 0o777 == 0o600
+    if verb == "clouds":
+        shell: dict[str, Any] = {"OS_CLIENT_CONFIG_FILE": str(file)}
+    else:
+        sourced = subprocess.run(
+            ["bash", "-c", f"set -a; source '{file}'; env -0"], env={"PATH": "/bin"}, capture_output=True, check=True
+        ).stdout.decode()
+        shell = {
+            name: value for name, _, value in (one.partition("=") for one in sourced.split("\0")) if name[:3] == "OS_"
+        }
+    assert "member" in program("token", "issue", "-f", "value", "-c", "roles", **shell).text
+    admin("user", "delete", "eve")
+
+
+def test_without_a_password_the_file_has_none(admin: Program) -> None:
+    assert "read -rsp 'Password of admin: ' OS_PASSWORD" in admin("user", "openrc", "admin", "--project", "admin").text
+    assert "password:" not in admin("user", "clouds", "admin", "--project", "admin").text
+
+
+def test_a_password_comes_from_a_file(server: Appliance, admin: Program, program: Program, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from a file\n")
+    made = admin("user", "create", "fay", "--project", "admin", "--password-file", tmp_path / "secret")
+    assert "password" not in made.error
+    program("token", "issue", **as_user(server, program, "fay", "from a file", "admin"))
+    admin("user", "passwd", "fay", "--random")
+    said = admin("user", "passwd", "fay", "--random", "--password-stdin", code=2).sentence()
+    assert said == "--random and --password-stdin can't be given together"
+    admin("user", "delete", "fay")

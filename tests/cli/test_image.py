@@ -1,6 +1,6 @@
 """The verbs for images, against a real appliance."""
 
-import argparse
+import hashlib
 import os
 import uuid
 from pathlib import Path
@@ -105,9 +105,8 @@ def test_set_without_a_change_is_wrong_usage(admin: Program) -> None:
 
 @pytest.mark.parametrize("given", ["novalue", "=x", "disk_format=raw"])
 def test_a_property_that_is_none_is_wrong_usage(given: str) -> None:
-    arguments = argparse.Namespace(property=[given], **dict.fromkeys(FIELDS))
     with pytest.raises(WrongUsage):
-        fields_of(arguments)
+        fields_of({"property": [given], **dict.fromkeys(FIELDS)})
 
 
 def test_a_name_that_two_images_have_needs_an_id(admin: Program) -> None:
@@ -175,3 +174,63 @@ def test_save_never_writes_to_a_terminal_or_keeps_half_a_file(admin: Program, di
     admin("image", "save", "kept", "--file", "/dev/null")
     assert Path("/dev/null").is_char_device()
     admin("image", "delete", "kept")
+
+
+def test_a_filter_is_one_of_the_api(admin: Program, disk: Path) -> None:
+    made = admin("image", "create", "big", "--file", disk, "--property", "kind=f", "-f", "value", "-c", "id").text
+    admin("image", "create", "small", "--property", "kind=f")
+
+    def found(*filters: str) -> list[str]:
+        flags = [word for one in ("kind=f", *filters) for word in ("--filter", one)]
+        return admin("image", "list", *flags, "-f", "value", "-c", "id").text.split()
+
+    assert len(found()) == 2
+    assert found("size>=1M") == [made.strip()] and found("size>=1G") == []
+    assert len(found("created_at>2001-01-01")) == 2 and found("created_at<2001-01-01") == []
+    assert "say" not in admin("image", "list", "--filter", "size<1M", code=2).sentence()
+    assert "not of the form" in admin("image", "list", "--filter", "size", code=2).sentence()
+    admin("image", "delete", "big", "small")
+
+
+def test_a_digest_is_beside_what_was_saved(admin: Program, disk: Path, tmp_path: Path) -> None:
+    admin("image", "create", "summed", "--file", disk)
+    admin("image", "save", "summed", "--file", tmp_path / "saved", "--sha512sum")
+    told = (tmp_path / "saved.sha512sum").read_text()
+    assert told == f"{hashlib.sha512(DATA).hexdigest()} *saved\n"
+    assert "goes with --file" in admin("image", "save", "summed", "--sha512sum", code=2).sentence()
+    admin("image", "delete", "summed")
+
+
+def test_an_image_is_changed_in_an_editor(admin: Program, tmp_path: Path) -> None:
+    admin("image", "create", "edited", "--property", "gone=1", "--property", "kept=1")
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/^min_ram: .*/min_ram: 64/; /^gone:/d; s/^kept: .*/kept: two/" "$1"\n')
+    editor.chmod(0o755)
+    after = admin("image", "edit", "edited", "-f", "json", EDITOR=str(editor)).json
+    assert (after["min_ram"], after["kept"], "gone" in after) == (64, "two", False)
+    assert "Nothing has changed." in admin("image", "edit", "edited", EDITOR="true").error
+    admin("image", "delete", "edited")
+
+
+def test_an_image_is_copied_to_another_cloud(admin: Program, server: Appliance, disk: Path) -> None:
+    made = admin("image", "create", "here", "--file", disk, "--property", "k=v", "--tag", "t", "-f", "json").json
+    copied = admin("image", "copy", "here", "--to-data-dir", server.directory, "--name", "there", "-f", "json").json
+    assert copied["id"] != made["id"]
+    assert {name: copied[name] for name in ("os_hash_value", "k", "tags", "status")} == {
+        "os_hash_value": made["os_hash_value"],
+        "k": "v",
+        "tags": ["t"],
+        "status": "active",
+    }
+    assert "say --to-cloud or --to-data-dir" in admin("image", "copy", "here", code=2).sentence()
+    admin("image", "delete", "here", "there")
+
+
+def test_the_owner_can_be_named(admin: Program) -> None:
+    admin("project", "create", "heirs")
+    admin("image", "create", "handed")
+    owner = admin("image", "set", "handed", "--project", "heirs", "-f", "value", "-c", "owner").text.strip()
+    assert owner == admin("project", "show", "heirs", "-f", "value", "-c", "id").text.strip()
+    assert admin("image", "set", "handed", "--owner", owner, "-f", "value", "-c", "owner").text.strip() == owner
+    admin("image", "delete", "handed")
+    admin("project", "delete", "heirs")

@@ -1,6 +1,5 @@
 """`init` and `migrate-from`, run as programs: a directory made ready, and one appliance brought into another."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -65,7 +64,7 @@ def images(there: Appliance, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def session(appliance: Appliance) -> Session:
     """Calls to an appliance as its administrator."""
-    return Session(find(argparse.Namespace(data_dir=appliance.directory), {}))
+    return Session(find({"data_dir": appliance.directory}, {}))
 
 
 NAMESPACE = {

@@ -95,9 +95,9 @@ def test_sighup_takes_over_the_log_level_and_says_what_has_to_wait(tmp_path: Pat
 
 def test_the_working_half_ends_when_the_other_is_killed(tmp_path: Path) -> None:
     worker = (
-        "import signal, sys, time; from pathlib import Path; from appliance.cli import parent\n"
+        "import signal, sys, time; from pathlib import Path; from appliance.cli import streams\n"
         "def stop(*_):\n  Path(sys.argv[1]).write_text('ended'); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, stop); parent.follow(); print('ready', flush=True); time.sleep(60)"
+        "signal.signal(signal.SIGTERM, stop); streams.follow(); print('ready', flush=True); time.sleep(60)"
     )
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}, sys.argv[1]])"
     mark = tmp_path / "mark"

@@ -59,7 +59,7 @@ def test_a_dry_run_tells_all_and_does_nothing(program: Program, tmp_path: Path) 
 @pytest.mark.parametrize("verb", ["install", "uninstall"])
 def test_without_root_one_sentence(program: Program, verb: str) -> None:
     code = (
-        f"import os, sys; from appliance.cli import {verb}; from appliance.cli.main import main\n"
+        f"import os, sys; from appliance.cli.main import main; from appliance.cli import install\n"
         f"os.setuid(65534); sys.exit(main(['{verb}']))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -69,7 +69,7 @@ def test_without_root_one_sentence(program: Program, verb: str) -> None:
 def test_a_data_directory_that_happens_to_be_here_is_none_of_its_business(tmp_path: Path) -> None:
     (tmp_path / "var").mkdir()
     (tmp_path / "var/appliance.toml").write_text("no_such_setting = 1\n")
-    command = [sys.executable, ROOT / "appliance.py", "install", "--dry-run"]
+    command = [sys.executable, str(ROOT / "appliance.py"), "install", "--dry-run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"would write {UNIT}" in done.stdout
     wrong = subprocess.run(
@@ -123,3 +123,24 @@ def test_status_of_what_does_not_run_is_exit_code_1(program: Program, tmp_path: 
     assert "there is no appliance" in program("status", "--data-dir", tmp_path / "none", code=1).sentence()
     (tmp_path / "lock").touch()
     assert program("status", "--data-dir", tmp_path, "-f", "value", "-c", "state", code=1).text == "stopped\n"
+
+
+def test_status_is_shown_again_and_again(server: Appliance, program: Program) -> None:
+    watching = subprocess.Popen(
+        program.command("status", "--data-dir", server.directory, "--watch", "0.1", "-f", "value", "-c", "state"),
+        env=program.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stdout is not None
+    shown = [watching.stdout.readline() for _ in range(3)]
+    watching.terminate()
+    watching.communicate(timeout=30)
+    assert watching.returncode == 143 and len(set(shown)) == 1 and "process" in shown[0]
+
+
+def test_doctor_says_something_while_the_appliance_runs(server: Appliance, program: Program) -> None:
+    said = program("doctor", "--data-dir", server.directory).text
+    assert f"in use by process {server.process.pid}" in said and said.endswith("nothing is wrong\n")
+    assert "store scrub" in program("doctor", "--deep", "--data-dir", server.directory).text
+    assert "is in use by" in program("doctor", "--repair", "--data-dir", server.directory, code=1).sentence()

@@ -85,7 +85,7 @@ def gophercloud(tour: Callable[..., Seen], tmp_path_factory: pytest.TempPathFact
         pytest.skip("gophercloud is not there: apt-get install golang-go golang-github-gophercloud-gophercloud-dev")
     built = tmp_path_factory.mktemp("go") / "tour"
     variables = {"GO111MODULE": "off", "GOPATH": str(GOPATH), "GOCACHE": str(built.with_name("cache")), "GOFLAGS": ""}
-    command = ["go", "build", "-o", built, "gophercloud_tour.go"]
+    command = ["go", "build", "-o", str(built), "gophercloud_tour.go"]
     done = subprocess.run(
         command, cwd=HERE, env={**os.environ, **variables}, capture_output=True, text=True, check=False
     )

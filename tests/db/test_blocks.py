@@ -223,7 +223,7 @@ def _pages(path: Path, names: tuple[str, ...]) -> int:
     source.execute("VACUUM INTO ?", (str(copy),))
     source.close()
     # Every table has at least its root page; what the blocks cost is the rest.
-    return copy.stat().st_size - empty * 4096
+    return copy.stat().st_size - int(empty) * 4096
 
 
 @SQLITE

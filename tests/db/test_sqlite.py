@@ -26,10 +26,10 @@ def put(db: Database, key: str, value: str) -> None:
 
 @pytest.mark.parametrize(("pragma", "value"), [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)])
 def test_commits_are_durable_by_setting(db: SqliteDatabase, pragma: str, value: object) -> None:
-    assert db.transact(lambda tx: tx.row(f"PRAGMA {pragma}")[0]) == value
+    assert db.transact(lambda tx: tx.rows(f"PRAGMA {pragma}")[0][0]) == value
 
 
-def test_a_thread_that_ends_gives_its_connection_back(db: Database) -> None:
+def test_a_thread_that_ends_gives_its_connection_back(db: SqliteDatabase) -> None:
     thread = threading.Thread(target=lambda: db.rows("SELECT 1"))
     thread.start()
     thread.join()

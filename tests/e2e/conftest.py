@@ -36,7 +36,7 @@ class Appliance:
         self.output.clear()
         log = (self.directory.parent / "log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "appliance.py", "serve", "--data-dir", self.directory]
+            [sys.executable, str(ROOT / "appliance.py"), "serve", "--data-dir", str(self.directory)]
             + ["--image-port", "0", "--identity-port", "0", *self._flags],
             env={**os.environ, **self._environment},
             stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Every command of the `openstack` client's image groups that the other tours don't take."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_an_image_is_shared_accepted_and_taken_back(stores: Appliance, disk: Pat
 
 
 def test_an_image_is_changed_and_changed_back(stores: Appliance) -> None:
-    run, show = stores.run, lambda: stores.openstack("image", "show", "changing")
+    run, show = stores.run, partial(stores.openstack, "image", "show", "changing")
     stores.openstack("image", "create", *FORMATS, "--tag", "a", "--property", "k=v", "changing")
     run("openstack", "image", "set", "--min-disk", "3", "--protected", "--name", "changing", "changing")
     assert (show()["min_disk"], show()["protected"]) == (3, True)

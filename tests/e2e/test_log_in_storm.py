@@ -80,7 +80,7 @@ class Storm:
 
     def show(self) -> int:
         """Another tenant's request."""
-        answer = self.send("GET", "/today/v3/auth/tokens", X_Subject_Token=self.client.token or "").answer()
+        answer = self.send("GET", "/today/v3/auth/tokens", X_Subject_Token=self.client.token or "").response()
         return answer.status
 
 
@@ -100,7 +100,7 @@ def test_others_are_served_while_log_ins_wait(storm: Storm) -> None:
     assert [storm.show() for _ in range(20)] == [200] * 20
     assert storm.hashes.computed == 0
     storm.hashes.allow(9)
-    assert [each.answer().status for each in waiting] == [401] * 9
+    assert [each.response().status for each in waiting] == [401] * 9
 
 
 WAYS: list[tuple[str, str, Any]] = [
@@ -137,7 +137,7 @@ def test_whatever_takes_a_hash_holds_no_thread_that_others_need(
     storm.hashes.wait_for(1)
     assert storm.show() == 200
     storm.hashes.allow(10)
-    assert waiting.answer().status in (200, 201, 204, 401)
+    assert waiting.response().status in (200, 201, 204, 401)
 
 
 def test_a_log_in_in_chunks_holds_no_slot_of_transfers(storm: Storm) -> None:
@@ -145,7 +145,7 @@ def test_a_log_in_in_chunks_holds_no_slot_of_transfers(storm: Storm) -> None:
     storm.hashes.wait_for(3)
     assert storm.hashes.computed == 0
     storm.hashes.allow(3)
-    assert [each.answer().status for each in waiting] == [401] * 3
+    assert [each.response().status for each in waiting] == [401] * 3
 
 
 def test_a_right_log_in_from_elsewhere_waits_for_one_hash_and_not_for_all(storm: Storm) -> None:
@@ -156,18 +156,18 @@ def test_a_right_log_in_from_elsewhere_waits_for_one_hash_and_not_for_all(storm:
     storm.hashes.wait_for(9)
     # The one that is being computed, one more of those that were first, and this.
     storm.hashes.allow(3)
-    assert right.answer().status == 201
+    assert right.response().status == 201
     assert storm.hashes.computed == 3
 
 
 def test_more_than_may_wait_is_refused_and_the_rest_is_not_forgotten(storm: Storm) -> None:
     waiting = [storm.log_in(f"user {n}", "wrong") for n in range(9)]
     storm.hashes.wait_for(9)
-    answer = storm.log_in("anna", PASSWORD).answer()
+    answer = storm.log_in("anna", PASSWORD).response()
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) >= 1
     storm.hashes.allow(9)
-    assert [each.answer().status for each in waiting] == [401] * 9
+    assert [each.response().status for each in waiting] == [401] * 9
 
 
 def test_who_has_left_takes_no_hash(storm: Storm) -> None:
@@ -182,7 +182,7 @@ def test_who_has_left_takes_no_hash(storm: Storm) -> None:
     last = storm.log_in("last", "wrong")
     storm.hashes.wait_for(6)
     storm.hashes.allow(2)
-    assert [first.answer().status, last.answer().status] == [401, 401]
+    assert [first.response().status, last.response().status] == [401, 401]
     assert storm.hashes.computed == 2
 
 
@@ -190,14 +190,14 @@ def test_sixty_four_right_log_ins_at_once_are_all_let_in(storm: Storm) -> None:
     storm.hashes = storm.client.identity.passwords.queue = SlowHashes(waiting=Settings().password_queue)
     storm.hashes.allow(64)
     clients = [storm.log_in("anna", PASSWORD) for _ in range(64)]
-    assert [each.answer().status for each in clients] == [201] * 64
+    assert [each.response().status for each in clients] == [201] * 64
 
 
 def test_of_many_guesses_at_once_few_are_tried(storm: Storm) -> None:
     storm.hashes = storm.client.identity.passwords.queue = SlowHashes(waiting=Settings().password_queue)
     storm.hashes.allow(64)
     clients = [storm.log_in("anna", "wrong") for _ in range(64)]
-    seen = [each.answer().status for each in clients]
+    seen = [each.response().status for each in clients]
     # Between the end of one hash and its being counted, another may begin.
     assert seen.count(401) <= 10 + 1 + 3
     assert seen.count(429) == 64 - seen.count(401)
@@ -206,6 +206,6 @@ def test_of_many_guesses_at_once_few_are_tried(storm: Storm) -> None:
 def test_guesses_from_one_address_of_a_proxy_leave_the_owner_in_at_another(storm: Storm) -> None:
     storm.hashes.allow(100)
     for _ in range(12):
-        storm.log_in("anna", "wrong", "2001:db8::1").answer()
-    assert storm.log_in("anna", PASSWORD, "2001:db8::2").answer().status == 429
-    assert storm.log_in("anna", PASSWORD, "2001:db8:0:1::1").answer().status == 201
+        storm.log_in("anna", "wrong", "2001:db8::1").response()
+    assert storm.log_in("anna", PASSWORD, "2001:db8::2").response().status == 429
+    assert storm.log_in("anna", PASSWORD, "2001:db8:0:1::1").response().status == 201

@@ -100,7 +100,8 @@ def test_a_backup_that_is_killed_is_taken_up_again(tmp_path: Path) -> None:
     for _ in range(4):
         data = os.urandom(8 << 20)
         contents[stored(appliance, data)] = data
-    command = [sys.executable, ROOT / "appliance.py", "backup", tmp_path / "backup", "--data-dir", appliance.directory]
+    words = ("backup", str(tmp_path / "backup"), "--data-dir", str(appliance.directory))
+    command = [sys.executable, str(ROOT / "appliance.py"), *words]
     for files in range(1, 4):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
             # Killed when so many segments have come over, or at its end if that is sooner.

@@ -1,6 +1,7 @@
 """The `openstack` command, unmodified, from the first token to the last delete."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.conftest import Appliance
 
@@ -38,7 +39,7 @@ def test_the_way_of_an_image_with_the_openstack_client(appliance: Appliance, dis
 
 def test_clouds_yaml_is_all_that_a_client_needs(appliance: Appliance) -> None:
     files = {"OS_CLIENT_CONFIG_FILE": str(appliance.directory / "clouds.yaml"), "OS_CLOUD": "appliance"}
-    bare = {name: "" for name in appliance.environment() if name.startswith("OS_")}
+    bare: dict[str, Any] = {name: "" for name in appliance.environment() if name.startswith("OS_")}
     text = appliance.run("openstack", "token", "issue", "-f", "value", "-c", "id", **{**bare, **files})
     assert text.count(".") == 2
 

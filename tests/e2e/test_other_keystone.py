@@ -24,7 +24,14 @@ def test_no_administrator_is_made_and_clients_are_sent_to_the_keystone(
     keystone: Appliance, tmp_path: Path, mode: str
 ) -> None:
     (tmp_path / "secret").write_text(f"{PASSWORD}\n")
-    flags = ("--identity-mode", mode, "--external-auth-url", keystone.identity, "--external-username", "admin")
+    flags: tuple[str, ...] = (
+        "--identity-mode",
+        mode,
+        "--external-auth-url",
+        keystone.identity,
+        "--external-username",
+        "admin",
+    )
     flags += ("--external-project", "admin", "--external-password-file", str(tmp_path / "secret"))
     images = Appliance(tmp_path / "images", *flags)
     directory = images.directory
@@ -44,7 +51,14 @@ def test_no_administrator_is_made_and_clients_are_sent_to_the_keystone(
 def test_external_mode_opens_no_identity_port(keystone: Appliance, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        flags = ("--identity-mode", "external", "--external-auth-url", keystone.identity, "--identity-port", port)
+        flags: tuple[str, ...] = (
+            "--identity-mode",
+            "external",
+            "--external-auth-url",
+            keystone.identity,
+            "--identity-port",
+            port,
+        )
         images = Appliance(tmp_path / "images", *flags)
         assert urlsplit(images.image).port != taken.getsockname()[1]
         assert images.stop() == 0

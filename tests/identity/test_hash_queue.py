@@ -30,7 +30,12 @@ class Line:
 
         def run() -> str:
             current_client.set(Client(address, has_left))
-            return self.queue.run(lambda: self.done.append(name) or name)
+
+            def work() -> str:
+                self.done.append(name)
+                return name
+
+            return self.queue.run(work)
 
         future = self._requests.submit(run)
         self._until(lambda: self.queue.entered > entered or future.done())

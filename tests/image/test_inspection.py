@@ -107,7 +107,11 @@ def test_chunks_may_be_cut_anywhere() -> None:
 def mutated(rounds: int, seed: int) -> None:
     """Sound images of every format with a few bytes changed, cut off or put over one another, declared as anything."""
     source = random.Random(seed)
-    makers = [*IMAGES.values(), lambda _: (luks(), 0), lambda _: (b"text\n" * 400, 0)]
+    makers: list[Callable[[int], tuple[bytes, int]]] = [
+        *IMAGES.values(),
+        lambda _: (luks(), 0),
+        lambda _: (b"text\n" * 400, 0),
+    ]
     edges = (0, 1, 0x7F, 0x80, 0xFF)
     for _ in range(rounds):
         data = bytearray(source.choice(makers)(source.choice([0, 512, MIB, 2**40]))[0])

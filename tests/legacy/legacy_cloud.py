@@ -73,7 +73,7 @@ class OldCloud(Appliance):
     def auth_url(self) -> str:
         return self.identity.removesuffix("/v3") + "/v2.0"
 
-    def variables(self, **more: str) -> dict[str, str]:
+    def variables(self, **more: str) -> dict[str, Any]:
         """The environment of a shell of 2013."""
         usual = {
             "OS_AUTH_URL": self.auth_url,
@@ -92,7 +92,7 @@ class OldCloud(Appliance):
             **{name: value for name, value in (usual | more).items() if value},
         }
 
-    def command(self, *words: str, stdin: Path | None = None, **variables: str) -> Done:
+    def command(self, *words: str, stdin: Path | None = None, **variables: Any) -> Done:
         """Run a client. Without a file its standard input is a terminal: they take anything else for data."""
         with ExitStack() as opened:
             ours, source = os.openpty()
@@ -111,14 +111,14 @@ class OldCloud(Appliance):
         err = "\n".join(line for line in done.stderr.decode().splitlines() if "Warning: " not in line)
         return Done(done.returncode, done.stdout.decode(), err)
 
-    def keystone(self, *words: str, fails: bool = False, **variables: str) -> Done:
+    def keystone(self, *words: str, fails: bool = False, **variables: Any) -> Done:
         return self._checked(self.command("keystone", *words, **variables), fails, words)
 
-    def glance(self, *words: str, fails: bool = False, stdin: Path | None = None, **variables: str) -> Done:
+    def glance(self, *words: str, fails: bool = False, stdin: Path | None = None, **variables: Any) -> Done:
         done = self.command("glance", "--os-image-api-version", "1", *words, stdin=stdin, **variables)
         return self._checked(done, fails, words)
 
-    def attempt(self, *words: str, **variables: str) -> str:
+    def attempt(self, *words: str, **variables: Any) -> str:
         """What `glance` says, where some clients end with 0 although they failed."""
         return self.command("glance", "--os-image-api-version", "1", *words, **variables).text
 

@@ -96,10 +96,10 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     )
     with Appliance(settings) as appliance:
         appliance.start()
-        ports = [port for _, port in appliance.server.addresses]
+        image, identity, admin = (port for _, port in appliance.server.addresses)
         thread = threading.Thread(target=appliance.run)
         thread.start()
-        made = Wire(*ports)
+        made = Wire(image, identity, admin)
         made.sign_in()
         yield made
         appliance.stop()
@@ -262,7 +262,8 @@ def test_without_legacy_nothing_of_old_is_there(tmp_path: Path) -> None:
         thread = threading.Thread(target=appliance.run)
         thread.start()
         try:
-            wire = Wire(*(port for _, port in appliance.server.addresses), admin=0)
+            image, identity = (port for _, port in appliance.server.addresses)
+            wire = Wire(image, identity, admin=0)
             assert wire.send(wire.image, "GET", "/v1/images", {"X-Auth-Token": "x"})[0] == 300
             assert wire.send(wire.identity, "POST", "/v2.0/tokens", JSON, b"{}")[0] == 404
             assert b"v2.0" not in wire.send(wire.identity, "GET", "/", {})[2]

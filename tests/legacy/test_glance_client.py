@@ -37,7 +37,7 @@ def test_the_guide_as_it_was_typed(cloud: OldCloud, cirros: Path) -> None:
     service = cloud.keystone("service-create", "--name=glance", "--type=image", described).fields["id"]
     urls = [f"--{name}url={cloud.image}" for name in ("public", "internal", "admin")]
     cloud.keystone("endpoint-create", f"--service-id={service}", *urls)
-    as_glance = {"OS_USERNAME": "glance", "OS_PASSWORD": "glance_password", "OS_TENANT_NAME": "service"}
+    as_glance: dict[str, Any] = {"OS_USERNAME": "glance", "OS_PASSWORD": "glance_password", "OS_TENANT_NAME": "service"}
     words = ("--name=CirrOS 0.3.1", "--disk-format=qcow2", "--container-format=bare", "--is-public=true")
     made = cloud.glance("image-create", *words, stdin=cirros, **as_glance).fields
     assert (made["status"], made["is_public"], made["name"]) == ("active", "True", "CirrOS 0.3.1")
@@ -187,7 +187,7 @@ def test_lists_are_filtered_sorted_and_paged(cloud: OldCloud, small: Path, cirro
 def test_images_are_shared_and_shared_on(cloud: OldCloud, small: Path) -> None:
     tenant = cloud.keystone("tenant-create", "--name", "members").fields["id"]
     cloud.keystone("user-create", "--name", "eve", "--tenant", "members", "--pass", "pw")
-    as_eve = {"OS_USERNAME": "eve", "OS_PASSWORD": "pw", "OS_TENANT_NAME": "members"}
+    as_eve: dict[str, Any] = {"OS_USERNAME": "eve", "OS_PASSWORD": "pw", "OS_TENANT_NAME": "members"}
     image = cloud.glance("image-create", "--name", "mine", *RAW, "--is-public", "False", stdin=small).fields["id"]
     cloud.glance("image-show", image, fails=True, **as_eve)
     cloud.glance("member-create", image, tenant)

@@ -1,6 +1,7 @@
 """The `keystone` command of the time, command by command; what it did is looked up through today's API."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_users_are_made_changed_and_deleted(cloud: OldCloud) -> None:
 def test_passwords_are_changed_by_admins_and_by_oneself(cloud: OldCloud) -> None:
     cloud.keystone("tenant-create", "--name", "secrets")
     cloud.keystone("user-create", "--name", "cleo", "--tenant", "secrets", "--pass", "pw1")
-    as_cleo = {"OS_USERNAME": "cleo", "OS_TENANT_NAME": "secrets"}
+    as_cleo: dict[str, Any] = {"OS_USERNAME": "cleo", "OS_TENANT_NAME": "secrets"}
     cloud.keystone("user-password-update", "--pass", "pw2", "cleo")
     cloud.keystone("token-get", OS_PASSWORD="pw2", **as_cleo)
     cloud.keystone("token-get", OS_PASSWORD="pw1", fails=True, **as_cleo)
@@ -170,7 +171,7 @@ def test_ec2_credentials_come_and_go(cloud: OldCloud) -> None:
 
 
 def test_the_bootstrap_token_works_under_all_of_its_names(cloud: OldCloud) -> None:
-    nobody = {"OS_USERNAME": "", "OS_PASSWORD": "", "OS_TENANT_NAME": "", "OS_AUTH_URL": ""}
+    nobody: dict[str, Any] = {"OS_USERNAME": "", "OS_PASSWORD": "", "OS_TENANT_NAME": "", "OS_AUTH_URL": ""}
     cloud.keystone("role-list", SERVICE_TOKEN=BOOTSTRAP, SERVICE_ENDPOINT=cloud.admin, **nobody)
     cloud.keystone("role-list", OS_SERVICE_TOKEN=BOOTSTRAP, OS_SERVICE_ENDPOINT=cloud.admin, **nobody)
     cloud.keystone("--os-token", BOOTSTRAP, "--os-endpoint", cloud.admin, "role-list", **nobody)

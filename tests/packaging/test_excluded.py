@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def imported() -> set[str]:
     """The first part of every name that a module of the appliance imports."""
-    found = set()
+    found: set[str] = set()
     for file in (ROOT / "appliance").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):

@@ -43,7 +43,7 @@ class Client:
         self.sock.sendall(b"".join(parts))
         return self
 
-    def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> "Client":
+    def request(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> "Client":
         head = [f"{method} {path} HTTP/1.1", "Host: here"]
         if body and "Content_Length" not in headers:
             headers["Content_Length"] = str(len(body))
@@ -124,6 +124,8 @@ class Running:
 
 
 Serve = Callable[..., Running]
+Respond = Callable[..., list[bytes]]
+"""The short form of a WSGI response: `respond(start_response, body, status)`."""
 
 
 @pytest.fixture
@@ -142,11 +144,11 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def response() -> Callable[..., list[bytes]]:
-    """`response(start_response, body, status)`: the short form of a WSGI answer."""
+def respond() -> Respond:
+    """`respond(start_response, body, status)`: the short form of a WSGI answer."""
 
-    def response(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
+    def respond(start_response: Any, body: bytes = b"ok", status: str = "200 OK") -> list[bytes]:
         start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
         return [body]
 
-    return response
+    return respond

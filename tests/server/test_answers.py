@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from appliance.server.channel import Channel
+from tests.server.conftest import Respond, Serve
 from tests.waiting import eventually
 
 
-def test_answer_without_body_keeps_the_connection(serve):
+def test_answer_without_body_keeps_the_connection(serve: Serve) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response(environ["PATH_INFO"][1:] + " X", [("Content-Length", "0")])
         return []
@@ -23,7 +24,7 @@ def test_answer_without_body_keeps_the_connection(serve):
         assert ("content-length" in response.headers) == (status == 200)
 
 
-def test_head_and_first_part_of_the_body_leave_together(serve, monkeypatch):
+def test_head_and_first_part_of_the_body_leave_together(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[bytes] = []
     send = Channel.send
 
@@ -44,7 +45,7 @@ def test_head_and_first_part_of_the_body_leave_together(serve, monkeypatch):
     assert client.request("HEAD", "/").response(bodyless=True).headers["content-length"] == "6"
 
 
-def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
+def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve: Serve) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [])
         yield b"one"
@@ -58,7 +59,7 @@ def test_answer_of_unknown_length_is_chunked_and_keeps_the_connection(serve):
     assert client.request("GET", "/").response().body == b"onetwo"
 
 
-def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
+def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve: Serve) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [])
         yield b"one"
@@ -70,14 +71,14 @@ def test_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(serve):
     assert client.at_end()
 
 
-def test_head_sends_no_body_whatever_the_application_returns(serve, response):
-    client = serve(lambda environ, start: response(start, b"body")).client()
+def test_head_sends_no_body_whatever_the_application_returns(serve: Serve, respond: Respond) -> None:
+    client = serve(lambda environ, start: respond(start, b"body")).client()
     response = client.request("HEAD", "/").response(bodyless=True)
     assert response.headers["content-length"] == "4"
     assert client.request("GET", "/").response().body == b"body"
 
 
-def test_plain_file_is_sent(serve):
+def test_plain_file_is_sent(serve: Serve) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Length", "300000")])
         return environ["wsgi.file_wrapper"](io.BytesIO(b"f" * 300_000))
@@ -87,7 +88,7 @@ def test_plain_file_is_sent(serve):
     assert client.request("GET", "/").response().body == b"f" * 300_000
 
 
-def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
+def test_failure_of_the_application_is_a_plain_500_and_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         raise RuntimeError("the secret reason")
 
@@ -99,7 +100,7 @@ def test_failure_of_the_application_is_a_plain_500_and_logged(serve, caplog):
     eventually(lambda: "the secret reason" in caplog.text)
 
 
-def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
+def test_failure_in_the_middle_of_an_answer_cuts_it(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Length", "10")])
         yield b"half"
@@ -111,9 +112,11 @@ def test_failure_in_the_middle_of_an_answer_cuts_it(serve, caplog):
     eventually(lambda: "too late for a status" in caplog.text)
 
 
-def test_access_log_has_the_path_but_no_query_and_no_header(serve, response, caplog):
+def test_access_log_has_the_path_but_no_query_and_no_header(
+    serve: Serve, respond: Respond, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "appliance.server.access")
-    client = serve(lambda environ, start: response(start, b"four")).client()
+    client = serve(lambda environ, start: respond(start, b"four")).client()
     client.request("GET", "/v2/im%0Aages?token=hunter2", X_Auth_Token="hunter3").response()
     # A request is logged before the next one on its connection begins.
     client.request("GET", "/").response()
@@ -123,16 +126,18 @@ def test_access_log_has_the_path_but_no_query_and_no_header(serve, response, cap
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded_Proto", "Forwarded"])
-def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve, response, name):
+def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve: Serve, respond: Respond, name: str) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         seen = (environ["HTTP_" + name.upper()], environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])
-        return response(start_response, repr(seen).encode())
+        return respond(start_response, repr(seen).encode())
 
     response = serve(app).client().request("GET", "/", **{name: "https"}).response()
     assert response.body == b"('https', '127.0.0.1', 'http')"
 
 
-def test_endless_answer_that_its_client_does_not_take_is_cut_and_holds_no_worker(serve, caplog):
+def test_endless_answer_that_its_client_does_not_take_is_cut_and_holds_no_worker(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [])
         while True:

@@ -91,11 +91,11 @@ def _digest(name: str) -> str:
     return hashlib.sha256(inspect.getsource(thing).encode()).hexdigest()[:16]
 
 
-def test_waitress_is_the_version_that_was_read():
+def test_waitress_is_the_version_that_was_read() -> None:
     assert importlib.metadata.version("waitress") == _VERSION, __doc__
 
 
 @pytest.mark.parametrize("name", PINS)
-def test_waitress_has_not_changed_under_us(name):
+def test_waitress_has_not_changed_under_us(name: str) -> None:
     place, pinned = PINS[name]
     assert _digest(name) == pinned, f"waitress.{name} changed; {place} depends on it. {__doc__}"

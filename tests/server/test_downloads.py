@@ -10,6 +10,7 @@ import pytest
 
 from appliance.errors import Corrupt
 from appliance.values import FileRange, Piece
+from tests.server.conftest import Serve
 from tests.waiting import eventually
 
 _PATIENCE = 20.0
@@ -29,8 +30,6 @@ class Pieces:
 
     def read(self, size: int = -1, /) -> bytes:
         raise AssertionError("content is sent by pieces")
-
-    at_hand = False
 
     def pieces(self) -> Iterator[Piece]:
         for piece in self._pieces():
@@ -95,7 +94,9 @@ MAKERS = [
 
 @pytest.mark.parametrize("make", [row[1] for row in MAKERS], ids=[row[0] for row in MAKERS])
 @pytest.mark.parametrize("receive_buffer", [None, 8192], ids=["fast client", "slow client"])
-def test_content_arrives_whole_and_the_connection_stays(serve, file, data, make, receive_buffer):
+def test_content_arrives_whole_and_the_connection_stays(
+    serve: Serve, file: int, data: bytes, make: Callable[..., Any], receive_buffer: int | None
+) -> None:
     content = Pieces(_SIZE, lambda: make(file, data))
     client = serve(_serving(content, _SIZE)).client(receive_buffer=receive_buffer)
     client.request("GET", "/").request("GET", "/ok")
@@ -105,20 +106,20 @@ def test_content_arrives_whole_and_the_connection_stays(serve, file, data, make,
     assert content.closes == 1
 
 
-def test_content_without_declared_length_gets_its_own(serve, data):
+def test_content_without_declared_length_gets_its_own(serve: Serve, data: bytes) -> None:
     content = Pieces(_SIZE, lambda: iter([data[:1_000_000], data[1_000_000:]]))
     response = serve(_serving(content)).client().request("GET", "/").response()
     assert (response.headers["content-length"], response.body) == (str(_SIZE), data)
 
 
-def test_content_longer_than_declared_is_cut_to_it(serve, data):
+def test_content_longer_than_declared_is_cut_to_it(serve: Serve, data: bytes) -> None:
     content = Pieces(_SIZE, lambda: iter([data]))
     client = serve(_serving(content, 1000)).client().request("GET", "/").request("GET", "/ok")
     assert client.response().body == data[:1000]
     assert client.response().body == b"ok"
 
 
-def test_old_client_gets_content_and_a_close(serve, data):
+def test_old_client_gets_content_and_a_close(serve: Serve, data: bytes) -> None:
     content = Pieces(_SIZE, lambda: iter([data]))
     client = serve(_serving(content, _SIZE)).client().send(b"GET / HTTP/1.0\r\n\r\n")
     assert client.response().body == data
@@ -135,7 +136,9 @@ def _ends_early() -> Iterator[Piece]:
 
 
 @pytest.mark.parametrize("make", [_fails, _ends_early])
-def test_content_that_fails_is_cut_short_and_logged(serve, caplog, make):
+def test_content_that_fails_is_cut_short_and_logged(
+    serve: Serve, caplog: pytest.LogCaptureFixture, make: Callable[..., Any]
+) -> None:
     content = Pieces(_SIZE, make)
     client = serve(_serving(content, _SIZE)).client().request("GET", "/")
     response = client.response()
@@ -146,7 +149,9 @@ def test_content_that_fails_is_cut_short_and_logged(serve, caplog, make):
     assert "Corrupt" in caplog.text
 
 
-def test_file_that_is_shorter_than_its_range_is_cut(serve, file, data, caplog):
+def test_file_that_is_shorter_than_its_range_is_cut(
+    serve: Serve, file: int, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     content = Pieces(_SIZE + 1000, lambda: iter([FileRange(file, 0, _SIZE + 1000)]))
     response = serve(_serving(content, _SIZE + 1000)).client().request("GET", "/").response()
     assert response.body == data
@@ -154,7 +159,7 @@ def test_file_that_is_shorter_than_its_range_is_cut(serve, file, data, caplog):
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", "200 OK"), ("GET", "204 X"), ("GET", "304 X")])
-def test_content_is_closed_unsent_where_no_body_may_be(serve, method, status):
+def test_content_is_closed_unsent_where_no_body_may_be(serve: Serve, method: str, status: str) -> None:
     content = Pieces(_SIZE, lambda: iter([b"x" * _SIZE]))
     client = serve(_serving(content, _SIZE, status)).client()
     client.request(method, "/")
@@ -164,7 +169,7 @@ def test_content_is_closed_unsent_where_no_body_may_be(serve, method, status):
     assert content.made == 0
 
 
-def test_empty_content_is_sent(serve):
+def test_empty_content_is_sent(serve: Serve) -> None:
     content = Pieces(0, lambda: iter(()))
     client = serve(_serving(content, 0)).client()
     assert client.request("GET", "/").response().body == b""
@@ -172,7 +177,7 @@ def test_empty_content_is_sent(serve):
     assert client.request("GET", "/ok").response().body == b"ok"
 
 
-def test_client_that_vanishes_closes_the_content(serve):
+def test_client_that_vanishes_closes_the_content(serve: Serve) -> None:
     content = Pieces(1 << 40, lambda: iter(lambda: b"x" * 100_000, b""))
     client = serve(_serving(content, 1 << 40)).client().request("GET", "/")
     assert client.read(1000)
@@ -180,16 +185,16 @@ def test_client_that_vanishes_closes_the_content(serve):
     assert content.closed.wait(_PATIENCE)
 
 
-def test_client_that_stops_reading_is_cut(serve):
+def test_client_that_stops_reading_is_cut(serve: Serve) -> None:
     content = Pieces(1 << 40, lambda: iter(lambda: b"x" * 100_000, b""))
     client = serve(_serving(content, 1 << 40), stall_seconds=0.4).client(receive_buffer=4096).request("GET", "/")
     assert client.head().status == 200
     assert content.closed.wait(_PATIENCE)
 
 
-def test_pieces_are_made_only_a_little_ahead_of_the_client(serve):
+def test_pieces_are_made_only_a_little_ahead_of_the_client(serve: Serve) -> None:
     content = Pieces(1 << 40, lambda: iter(lambda: b"x" * 100_000, b""))
-    running = serve(_serving(content, 1 << 40), read_ahead_bytes=500_000)
+    running = serve(_serving(content, 1 << 40))
     client = running.client(receive_buffer=4096).request("GET", "/")
     assert client.head().status == 200
     # The kernel's own buffers take a few MiB; an unbounded maker would be far beyond at once.
@@ -198,7 +203,7 @@ def test_pieces_are_made_only_a_little_ahead_of_the_client(serve):
     assert content.made < 100
 
 
-def test_slow_maker_stalls_nobody_else(serve, data):
+def test_slow_maker_stalls_nobody_else(serve: Serve, data: bytes) -> None:
     go_on = threading.Event()
 
     def slowly() -> Iterator[Piece]:
@@ -207,7 +212,7 @@ def test_slow_maker_stalls_nobody_else(serve, data):
         yield data[1000:]
 
     content = Pieces(_SIZE, slowly)
-    running = serve(_serving(content, _SIZE), worker_threads=1, sender_threads=1, stall_seconds=0.2)
+    running = serve(_serving(content, _SIZE), worker_threads=1, download_threads=1, stall_seconds=0.2)
     client = running.client().request("GET", "/")
     assert client.head().status == 200
     assert client.read(1000) == data[:1000]
@@ -217,16 +222,7 @@ def test_slow_maker_stalls_nobody_else(serve, data):
     assert client.read(_SIZE - 1000) == data[1000:]
 
 
-@pytest.mark.parametrize("read_ahead", [70_000, 10_000_000])
-def test_pieces_that_are_at_hand_are_sent_in_strides(serve, data, read_ahead):
-    content = Pieces(_SIZE, lambda: (data[at : at + 1000] for at in range(0, _SIZE, 1000)))
-    content.at_hand = True
-    client = serve(_serving(content, _SIZE), read_ahead_bytes=read_ahead).client().request("GET", "/")
-    assert client.response().body == data
-    assert content.closed.wait(_PATIENCE)
-
-
-def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(serve, data):
+def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(serve: Serve, data: bytes) -> None:
     go_on = threading.Event()
 
     def slowly() -> Iterator[Piece]:
@@ -241,4 +237,41 @@ def test_client_that_vanishes_while_a_piece_is_made_closes_the_content_after(ser
     client.reset()
     assert not content.closed.wait(0.2)
     go_on.set()
+    assert content.closed.wait(_PATIENCE)
+
+
+def test_slow_maker_holds_up_no_other_download(serve: Serve, data: bytes) -> None:
+    go_on = threading.Event()
+
+    def slowly() -> Iterator[Piece]:
+        assert go_on.wait(_PATIENCE)
+        yield data
+
+    slow = Pieces(_SIZE, slowly)
+    quick = Pieces(_SIZE, lambda: iter([data]))
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        return _serving(slow if environ["PATH_INFO"] == "/slow" else quick, _SIZE)(environ, start_response)
+
+    running = serve(app, download_threads=2)
+    waits = running.client().request("GET", "/slow")
+    assert waits.head().status == 200
+    assert running.client().request("GET", "/quick").response().body == data
+    go_on.set()
+    assert waits.read(_SIZE) == data
+
+
+def test_more_downloads_than_threads_all_arrive(serve: Serve, file: int, data: bytes) -> None:
+    running = serve(lambda environ, start: _serving(Pieces(_SIZE, lambda: _mixed(file, data)), _SIZE)(environ, start))
+    clients = [running.client(receive_buffer=65_536).request("GET", "/") for _ in range(20)]
+    assert all(client.response().body == data for client in clients)
+
+
+def test_stop_cuts_a_download_whose_client_takes_nothing(serve: Serve, data: bytes) -> None:
+    content = Pieces(1 << 40, lambda: iter(lambda: data, b""))
+    running = serve(_serving(content, 1 << 40))
+    client = running.client(receive_buffer=4096).request("GET", "/")
+    assert client.head().status == 200
+    running.server.stop(0.2)
+    assert running.join()
     assert content.closed.wait(_PATIENCE)

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
+from tests.server.conftest import Respond, Serve
+
 _PATIENCE = 20.0
 
 
 class Store:
     """`/slow` reads a body and says when it began; everything else answers at once."""
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         self.begun = threading.Semaphore(0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -22,7 +24,7 @@ class Store:
             self.begun.release()
             while body.read(65536):
                 pass
-        return self._response(start_response)
+        return self._respond(start_response)
 
     def wait(self, count: int) -> None:
         for _ in range(count):
@@ -30,15 +32,15 @@ class Store:
 
 
 @pytest.fixture
-def store(response):
-    return Store(response)
+def store(respond: Respond) -> Store:
+    return Store(respond)
 
 
 def _upload(client: Any) -> Any:
     return client.request("PUT", "/slow", Content_Length="200000").send(b"1")
 
 
-def test_metadata_is_answered_while_all_transfer_slots_are_taken(serve, store):
+def test_metadata_is_answered_while_all_transfer_slots_are_taken(serve: Serve, store: Store) -> None:
     running = serve(store, transfer_slots=4, worker_threads=1)
     uploads = [_upload(running.client()) for _ in range(6)]
     store.wait(4)
@@ -49,7 +51,7 @@ def test_metadata_is_answered_while_all_transfer_slots_are_taken(serve, store):
     assert [upload.response().status for upload in uploads] == [200] * 6
 
 
-def test_transfers_beyond_the_queue_are_answered_503(serve, store):
+def test_transfers_beyond_the_queue_are_answered_503(serve: Serve, store: Store) -> None:
     running = serve(store, transfer_slots=1, transfer_queue=1, retry_after_seconds=7)
     first = _upload(running.client())
     store.wait(1)
@@ -65,7 +67,7 @@ def test_transfers_beyond_the_queue_are_answered_503(serve, store):
         assert each.response().status == 200
 
 
-def test_clients_beyond_the_connection_limit_wait_for_one_to_close(serve, store):
+def test_clients_beyond_the_connection_limit_wait_for_one_to_close(serve: Serve, store: Store) -> None:
     running = serve(store, connections=8)
     clients = [running.client().request("GET", "/") for _ in range(20)]
     for client in clients:
@@ -73,14 +75,12 @@ def test_clients_beyond_the_connection_limit_wait_for_one_to_close(serve, store)
         client.close()
 
 
-def test_two_hundred_slow_readers_leave_the_workers_free(serve, response):
+def test_two_hundred_slow_readers_leave_the_workers_free(serve: Serve, respond: Respond) -> None:
     class Endless:
         length = 1 << 40
 
         def read(self, size: int = -1, /) -> bytes:
             raise AssertionError("content is sent by pieces")
-
-        at_hand = False
 
         def pieces(self) -> Any:
             while True:
@@ -91,11 +91,11 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, response):
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/ok":
-            return response(start_response)
+            return respond(start_response)
         start_response("200 OK", [("Content-Length", str(Endless.length))])
         return environ["wsgi.file_wrapper"](Endless())
 
-    running = serve(app, worker_threads=1, decoder_threads=1, sender_threads=1)
+    running = serve(app, worker_threads=1, download_threads=1)
     readers = [running.client(receive_buffer=4096).request("GET", "/") for _ in range(200)]
     for reader in readers:
         assert reader.head().status == 200
@@ -103,7 +103,7 @@ def test_two_hundred_slow_readers_leave_the_workers_free(serve, response):
         assert running.client().request("GET", "/ok").response().status == 200
 
 
-def test_idlest_connection_makes_room_when_the_limit_is_reached(serve, store):
+def test_idlest_connection_makes_room_when_the_limit_is_reached(serve: Serve, store: Store) -> None:
     running = serve(store, connections=8, idle_seconds=3600.0)
     idle = [running.client() for _ in range(20)]
     assert running.client().request("GET", "/").response().status == 200

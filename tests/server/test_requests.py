@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 
+from tests.server.conftest import Respond, Running, Serve
+
 
 @pytest.fixture
-def running(serve, response):
+def running(serve: Serve, respond: Respond) -> Running:
     def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = b""
         while part := environ["wsgi.input"].read(65536):
             body += part
-        return response(start_response, environ["PATH_INFO"].encode("latin-1") + b"|" + body)
+        return respond(start_response, environ["PATH_INFO"].encode("latin-1") + b"|" + body)
 
     return serve(echo, header_bytes=8192, small_body_bytes=100)
 
@@ -84,7 +86,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("head", "status"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_request_that_is_malformed_is_refused_and_cut(running, head, status):
+def test_request_that_is_malformed_is_refused_and_cut(running: Running, head: bytes, status: int) -> None:
     client = running.client().send(head, b"\r\nabcGET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n")
     response = client.response()
     assert response.status == status
@@ -116,7 +118,7 @@ BROKEN_CHUNKS = [
 
 
 @pytest.mark.parametrize("body", [row[1] for row in BROKEN_CHUNKS], ids=[row[0] for row in BROKEN_CHUNKS])
-def test_chunked_body_that_is_malformed_is_refused_and_cut(running, body):
+def test_chunked_body_that_is_malformed_is_refused_and_cut(running: Running, body: bytes) -> None:
     client = running.client()
     client.send(b"POST /c HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n", body)
     client.send(b"GET /smuggled HTTP/1.1\r\nHost: here\r\n\r\n")
@@ -139,7 +141,9 @@ GOOD_CHUNKS = [
 
 @pytest.mark.parametrize(("body", "content"), [row[1:] for row in GOOD_CHUNKS], ids=[row[0] for row in GOOD_CHUNKS])
 @pytest.mark.parametrize("byte_by_byte", [False, True], ids=["at once", "byte by byte"])
-def test_chunked_body_is_decoded_and_the_next_request_answered(running, body, content, byte_by_byte):
+def test_chunked_body_is_decoded_and_the_next_request_answered(
+    running: Running, body: bytes, content: bytes, byte_by_byte: bool
+) -> None:
     client = running.client()
     head = b"POST /c HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
     data = head + body + b"GET /next HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -150,26 +154,26 @@ def test_chunked_body_is_decoded_and_the_next_request_answered(running, body, co
 
 
 @pytest.mark.parametrize("size", [1, 99, 100, 101, 5000, 300_000])
-def test_pipelined_requests_are_answered_in_order_whatever_streams(running, size):
+def test_pipelined_requests_are_answered_in_order_whatever_streams(running: Running, size: int) -> None:
     client = running.client()
     body = b"b" * size
     for path in ("/1", "/2", "/3"):
         client.request("GET", path).request("POST", path, body)
-    for path in (b"/1", b"/2", b"/3"):
-        assert client.response().body == path + b"|"
-        assert client.response().body == path + b"|" + body
+    for answered in (b"/1", b"/2", b"/3"):
+        assert client.response().body == answered + b"|"
+        assert client.response().body == answered + b"|" + body
 
 
 @pytest.mark.parametrize("host", ["here", "h-1.example.org:9292", "127.0.0.1:1", "[::1]:9292", "my_box", ""])
-def test_usual_host_is_taken(running, host):
+def test_usual_host_is_taken(running: Running, host: str) -> None:
     assert running.client().send(f"GET /h HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).response().body == b"/h|"
 
 
-def test_request_after_blank_lines_is_answered(running):
+def test_request_after_blank_lines_is_answered(running: Running) -> None:
     assert running.client().send(b"\r\n\r\n").request("GET", "/x").response().body == b"/x|"
 
 
-def test_http_1_0_closes_unless_asked_to_stay(running):
+def test_http_1_0_closes_unless_asked_to_stay(running: Running) -> None:
     client = running.client().send(b"POST /old HTTP/1.0\r\nContent-Length: 300\r\n\r\n", b"x" * 300)
     response = client.response()
     assert (response.body, response.headers["connection"]) == (b"/old|" + b"x" * 300, "close")
@@ -181,21 +185,21 @@ def test_http_1_0_closes_unless_asked_to_stay(running):
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "foo,close"])
-def test_connection_close_is_honoured(running, value):
+def test_connection_close_is_honoured(running: Running, value: str) -> None:
     client = running.client().request("GET", "/", Connection=value)
     assert client.response().headers["connection"] == "close"
     assert client.at_end()
 
 
-def test_header_that_stalls_is_timed_out(serve, response):
-    running = serve(lambda environ, start: response(start), receive_seconds=0.3)
+def test_header_that_stalls_is_timed_out(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), receive_seconds=0.3)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: he")
     assert client.response().status == 408
     assert client.at_end()
 
 
-def test_header_that_trickles_is_timed_out(serve, response):
-    running = serve(lambda environ, start: response(start), receive_seconds=0.4)
+def test_header_that_trickles_is_timed_out(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), receive_seconds=0.4)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ")
     client.sock.settimeout(0.05)
     response = b""
@@ -209,14 +213,14 @@ def test_header_that_trickles_is_timed_out(serve, response):
     assert response.startswith(b"HTTP/1.1 408")
 
 
-def test_small_body_that_stalls_is_timed_out(serve, response):
-    running = serve(lambda environ, start: response(start), receive_seconds=0.3)
+def test_small_body_that_stalls_is_timed_out(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), receive_seconds=0.3)
     client = running.client().request("POST", "/", Content_Length="10").send(b"12345")
     assert client.response().status == 408
 
 
-def test_idle_connection_is_closed(serve, response):
-    running = serve(lambda environ, start: response(start), idle_seconds=0.3)
+def test_idle_connection_is_closed(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), idle_seconds=0.3)
     client = running.client().request("GET", "/")
     assert client.response().status == 200
     assert client.at_end()

@@ -14,6 +14,7 @@ import pytest
 from appliance.errors import ClientVanished, Fatal
 from appliance.server.listener import Listener, bind
 from appliance.server.server import Limits, Server
+from tests.server.conftest import Respond, Serve
 
 _PATIENCE = 20.0
 
@@ -23,8 +24,8 @@ class Gate:
 
     length = 1 << 40
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         self.entered = threading.Event()
         self.go_on = threading.Event()
         self.closed = threading.Event()
@@ -40,7 +41,7 @@ class Gate:
         if path == "/endless":
             start_response("200 OK", [("Content-Length", str(self.length))])
             return environ["wsgi.file_wrapper"](self)
-        return self._response(start_response)
+        return self._respond(start_response)
 
     def _receive(self, environ: dict[str, Any]) -> None:
         try:
@@ -54,8 +55,6 @@ class Gate:
     def read(self, size: int = -1, /) -> bytes:
         return b""
 
-    at_hand = False
-
     def pieces(self) -> Any:
         while True:
             yield b"x" * 65_536
@@ -65,21 +64,21 @@ class Gate:
 
 
 @pytest.fixture
-def gate(response):
-    return Gate(response)
+def gate(respond: Respond) -> Gate:
+    return Gate(respond)
 
 
-def test_each_application_is_served_at_its_own_address(serve, response):
-    running = serve(*(lambda environ, start, name=name: response(start, name) for name in (b"one", b"two")))
+def test_each_application_is_served_at_its_own_address(serve: Serve, respond: Respond) -> None:
+    running = serve(*(lambda environ, start, name=name: respond(start, name) for name in (b"one", b"two")))
     assert [running.client(port).request("GET", "/").response().body for port in (0, 1, 0)] == [b"one", b"two", b"one"]
     assert len(set(running.server.addresses)) == 2
 
 
-def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(response):
+def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(respond: Respond) -> None:
     with bind("127.0.0.1", 0) as busy:
         busy.listen()
         port = busy.getsockname()[1]
-        server = Server([Listener(response, "127.0.0.1", 0), Listener(response, "127.0.0.1", port)])
+        server = Server([Listener(respond, "127.0.0.1", 0), Listener(respond, "127.0.0.1", port)])
         with pytest.raises(Fatal, match=f"127.0.0.1:{port}: another program") as caught:
             server.start()
     assert "\n" not in str(caught.value)
@@ -87,25 +86,25 @@ def test_busy_port_is_fatal_in_one_sentence_and_frees_the_others(response):
         socket.create_connection(server.addresses[0])
 
 
-def test_two_servers_cannot_share_a_port(serve, response):
-    running = serve(response)
+def test_two_servers_cannot_share_a_port(serve: Serve, respond: Respond) -> None:
+    running = serve(respond)
     with pytest.raises(Fatal, match="another program"):
-        Server([Listener(response, *running.address)]).start()
+        Server([Listener(respond, *running.address)]).start()
 
 
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("203.0.113.1", 0)])
-def test_impossible_address_is_fatal(response, host, port):
+def test_impossible_address_is_fatal(respond: Respond, host: str, port: int) -> None:
     with pytest.raises(Fatal, match=f"Can't listen on {host}:{port}: "):
-        Server([Listener(response, host, port)]).start()
+        Server([Listener(respond, host, port)]).start()
 
 
-def test_an_address_of_another_machine_is_called_so(response):
+def test_an_address_of_another_machine_is_called_so(respond: Respond) -> None:
     with pytest.raises(Fatal, match=r"Can't listen on 203\.0\.113\.1:0: this machine has no such address\."):
-        Server([Listener(response, "203.0.113.1", 0)]).start()
+        Server([Listener(respond, "203.0.113.1", 0)]).start()
 
 
-def test_ipv6_address_is_served(serve, response):
-    server = Server([Listener(lambda environ, start: response(start), "::1", 0)])
+def test_ipv6_address_is_served(serve: Serve, respond: Respond) -> None:
+    server = Server([Listener(lambda environ, start: respond(start), "::1", 0)])
     try:
         server.start()
     except Fatal:
@@ -120,12 +119,12 @@ def test_ipv6_address_is_served(serve, response):
     assert not thread.is_alive()
 
 
-def test_run_before_start_is_an_error(response):
+def test_run_before_start_is_an_error(respond: Respond) -> None:
     with pytest.raises(RuntimeError):
-        Server([Listener(response, "127.0.0.1", 0)]).run()
+        Server([Listener(respond, "127.0.0.1", 0)]).run()
 
 
-def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate):
+def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve: Serve, gate: Gate) -> None:
     running = serve(gate)
     idle = running.client().request("GET", "/")
     assert idle.response().status == 200
@@ -143,7 +142,7 @@ def test_stop_lets_a_running_request_end_and_closes_idle_connections(serve, gate
     assert running.join()
 
 
-def test_stop_lets_a_running_upload_end(serve, gate):
+def test_stop_lets_a_running_upload_end(serve: Serve, gate: Gate) -> None:
     running = serve(gate)
     client = running.client().request("PUT", "/upload", Content_Length="200000").send(b"1")
     assert gate.entered.wait(_PATIENCE)
@@ -154,7 +153,7 @@ def test_stop_lets_a_running_upload_end(serve, gate):
     assert running.join()
 
 
-def test_stop_cuts_an_upload_when_the_grace_is_over(serve, gate):
+def test_stop_cuts_an_upload_when_the_grace_is_over(serve: Serve, gate: Gate) -> None:
     running = serve(gate)
     client = running.client().request("PUT", "/upload", Content_Length="200000").send(b"1")
     assert gate.entered.wait(_PATIENCE)
@@ -164,7 +163,7 @@ def test_stop_cuts_an_upload_when_the_grace_is_over(serve, gate):
     assert client.at_end()
 
 
-def test_stop_cuts_a_download_when_the_grace_is_over(serve, gate):
+def test_stop_cuts_a_download_when_the_grace_is_over(serve: Serve, gate: Gate) -> None:
     running = serve(gate)
     client = running.client(receive_buffer=4096).request("GET", "/endless")
     assert client.head().status == 200
@@ -173,7 +172,7 @@ def test_stop_cuts_a_download_when_the_grace_is_over(serve, gate):
     assert gate.closed.is_set()
 
 
-def test_second_stop_shortens_the_grace(serve, gate):
+def test_second_stop_shortens_the_grace(serve: Serve, gate: Gate) -> None:
     running = serve(gate)
     running.client(receive_buffer=4096).request("GET", "/endless").head()
     running.server.stop(3600)
@@ -181,8 +180,8 @@ def test_second_stop_shortens_the_grace(serve, gate):
     assert running.join()
 
 
-def test_stop_before_run_ends_it_at_once(response):
-    server = Server([Listener(response, "127.0.0.1", 0)])
+def test_stop_before_run_ends_it_at_once(respond: Respond) -> None:
+    server = Server([Listener(respond, "127.0.0.1", 0)])
     server.start()
     server.stop()
     server.run()
@@ -204,7 +203,7 @@ server.run()
 """
 
 
-def test_signal_stops_the_process():
+def test_signal_stops_the_process() -> None:
     process = subprocess.Popen([sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout, socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as sock:
@@ -215,11 +214,11 @@ def test_signal_stops_the_process():
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])
-def test_limit_is_documented(field):
+def test_limit_is_documented(field: str) -> None:
     assert f"`{field}" in (Path(__file__).parents[2] / "docs" / "server.md").read_text()
 
 
-def test_defaults_are_sane():
+def test_defaults_are_sane() -> None:
     limits = Limits()
     assert limits.transfer_slots >= 50
     assert limits.small_body_bytes < 1 << 20

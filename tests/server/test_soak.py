@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.values import FileRange, Piece
+from tests.server.conftest import Serve
 
 _CLIENTS = 12
 _ROUNDS = 50
@@ -58,7 +59,7 @@ class _Content:
     length = _SIZE
 
     def __init__(self, store: Store, fd: int, data: bytes, as_file: bool) -> None:
-        self._store = store
+        self._store: Store | None = store
         self._fd = fd
         self._data = data
         self._as_file = as_file
@@ -66,8 +67,6 @@ class _Content:
 
     def read(self, size: int = -1, /) -> bytes:
         raise NotImplementedError
-
-    at_hand = False
 
     def pieces(self) -> Iterator[Piece]:
         for at in range(0, _SIZE, 64_000):
@@ -147,12 +146,12 @@ def hasty_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty_threads")
-def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve, tmp_path: Path):
+def test_random_clients_get_their_own_answers_and_leave_nothing_open(serve: Serve, tmp_path: Path) -> None:
     data = os.urandom(_SIZE)
     (tmp_path / "data").write_bytes(data)
     fd = os.open(tmp_path / "data", os.O_RDONLY)
     store = Store(fd, data)
-    running = serve(store, worker_threads=2, transfer_slots=4, transfer_queue=100, decoder_threads=2)
+    running = serve(store, worker_threads=2, transfer_slots=4, transfer_queue=100, download_threads=2)
     files = len(os.listdir("/proc/self/fd"))
     clients = [_Client(running, seed, data) for seed in range(_CLIENTS)]
     for client in clients:

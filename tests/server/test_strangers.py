@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from appliance.errors import LimitExceeded
 from appliance.server.limits import origin
 from appliance.values import Uploader
-from tests.server.conftest import Client
+from tests.server.conftest import Client, Respond, Serve
 
 _PATIENCE = 20.0
 _GET = b"GET /%d HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -21,20 +22,20 @@ _CHUNKED = b"POST /in HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
 class Big:
     """Answers 4 KiB to whatever is asked, and counts."""
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         self.answered = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.answered += 1
-        return self._response(start_response, environ["PATH_INFO"].encode() + b"x" * 4096)
+        return self._respond(start_response, environ["PATH_INFO"].encode() + b"x" * 4096)
 
 
 class Sink:
     """Reads what it is sent and says how much that was; 413 if it may not."""
 
-    def __init__(self, response: Any) -> None:
-        self._response = response
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
         self.begun = threading.Semaphore(0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -45,24 +46,24 @@ class Sink:
                     self.begun.release()
                 size += len(part)
         except LimitExceeded:
-            return self._response(start_response, b"", "413 Too Large")
-        return self._response(start_response, f"{size} {environ['appliance.streamed_body']}".encode())
+            return self._respond(start_response, b"", "413 Too Large")
+        return self._respond(start_response, f"{size} {environ['appliance.streamed_body']}".encode())
 
 
 @pytest.fixture
-def big(response):
-    return Big(response)
+def big(respond: Respond) -> Big:
+    return Big(respond)
 
 
 @pytest.fixture
-def sink(response):
-    return Sink(response)
+def sink(respond: Respond) -> Sink:
+    return Sink(respond)
 
 
 # -- readers that don't read -----------------------------------------------------------------------------------------
 
 
-def test_clients_that_pipeline_and_never_read_hold_nobody_up(serve, big):
+def test_clients_that_pipeline_and_never_read_hold_nobody_up(serve: Serve, big: Big) -> None:
     running = serve(big, worker_threads=1)
     for _ in range(8):
         running.client(receive_buffer=4096).send(*(_GET % number for number in range(2000)))
@@ -70,7 +71,7 @@ def test_clients_that_pipeline_and_never_read_hold_nobody_up(serve, big):
         assert running.client().request("GET", "/").response().status == 200
 
 
-def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve, big):
+def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve: Serve, big: Big) -> None:
     running = serve(big)
     client = running.client(receive_buffer=4096).send(*(_GET % number for number in range(2000)))
     count = -1
@@ -87,7 +88,9 @@ def test_what_is_pipelined_is_not_begun_while_earlier_answers_wait(serve, big):
 
 
 @pytest.mark.parametrize("identify", [None, lambda environ: None], ids=["nobody is known here", "this one is not"])
-def test_stranger_that_drips_chunks_holds_no_slot_and_is_timed_out(serve, sink, identify):
+def test_stranger_that_drips_chunks_holds_no_slot_and_is_timed_out(
+    serve: Serve, sink: Sink, identify: Callable[[Any], None] | None
+) -> None:
     running = serve(sink, transfer_slots=1, worker_threads=1, identify=identify, receive_seconds=0.5)
     drip = running.client().send(_CHUNKED, b"\r\n1\r\n")
     assert running.client().request("POST", "/", b"abc").response().body == b"3 False"
@@ -96,14 +99,14 @@ def test_stranger_that_drips_chunks_holds_no_slot_and_is_timed_out(serve, sink, 
     assert drip.at_end()
 
 
-def test_small_chunked_body_of_a_stranger_arrives_whole_with_its_length(serve, sink):
+def test_small_chunked_body_of_a_stranger_arrives_whole_with_its_length(serve: Serve, sink: Sink) -> None:
     client = serve(sink, identify=None).client()
     for _ in range(2):
         client.send(_CHUNKED, b"\r\n3\r\nabc\r\n", b"2\r\nde\r\n0\r\n\r\n")
         assert client.response().body == b"5 False"
 
 
-def test_stranger_that_waits_for_continue_gets_it(serve, sink):
+def test_stranger_that_waits_for_continue_gets_it(serve: Serve, sink: Sink) -> None:
     client = serve(sink, identify=None).client()
     client.request("POST", "/", Content_Length="3", Expect="100-continue")
     assert client.response().status == 100
@@ -111,20 +114,20 @@ def test_stranger_that_waits_for_continue_gets_it(serve, sink):
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 500000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n7A120\r\n"])
-def test_large_body_of_a_stranger_is_not_read(serve, sink, framing):
+def test_large_body_of_a_stranger_is_not_read(serve: Serve, sink: Sink, framing: bytes) -> None:
     client = serve(sink, identify=lambda environ: None).client()
     client.send(b"POST / HTTP/1.1\r\nHost: here\r\n", framing, b"x" * 200_000)
     response = client.response()
     assert (response.status, response.headers["connection"]) == (413, "close")
 
 
-def test_broken_chunks_of_a_stranger_are_refused(serve, sink):
+def test_broken_chunks_of_a_stranger_are_refused(serve: Serve, sink: Sink) -> None:
     client = serve(sink, identify=None).client().send(_CHUNKED, b"\r\nxyz\r\n")
     assert client.response().status == 400
     assert client.at_end()
 
 
-def test_failure_to_identify_makes_a_stranger(serve, sink):
+def test_failure_to_identify_makes_a_stranger(serve: Serve, sink: Sink) -> None:
     running = serve(sink, identify=lambda environ: 1 // 0)
     assert running.client().request("PUT", "/", b"x" * 200_000).response().status == 413
 
@@ -148,7 +151,7 @@ def _upload(running: Any, name: str, address: str = "a") -> Any:
     ],
     ids=["one caller", "one address"],
 )
-def test_nobody_takes_all_slots(serve, sink, limits, mine, other):
+def test_nobody_takes_all_slots(serve: Serve, sink: Sink, limits: dict[str, int], mine: str, other: str) -> None:
     running = serve(sink, identify=_by_name, transfer_slots=3, **limits)
     uploads = [_upload(running, *mine) for _ in range(5)]
     for _ in range(2):
@@ -159,7 +162,7 @@ def test_nobody_takes_all_slots(serve, sink, limits, mine, other):
     assert [upload.response().status for upload in uploads] == [200] * 5
 
 
-def test_queue_is_each_callers_own(serve, sink):
+def test_queue_is_each_callers_own(serve: Serve, sink: Sink) -> None:
     running = serve(sink, identify=_by_name, transfer_slots=1, transfer_queue=1)
     first = _upload(running, "me")
     assert sink.begun.acquire(timeout=_PATIENCE)
@@ -189,28 +192,28 @@ def _drip(client: Any, size: int, pause: float, seconds: float) -> bytes:
     return b""
 
 
-def test_upload_that_drips_is_cut(serve, sink):
+def test_upload_that_drips_is_cut(serve: Serve, sink: Sink) -> None:
     running = serve(sink, stall_seconds=0.5, minimum_rate=10_000)
     client = running.client().request("PUT", "/", Content_Length="200000").send(b"x")
     assert _drip(client, 1, 0.05, _PATIENCE) in (b"", b"cut")
 
 
-def test_slow_but_steady_upload_goes_on(serve, sink):
+def test_slow_but_steady_upload_goes_on(serve: Serve, sink: Sink) -> None:
     running = serve(sink, stall_seconds=0.3, minimum_rate=1000)
     client = running.client().request("PUT", "/", Content_Length="200000").send(b"x")
     assert _drip(client, 500, 0.05, 1.5) == b""
     client.sock.settimeout(_PATIENCE)
 
 
-def test_upload_that_takes_for_ever_is_cut(serve, sink):
+def test_upload_that_takes_for_ever_is_cut(serve: Serve, sink: Sink) -> None:
     running = serve(sink, upload_seconds=0.5)
     client = running.client().request("PUT", "/", Content_Length="2000000").send(b"x")
     assert _drip(client, 5000, 0.05, 5.0) in (b"", b"cut")
     assert running.client().request("GET", "/").response().status == 200
 
 
-def test_head_may_take_a_second_more_for_what_has_come(serve, response):
-    running = serve(lambda environ, start: response(start), receive_seconds=0.3, minimum_rate=1000)
+def test_head_may_take_a_second_more_for_what_has_come(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), receive_seconds=0.3, minimum_rate=1000)
     client = running.client().send(b"GET / HTTP/1.1\r\nHost: here\r\nX: ", b"x" * 2000)
     time.sleep(1.0)
     assert client.send(b"\r\n\r\n").response().status == 200
@@ -224,8 +227,8 @@ def _half_heads(running: Any, count: int, port: int = 0) -> list[Any]:
 
 
 @pytest.mark.parametrize("limit", ["connections", "connections_per_port", "connections_per_address"])
-def test_half_heads_keep_nobody_out(serve, response, limit):
-    running = serve(lambda environ, start: response(start), **{limit: 16})
+def test_half_heads_keep_nobody_out(serve: Serve, respond: Respond, limit: str) -> None:
+    running = serve(lambda environ, start: respond(start), **{limit: 16})
     heads = _half_heads(running, 40)
     time.sleep(0.1)
     begin = time.monotonic()
@@ -234,8 +237,8 @@ def test_half_heads_keep_nobody_out(serve, response, limit):
     assert heads
 
 
-def test_flood_of_one_port_leaves_the_other_its_connections(serve, response):
-    running = serve(*[lambda environ, start: response(start)] * 2, connections=20, connections_per_port=16)
+def test_flood_of_one_port_leaves_the_other_its_connections(serve: Serve, respond: Respond) -> None:
+    running = serve(*[lambda environ, start: respond(start)] * 2, connections=20, connections_per_port=16)
     kept = running.client(1).request("GET", "/")
     assert kept.response().status == 200
     _half_heads(running, 40)
@@ -244,7 +247,7 @@ def test_flood_of_one_port_leaves_the_other_its_connections(serve, response):
     assert kept.request("GET", "/").response().status == 200
 
 
-def test_connections_that_are_being_served_are_not_closed_for_others(serve, sink):
+def test_connections_that_are_being_served_are_not_closed_for_others(serve: Serve, sink: Sink) -> None:
     running = serve(sink, connections_per_address=4)
     uploads = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(4)]
     for _ in uploads:
@@ -254,8 +257,8 @@ def test_connections_that_are_being_served_are_not_closed_for_others(serve, sink
         assert upload.send(b"2" * 199_999).response().status == 200
 
 
-def test_proxy_may_have_more_connections_than_one_client(serve, response):
-    running = serve(lambda environ, start: response(start), connections_per_address=4, is_proxy="127.0.0.1".__eq__)
+def test_proxy_may_have_more_connections_than_one_client(serve: Serve, respond: Respond) -> None:
+    running = serve(lambda environ, start: respond(start), connections_per_address=4, is_proxy="127.0.0.1".__eq__)
     clients = [running.client().request("GET", "/") for _ in range(12)]
     assert [client.response().status for client in clients] == [200] * 12
     assert [client.request("GET", "/").response().status for client in clients] == [200] * 12
@@ -270,7 +273,7 @@ def test_proxy_may_have_more_connections_than_one_client(serve, response):
         ("fe80::1%eth0", "fe80::/64"),
     ],
 )
-def test_network_of_an_ipv6_client_counts_as_one_address(address, counts_as):
+def test_network_of_an_ipv6_client_counts_as_one_address(address: str, counts_as: str) -> None:
     assert origin(address) == counts_as
 
 
@@ -292,7 +295,7 @@ server.run()
 """
 
 
-def test_lack_of_descriptors_is_met_by_closing_the_idlest():
+def test_lack_of_descriptors_is_met_by_closing_the_idlest() -> None:
     words = [sys.executable, "-c", _OUT_OF_FILES]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -309,7 +312,7 @@ def test_lack_of_descriptors_is_met_by_closing_the_idlest():
         assert process.wait(_PATIENCE) == 0
 
 
-def test_few_descriptors_mean_few_connections():
+def test_few_descriptors_mean_few_connections() -> None:
     program = """
 import resource
 from appliance.server.server import Limits, Listener, Server
@@ -327,7 +330,9 @@ print(server._limits.connections, server._limits.connections_per_address)
 
 
 @pytest.mark.parametrize("jump", [-86400.0, 86400.0], ids=["back", "on"])
-def test_clock_that_jumps_closes_nothing_and_keeps_nothing_open(serve, sink, monkeypatch, jump):
+def test_clock_that_jumps_closes_nothing_and_keeps_nothing_open(
+    serve: Serve, sink: Sink, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
     running = serve(sink, idle_seconds=1.0, receive_seconds=1.0, stall_seconds=30.0)
     clients = [running.client() for _ in range(4)]
     upload = running.client().request("PUT", "/", Content_Length="200000").send(b"1")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 
 from appliance.server.pool import TurnPool
 from tests.waiting import eventually
@@ -9,7 +10,7 @@ from tests.waiting import eventually
 _PATIENCE = 20.0
 
 
-def test_jobs_run_one_at_a_time_and_in_order():
+def test_jobs_run_one_at_a_time_and_in_order() -> None:
     pool = TurnPool("test", 8, patience=_PATIENCE)
     ran: list[int] = []
     inside = threading.Lock()
@@ -24,13 +25,13 @@ def test_jobs_run_one_at_a_time_and_in_order():
             done.set()
 
     for number in range(20):
-        assert pool.submit(lambda number=number: job(number))
+        assert pool.submit(partial(job, number))
     assert done.wait(_PATIENCE)
     assert ran == list(range(20))
     assert pool.close(_PATIENCE) == 0
 
 
-def test_jobs_that_wait_are_overtaken_up_to_the_bound():
+def test_jobs_that_wait_are_overtaken_up_to_the_bound() -> None:
     pool = TurnPool("test", 4, patience=0.005)
     together = threading.Barrier(5)
     for _ in range(4):
@@ -40,13 +41,17 @@ def test_jobs_that_wait_are_overtaken_up_to_the_bound():
     assert pool.close(_PATIENCE) == 0
 
 
-def test_every_job_is_run_whoever_submits_it():
+def test_every_job_is_run_whoever_submits_it() -> None:
     pool = TurnPool("test", 4, patience=0.0005)
     left = threading.Semaphore(0)
 
+    def job(number: int) -> None:
+        time.sleep(0.002 if number % 50 == 0 else 0)
+        left.release()
+
     def submit() -> None:
         for number in range(300):
-            pool.submit(lambda number=number: (time.sleep(0.002 if number % 50 == 0 else 0), left.release()))
+            pool.submit(partial(job, number))
 
     threads = [threading.Thread(target=submit) for _ in range(4)]
     for thread in threads:
@@ -58,7 +63,7 @@ def test_every_job_is_run_whoever_submits_it():
     assert pool.close(_PATIENCE) == 0
 
 
-def test_job_that_steps_aside_leaves_the_turn_to_others():
+def test_job_that_steps_aside_leaves_the_turn_to_others() -> None:
     pool = TurnPool("test", 4, patience=_PATIENCE)
     aside, other, back = threading.Event(), threading.Event(), []
 
@@ -76,7 +81,7 @@ def test_job_that_steps_aside_leaves_the_turn_to_others():
     assert back
 
 
-def test_job_does_not_step_aside_while_others_wait():
+def test_job_does_not_step_aside_while_others_wait() -> None:
     pool = TurnPool("test", 1, patience=_PATIENCE)
     queued, said, after = threading.Event(), [], threading.Event()
 
@@ -92,7 +97,7 @@ def test_job_does_not_step_aside_while_others_wait():
     assert pool.close(_PATIENCE) == 0
 
 
-def test_idle_threads_end():
+def test_idle_threads_end() -> None:
     pool = TurnPool("test", 2, patience=_PATIENCE, idle_seconds=0.05)
     done = threading.Event()
     pool.submit(done.set)

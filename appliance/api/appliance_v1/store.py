@@ -8,6 +8,7 @@ from appliance.api.http.service import Route
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.index import ContentRow
 from appliance.blobs.store import BlobStore
+from appliance.db.image.contents import ImageContents
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.image.service import Images
 from appliance.values import Caller
@@ -15,11 +16,16 @@ from appliance.values import Caller
 Wake = Callable[[str], bool]
 """Have a background job, by its name, run now; False if there is none of that name."""
 
+_MOST_DAMAGED = 1000
+
 
 class SpaceRoutes:
     """Handlers of the space accounting and of the store's maintenance."""
 
-    def __init__(self, images: Images, collectors: Mapping[str, GarbageCollector], wake: Wake) -> None:
+    def __init__(
+        self, images: Images, contents: ImageContents, collectors: Mapping[str, GarbageCollector], wake: Wake
+    ) -> None:
+        self._contents = contents
         self._images = images
         self._collectors = collectors
         self._wake = wake
@@ -28,8 +34,8 @@ class SpaceRoutes:
         return [
             Route("GET", "/appliance/v1/store", self.stores, "manage_stores", bodiless=True),
             Route("GET", "/appliance/v1/store/plan", self.plan, "manage_stores", bodiless=True),
+            Route("GET", "/appliance/v1/store/damaged", self.damaged, "manage_stores", bodiless=True),
             Route("POST", "/appliance/v1/store/<job>", self.run, "manage_stores"),
-            Route("GET", "/appliance/v1/images/<image_id>/space", self.image, "manage_stores", bodiless=True),
         ]
 
     def stores(self, request: Request[Caller]) -> Response:
@@ -47,6 +53,19 @@ class SpaceRoutes:
         ]
         return Response(200, {"plan": plans})
 
+    def damaged(self, request: Request[Caller]) -> Response:
+        """The images that can't be read in full. Uploading one again heals it, and all that share the block."""
+        _admins(request.caller)
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for name, blobs in self._blobs():
+            maintenance = blobs.index.maintenance
+            for span in maintenance.damaged_blocks(_MOST_DAMAGED):
+                for content in maintenance.contents_of(span.block_id, _MOST_DAMAGED):
+                    for claim in self._contents.of(name, content):
+                        row = {"image_id": claim.image_id, "name": claim.image_name, "store": name, "blocks": 0}
+                        found.setdefault((name, claim.image_id), row)["blocks"] += 1
+        return Response(200, {"damaged": list(found.values())})
+
     def run(self, request: Request[Caller], job: str) -> Response:
         """Have the collection or the scrub begin now, in the background."""
         _admins(request.caller)
@@ -55,17 +74,6 @@ class SpaceRoutes:
         if not self._wake(job):
             raise Invalid(f"The job {job} is switched off.")
         return Response(202)
-
-    def image(self, request: Request[Caller], image_id: str) -> Response:
-        """What one image cost when it was stored."""
-        _admins(request.caller)
-        image = self._images.get(request.caller, image_id)
-        places = []
-        for location in image.locations:
-            store = self._images.stores.find(location.store)
-            if store is not None and store.blobs is not None and location.content_id is not None:
-                places.append({"store": store.id, **content_space(store.blobs.content(location.content_id))})
-        return Response(200, {"image_id": image.id, "contents": places})
 
     def _blobs(self) -> list[tuple[str, BlobStore]]:
         return [(store.id, store.blobs) for store in self._images.stores.every() if store.blobs is not None]
@@ -106,17 +114,3 @@ def content_space(content: ContentRow) -> dict[str, int]:
 def _admins(caller: Caller) -> None:
     if not caller.is_admin:
         raise Forbidden("Only an administrator may look at the store.")
-
-
-class ImageMaintenanceRoutes:
-    """Handlers of what Glance leaves to commands on its host."""
-
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
-    def routes(self) -> list[Route]:
-        return [Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True)]
-
-    def restore(self, request: Request[Caller], image_id: str) -> Response:
-        self._images.pending.restore(request.caller, image_id)
-        return Response(204)

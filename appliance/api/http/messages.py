@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from http.client import responses
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -18,6 +19,8 @@ JSON_LIMIT = 1 * MIB
 """Bytes; no JSON body of either service is anywhere near it."""
 
 _REQUEST_ID_LIMIT = 64
+# W3C trace context: version, trace, parent, flags. Of a version that is not known yet more may follow.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
 
 
 class Request(Generic[C]):
@@ -29,6 +32,11 @@ class Request(Generic[C]):
     caller: C
     loaded: Any
     """What the target resolver of the route has loaded, where the handler needs it, too."""
+    route: Any = None
+    """The route that was found, once there is one; and the parts of the path as it names them."""
+    parts: Mapping[str, str] = MappingProxyType({})
+    response: "Response | None" = None
+    """The answer, once it is known."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self.environ = environ
@@ -36,6 +44,8 @@ class Request(Generic[C]):
         self.method: str = environ["REQUEST_METHOD"]
         self.path: str = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace") or "/"
         self.id = self._request_id()
+        traced = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+        self.trace_id: str = traced[1] if traced else ""
 
     def _request_id(self) -> str:
         sent = self.header("x-openstack-request-id")
@@ -121,6 +131,17 @@ class Request(Generic[C]):
         if self.content_length is None and room <= 0:
             raise LimitExceeded("Request is too large.")
         return b"".join(parts)
+
+    @property
+    def parsed(self) -> Any:
+        """The body if `json` has read it, else None."""
+        return self._json[0] if self._json else None
+
+    @property
+    def onward(self) -> dict[str, str]:
+        """The headers by which other services know what they are asked for: the request's id, and its trace."""
+        trace = {"traceparent": self.environ["HTTP_TRACEPARENT"]} if self.trace_id else {}
+        return {"X-OpenStack-Request-ID": self.id, **trace}
 
     def json(self, *, utf8_only: bool = False) -> Any:
         """The body as JSON, read once. Raises `Invalid` if it is missing, malformed, or in an encoding not taken."""

@@ -16,7 +16,7 @@ from appliance.api.http.addresses import merged
 from appliance.api.http.messages import Request, Response
 from appliance.errors import ApplianceError
 from appliance.logs import request_id
-from appliance.values import NOBODY, Client, current_client
+from appliance.values import NOBODY, Client, current_client, onward_headers
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +101,10 @@ class Service(Generic[C]):
         request: Request[C] = Request(environ)
         environ["appliance.request"] = request
         # Never reset: the server logs the request in the same context after we have returned.
-        request_id.set(request.id)
+        request_id.set(f"{request.id} {request.trace_id}" if request.trace_id else request.id)
+        onward_headers.set(request.onward)
         current_client.set(_client(environ))
-        response = self._respond(request)
+        response = request.response = self._respond(request)
         self._dialect.finish(request, response)
         return response.send(environ, start_response)
 
@@ -151,6 +152,7 @@ class Service(Generic[C]):
 
     def _handler(self, route: Route) -> Callable[..., Response]:
         def call(request: Request[C], **parts: Any) -> Response:
+            request.route, request.parts = route, parts
             self._dialect.admit(request, route)
             if route.check is not None:
                 route.check(request)

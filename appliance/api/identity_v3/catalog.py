@@ -92,9 +92,8 @@ class Services:
 
 
 def _shown(service: Record) -> Record:
-    """A description only if one was given; always a name, be it empty."""
-    shown = {key: value for key, value in service.items() if key != "description" or value is not None}
-    return {**shown, "name": service["name"] or ""}
+    """Always a name, be it empty."""
+    return {**service, "name": service["name"] or ""}
 
 
 _INTERFACES = ("admin", "internal", "public")

@@ -103,7 +103,7 @@ class Trusts:
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-TRUST/trusts — by the trustor themselves."""
-        asked = member(request, "trust", TRUST, alone=True)
+        asked = member(request, "trust", TRUST)
         refuse_for_trusts(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         return self._whole(request, self._identity.trusts.create(request.caller, asked, expires_at), 201)
@@ -169,7 +169,7 @@ class ApplicationCredentials:
 
     def create(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/application_credentials"""
-        asked = member(request, "application_credential", APPLICATION_CREDENTIAL, alone=True)
+        asked = member(request, "application_credential", APPLICATION_CREDENTIAL)
         refuse_for_application_credentials(request.caller)
         refuse_restricted(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())

@@ -45,6 +45,7 @@ def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
     return {**endpoint, "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
 
 
+_NOT_ASKED = "0"
 _FALSE = ("0", "f", "false", "off", "n", "no")
 _INEXACT = frozenset(name for name in COMPARATORS if name.removeprefix("i") in ("contains", "startswith", "endswith"))
 
@@ -77,23 +78,31 @@ class QueryParser:
         self._default = settings.identity_list_limit
         self._most = settings.max_db_limit
 
-    def read(self, request: Request[Any], exact: Collection[str], switches: Collection[str] = ()) -> Listing:
-        """The query's filters on the attributes `exact` (text) and `switches` (on or off). Others are ignored."""
+    def read(
+        self,
+        request: Request[Any],
+        exact: Collection[str],
+        switches: Collection[str] = (),
+        *,
+        none_is_all: bool = False,
+    ) -> Listing:
+        """The query's filters on the attributes `exact` (text) and `switches` (on or off). Others are ignored.
+
+        With `none_is_all`, a limit of 0 is as good as none: so Keystone lists projects and domains.
+        """
         filters = [found for key, value in request.query if (found := _filter(key, value, exact, switches))]
         check_number(len(filters))
-        return Listing(tuple(filters), self._limit(request), request.arg("marker") or None)
+        return Listing(tuple(filters), self._limit(request, none_is_all), request.arg("marker") or None)
 
-    def _limit(self, request: Request[Any]) -> int | None:
-        text = request.arg("limit")
-        if not text:
-            return min(self._default, self._most) if self._default else None
+    def _limit(self, request: Request[Any], none_is_all: bool) -> int | None:
         try:
-            limit = int(text)
+            limit = int(request.arg("limit") or self._default)
         except ValueError:
             limit = -1
         if limit < 0:
             raise Invalid("limit must be a whole number that is not negative.")
-        return min(limit, self._most)
+        unlimited = not request.arg("limit") or none_is_all
+        return None if unlimited and limit == 0 else min(limit, self._most)
 
 
 def switch(text: str) -> bool:
@@ -102,9 +111,8 @@ def switch(text: str) -> bool:
 
 
 def asked(request: Request[Any], name: str) -> bool:
-    """Whether the query asks for something: a bare parameter is a yes; so is every value but a clear no."""
-    value = request.arg(name)
-    return value is not None and switch(value)
+    """Whether the query asks for something: a bare parameter is a yes; so is every value but 0, `false` too."""
+    return request.arg(name, _NOT_ASKED) != _NOT_ASKED
 
 
 def _filter(key: str, value: str, exact: Collection[str], switches: Collection[str]) -> Filter | None:

@@ -10,10 +10,10 @@ from appliance.api.identity_v3.presentation import (
     Listing,
     Presenter,
     QueryParser,
+    asked,
     done,
     shown_domain,
     shown_project,
-    switch,
 )
 from appliance.api.identity_v3.schemas import (
     DOMAIN_CREATE,
@@ -31,7 +31,7 @@ from appliance.db.identity.projects import having_tags
 from appliance.db.records import Condition, Record
 from appliance.errors import Invalid
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
-from appliance.identity.resources.domain_configs import default
+from appliance.identity.resources.domain_configs import check_supported, default
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 
@@ -58,7 +58,7 @@ class Projects:
         return self._presenter.collection(request, "projects", [shown_project(project) for project in found], listing)
 
     def _listing(self, request: Request[Token], token: Token) -> Listing:
-        listing = self._queries.read(request, _EXACT, ("enabled", "is_domain"))
+        listing = self._queries.read(request, _EXACT, ("enabled", "is_domain"), none_is_all=True)
         if listing.value("is_domain") is None:
             listing = listing.narrowed("is_domain", 0)
         return listing if token.domain_id is None else listing.narrowed("domain_id", token.domain_id)
@@ -71,18 +71,18 @@ class Projects:
 
     def _add_relatives(self, request: Request[Token], project: Record) -> None:
         """What is above and below, as the query asks: as a list of what the caller has a role on, or as ids."""
-        asked = {name for name, value in request.query if switch(value)}
+        wanted = {name for name, _ in request.query if asked(request, name)}
         for kind in ("parents", "subtree"):
-            if {f"{kind}_as_list", f"{kind}_as_ids"} <= asked:
+            if {f"{kind}_as_list", f"{kind}_as_ids"} <= wanted:
                 raise Invalid(f"Use either {kind}_as_list or {kind}_as_ids.")
         projects = self._identity.projects
-        if "parents_as_list" in asked:
+        if "parents_as_list" in wanted:
             project["parents"] = self._visible(request, projects.parents(project["id"]))
-        elif "parents_as_ids" in asked:
+        elif "parents_as_ids" in wanted:
             project["parents"] = projects.parents_as_ids(project["id"])
-        if "subtree_as_list" in asked:
+        if "subtree_as_list" in wanted:
             project["subtree"] = self._visible(request, projects.subtree(project["id"]))
-        elif "subtree_as_ids" in asked:
+        elif "subtree_as_ids" in wanted:
             project["subtree"] = projects.subtree_as_ids(project["id"])
 
     def _visible(self, request: Request[Token], found: Sequence[Record]) -> Sequence[Record]:
@@ -169,6 +169,10 @@ class ProjectTags:
         return Response(200, {"tags": tags, "links": {"self": self._presenter.self_url(request)}})
 
 
+_FIXED = ("id", "domain_id", "parent_id", "is_domain")
+"""What a change of a domain may name and does not change."""
+
+
 class Domains:
     def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
         self._identity = identity
@@ -178,7 +182,7 @@ class Domains:
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/domains"""
         token = request.caller
-        listing = self._queries.read(request, ("name",), ("enabled",))
+        listing = self._queries.read(request, ("name",), ("enabled",), none_is_all=True)
         if token.domain_id is not None:
             listing = listing.narrowed("id", token.domain_id)
         found = self._identity.domains.search(listing.filters, listing.page)
@@ -197,7 +201,7 @@ class Domains:
 
     def update(self, request: Request[Token], domain_id: str) -> Response:
         """PATCH /v3/domains/{domain_id}"""
-        changes = member(request, "domain", DOMAIN_UPDATE)
+        changes = {key: value for key, value in member(request, "domain", DOMAIN_UPDATE).items() if key not in _FIXED}
         updated = self._identity.domains.update(domain_id, changes)
         return self._presenter.member(request, "domain", "domains", shown_domain(updated))
 
@@ -223,6 +227,7 @@ class DomainConfigs:
         """GET /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         if group == _COMPLIANCE:
             return _shown(self._configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
+        check_supported(group, option)
         self._identity.domains.get(domain_id)
         return _shown(self._configs.get(domain_id, group, option))
 

@@ -1,5 +1,6 @@
 """Roles, what they imply, grants, and the list of role assignments."""
 
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
@@ -9,7 +10,7 @@ from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
 from appliance.db.identity.grants import SYSTEM, Grant
 from appliance.db.records import Record
 from appliance.errors import Invalid, NotFound
-from appliance.identity.policy.checks import NOTHING, Target
+from appliance.identity.policy.checks import Target
 from appliance.identity.resources.assignments import Assignment, Wanted
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
@@ -177,23 +178,24 @@ class GrantsOf:
         role_id: str = "",
         missing_actor: bool = False,
     ) -> Target:
-        """What the policies look at. Raises `NotFound` for what does not exist, as Keystone does here before them."""
-        if self._target_type == "system":
-            return NOTHING
+        """What the policies look at.
+
+        Raises `NotFound` for what does not exist, as Keystone does here before them; not so for inherited grants.
+        """
+        refused, lenient = nullcontext(), suppress(NotFound)
         target: dict[str, str | None] = {}
-        if role_id:
-            role = identity.roles.get(role_id)
-            target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
-        try:
+        with lenient if self._inherited else refused:
+            if role_id:
+                role = identity.roles.get(role_id)
+                target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
+        with lenient if self._inherited or missing_actor else refused:
             actor = identity.users if self._actor_type == "user" else identity.groups
             target[f"{self._actor_type}.domain_id"] = actor.get(actor_id)["domain_id"]
-        except NotFound:
-            if not missing_actor:
-                raise
-        if self._target_type == "domain":
-            target["domain.id"] = identity.domains.get(target_id)["id"]
-        else:
-            target["project.domain_id"] = identity.projects.get(target_id)["domain_id"]
+        with lenient if self._inherited else refused:
+            if self._target_type == "domain":
+                target["domain.id"] = identity.domains.get(target_id)["id"]
+            elif self._target_type == "project":
+                target["project.domain_id"] = identity.projects.get(target_id)["domain_id"]
         return target
 
 
@@ -220,8 +222,6 @@ class RoleAssignments:
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/role_assignments"""
         wanted = _wanted(request)
-        if wanted.include_subtree and not wanted.project_id:
-            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
         found = self._identity.assignment_list.search(wanted)
         domain_id = request.caller.domain_id
         if domain_id is not None:
@@ -305,6 +305,15 @@ class RoleAssignments:
         return links
 
 
+def assignment_query(request: Request[Token]) -> None:
+    """Raise `Invalid` for a query that Keystone refuses before its policy."""
+    for name in ("group.id", "role.id", "scope.domain.id", "scope.project.id"):
+        if "" in request.args(name):
+            raise Invalid(f"Invalid input for field '{name}': it must not be empty.")
+    if request.args("include_subtree") and not request.args("scope.project.id"):
+        raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
+
+
 def _wanted(request: Request[Token]) -> Wanted:
     inherited_to = request.arg(f"scope.{_INHERITED_TO}")
     return Wanted(
@@ -313,7 +322,7 @@ def _wanted(request: Request[Token]) -> Wanted:
         role_id=request.arg("role.id"),
         project_id=request.arg("scope.project.id"),
         domain_id=request.arg("scope.domain.id"),
-        system=bool(request.arg("scope.system")),
+        system=request.arg("scope.system") == "all",
         inherited=None if inherited_to is None else inherited_to == "projects",
         effective=asked(request, "effective"),
         include_subtree=asked(request, "include_subtree"),

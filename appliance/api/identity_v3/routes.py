@@ -14,7 +14,7 @@ from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.discovery import JsonHome, Versions
 from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import Domains, Projects, ProjectTags
-from appliance.api.identity_v3.roles import ImpliedRoles, RoleAssignments, Roles, grant_routes
+from appliance.api.identity_v3.roles import ImpliedRoles, RoleAssignments, Roles, assignment_query, grant_routes
 from appliance.api.identity_v3.routes_catalog import catalog_routes
 from appliance.api.identity_v3.schemas import (
     DOMAIN_CREATE,
@@ -25,7 +25,7 @@ from appliance.api.identity_v3.schemas import (
     PROJECT_UPDATE,
     ROLE_CREATE,
     ROLE_UPDATE,
-    TAGS,
+    TAGS_SENT,
     USER_CREATE,
     USER_UPDATE,
     bodies,
@@ -132,7 +132,7 @@ def _people(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             targets.group,
             check=body("group", GROUP_UPDATE),
         ),
-        Route("DELETE", "/v3/groups/<group_id>", groups.delete, "identity:delete_group", targets.group),
+        Route("DELETE", "/v3/groups/<group_id>", groups.delete, "identity:delete_group", targets.known_group),
         Route("GET", "/v3/groups/<group_id>/users", groups.members, "identity:list_users_in_group", targets.group),
         Route(
             "GET",
@@ -176,7 +176,7 @@ def _delegation(identity: Identity, presenter: Presenter, queries: QueryParser) 
             credentials.create,
             "identity:create_application_credential",
             targets.owner,
-            check=body("application_credential", APPLICATION_CREDENTIAL, alone=True),
+            check=body("application_credential", APPLICATION_CREDENTIAL),
         ),
         Route(
             "GET",
@@ -226,7 +226,7 @@ def _delegation(identity: Identity, presenter: Presenter, queries: QueryParser) 
             trusts.create,
             "identity:create_trust",
             targets.new_trust,
-            check=body("trust", TRUST, alone=True),
+            check=body("trust", TRUST),
         ),
         Route("GET", "/v3/OS-TRUST/trusts/<trust_id>", trusts.show, "identity:get_trust", targets.trust),
         Route("DELETE", "/v3/OS-TRUST/trusts/<trust_id>", trusts.delete, "identity:delete_trust", targets.trust),
@@ -287,7 +287,7 @@ def _roles(identity: Identity, presenter: Presenter, queries: QueryParser) -> li
             ("identity:delete_role", "identity:delete_domain_role"),
             targets.role("delete"),
         ),
-        Route("GET", "/v3/roles/<role_id>/implies", implied.list, "identity:list_implied_roles"),
+        Route("GET", "/v3/roles/<role_id>/implies", implied.list, "identity:list_implied_roles", targets.known_roles),
         Route(
             "GET",
             "/v3/roles/<role_id>/implies/<implied_role_id>",
@@ -295,9 +295,19 @@ def _roles(identity: Identity, presenter: Presenter, queries: QueryParser) -> li
             ("identity:get_implied_role", "identity:check_implied_role"),
             targets.implied_role,
         ),
-        Route("PUT", "/v3/roles/<role_id>/implies/<implied_role_id>", implied.create, "identity:create_implied_role"),
         Route(
-            "DELETE", "/v3/roles/<role_id>/implies/<implied_role_id>", implied.delete, "identity:delete_implied_role"
+            "PUT",
+            "/v3/roles/<role_id>/implies/<implied_role_id>",
+            implied.create,
+            "identity:create_implied_role",
+            targets.known_roles,
+        ),
+        Route(
+            "DELETE",
+            "/v3/roles/<role_id>/implies/<implied_role_id>",
+            implied.delete,
+            "identity:delete_implied_role",
+            targets.known_roles,
         ),
         Route("GET", "/v3/role_inferences", implied.inferences, "identity:list_role_inference_rules"),
         Route(
@@ -306,6 +316,7 @@ def _roles(identity: Identity, presenter: Presenter, queries: QueryParser) -> li
             assignments.list,
             ("identity:list_role_assignments", "identity:list_role_assignments_for_tree"),
             targets.listed_assignments,
+            check=assignment_query,
         ),
         *grant_routes(identity, presenter),
     ]
@@ -324,9 +335,10 @@ def _places(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             "/v3/domains/<domain_id>",
             domains.update,
             "identity:update_domain",
+            targets.known_domain,
             check=body("domain", DOMAIN_UPDATE),
         ),
-        Route("DELETE", "/v3/domains/<domain_id>", domains.delete, "identity:delete_domain"),
+        Route("DELETE", "/v3/domains/<domain_id>", domains.delete, "identity:delete_domain", targets.known_domain),
         Route("GET", "/v3/projects", projects.list, "identity:list_projects", targets.own_domain("domain_id")),
         Route(
             "POST",
@@ -353,7 +365,7 @@ def _places(identity: Identity, presenter: Presenter, queries: QueryParser) -> l
             tags.replace,
             "identity:update_project_tags",
             targets.project,
-            check=bodies("tags", TAGS),
+            check=bodies("tags", TAGS_SENT),
         ),
         Route("DELETE", "/v3/projects/<project_id>/tags", tags.clear, "identity:delete_project_tags", targets.project),
         Route("GET", "/v3/projects/<project_id>/tags/<value>", tags.check, "identity:get_project_tag", targets.project),

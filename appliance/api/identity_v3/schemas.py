@@ -13,10 +13,15 @@ from appliance.errors import Invalid
 
 
 class Schema:
-    """A JSON schema. Compiled once, by the first request that needs it."""
+    """A JSON schema, and how what it describes is found in a body. Compiled once, by the first request that needs it.
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    Unless it is `alone`, anything may be beside it; a body without something `optional` counts as one with an empty it.
+    """
+
+    def __init__(self, data: dict[str, Any], *, alone: bool = True, optional: bool = False) -> None:
         self.data = data
+        self.alone = alone
+        self.optional = optional
 
     @cached_property
     def _check(self) -> Any:
@@ -36,9 +41,9 @@ Check = Callable[[Request[Any]], object]
 """What a route checks of a request before its policy, as the original does."""
 
 
-def body(key: str, schema: Schema, *, alone: bool = False) -> Check:
+def body(key: str, schema: Schema) -> Check:
     """The check that `member` does, for the table of routes."""
-    return lambda request: member(request, key, schema, alone=alone)
+    return lambda request: member(request, key, schema)
 
 
 def bodies(key: str, schema: Schema) -> Check:
@@ -64,23 +69,25 @@ def json_object(request: Request[Any]) -> Record:
     return body
 
 
-def member(request: Request[Any], key: str, schema: Schema, *, alone: bool = False) -> Record:
-    """The object under `key` of the body, checked; with `alone`, nothing may be beside it. Raises `Invalid`."""
-    body = json_object(request)
-    found = body.get(key)
-    others = [name for name in body if name != key] if alone else []
-    if others:
-        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
-    if not isinstance(found, dict):
-        raise Invalid(f"Expecting to find {key} in request body.")
-    schema.check(found)
+def member(request: Request[Any], key: str, schema: Schema) -> Record:
+    """The object under `key` of the body, checked. Raises `Invalid`."""
+    found: Record = _found(request, key, schema, dict)
     return found
 
 
 def members(request: Request[Any], key: str, schema: Schema) -> list[Record]:
     """The list under `key` of the body, checked. Raises `Invalid`."""
-    found = json_object(request).get(key)
-    if not isinstance(found, list):
+    found: list[Record] = _found(request, key, schema, list)
+    return found
+
+
+def _found(request: Request[Any], key: str, schema: Schema, kind: type) -> Any:
+    body = json_object(request)
+    others = [name for name in body if name != key] if schema.alone else []
+    if others:
+        raise Invalid(f"Additional properties are not allowed ('{others[0]}' was unexpected)")
+    found = body.get(key, kind() if schema.optional else None)
+    if not isinstance(found, kind):
         raise Invalid(f"Expecting to find {key} in request body.")
     schema.check(found)
     return found
@@ -99,10 +106,12 @@ def name(longest: int) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"[\S]+"}
 
 
-def pair(properties: dict[str, Any], required: list[str], *, closed: bool = False) -> tuple[Schema, Schema]:
+def pair(
+    properties: dict[str, Any], required: list[str], *, closed: bool = False, alone: bool = True
+) -> tuple[Schema, Schema]:
     """The schemas of a resource's POST and PATCH. A PATCH needs at least one attribute."""
     data = {"type": "object", "properties": properties, "additionalProperties": not closed}
-    return Schema({**data, "required": required}), Schema({**data, "minProperties": 1})
+    return Schema({**data, "required": required}, alone=alone), Schema({**data, "minProperties": 1}, alone=alone)
 
 
 _OPTIONS = {
@@ -119,32 +128,30 @@ _TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$
 _TAGS = {"type": "array", "items": _TAG, "maxItems": 80, "uniqueItems": True}
 TAG = Schema(_TAG)
 TAGS = Schema(_TAGS)
+# What is refused before the policy has its say: less than what is refused after it.
+TAGS_SENT = Schema({"type": "array", "items": _TAG}, optional=True)
 
-DOMAIN_CREATE, DOMAIN_UPDATE = pair(
-    {
-        "name": name(64),
-        "description": _SHORT_TEXT_OR_NULL,
-        "enabled": SWITCH,
-        "tags": _TAGS,
-        "options": _OPTIONS,
-        "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"},
-    },
-    ["name"],
-)
+_DOMAIN: dict[str, Any] = {
+    "name": name(64),
+    "description": _SHORT_TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "tags": _TAGS,
+    "options": _OPTIONS,
+}
+DOMAIN_CREATE, _ = pair({**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"])
+_, DOMAIN_UPDATE = pair(_DOMAIN, [])
 
-PROJECT_CREATE, PROJECT_UPDATE = pair(
-    {
-        "name": name(64),
-        "description": TEXT_OR_NULL,
-        "enabled": SWITCH,
-        "domain_id": ID_OR_NULL,
-        "parent_id": ID_OR_NULL,
-        "is_domain": SWITCH,
-        "tags": _TAGS,
-        "options": _OPTIONS,
-    },
-    ["name"],
-)
+_PROJECT: dict[str, Any] = {
+    "name": name(64),
+    "description": TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "domain_id": ID_OR_NULL,
+    "is_domain": SWITCH,
+    "tags": _TAGS,
+    "options": _OPTIONS,
+}
+PROJECT_CREATE, _ = pair({**_PROJECT, "parent_id": ID_OR_NULL}, ["name"])
+PROJECT_UPDATE = Schema({"type": "object", "properties": _PROJECT}, optional=True)
 
 GROUP_CREATE, GROUP_UPDATE = pair({"name": name(64), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
 
@@ -187,7 +194,8 @@ PASSWORD_CHANGE = Schema(
         "properties": {"original_password": TEXT, "password": TEXT},
         "required": ["original_password", "password"],
         "additionalProperties": False,
-    }
+    },
+    alone=False,
 )
 
 
@@ -199,8 +207,8 @@ def _reference(**more: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {"id": _TEXT, "name": _TEXT, **more}, "anyOf": _ID_OR_NAME}
 
 
-_DOMAIN = _reference()
-_USER = {"user": _reference(domain=_DOMAIN, password=_TEXT, passcode=_TEXT)}
+_DOMAIN_NAMED = _reference()
+_USER = {"user": _reference(domain=_DOMAIN_NAMED, password=_TEXT, passcode=_TEXT)}
 
 AUTH = Schema(
     {
@@ -219,7 +227,7 @@ AUTH = Schema(
                             "id": _TEXT,
                             "name": _TEXT,
                             "secret": _TEXT,
-                            "user": _reference(domain=_DOMAIN),
+                            "user": _reference(domain=_DOMAIN_NAMED),
                         },
                     },
                 },
@@ -228,8 +236,8 @@ AUTH = Schema(
             "scope": {
                 "type": ["object", "string"],
                 "properties": {
-                    "project": _reference(domain=_DOMAIN),
-                    "domain": _DOMAIN,
+                    "project": _reference(domain=_DOMAIN_NAMED),
+                    "domain": _DOMAIN_NAMED,
                     "OS-TRUST:trust": {"type": "object", "properties": {"id": _TEXT}},
                     "system": {"type": "object", "properties": {"all": {"type": "boolean"}}},
                 },

@@ -11,7 +11,7 @@ _UUID = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-
 _AMOUNT = {"type": "integer", "minimum": -1, "maximum": 2147483647}
 
 _REGION: dict[str, Any] = {"description": _SHORT_TEXT_OR_NULL, "id": _REGION_ID, "parent_region_id": _REGION_ID}
-REGION_CREATE, _ = pair({**_REGION, "id": {"type": ["string", "null"], "maxLength": 255}}, [])
+REGION_CREATE, _ = pair({**_REGION, "id": {"type": ["string", "null"], "maxLength": 255}}, [], alone=False)
 _, REGION_UPDATE = pair(_REGION, [])
 
 SERVICE_CREATE, SERVICE_UPDATE = pair(
@@ -19,25 +19,23 @@ SERVICE_CREATE, SERVICE_UPDATE = pair(
         "enabled": SWITCH,
         "type": {"type": "string", "minLength": 1, "maxLength": 255},
         "name": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": TEXT_OR_NULL,
     },
     ["type"],
+    alone=False,
 )
 
-ENDPOINT_CREATE, ENDPOINT_UPDATE = pair(
-    {
-        "id": TEXT,
-        "enabled": SWITCH,
-        "interface": _INTERFACE,
-        "region_id": {"type": ["string", "null"]},
-        "region": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
-        "service_id": TEXT,
-        "url": {"type": "string", "maxLength": 225, "pattern": "^[a-zA-Z0-9+.-]+:.+"},
-        "name": TEXT,
-        "description": TEXT_OR_NULL,
-    },
-    ["interface", "service_id", "url"],
-)
+_ENDPOINT: dict[str, Any] = {
+    "enabled": SWITCH,
+    "interface": _INTERFACE,
+    "region_id": {"type": ["string", "null"]},
+    "region": {"type": ["string", "null"], "maxLength": 255},
+    "service_id": TEXT,
+    "url": {"type": "string", "maxLength": 225, "pattern": "^[a-zA-Z0-9+.-]+:.+"},
+    "name": TEXT,
+    "description": TEXT_OR_NULL,
+}
+ENDPOINT_CREATE, _ = pair({**_ENDPOINT, "id": TEXT}, ["interface", "service_id", "url"])
+_, ENDPOINT_UPDATE = pair(_ENDPOINT, [])
 
 _ENDPOINT_FILTERS = {
     "type": "object",
@@ -54,7 +52,9 @@ ENDPOINT_GROUP_CREATE, _ = pair(
 )
 _, ENDPOINT_GROUP_UPDATE = pair({**_ENDPOINT_GROUP, "filters": _ENDPOINT_FILTERS}, [], closed=True)
 
-POLICY_CREATE, POLICY_UPDATE = pair({"blob": TEXT, "type": {"type": "string", "maxLength": 255}}, ["blob", "type"])
+POLICY_CREATE, POLICY_UPDATE = pair(
+    {"blob": TEXT, "type": {"type": "string", "maxLength": 255}}, ["blob", "type"], alone=False
+)
 
 CONSUMER_CREATE = Schema({"type": "object", "properties": {"description": {**TEXT_OR_NULL, "maxLength": 64}}})
 CONSUMER_UPDATE = Schema({**CONSUMER_CREATE.data, "minProperties": 1, "not": {"required": ["secret"]}})
@@ -66,8 +66,9 @@ _CREDENTIAL: dict[str, Any] = {
     "type": {"type": "string", "maxLength": 255},
     "user_id": {"type": "string", "maxLength": 64},
 }
-CREDENTIAL_CREATE, CREDENTIAL_UPDATE = pair(_CREDENTIAL, ["blob", "type", "user_id"])
-EC2_CREDENTIAL_CREATE, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"])
+CREDENTIAL_CREATE, _ = pair(_CREDENTIAL, ["blob", "type", "user_id"], alone=False)
+EC2_CREDENTIAL_CREATE, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"], alone=False)
+_, CREDENTIAL_UPDATE = pair(_CREDENTIAL, [], alone=False)
 
 _LIMIT_OF: dict[str, Any] = {
     "service_id": _UUID,

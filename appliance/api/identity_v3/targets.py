@@ -92,12 +92,22 @@ def group(identity: Identity, request: Request[Token], group_id: str) -> Target:
         return NOTHING
 
 
+def known_group(identity: Identity, request: Request[Token], group_id: str) -> Target:
+    """Raises `NotFound`."""
+    return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
+
+
 def membership(identity: Identity, request: Request[Token], group_id: str, user_id: str) -> Target:
     return {**user(identity, request, user_id), **group(identity, request, group_id)}
 
 
 def domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
     return {"domain.id": domain_id}
+
+
+def known_domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
+    """Raises `NotFound`."""
+    return {"domain.id": identity.domains.get(domain_id)["id"]}
 
 
 def project(identity: Identity, request: Request[Token], project_id: str, **tag: str) -> Target:
@@ -109,20 +119,25 @@ def project(identity: Identity, request: Request[Token], project_id: str, **tag:
 
 
 def role(doing: str) -> Resolver:
-    """The role, whose policy depends on whether it is one of a domain."""
+    """The role, whose policy depends on whether it is one of a domain. Raises `NotFound`."""
 
     def resolve(identity: Identity, request: Request[Token], role_id: str) -> Chosen:
-        try:
-            found = identity.roles.get(role_id)
-        except NotFound:
-            return Chosen(f"identity:{doing}_role")
+        found = identity.roles.get(role_id)
         policy = f"identity:{doing}_domain_role" if found["domain_id"] else f"identity:{doing}_role"
         return Chosen(policy, {"role.id": found["id"], "role.name": found["name"]})
 
     return resolve
 
 
-def implied_role(identity: Identity, request: Request[Token], **roles: str) -> Chosen:
+def known_roles(identity: Identity, request: Request[Token], **role_ids: str) -> Target:
+    """Nothing of the roles, but raises `NotFound` if there is one that isn't."""
+    for role_id in role_ids.values():
+        identity.roles.get(role_id)
+    return NOTHING
+
+
+def implied_role(identity: Identity, request: Request[Token], **role_ids: str) -> Chosen:
+    known_roles(identity, request, **role_ids)
     return Chosen("identity:check_implied_role" if request.method == "HEAD" else "identity:get_implied_role")
 
 

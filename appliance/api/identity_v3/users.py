@@ -62,7 +62,7 @@ class Users:
     def update(self, request: Request[Token], user_id: str) -> Response:
         """PATCH /v3/users/{user_id}"""
         changes = member(request, "user", USER_UPDATE)
-        if changes.get("id", user_id) != user_id:
+        if changes.get("id", user_id) != self._identity.users.get(user_id)["id"]:
             raise Invalid("Cannot change user ID.")
         if {"password", "options"} & set(changes):
             refuse_own_log_in(request.caller, user_id)

@@ -46,7 +46,7 @@ class ImageView:
             protected=image.protected,
             min_ram=image.min_ram,
             min_disk=image.min_disk,
-            owner=image.owner,
+            owner=image.owner or None,
             os_hidden=image.os_hidden,
             os_hash_algo=image.os_hash_algo,
             os_hash_value=image.os_hash_value,

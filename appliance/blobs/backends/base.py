@@ -16,6 +16,10 @@ class SegmentHandle(Protocol):
         """Fill the buffer. Raises `StorageFault` if that can't be done in full."""
         ...
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        """Have these bytes fetched while the caller does something else; False if only `read_into` fetches."""
+        ...
+
     def file_number(self) -> int | None:
         """A file descriptor for sendfile, if there is one."""
         ...

@@ -28,6 +28,10 @@ class LocalHandle:
     def read_into(self, buffer: memoryview, offset: int) -> None:
         read_exactly(self._disk, self._fd, buffer, offset)
 
+    def read_ahead(self, offset: int, length: int) -> bool:
+        self._disk.start_reading(self._fd, offset, length)
+        return True
+
     def file_number(self) -> int | None:
         return self._fd
 

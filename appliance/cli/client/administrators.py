@@ -1,48 +1,25 @@
-"""Guards of the way in: the last administrator, and files with a password that has changed."""
+"""Guards of the way in: the last administrator does not go unasked."""
 
-import argparse
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from appliance import client_files
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.session import Session
-from appliance.datadir import DataDir
-from appliance.db.engine.files import looking
-from appliance.errors import ApplianceError, Fatal
-from appliance.identity.auth.passwords import Passwords
-from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, has_password
-
-
-def stale_password(directory: DataDir) -> str:
-    """A sentence if it is not; empty if it is, and where that can't be known. Counts as no attempt to log in."""
-    try:
-        password = client_files.password_of(directory)
-        if not password:
-            return ""
-        with looking(directory.database) as reader:
-            if has_password(reader, Passwords(), ADMIN, DEFAULT_DOMAIN, password):
-                return ""
-    except (OSError, ApplianceError):
-        return ""
-    return (
-        f"the password in {directory.clouds} is not the one of admin; `identity set-admin-password`, while the "
-        "appliance is stopped, sets a new one and writes it there"
-    )
-
+from appliance.cli.commands import switch
+from appliance.errors import Fatal
 
 Assignment = dict[str, Any]
 
 
-def add_yes(parser: argparse.ArgumentParser) -> None:
+def with_yes(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flag that goes on all the same."""
-    parser.add_argument("--yes", action="store_true", help="do it even if no administrator is left afterwards")
+    return switch("-y", "--yes", help="don't ask, and do it even if no administrator is left afterwards")(function)
 
 
-def check_remaining(arguments: argparse.Namespace, session: Session, ends: Callable[[Assignment], bool]) -> None:
+def check_remaining(session: Session, ends: Callable[[Assignment], bool], *, yes: bool) -> None:
     """Raise `Fatal` if what `ends` says of each assignment of the role admin would leave none of them in effect."""
-    if arguments.yes:
+    if yes:
         return
     try:
         held = _administrators(session)

@@ -1,6 +1,5 @@
 """Whose cloud a client's verb talks to: flags, the environment, clouds.yaml."""
 
-import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,22 +74,21 @@ class Credentials:
     cacert: str | None = None
 
 
-def find(arguments: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Credentials:
-    """The credentials of this call; flags win over whatever else is chosen.
+def find(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Credentials:
+    """The credentials of this call; `flags` win over whatever else is chosen.
 
     Tried in turn: the cloud that is named, the data directory that is named, the `OS_*` variables, the only cloud of
     the first `clouds.yaml`, and the data directories where an appliance of this machine would be.
     """
     environment = os.environ if environment is None else environment
-    flags = {name: getattr(arguments, f"os_{name}", None) for name in (*AUTH, *OTHER)}
-    given = {name: value for name, value in flags.items() if value}
-    cloud, source = _chosen(arguments, environment, given)
+    given = {name: str(flags[f"os_{name}"]) for name in (*AUTH, *OTHER) if flags.get(f"os_{name}")}
+    cloud, source = _chosen(flags, environment, given)
     auth = {_OF_OLD.get(str(key), str(key)): str(value) for key, value in (cloud.get("auth") or {}).items() if value}
     auth.update({name: value for name, value in given.items() if name in AUTH})
     settings = {**cloud, **{name: value for name, value in given.items() if name in OTHER}}
     if not auth.get("auth_url"):
         raise Fatal(f"{source} does not say where the identity service is: auth_url is missing")
-    insecure = getattr(arguments, "insecure", False) or settings.get("verify") in (False, "false", "False")
+    insecure = flags.get("insecure") or settings.get("verify") in (False, "false", "False")
     return Credentials(
         auth=auth,
         source=source,
@@ -104,11 +102,11 @@ def find(arguments: argparse.Namespace, environment: Mapping[str, str] | None = 
 
 
 def _chosen(
-    arguments: argparse.Namespace, environment: Mapping[str, str], given: Mapping[str, str]
+    flags: Mapping[str, Any], environment: Mapping[str, str], given: Mapping[str, str]
 ) -> tuple[dict[str, Any], str]:
     """The cloud to use, in the shape of `clouds.yaml`, and what to call it."""
-    data_dir = getattr(arguments, "data_dir", None)
-    name = getattr(arguments, "os_cloud", None) or ("" if data_dir else environment.get("OS_CLOUD"))
+    data_dir = flags.get("data_dir")
+    name = flags.get("os_cloud") or ("" if data_dir else environment.get("OS_CLOUD"))
     if data_dir:
         return _cloud(Path(data_dir) / "clouds.yaml", name or "appliance")
     if name:
@@ -134,10 +132,16 @@ def _chosen(
     )
 
 
-def data_directories(arguments: argparse.Namespace, environment: Mapping[str, str] | None = None) -> list[Path]:
+def cloud_names(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The clouds of the first `clouds.yaml`."""
+    file = _file(os.environ if environment is None else environment)
+    return list(_clouds(file)) if file else []
+
+
+def data_directories(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> list[Path]:
     """Where the data directory of the appliance that is asked may be, if it is on this machine."""
     environment = os.environ if environment is None else environment
-    named = getattr(arguments, "data_dir", None)
+    named = flags.get("data_dir")
     if named:
         return [Path(named)]
     file = environment.get("OS_CLIENT_CONFIG_FILE")

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from appliance.blobs.durable import Disk
 from appliance.cli.client.calls import USER_AGENT, Unreachable, finish, target, unreachable
-from appliance.cli.client.output import Progress, say
 from appliance.cli.client.session import Session
+from appliance.cli.output import note
+from appliance.cli.progress import Progress
 from appliance.errors import Fatal
 from appliance.values import MIB
 
@@ -34,7 +35,7 @@ def save(session: Session, image: dict[str, Any], file: Path) -> None:
         digest = new_digest(image)
         done = _ingest(output, digest)
         if done:
-            say(f"Going on with {part} after {done} bytes.")
+            note(f"Going on with {part} after {done} bytes.")
         _fetch(session, image, output, digest, done)
         output.flush()
         disk = Disk()

@@ -1,16 +1,17 @@
 """What several verbs do with images: their fields as flags, data on its way, and waiting for an import."""
 
-import argparse
+import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from appliance.cli.client.arguments import pairs
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.download import matches
+from appliance.cli.client.options import pairs, words
 from appliance.cli.client.session import PATCH_TYPE, Session
 from appliance.cli.client.upload import Input, send
+from appliance.cli.commands import collecting, exclusive, option, switch
 from appliance.errors import Fatal, WrongUsage
 
 VISIBILITIES = ("public", "private", "shared", "community")
@@ -33,45 +34,70 @@ def ordered(image: Mapping[str, Any]) -> dict[str, Any]:
 # -- fields as flags ---------------------------------------------------------------------------------------------------
 
 
-def add_fields(parser: argparse.ArgumentParser) -> None:
-    """The flags of what can be said of an image when it is made and later."""
-    group = parser.add_argument_group("the image")
-    group.add_argument("--disk-format", metavar="FORMAT", help="qcow2, raw, vmdk, vhd, vdi, iso, …")
-    group.add_argument("--container-format", metavar="FORMAT", help="bare, ovf, ova, docker, …")
-    group.add_argument("--min-disk", type=int, metavar="GB", help="disk that a server needs to boot it")
-    group.add_argument("--min-ram", type=int, metavar="MB", help="memory that a server needs to boot it")
-    visible = group.add_mutually_exclusive_group()
-    for visibility in VISIBILITIES:
-        visible.add_argument(
-            f"--{visibility}", dest="visibility", action="store_const", const=visibility, help=f"make it {visibility}"
-        )
-    group.add_argument(
-        "--protected", action=argparse.BooleanOptionalAction, default=None, help="whether it is kept from deletion"
-    )
-    group.add_argument(
-        "--hidden", action=argparse.BooleanOptionalAction, default=None, help="whether lists leave it out"
-    )
-    group.add_argument("--property", action="append", metavar="NAME=VALUE", help="a property; may be repeated")
-    group.add_argument("--tag", action="append", metavar="TAG", help="a tag; may be repeated")
+_SECTION = "The image"
+DISK_FORMATS = ("qcow2", "raw", "vmdk", "vhd", "vhdx", "vdi", "iso", "ami", "ari", "aki", "ploop")
+CONTAINER_FORMATS = ("bare", "ovf", "ova", "ami", "ari", "aki", "docker", "compressed")
 
 
-def fields_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields that the flags of `add_fields` give, tags excepted."""
-    plain = {
-        "disk_format": arguments.disk_format,
-        "container_format": arguments.container_format,
-        "min_disk": arguments.min_disk,
-        "min_ram": arguments.min_ram,
-        "visibility": arguments.visibility,
-        "protected": arguments.protected,
-        "os_hidden": arguments.hidden,
-    }
-    given = {name: value for name, value in plain.items() if value is not None}
-    for name, value in pairs(arguments.property, "--property").items():
+def with_visibility(section: str, said: str, more: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """A flag for each visibility; the verb gets the one that was given as `visibility`."""
+    known = (*VISIBILITIES, *more)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        wrapped: Callable[..., Any] = exclusive(*known, to="visibility")(function)
+        told = {name: said.format(name) for name in VISIBILITIES} | {"all": "list community images, too"}
+        flags = [switch(f"--{name}", section=section, help=told[name]) for name in known]
+        return functools.reduce(lambda made, add: add(made), reversed(flags), wrapped)
+
+    return decorate
+
+
+def with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags of what can be said of an image when it is made and later; the verb gets them as `fields`, and `tag`."""
+    names = ("disk_format", "container_format", "min_disk", "min_ram", "visibility", "protected", "hidden", "property")
+    wrapped: Callable[..., Any] = with_visibility(_SECTION, "make it {}")(
+        collecting("fields", names, fields_of)(function)
+    )
+    options: list[Callable[..., Any]] = [
+        option(
+            "--disk-format",
+            metavar="FORMAT",
+            section=_SECTION,
+            shell_complete=words(*DISK_FORMATS),
+            help="qcow2, raw, vmdk, vhd, vdi, iso, …",
+        ),
+        option(
+            "--container-format",
+            metavar="FORMAT",
+            section=_SECTION,
+            shell_complete=words(*CONTAINER_FORMATS),
+            help="bare, ovf, ova, docker, …",
+        ),
+        option("--min-disk", type=int, metavar="GB", section=_SECTION, help="disk that a server needs to boot it"),
+        option("--min-ram", type=int, metavar="MB", section=_SECTION, help="memory that a server needs to boot it"),
+        option(
+            "--protected/--no-protected",
+            default=None,
+            section=_SECTION,
+            help="whether it is kept from deletion",
+        ),
+        option("--hidden/--no-hidden", default=None, section=_SECTION, help="whether lists leave it out"),
+        option("--property", multiple=True, metavar="NAME=VALUE", section=_SECTION, help="a property; may be repeated"),
+        option("--tag", multiple=True, metavar="TAG", section=_SECTION, help="a tag; may be repeated"),
+    ]
+    return functools.reduce(lambda made, add: add(made), reversed(options), wrapped)
+
+
+def fields_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the flags of `with_fields` give, tags excepted."""
+    plain = {name: value for name, value in given.items() if name not in ("hidden", "property")}
+    plain["os_hidden"] = given["hidden"]
+    found = {name: value for name, value in plain.items() if value is not None}
+    for name, value in pairs(given["property"], "--property").items():
         if name in plain or name in ("id", "name", "tags"):
             raise WrongUsage(f"{name} is no property: it has a flag of its own")
-        given[name] = value
-    return given
+        found[name] = value
+    return found
 
 
 def change(session: Session, image_id: str, operations: list[dict[str, Any]]) -> dict[str, Any]:

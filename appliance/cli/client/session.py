@@ -1,25 +1,34 @@
 """A session: signs in once, finds the services in the catalog, and makes calls with the token."""
 
-import getpass
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+import click
+
 from appliance.cli.client.calls import Answer, Http, Refused
 from appliance.cli.client.credentials import Credentials
+from appliance.cli.client.token_cache import KeptToken, TokenCache
 from appliance.errors import Fatal
 
 PATCH_TYPE = "application/openstack-images-v2.1-json-patch"
 
 
 class Session:
-    """Calls to the services of one cloud, made as one user in one scope."""
+    """Calls to the services of one cloud, made as one user in one scope.
 
-    def __init__(self, credentials: Credentials) -> None:
+    With a `cache` the token is kept for the next command. Without `may_ask` nobody is asked for a password.
+    """
+
+    def __init__(self, credentials: Credentials, cache: TokenCache | None = None, *, may_ask: bool = True) -> None:
         self.http = Http(verify=credentials.verify, cacert=credentials.cacert)
         self._credentials = credentials
+        self._cache = cache
+        self._may_ask = may_ask
+        self._is_kept = False
+        """Whether the token comes from an earlier command, so that a refusal may be about what has changed since."""
         self._identity = identity_address(credentials.auth["auth_url"])
         self._token_id = ""
         self._token: dict[str, Any] = {}
@@ -29,12 +38,20 @@ class Session:
         """The password that one signs in with; empty if it is something else."""
         return self._credentials.auth.get("password", "")
 
+    @property
+    def region(self) -> str:
+        """The region of the services; that of the catalog's first image service if none is asked for."""
+        if self._credentials.region:
+            return self._credentials.region
+        entries = (entry for entry in self.token().get("catalog", ()) if entry["type"] == "image")
+        return next((str(endpoint["region_id"]) for entry in entries for endpoint in entry["endpoints"]), "")
+
     # -- the token
 
     def token(self) -> dict[str, Any]:
         """What the identity service says about the token; signs in if need be."""
-        if not self._token_id:
-            self._sign_in()
+        if not self._token_id and not self._take_kept():
+            self.sign_in()
         return self._token
 
     def token_id(self) -> str:
@@ -42,8 +59,23 @@ class Session:
         self.token()
         return self._token_id
 
-    def _sign_in(self) -> None:
-        body = json.dumps({"auth": auth_request(self._credentials)}).encode()
+    def _take_kept(self) -> bool:
+        kept = self._cache.get(self._credentials) if self._cache else None
+        if kept is None:
+            return False
+        self._token_id, self._token, self._is_kept = kept.id, kept.document, True
+        return True
+
+    def forget(self) -> None:
+        """Use the token no longer, and keep it no longer."""
+        self._token_id, self._is_kept = "", False
+        if self._cache:
+            self._cache.forget(self._credentials)
+
+    def sign_in(self) -> None:
+        """Get a new token."""
+        request = auth_request(self._credentials, may_ask=self._may_ask)
+        body = json.dumps({"auth": request}).encode()
         try:
             answer = self.http.call("POST", f"{self._identity}/auth/tokens", _JSON, body)
         except Refused as error:
@@ -57,7 +89,9 @@ class Session:
         document = answer.json()
         if not self._token_id or not isinstance(document, dict) or "token" not in document:
             raise Fatal(f"{self._identity} does not answer like an identity service")
-        self._token = document["token"]
+        self._token, self._is_kept = document["token"], False
+        if self._cache:
+            self._cache.put(self._credentials, KeptToken(self._token_id, self._token))
 
     # -- calls
 
@@ -88,7 +122,7 @@ class Session:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One call with the token; signs in anew if the token has expired."""
+        """One call with the token; signs in anew if the token has ended, or is older than what it is refused for."""
         url = self.address(service) + path + (f"?{urlencode(query)}" if query else "")
         body = None if document is None else json.dumps(document).encode()
         head = {"Accept": "application/json", **(headers or {})}
@@ -98,9 +132,11 @@ class Session:
         try:
             return self.http.call(method, url, {**head, "X-Auth-Token": self.token_id()}, body)
         except Refused as error:
-            if error.status != 401 or fresh or self._credentials.auth.get("token"):
+            ended = error.status == 401 and not fresh and not self._credentials.auth.get("token")
+            if not ended and not (self._is_kept and error.status in (401, 403)):
                 raise
-            self._token_id = ""
+            self.forget()
+            self.sign_in()
             return self.http.call(method, url, {**head, "X-Auth-Token": self.token_id()}, body)
 
     def get(self, service: str, path: str, query: Mapping[str, Any] | list[tuple[str, Any]] | None = None) -> Any:
@@ -150,7 +186,7 @@ def _unversioned(url: str) -> str:
 # -- how one signs in --------------------------------------------------------------------------------------------------
 
 
-def auth_request(credentials: Credentials) -> dict[str, Any]:
+def auth_request(credentials: Credentials, *, may_ask: bool = True) -> dict[str, Any]:
     """The body of a sign-in."""
     auth = credentials.auth
     kind = credentials.auth_type.removeprefix("v3") or _kind(auth)
@@ -160,7 +196,7 @@ def auth_request(credentials: Credentials) -> dict[str, Any]:
         _need(credentials, "token")
         identity: dict[str, Any] = {"methods": ["token"], "token": {"id": auth["token"]}}
     elif kind == "password":
-        user = {**_user(credentials), "password": _password(credentials)}
+        user = {**_user(credentials), "password": _password(credentials, may_ask)}
         identity = {"methods": ["password"], "password": {"user": user}}
     else:
         raise Fatal(f"signing in with auth_type {credentials.auth_type} is not known here; password and token are")
@@ -179,10 +215,11 @@ def _need(credentials: Credentials, name: str) -> None:
         raise Fatal(f"{credentials.source} has no {name}")
 
 
-def _password(credentials: Credentials) -> str:
+def _password(credentials: Credentials, may_ask: bool) -> str:
     password = credentials.auth.get("password")
-    if not password and sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {credentials.auth.get('username') or credentials.auth['user_id']}: ")
+    if not password and may_ask and sys.stdin.isatty():
+        who = credentials.auth.get("username") or credentials.auth["user_id"]
+        password = click.prompt(f"Password of {who}", hide_input=True, err=True, default="", show_default=False)
     if not password:
         raise Fatal(f"{credentials.source} has no password")
     return password

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.cli.client.calls import USER_AGENT, Answer, finish, target, unreachable
-from appliance.cli.client.output import Progress
 from appliance.cli.client.session import Session
+from appliance.cli.progress import Progress
 from appliance.errors import Fatal
 from appliance.values import MIB
 

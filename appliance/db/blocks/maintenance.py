@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from appliance.blobs.index import ContentRow, Duplicate, Move, NewBlock, PartRow, Sealed, SegmentRow, Span, Totals
+from appliance.blobs.index import (
+    ContentRow,
+    Duplicate,
+    Move,
+    NewBlock,
+    PartRow,
+    Scrubbed,
+    Sealed,
+    SegmentRow,
+    Span,
+    Totals,
+)
 from appliance.db.blocks.rebuild import adopt_part, adopt_seal, adopt_segment
 from appliance.db.blocks.sql import (
     IS_NAMED,
@@ -284,6 +295,16 @@ class BlockMaintenance:
                 )
 
         self._db.transact(change)
+
+    def scrubbed(self, since: Micros) -> Scrubbed:
+        row = self._db.row(
+            "SELECT coalesce(sum(payload), 0) AS size, "
+            "coalesce(sum(CASE WHEN scrubbed_at >= ? THEN payload ELSE 0 END), 0) AS checked, "
+            "min(scrubbed_at) AS oldest FROM segments WHERE store = ? AND live_blocks > 0",
+            (since, self._store),
+        )
+        assert row is not None
+        return Scrubbed(row["size"], row["checked"], row["oldest"])
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None:
         self._db.transact(

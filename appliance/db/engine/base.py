@@ -30,7 +30,7 @@ class Cursor(Protocol):
 class Schema(Protocol):
     """What a migration step may ask of the database that it brings forward."""
 
-    def execute(self, sql: str, /) -> Any: ...
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any: ...
 
 
 class Reader(Protocol):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from typing import Any, ClassVar, LiteralString, cast
+from typing import Any, ClassVar, cast
 
 import psycopg
 from psycopg import errors, rows
@@ -91,7 +91,7 @@ def _configure(connection: psycopg.Connection[Any]) -> None:
 
 def _run(connection: Connection, sql: str, parameters: Parameters) -> psycopg.Cursor[Row]:
     # Statements are this package's own: whatever a client says is a parameter.
-    return connection.execute(cast(LiteralString, statement(sql)), parameters)
+    return connection.execute(statement(sql), parameters)
 
 
 class PostgresqlTx:
@@ -109,7 +109,7 @@ class PostgresqlTx:
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> psycopg.Cursor[Row]:
         cursor = self._connection.cursor()
         try:
-            cursor.executemany(cast(LiteralString, statement(sql)), rows)
+            cursor.executemany(statement(sql), rows)
         except psycopg.IntegrityError as error:
             raise IntegrityError(str(error)) from error
         return cursor
@@ -121,7 +121,7 @@ class PostgresqlTx:
         return self.execute(sql, parameters).fetchall()
 
     def insert(self, sql: str, parameters: Parameters = ()) -> int:
-        return cast(int, self.execute(sql, parameters).fetchone()[0])
+        return cast(int, self.execute(sql, parameters).fetchall()[0][0])
 
     def defer_references(self) -> None:
         self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
@@ -255,7 +255,7 @@ class PostgresqlDatabase:
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         with _faults(), self._pool.connection() as connection, connection.transaction():
             with connection.cursor(name="stream") as cursor:
-                cursor.execute(cast(LiteralString, statement(sql)), parameters)
+                cursor.execute(statement(sql), parameters)
                 yield from cursor
 
     @contextmanager
@@ -330,7 +330,7 @@ class _Declaring:
     def execute(self, sql: str, parameters: Parameters = ()) -> psycopg.Cursor[Row]:
         if parameters:
             return _run(self._connection, sql, parameters)
-        return self._connection.execute(cast(LiteralString, declaration(sql)))
+        return self._connection.execute(declaration(sql))
 
 
 class _Again(Exception):

@@ -5,7 +5,7 @@ from appliance.db.identity.projects import PROJECTS
 from appliance.db.records import Filter, Record, TableSchema, read, select
 
 REGIONS = TableSchema("regions", ("id", "description", "parent_region_id"))
-SERVICES = TableSchema("services", ("id", "type", "name", "description", "enabled"), booleans=frozenset({"enabled"}))
+SERVICES = TableSchema("services", ("id", "type", "name", "enabled"), booleans=frozenset({"enabled"}))
 ENDPOINTS = TableSchema(
     "endpoints", ("id", "service_id", "region_id", "interface", "url", "enabled"), booleans=frozenset({"enabled"})
 )

@@ -1,7 +1,7 @@
 """Rows of application credentials, access rules and trusts."""
 
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Record, TableSchema
+from appliance.db.records import Filter, Page, Record, TableSchema, select
 from appliance.values import Micros
 
 APPLICATION_CREDENTIALS = TableSchema(
@@ -93,6 +93,13 @@ TRUSTS = TableSchema(
 def trust_role_ids(reader: Reader, trust_id: str) -> list[str]:
     rows = reader.rows("SELECT role_id FROM trust_roles WHERE trust_id = ? ORDER BY role_id", (trust_id,))
     return [row["role_id"] for row in rows]
+
+
+def has_equal(reader: Reader, trust: Record) -> bool:
+    """Whether there is a trust for the same people and the same project that ends in the same moment."""
+    same = ("trustor_user_id", "trustee_user_id", "project_id", "expires_at", "deleted_at")
+    filters = [Filter(name, trust[name]) for name in same]
+    return bool(select(reader, TRUSTS, [*filters, Filter("impersonation", int(trust["impersonation"]))], Page(1)))
 
 
 def add_trust_role(tx: Tx, trust_id: str, role_id: str) -> None:

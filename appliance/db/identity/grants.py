@@ -25,8 +25,12 @@ def implications(reader: Reader) -> list[tuple[str, str]]:
     return [(row["prior_role_id"], row["implied_role_id"]) for row in rows]
 
 
-def imply(tx: Tx, prior_role_id: str, implied_role_id: str) -> None:
-    tx.execute("INSERT INTO implied_roles VALUES (?, ?) ON CONFLICT DO NOTHING", (prior_role_id, implied_role_id))
+def imply(tx: Tx, prior_role_id: str, implied_role_id: str) -> bool:
+    """False if it does so already."""
+    added = tx.execute(
+        "INSERT INTO implied_roles VALUES (?, ?) ON CONFLICT DO NOTHING", (prior_role_id, implied_role_id)
+    )
+    return added.rowcount > 0
 
 
 def no_longer_imply(tx: Tx, prior_role_id: str, implied_role_id: str) -> bool:

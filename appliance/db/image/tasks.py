@@ -53,7 +53,8 @@ class TaskRows:
             f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})", values
         )
 
-    def get(self, task_id: str, at: Micros) -> TaskRecord | None:
+    def get(self, task_id: str, at: Micros = 0) -> TaskRecord | None:
+        """A task that has not expired at that time; without one, any that has not been purged."""
         row = self._db.row(f"{_SELECT} WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)", (task_id, at))
         return _record(row) if row else None
 

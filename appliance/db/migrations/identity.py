@@ -4,6 +4,8 @@ A domain is a project whose `is_domain` is 1, as in Keystone; so a domain's `dom
 `extra` holds the attributes that clients invent, `options` the resource options, both as JSON. Times are microseconds.
 """
 
+import json
+
 from appliance.db.engine.base import Schema
 
 _IDENTITY = (
@@ -260,3 +262,11 @@ _PROOFS = (
 def create_proofs(db: Schema) -> None:
     for statement in _PROOFS:
         db.execute(statement)
+
+
+def move_service_descriptions(db: Schema) -> None:
+    """Keep the description of a service with its other attributes: it may be null, and something else than text."""
+    found = db.execute("SELECT id, description, extra FROM services WHERE description IS NOT NULL").fetchall()
+    for service in found:
+        extra = json.dumps({**json.loads(service["extra"]), "description": service["description"]})
+        db.execute("UPDATE services SET description = NULL, extra = ? WHERE id = ?", [extra, service["id"]])

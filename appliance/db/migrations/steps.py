@@ -10,8 +10,15 @@ from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
 from appliance.db.engine.base import Schema
+from appliance.db.migrations.activity import create_activity
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
-from appliance.db.migrations.identity import create_catalog, create_identity, create_legacy, create_proofs
+from appliance.db.migrations.identity import (
+    create_catalog,
+    create_identity,
+    create_legacy,
+    create_proofs,
+    move_service_descriptions,
+)
 from appliance.db.migrations.image import (
     create_image_cache,
     create_images,
@@ -31,6 +38,8 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0008_image_cache", create_image_cache),
     ("0009_proofs", create_proofs),
     ("0010_block_scopes", create_block_scopes),
+    ("0011_service_descriptions", move_service_descriptions),
+    ("0012_activity", create_activity),
     ("0013_portable_indexes", portable_indexes),
 )
 

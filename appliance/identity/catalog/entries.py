@@ -7,10 +7,8 @@ from appliance.db.identity import catalog as rows
 from appliance.db.identity.catalog import ENDPOINTS, REGIONS, SERVICES
 from appliance.db.records import ALL, Filter, Page, Record, TableSchema, delete, find, insert, select, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
-from appliance.identity.store import IdentityStore, merged
+from appliance.identity.store import IdentityStore, merged, refuse_new_id
 from appliance.values import new_hex_id
-
-_ATTRIBUTES = ("id", "description", "parent_region_id")
 
 
 class Regions:
@@ -28,11 +26,15 @@ class Regions:
 
     def create(self, region: Record) -> Record:
         """Make a region, under the id that it brings or a new one. Raises `Conflict` if the id is taken."""
-        created: Record = {
-            "id": region.get("id") or new_hex_id(),
-            "description": region.get("description") or "",
-            "parent_region_id": region.get("parent_region_id"),
-        }
+        return self._add({**region, "id": region.get("id") or new_hex_id()})
+
+    def ensure(self, region_id: str) -> None:
+        """Make the region unless it is there, even one with an empty id."""
+        if find(self._store.db, REGIONS, region_id) is None:
+            self._add({"id": region_id})
+
+    def _add(self, region: Record) -> Record:
+        created = {"parent_region_id": None, **region, "description": region.get("description") or ""}
         self._check_parent(created)
         try:
             self._store.transact(lambda tx: insert(tx, REGIONS, created))
@@ -40,17 +42,8 @@ class Regions:
             raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {created['id']}.") from error
         return self.get(created["id"])
 
-    def ensure(self, region_id: str) -> None:
-        """Make the region unless it is there."""
-        if find(self._store.db, REGIONS, region_id) is None:
-            self.create({"id": region_id})
-
     def update(self, region_id: str, changes: Record) -> Record:
-        """Change the region. Unlike other resources it has no room for attributes that clients invent."""
-        known = {key: changes[key] for key in _ATTRIBUTES if key in changes}
-        if known.get("id", region_id) is None:
-            del known["id"]
-        changed = merged(self.get(region_id), known)
+        changed = merged(self.get(region_id), changes)
         changed["description"] = changed["description"] or ""
         self._check_parent(changed)
         if changed["parent_region_id"] in rows.tree(self._store.db, region_id):
@@ -95,6 +88,7 @@ class Services:
         return self.get(created["id"])
 
     def update(self, service_id: str, changes: Record) -> Record:
+        refuse_new_id(changes, service_id)
         changed = merged(self.get(service_id), changes)
         self._store.transact(lambda tx: update(tx, SERVICES, changed))
         return self.get(service_id)
@@ -131,6 +125,7 @@ class Endpoints:
         return self.get(created["id"])
 
     def update(self, endpoint_id: str, changes: Record) -> Record:
+        refuse_new_id(changes, endpoint_id)
         placed = self._placed(changes)
         changed = merged(self.get(endpoint_id), placed)
         self._store.transact(lambda tx: update(tx, ENDPOINTS, changed))

@@ -11,7 +11,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from appliance.errors import Fatal, Forbidden, NotFound, Unauthenticated, Unavailable
 from appliance.settings import Settings
-from appliance.values import MIB
+from appliance.values import MIB, onward_headers
 
 _PATIENCE = 10.0
 _LONGEST = 64 * MIB
@@ -76,7 +76,7 @@ class KeystoneClient:
             return token
 
     def _send(self, url: str, headers: dict[str, str]) -> dict[str, Any]:
-        body, _ = _exchange(Request(url, headers={"Accept": "application/json", **headers}))
+        body, _ = _exchange(Request(url, headers={"Accept": "application/json", **onward_headers.get(), **headers}))
         return body
 
 

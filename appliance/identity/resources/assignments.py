@@ -10,7 +10,8 @@ from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as group_rows
 from appliance.db.identity.grants import ROLES, SYSTEM, Grant
-from appliance.db.records import Record, find_many
+from appliance.db.identity.users import USERS
+from appliance.db.records import Record, TableSchema, find, find_many
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.projects import Domains, Projects
@@ -137,8 +138,6 @@ class Wanted:
             raise Invalid("Combining effective and group filter will always result in an empty list.")
         if self.effective and self.inherited and self.domain_id:
             raise Invalid("Combining effective, domain and inherited filters will always result in an empty list.")
-        if self.include_subtree and not self.project_id:
-            raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
 
 
 class AssignmentList:
@@ -146,17 +145,26 @@ class AssignmentList:
         self._store = store
 
     def search(self, wanted: Wanted) -> list[Assignment]:
-        """The assignments that are asked for. Raises `Invalid` for a combination that makes no sense."""
+        """The assignments that are asked for.
+
+        Raises `Invalid` for a combination that makes no sense, and `NotFound` for the effective ones of nobody.
+        """
         wanted.check()
         targets = self._targets(wanted)
         if not wanted.effective:
             return [Assignment(grant) for grant in self._granted(wanted) if _on(grant, targets)]
+        self._require_known("user", USERS, wanted.user_id)
+        self._require_known("project", project_rows.PROJECTS, wanted.project_id)
         effective = self._implied(self._inherited(self._by_user(wanted), wanted.inherited))
         return [
             one
             for one in dict.fromkeys(effective)
             if _on(one.grant, targets) and wanted.role_id in (None, one.grant.role_id)
         ]
+
+    def _require_known(self, kind: str, schema: TableSchema, record_id: str | None) -> None:
+        if record_id and find(self._store.db, schema, record_id) is None:
+            raise NotFound(f"Could not find {kind}: {record_id}.")
 
     def _targets(self, wanted: Wanted) -> set[tuple[str, str]] | None:
         """The (type, id) of what may be assigned on; None for anything."""
@@ -277,6 +285,8 @@ class Grants:
     def add(self, grant: Grant) -> None:
         """Idempotent. A role of a domain is for that domain's projects only."""
         role = self._require(grant)
+        if grant.target_type == "system" and role["domain_id"] is not None:
+            raise Invalid(f"Role {role['id']} is one of a domain and can't be assigned on the system.")
         bound = grant.target_type == "project" and role["domain_id"] is not None
         if bound and self._projects.get(grant.target_id)["domain_id"] != role["domain_id"]:
             raise Forbidden(f"Role {role['id']} belongs to another domain than project {grant.target_id}.")

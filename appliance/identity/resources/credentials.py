@@ -11,7 +11,7 @@ from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import IdentityStore, merged, names_unique
+from appliance.identity.store import IdentityStore, merged, names_unique, refuse_new_id
 from appliance.identity.tokens.keyring import Sealer
 from appliance.values import new_hex_id
 
@@ -189,6 +189,7 @@ class Consumers:
         return created
 
     def update(self, consumer_id: str, changes: Record) -> Record:
+        refuse_new_id(changes, consumer_id)
         changed = merged(self._stored(consumer_id), changes)
         self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
         return self.get(consumer_id)

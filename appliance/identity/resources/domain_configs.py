@@ -86,7 +86,7 @@ class DomainConfigs:
 
     def get(self, domain_id: str, group: str | None = None, option: str | None = None) -> Record:
         """All groups, one group under its name, or one option under its name; never a secret."""
-        _check_supported(group, option)
+        check_supported(group, option)
         config = _public(rows.config_of(self._store.db, domain_id))
         found = _part(config, group, option)
         if not found:
@@ -111,7 +111,7 @@ class DomainConfigs:
         if group is not None and option is not None:
             config = {group: config}
         checked = _checked(config)
-        _check_supported(group, option)
+        check_supported(group, option)
         if group is not None:
             _check_only(checked, group, option)
             if not _part(rows.config_of(self._store.db, domain_id), group, option):
@@ -120,7 +120,7 @@ class DomainConfigs:
         return self.get(domain_id)
 
     def delete(self, domain_id: str, group: str | None = None, option: str | None = None) -> None:
-        _check_supported(group, option)
+        check_supported(group, option)
         if group is not None and not _part(rows.config_of(self._store.db, domain_id), group, option):
             raise _missing(domain_id, group, option)
         self._store.transact(lambda tx: rows.remove(tx, domain_id, group, option))
@@ -138,7 +138,7 @@ class DomainConfigs:
 
 def default(group: str | None = None, option: str | None = None) -> Record:
     """What holds where a domain configures nothing."""
-    _check_supported(group, option)
+    check_supported(group, option)
     if option is not None and group is not None and option in SENSITIVE[group]:
         raise _refused(f"the default of option {option} in group {group} can't be read")
     return _part(DEFAULTS, group, option)
@@ -171,11 +171,11 @@ def _checked(config: Any) -> Config:
         if not isinstance(options, dict) or not options:
             raise _refused(f"the value of group {group} should be an object of options")
         for option in options:
-            _check_supported(group, option)
+            check_supported(group, option)
     return config
 
 
-def _check_supported(group: str | None, option: str | None) -> None:
+def check_supported(group: str | None, option: str | None) -> None:
     if group is None:
         return
     if group not in READABLE:

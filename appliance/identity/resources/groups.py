@@ -9,7 +9,7 @@ from appliance.db.identity import users as rows
 from appliance.db.identity import users as user_rows
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import Invalid, NotFound
-from appliance.identity.store import IdentityStore, merged, names_unique, require_marker
+from appliance.identity.store import IdentityStore, merged, names_unique, refuse_new_id, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import new_hex_id
 
@@ -50,6 +50,7 @@ class Groups:
         return self.get(created["id"])
 
     def update(self, group_id: str, changes: Record) -> Record:
+        refuse_new_id(changes, group_id)
         group = self.get(group_id)
         if changes.get("domain_id", group["domain_id"]) != group["domain_id"]:
             raise Invalid("Cannot change Domain ID.")

@@ -6,7 +6,7 @@ from appliance.db.identity import limits as rows
 from appliance.db.identity.catalog import ENDPOINTS, REGIONS, tree
 from appliance.db.identity.limits import POLICIES, Place
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
-from appliance.errors import NotFound
+from appliance.errors import Invalid, NotFound
 from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.store import IdentityStore, merged
 from appliance.values import new_hex_id
@@ -31,6 +31,8 @@ class Policies:
         return self.get(created["id"])
 
     def update(self, policy_id: str, changes: Record) -> Record:
+        if changes.get("id", policy_id) != policy_id:
+            raise Invalid("Cannot change policy ID.")
         changed = merged(self.get(policy_id), changes)
         self._store.transact(lambda tx: update(tx, POLICIES, changed))
         return self.get(policy_id)

@@ -14,7 +14,15 @@ from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, f
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import remove_group
 from appliance.identity.resources.users import remove_user
-from appliance.identity.store import IdentityStore, merged, names_unique, refuse_if_immutable, require_marker
+from appliance.identity.store import (
+    IdentityStore,
+    given_options,
+    merged,
+    names_unique,
+    refuse_if_immutable,
+    refuse_new_id,
+    require_marker,
+)
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import new_hex_id
 
@@ -83,8 +91,8 @@ class Projects:
             "is_domain": False,
             "parent_id": project.get("parent_id") or project["domain_id"],
         }
-        if created["description"] is None:
-            created["description"] = ""
+        created["description"] = created["description"] or ""
+        created["options"] = given_options(created["options"])
         tags = created.pop("tags", [])
         self._check_place(created)
 
@@ -112,10 +120,12 @@ class Projects:
             raise Forbidden(f"Max hierarchy depth reached for {parent['id']} branch.")
 
     def update(self, project_id: str, changes: Record) -> Record:
+        refuse_new_id(changes, project_id)
         project = self.get(project_id)
         refuse_if_immutable("project", project, changes)
         self._check_change(project, changes)
         changed = merged(project, changes)
+        changed["description"] = changed["description"] or ""
         changed["name"] = changed["name"].strip()
         tags = changed.pop("tags")
 
@@ -158,7 +168,9 @@ class Projects:
 
     def add_tag(self, project_id: str, tag: str) -> None:
         tags = self.get(project_id)["tags"]
-        if tag not in tags and len(tags) >= MOST_TAGS:
+        if tag in tags:
+            raise Invalid(f"The project has the tag {tag} already.")
+        if len(tags) >= MOST_TAGS:
             raise Invalid(f"A project has at most {MOST_TAGS} tags.")
         self._store.transact(lambda tx: rows.add_tag(tx, project_id, tag))
 
@@ -212,8 +224,8 @@ class Domains:
             "domain_id": None,
             "parent_id": None,
         }
-        if created["description"] is None:
-            created["description"] = ""
+        created["description"] = created["description"] or ""
+        created["options"] = given_options(created["options"])
         tags = created.pop("tags", [])
         if find(self._store.db, rows.PROJECTS, created["id"]) is not None:
             raise Conflict(f"Conflict occurred attempting to store domain - ID {created['id']} is in use.")

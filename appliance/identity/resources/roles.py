@@ -7,8 +7,8 @@ from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
-from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import IdentityStore, merged, names_unique, refuse_if_immutable
+from appliance.errors import Conflict, Forbidden, Invalid, NotFound
+from appliance.identity.store import IdentityStore, given_options, merged, names_unique, refuse_if_immutable
 from appliance.values import new_hex_id
 
 
@@ -29,7 +29,7 @@ class Roles:
         domain_id = role.get("domain_id")
         if domain_id is not None and find(self._store.db, project_rows.PROJECTS, domain_id) is None:
             raise NotFound(f"Could not find domain: {domain_id}.")
-        created = {"description": None, "options": {}, **role, "id": new_hex_id()}
+        created = {"description": None, **role, "options": given_options(role.get("options", {})), "id": new_hex_id()}
         with names_unique("role", role["name"]):
             self._store.transact(lambda tx: insert(tx, rows.ROLES, created))
         return self.get(created["id"])
@@ -80,13 +80,14 @@ class ImpliedRoles:
             raise NotFound(f"{prior_id} does not imply {implied_id}.")
 
     def create(self, prior_id: str, implied_id: str) -> None:
-        """Idempotent. Circles are allowed, as in Keystone, and add nothing."""
+        """Raises `Conflict` for what it implies already. Circles are allowed, as in Keystone, and add nothing."""
         prior, implied = self._roles.get(prior_id), self._roles.get(implied_id)
         if implied["name"] in PROHIBITED:
             raise Forbidden(f"Role {implied_id} can't be implied by another one.")
         if implied["domain_id"] is not None and prior["domain_id"] is None:
             raise Forbidden("A global role can't imply one of a domain.")
-        self._store.transact(lambda tx: rows.imply(tx, prior_id, implied_id))
+        if not self._store.transact(lambda tx: rows.imply(tx, prior_id, implied_id)):
+            raise Conflict(f"Conflict occurred attempting to store implied role - {prior_id} implies {implied_id}.")
 
     def delete(self, prior_id: str, implied_id: str) -> None:
         self.require(prior_id, implied_id)

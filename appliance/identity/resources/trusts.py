@@ -8,13 +8,16 @@ from appliance.db.identity.grants import ROLES
 from appliance.db.identity.grants import by_name as role_by_name
 from appliance.db.identity.users import USERS
 from appliance.db.records import Filter, Record, find, find_many, insert, select
-from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from appliance.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.resources.assignments import Assignments, closure
 from appliance.identity.resources.projects import Projects
 from appliance.identity.store import IdentityStore, refuse_doubled
 from appliance.identity.tokens.token import Claims, Token, TrustInToken
 from appliance.identity.tokens.tokens import Delegated
 from appliance.values import Micros, new_hex_id
+
+_ASKED = ("roles", "allow_redelegation", "roles_links", "links")
+"""What is asked for a trust, or was shown of another one, and isn't kept with it under this name."""
 
 
 class Trusts:
@@ -53,6 +56,7 @@ class Trusts:
         origin = self._origin(parent)["trustor_user_id"] if parent is not None else token.user.id
         self._require_roles(origin, project_id, role_ids)
         trust: Record = {
+            **{name: value for name, value in asked.items() if name not in _ASKED},
             "id": trust_id,
             "trustor_user_id": token.user.id,
             "trustee_user_id": asked["trustee_user_id"],
@@ -62,11 +66,16 @@ class Trusts:
             "remaining_uses": asked.get("remaining_uses"),
             "redelegated_trust_id": None,
             "redelegation_count": self._redelegation_count(asked),
+            "deleted_at": None,
         }
         if parent is not None:
             self._bind_to_parent(trust, asked, parent, role_ids)
 
         def change(tx: Tx) -> None:
+            if trust["expires_at"] is not None and rows.has_equal(tx, trust):
+                raise Conflict(
+                    f"Conflict occurred attempting to store trust - Duplicate entry found with ID {trust_id}."
+                )
             insert(tx, rows.TRUSTS, trust)
             for role_id in role_ids:
                 rows.add_trust_role(tx, trust["id"], role_id)

@@ -12,7 +12,7 @@ from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.auth.compliance import Compliance, NewPassword
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.throttle import Throttle
-from appliance.identity.store import IdentityStore, merged, names_unique, require_marker
+from appliance.identity.store import IdentityStore, given_options, merged, names_unique, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import Micros, current_client, new_hex_id
 
@@ -68,8 +68,8 @@ class Users:
         created: Record = {
             "enabled": True,
             "default_project_id": None,
-            "options": {},
             **user,
+            "options": given_options(user.get("options", {})),
             "id": new_hex_id(),
             "name": user["name"].strip(),
             "created_at": now,

@@ -67,6 +67,15 @@ class Keyring:
                     self._disk.unlink(file)
             self._load()
 
+    def age(self, now: Micros) -> Micros:
+        """How long the newest of our own keys has been in use."""
+        made = [
+            int(match[1])
+            for file in (self._directory / "public").iterdir()
+            if (match := _OUR_NAME.fullmatch(file.name))
+        ]
+        return now - max(made, default=now)
+
     def reload(self) -> None:
         """Read the directory again, after someone else has changed it."""
         with self._lock:

@@ -119,8 +119,6 @@ class FileContent:
             if not self._left:
                 self._digest.check()
 
-    at_hand = False
-
     def pieces(self) -> Iterator[Piece]:
         """The rest, piece by piece."""
         while piece := self.read(MIB):
@@ -151,10 +149,6 @@ class Kept:
         part = self._content.read(size)
         self._keep(part)
         return part
-
-    @property
-    def at_hand(self) -> bool:
-        return self._content.at_hand
 
     def pieces(self) -> Iterator[Piece]:
         for piece in self._content.pieces():

@@ -52,7 +52,7 @@ def read_request(body: Mapping[str, Any], store_header: str | None, settings: Se
         if not isinstance(body.get(flag, False), bool):
             raise Invalid(f"'{flag}' must be boolean value only")
     stores = body.get("stores")
-    if stores is not None and not (isinstance(stores, list) and all(isinstance(s, str) for s in stores)):
+    if stores is not None and not isinstance(stores, list):
         raise Invalid("'stores' must be a list of store identifiers")
     all_stores = body.get("all_stores", False)
     if all_stores and (stores is not None or store_header):
@@ -61,7 +61,7 @@ def read_request(body: Mapping[str, Any], store_header: str | None, settings: Se
         raise Invalid("Stores parameter and x-image-meta-store header can't be both specified")
     if store_header:
         stores = [store_header]
-    chosen = tuple(dict.fromkeys(stores)) if stores else None
+    chosen = tuple(dict.fromkeys(str(store) for store in stores)) if stores is not None else None
     return ImportRequest(name, method, chosen, all_stores, body.get("all_stores_must_succeed", True))
 
 
@@ -157,6 +157,8 @@ class Imports:
             if not asked.all_must_succeed:
                 raise Invalid("All_stores_must_succeed can only be set with several stores.")
             return (self._stores.default.id,)
+        if asked.method == "copy-image" and asked.stores == ():
+            return ()
         if asked.all_stores:
             wanted = tuple(store.id for store in self._stores if not store.read_only)
         else:

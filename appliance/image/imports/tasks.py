@@ -52,11 +52,12 @@ class Tasks:
         return found, bool(found) and len(found) == limit
 
     def _marker(self, task_id: str | None) -> TaskRecord | None:
-        if not task_id:
+        """What a page begins after: it may have expired meanwhile."""
+        if task_id is None:
             return None
         if not is_uuid(task_id):
             raise Invalid("Invalid marker format")
-        marker = self.find(task_id)
+        marker = self._rows.get(task_id)
         if marker is None:
             raise Invalid(f"No task found with ID {task_id}")
         return marker

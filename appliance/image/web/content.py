@@ -194,8 +194,6 @@ class WebContent:
             parts.append(taken)
         return b"".join(parts)
 
-    at_hand = False
-
     def pieces(self) -> Iterator[Piece]:
         """The rest, piece by piece."""
         while piece := self._spare or self._next():

@@ -338,6 +338,18 @@ def test_new_trusts_are_checked(pair: Pair, values: dict[str, Any], status: int)
     assert answer.status == status, answer.text
 
 
+def test_two_trusts_for_the_same_end_at_different_times(pair: Pair) -> None:
+    ends = ["2999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "2999-01-01T00:00:01Z", None, None]
+    assert [pair.trust(expires_at=end).status for end in ends] == [201, 409, 201, 201, 201]
+    assert pair.trust(expires_at=ends[0], impersonation=True).status == 201
+
+
+def test_a_trust_keeps_what_the_trustor_invents(client: Client, pair: Pair) -> None:
+    trust = pair.trust(color="red", deleted_at="x", id="x").json["trust"]
+    assert (trust["color"], trust["deleted_at"]) == ("red", None)
+    assert client.call("GET", f"/v3/OS-TRUST/trusts/{trust['id']}", token=pair.token).json["trust"] == trust
+
+
 def test_a_trust_is_used_up(client: Client, pair: Pair) -> None:
     trust_id = pair.trust(remaining_uses=2).json["trust"]["id"]
     presenter = [pair.take(trust_id) for _ in range(3)]

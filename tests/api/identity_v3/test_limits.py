@@ -142,8 +142,8 @@ def test_limits_are_seen_from_where_they_hold(
         row = ("POST", LIMITS, limit(**place), 201)
         limits[name] = play(client, row, names).json["limits"][0]["id"]
     (role,) = client.call("GET", "/v3/roles?name=reader").json["roles"]
-    for place in ("projects/{Q}", "domains/{D}", "system"):
-        play(client, ("PUT", f"/v3/{place}/users/{{user}}/roles/{role['id']}", None, 204), names)
+    for where in ("projects/{Q}", "domains/{D}", "system"):
+        play(client, ("PUT", f"/v3/{where}/users/{{user}}/roles/{role['id']}", None, 204), names)
     token = client.log_in("u", "secret", scope.format(**names), names["D"])
     found = {row["id"] for row in client.call("GET", LIMITS, token=token).json["limits"]}
     assert found == {limits[name] for name in sees}

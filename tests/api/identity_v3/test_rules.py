@@ -187,7 +187,7 @@ def restore(world: World, method: str, path: str, status: int) -> None:
 )
 def test_nothing_is_answered_without_a_token(client: Client, method: str, path: str) -> None:
     ids = dict.fromkeys("DPUGMSE", "x") | {f"R_{name}": "x" for name in ("reader", "member", "admin")} | {"DR": "x"}
-    body = {} if method in ("POST", "PATCH", "PUT") else None
+    body: dict[str, Any] | None = {} if method in ("POST", "PATCH", "PUT") else None
     assert client.call(method, path.format(**ids), body, token="").status == 401
 
 

@@ -169,7 +169,7 @@ def forged(client: Client) -> dict[str, str]:
     other = ec.generate_private_key(ec.SECP256R1())
     return {
         "another key": jwt.encode(claims, other, algorithm="ES256"),
-        "alg none": jwt.encode(claims, None, algorithm="none"),
+        "alg none": jwt.encode(claims, "", algorithm="none"),
         "public key as secret": f"{unsigned}.{mac}",
         "other claims": f"{header}.{part({**claims, 'openstack_system': 'all'})}.{signature}",
         "truncated": token[:-5],

@@ -143,7 +143,8 @@ def test_headers_are_read_with_underscores_and_dashes_in_any_case(cloud: Clouds)
 
 
 def test_properties_of_another_api_can_not_inject_headers(cloud: Clouds) -> None:
-    image = cloud.active(**{"evil": "a\r\nSet-Cookie: x=y", "trait:X": "required", "a\r\nb": "c", "fine": "f"})
+    given: dict[str, Any] = {"evil": "a\r\nSet-Cookie: x=y", "trait:X": "required", "a\r\nb": "c", "fine": "f"}
+    image = cloud.active(**given)
     shown = cloud.v1("HEAD", f"/images/{image['id']}").headers
     assert shown["x-image-meta-property-fine"] == "f"
     assert not any(character in value for value in shown.values() for character in "\r\n")

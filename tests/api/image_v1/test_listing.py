@@ -136,7 +136,8 @@ def test_members_are_added_changed_replaced_and_removed(cloud: Clouds) -> None:
     assert cloud.v1("PUT", path, body=body).status == 204
     assert members(cloud, image) == {"p-x": True, "p-y": False}
     assert [cloud.v1("DELETE", f"{path}/p-x").status for _ in range(2)] == [204, 404]
-    for bad in ({}, {"memberships": {}}, {"memberships": [{}]}, {"memberships": [{"member_id": 1}]}):
+    wrong: list[dict[str, Any]] = [{}, {"memberships": {}}, {"memberships": [{}]}, {"memberships": [{"member_id": 1}]}]
+    for bad in wrong:
         assert cloud.v1("PUT", path, body=bad).status == 400
     assert members(cloud, image) == {"p-y": False}
 

@@ -28,7 +28,7 @@ class Catalog(Cloud):
             *metadef_items.routes(Metadefs(self.db, self.settings, self.clock), self.settings),
             *discovery.routes(self.settings),
         ]
-        healthcheck = Healthcheck("", list)
+        healthcheck = Healthcheck("", dict)
         dialect = ImageDialect(self.settings, self.authenticate, healthcheck, lambda _: "http://id.test/v3")
         self.app = Service(dialect, routes, head_is_get=False)
 

@@ -24,7 +24,7 @@ class FailingCloud(Cloud):
         image: str = self.call("POST", "/v2/images", body={"name": "x", **FORMATS}).json["id"]
         return image
 
-    def put(self, image: str, data: bytes) -> int:
+    def upload(self, image: str, data: bytes) -> int:
         return self.call("PUT", f"/v2/images/{image}/file", body=data, headers={"Content-Type": OCTETS}).status
 
 
@@ -53,10 +53,10 @@ def test_a_disk_fault_fails_the_upload_and_nothing_else(
     cloud: FailingCloud, kind: str, code: int, status: int, word: str
 ) -> None:
     stored, kept = os.urandom(200_000), cloud.queued()
-    assert cloud.put(kept, stored) == 204
+    assert cloud.upload(kept, stored) == 204
     image = cloud.queued()
     cloud.disk.plan(kind, 1, code, goes_on=True)
-    assert cloud.put(image, os.urandom(200_000)) == status
+    assert cloud.upload(image, os.urandom(200_000)) == status
     shown = cloud.call("GET", f"/v2/images/{image}").json
     assert (shown["status"], shown["size"], shown["checksum"]) == ("queued", None, None)
     assert cloud.call("GET", f"/v2/images/{kept}/file").body == stored
@@ -64,7 +64,7 @@ def test_a_disk_fault_fails_the_upload_and_nothing_else(
     assert cloud.call("GET", "/healthcheck", token=None).status == 200
     cloud.disk.heal()
     again = os.urandom(200_000)
-    assert cloud.put(image, again) == 204
+    assert cloud.upload(image, again) == 204
     assert cloud.call("GET", f"/v2/images/{image}/file").body == again
     assert "main: OK" in cloud.call("GET", "/healthcheck?detailed", token=None).body.decode()
 
@@ -73,5 +73,5 @@ def test_a_failed_upload_leaves_no_byte_behind(cloud: FailingCloud, tmp_path: Pa
     image = cloud.queued()
     before = sorted(path for path in (tmp_path / "blobs").rglob("*"))
     cloud.disk.plan("sync", 1, errno.EIO)
-    assert cloud.put(image, os.urandom(500_000)) == 503
+    assert cloud.upload(image, os.urandom(500_000)) == 503
     assert sorted(path for path in (tmp_path / "blobs").rglob("*")) == before

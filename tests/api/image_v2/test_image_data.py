@@ -135,7 +135,8 @@ def test_nobody_reads_the_body_of_one_who_may_not_send_it(cloud: Cloud, who: str
 
 @pytest.mark.parametrize("missing", [("disk_format",), ("container_format",), ("disk_format", "container_format")])
 def test_data_needs_formats(cloud: Cloud, missing: tuple[str, ...]) -> None:
-    image = cloud.new(**dict.fromkeys(missing))["id"]
+    unset: dict[str, Any] = dict.fromkeys(missing)
+    image = cloud.new(**unset)["id"]
     answer = cloud.put(image, b"data")
     assert answer.status == 400 and b"must be set prior to saving data" in answer.body
     assert queued_without_a_trace(cloud, image)

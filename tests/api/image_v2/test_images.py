@@ -1,6 +1,7 @@
 """Images as a resource: what may be said when one is made or changed, and how it looks then."""
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_a_new_image_has_the_defaults(cloud: Cloud) -> None:
 
 
 def test_extra_properties_come_first_and_keep_dots_and_empty_values(cloud: Cloud) -> None:
-    image = cloud.new(**{"owner_specified.openstack.md5": "", "z": "1", "kernel_id": None})
+    given: dict[str, Any] = {"owner_specified.openstack.md5": "", "z": "1", "kernel_id": None}
+    image = cloud.new(**given)
     assert list(image)[:3] == ["owner_specified.openstack.md5", "z", "kernel_id"] or set(list(image)[:3]) == {
         "owner_specified.openstack.md5",
         "z",

@@ -422,6 +422,21 @@ def test_tasks_are_for_admins(cloud: Cloud, web: Web) -> None:
         assert cloud.call("GET", f"/v2/tasks?{query}", token="admin").status == 400
 
 
+def test_a_page_of_tasks_goes_on_after_one_that_has_expired(cloud: Cloud, web: Web) -> None:
+    web.pages["/image"] = Page(DATA)
+    tasks = []
+    for hours in (24, 48):
+        image = cloud.new()["id"]
+        begin(cloud, image, "web-download", details={"uri": f"{web.base}/image"})
+        tasks.append(ended(cloud, image)["id"])
+        cloud.clock.at += hours * 3600 * 1_000_000 // 2
+    cloud.clock.at += 20 * 3600 * 1_000_000
+    query = f"sort_dir=asc&marker={tasks[0]}"
+    assert cloud.call("GET", f"/v2/tasks/{tasks[0]}", token="admin").status == 404
+    found = cloud.call("GET", f"/v2/tasks?{query}", token="admin").json["tasks"]
+    assert [task["id"] for task in found] == tasks[1:]
+
+
 @pytest.mark.parametrize("visibility", ["public", "community", "shared"])
 def test_tasks_of_an_image_are_for_its_project(cloud: Cloud, web: Web, visibility: str) -> None:
     web.pages["/image?signature=abc"] = Page(DATA)

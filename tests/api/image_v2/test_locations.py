@@ -84,7 +84,7 @@ def test_a_new_location_is_hashed_in_the_background(
     cloud: Cloud, web: Web, validation: dict[str, str], algorithm: str, value: str
 ) -> None:
     image = cloud.new()["id"]
-    more = {"validation_data": validation} if validation else {}
+    more: dict[str, Any] = {"validation_data": validation} if validation else {}
     answer = add(cloud, image, f"{web.base}/image", **more)
     assert (answer.status, answer.body) == (202, b"")
     task = ended(cloud, image)
@@ -112,7 +112,7 @@ def test_data_that_is_not_what_was_said_puts_the_image_back(cloud: Cloud, web: W
 def test_without_secure_hash_the_digest_is_taken_as_given(tmp_path: Path, web: Web, hashed: dict[str, str]) -> None:
     for cloud in opened(tmp_path, **LOOPBACK, do_secure_hash=False):
         image = cloud.new()["id"]
-        more = {"validation_data": hashed} if hashed else {}
+        more: dict[str, Any] = {"validation_data": hashed} if hashed else {}
         assert add(cloud, image, f"{web.base}/image", **more).status == 202
         assert ended(cloud, image)["status"] == "success"
         now = cloud.show(image)

@@ -29,7 +29,7 @@ def at_once(*calls: Callable[[], int]) -> list[int]:
 def test_one_of_many_uploads_wins_whole(cloud: Cloud, attempt: int) -> None:
     image = cloud.new()["id"]
     sent = [bytes([n]) * 100_000 for n in range(4)]
-    statuses = at_once(*(lambda data=data: cloud.put(image, data).status for data in sent))  # type: ignore[misc]
+    statuses = at_once(*(lambda data=data: cloud.put(image, data).status for data in sent))
     assert statuses == [204, 409, 409, 409]
     assert cloud.call("GET", f"/v2/images/{image}/file").body in sent
     assert len(cloud.db.rows("SELECT 1 FROM image_locations WHERE image_id = ?", (image,))) == 1
@@ -48,9 +48,7 @@ def test_no_change_of_many_is_lost(cloud: Cloud) -> None:
 
 def test_the_quota_of_tags_holds_among_many(cloud: Cloud) -> None:
     image = cloud.new(tags=[f"t{n}" for n in range(126)])["id"]
-    statuses = at_once(
-        *(lambda n=n: cloud.call("PUT", f"/v2/images/{image}/tags/new{n}").status for n in range(5))  # type: ignore[misc]
-    )
+    statuses = at_once(*(lambda n=n: cloud.call("PUT", f"/v2/images/{image}/tags/new{n}").status for n in range(5)))
     assert statuses == [204, 204, 413, 413, 413]
 
 

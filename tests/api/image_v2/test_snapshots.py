@@ -152,7 +152,11 @@ def web() -> Iterator[Web]:
 def test_a_snapshot_may_be_a_location(tmp_path: Path, web: Web, old: bool) -> None:
     data = bytes(disk(MIB))
     web.pages["/snap"] = Page(data)
-    settings = {"import_allowed_hosts": ("127.0.0.1",), "import_allowed_ports": (), "show_multiple_locations": True}
+    settings: dict[str, Any] = {
+        "import_allowed_hosts": ("127.0.0.1",),
+        "import_allowed_ports": (),
+        "show_multiple_locations": True,
+    }
     cloud = Cloud(tmp_path, **settings)
     image = about_to_snapshot(cloud, "")
     finish(cloud, image)

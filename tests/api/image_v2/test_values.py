@@ -33,9 +33,9 @@ CREATED: list[tuple[str, list[Any], int]] = [
     ("owner", ["\U0001f600", "x" * 256, 1], 400),
     ("tags", [["\U0001f600"]], 400),
     ("os_hash_algo", [None, "sha512", "x"], 201),
-    ("os_hash_algo", [1, "x" * 65], 400),
+    ("os_hash_algo", [1, "x" * 65, "\U0001f600"], 400),
     ("os_hash_value", [None, "x" * 128], 201),
-    ("os_hash_value", [1, "x" * 129], 400),
+    ("os_hash_value", [1, "x" * 129, "\U0001f600"], 400),
     ("checksum", [None, "x"], 403),
     ("k", ["", "é"], 201),
     ("k", [None, 1, True, [], {}, "\U0001f600"], 400),
@@ -172,3 +172,29 @@ def test_a_filter_of_a_list(cloud: Cloud, query: str, count: int) -> None:
 def test_what_an_import_says(cloud: Cloud, body: Any, status: int) -> None:
     image = cloud.new()["id"]
     assert cloud.call("POST", f"/v2/images/{image}/import", body=body).status == status
+
+
+@pytest.mark.parametrize("named", [["x"], [""], [1], [None]], ids=str)
+def test_a_store_that_is_not_there_takes_no_import(stores: Cloud, named: Any) -> None:
+    image = stores.new()["id"]
+    octets = {"Content-Type": "application/octet-stream"}
+    assert stores.call("PUT", f"/v2/images/{image}/stage", body=b"data", headers=octets).status == 204
+    body = {"method": {"name": "glance-direct"}, "stores": named}
+    assert stores.call("POST", f"/v2/images/{image}/import", body=body).status == 409
+
+
+def test_a_copy_to_no_store_is_done(stores: Cloud) -> None:
+    image = stores.active()
+    body = {"method": {"name": "copy-image"}, "stores": []}
+    assert stores.call("POST", f"/v2/images/{image['id']}/import", token="admin", body=body).status == 202
+    assert stores.show(image["id"]) == image
+
+
+def test_an_empty_owner_is_nobody(cloud: Cloud) -> None:
+    image = cloud.call("POST", "/v2/images", token="admin", body={"owner": ""}).json["id"]
+    assert cloud.call("GET", f"/v2/images/{image}", token="admin").json["owner"] is None
+
+
+@pytest.mark.parametrize("marker", ["", "x", "00000000-0000-0000-0000-000000000000"])
+def test_a_page_of_tasks_after_none_is_refused(cloud: Cloud, marker: str) -> None:
+    assert cloud.call("GET", f"/v2/tasks?marker={marker}", token="admin").status == 400

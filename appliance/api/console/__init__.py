@@ -1,0 +1,1 @@
+"""The console: a page for browsers that speaks the same APIs as every other client."""

@@ -1,0 +1,214 @@
+"""The way from the browser to the APIs: the page's files, its session, and the calls that it makes with it.
+
+What a page may do is decided by the APIs alone. This only puts the session's token into a request, and sees to it that
+the request is our own page's.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from appliance.api.console.assets import Assets
+from appliance.api.console.session import Sessions, cookie_of, set_cookie
+from appliance.api.http.addresses import Ports
+from appliance.api.http.messages import Response
+
+_PATH = "/console"
+_API = f"{_PATH}/api/"
+_SAFE = ("GET", "HEAD")
+_MOST = 64 * 1024
+_WORTH_PACKING = 1024
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+    "trusted-types 'none'"
+)
+# What an API answers is never a page: an image that is HTML must not run as ours.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_COMMON = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+# What the page must neither send nor see: its token is the cookie's.
+_DROPPED = ("HTTP_COOKIE", "HTTP_X_SUBJECT_TOKEN", "HTTP_X_SERVICE_TOKEN", "HTTP_X_AUTH_TOKEN")
+_HIDDEN = ("x-subject-token", "set-cookie", "access-control-allow-origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service that the page may call: the application, and the path under which it has it."""
+
+    app: WSGIApplication
+    prefix: str = ""
+
+
+class Console:
+    """A WSGI application that is the console below `/console`, and for everything else what it is in front of."""
+
+    def __init__(
+        self, app: WSGIApplication, targets: Mapping[str, Target], sessions: Sessions, ports: Ports, *, two_ports: bool
+    ) -> None:
+        self._app = app
+        self._targets = dict(targets)
+        self._sessions = sessions
+        self._ports = ports
+        self._two_ports = two_ports
+        self._assets = Assets()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/" and environ["REQUEST_METHOD"] == "GET" and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return self._moved(environ).send(environ, start_response)
+        if path == _PATH:
+            return self._moved(environ).send(environ, start_response)
+        if not path.startswith(f"{_PATH}/"):
+            return self._app(environ, start_response)
+        if path.startswith(_API):
+            return self._forward(environ, start_response)
+        response = self._own(environ, path.removeprefix(f"{_PATH}/"))
+        response.headers += [("Content-Security-Policy", _PAGE_POLICY), *_COMMON]
+        return response.send(environ, start_response)
+
+    def inner(self, environ: WSGIEnvironment) -> WSGIEnvironment | None:
+        """What a call of the page is to the service that it is for; None if it is no such call."""
+        name, _, rest = environ.get("PATH_INFO", "").removeprefix(_API).partition("/")
+        target = self._targets.get(name)
+        if not environ.get("PATH_INFO", "").startswith(_API) or target is None:
+            return None
+        inner = {key: value for key, value in environ.items() if key not in _DROPPED}
+        inner["PATH_INFO"] = f"{target.prefix}/{rest}"
+        if name == "identity":
+            inner["HTTP_HOST"] = self._identity_host(environ)
+        token = cookie_of(environ, self._cookie)
+        if token:
+            inner["HTTP_X_AUTH_TOKEN"] = token
+        return inner
+
+    @property
+    def _cookie(self) -> str:
+        """Cookies know no ports, and there may be several appliances on one host."""
+        return f"glance-console-{self._ports()[0]}"
+
+    def _moved(self, environ: WSGIEnvironment) -> Response:
+        return Response(303, headers=[("Location", f"{environ.get('SCRIPT_NAME', '').rstrip('/')}{_PATH}/")])
+
+    # -- files and the session -----------------------------------------------------------------------------------------
+
+    def _own(self, environ: WSGIEnvironment, path: str) -> Response:
+        if path == "session":
+            return self._session(environ)
+        if environ["REQUEST_METHOD"] not in _SAFE:
+            return _refusal(405, "Only GET is for this address.")
+        packed = "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "")
+        if not path:
+            return self._assets.index(packed)
+        first, _, rest = path.partition("/")
+        digest, _, name = rest.partition("/")
+        found = self._assets.file(digest, name, packed) if first == "assets" else None
+        return found or _refusal(404, "There is nothing at this address.")
+
+    def _session(self, environ: WSGIEnvironment) -> Response:
+        token = cookie_of(environ, self._cookie)
+        # A call of the identity service, as a client of its own port would make it.
+        asked = {**environ, "HTTP_HOST": self._identity_host(environ)}
+        method = environ["REQUEST_METHOD"]
+        if method == "GET":
+            return _fresh(self._sessions.show(asked, token))
+        if not is_own(environ):
+            return _refusal(403, "This request does not come from the console.")
+        if method == "DELETE":
+            response = self._sessions.end(asked, token)
+            response.headers.append(set_cookie(environ, self._cookie, ""))
+            return _fresh(response)
+        if method != "POST":
+            return _refusal(405, "A session is opened with POST and ended with DELETE.")
+        body = _body(environ)
+        if body is None:
+            return _refusal(400, "A JSON object is expected.")
+        response, opened = self._sessions.open(asked, body, token)
+        if opened:
+            response.headers.append(set_cookie(environ, self._cookie, opened))
+        return _fresh(response)
+
+    def _identity_host(self, environ: WSGIEnvironment) -> str:
+        """The Host that a client of the identity service's own port sends."""
+        host: str = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        if not self._two_ports:
+            return host
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return host
+        return f"{f'[{name}]' if ':' in name else name}:{self._ports()[1]}"
+
+    # -- calls of the APIs ---------------------------------------------------------------------------------------------
+
+    def _forward(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        inner = self.inner(environ)
+        if inner is None:
+            return _guarded(_refusal(404, "There is no such service.")).send(environ, start_response)
+        if environ["REQUEST_METHOD"] not in _SAFE and not is_own(environ):
+            return _guarded(_refusal(403, "This request does not come from the console.")).send(environ, start_response)
+        name, path = environ["PATH_INFO"].removeprefix(_API).partition("/")[0], inner["PATH_INFO"]
+        attachment = [("Content-Disposition", "attachment")] if path.endswith("/file") else []
+        begun: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            begun[:] = [status, [item for item in headers if item[0].lower() not in _HIDDEN]]
+            return lambda _: None
+
+        found = self._targets[name].app(inner, start)
+        status, headers = begun
+        if isinstance(found, list) and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+            found, headers = _packed(found, headers)
+        start_response(status, [*headers, *attachment, ("Content-Security-Policy", _DATA_POLICY), *_COMMON])
+        return found
+
+
+def is_own(environ: WSGIEnvironment) -> bool:
+    """Whether a request that changes something comes from a page of this very origin, as the browser says."""
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        return bool(site == "same-origin")
+    origin = environ.get("HTTP_ORIGIN", "")
+    return bool(origin) and origin.partition("://")[2] == environ.get("HTTP_HOST")
+
+
+def _packed(found: list[bytes], headers: list[tuple[str, str]]) -> tuple[list[bytes], list[tuple[str, str]]]:
+    """JSON of some length, compressed: lists shrink to a tenth."""
+    kinds = [value for name, value in headers if name.lower() == "content-type"]
+    plain = b"".join(found)
+    if len(plain) < _WORTH_PACKING or not kinds or not kinds[0].startswith("application/json"):
+        return found, headers
+    data = gzip.compress(plain, 1, mtime=0)
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return [data], [*kept, ("Content-Encoding", "gzip"), ("Content-Length", str(len(data)))]
+
+
+def _body(environ: WSGIEnvironment) -> dict[str, Any] | None:
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        found = json.loads(environ["wsgi.input"].read(length)) if 0 < length <= _MOST else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _fresh(response: Response) -> Response:
+    response.headers.append(("Cache-Control", "no-store"))
+    return response
+
+
+def _guarded(response: Response) -> Response:
+    response.headers += [("Content-Security-Policy", _DATA_POLICY), *_COMMON]
+    return response
+
+
+def _refusal(status: int, message: str) -> Response:
+    return _fresh(Response(status, {"error": {"code": status, "message": message}}))

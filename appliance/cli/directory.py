@@ -1,0 +1,52 @@
+"""A data directory that a verb works on by itself, below the services."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from appliance.blobs.reserve import Reserve
+from appliance.datadir import DataDir
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
+from appliance.errors import Fatal
+from appliance.image.stores import Stores, open_stores, with_recorded_stores
+from appliance.settings import Settings
+from appliance.values import now
+
+
+@dataclass(slots=True)
+class OpenDirectory:
+    """What there is in a directory, open for work."""
+
+    settings: Settings
+    directory: DataDir
+    db: Database
+    stores: Stores
+
+
+@contextmanager
+def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iterator[OpenDirectory]:
+    """Own the directory and open its database and stores. Raises `Fatal` if it is in use, or is none."""
+    directory = DataDir(settings.data_dir)
+    if not directory.path.is_dir():
+        raise Fatal(f"{directory.path} is not a data directory")
+    directory.acquire(purpose)
+    try:
+        if not settings.database and not directory.database.is_file() and not lost_index:
+            raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
+        settings = with_recorded_stores(settings, directory)
+        reserve = Reserve(directory.path, settings.disk_reserve)
+        # These verbs give room back, or find out what is wrong, on a full disk too.
+        with reserve.spending():
+            reserve.admit()
+            db = open_database(settings.database or directory.database, reserve)
+            try:
+                stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
+                try:
+                    yield OpenDirectory(settings, directory, db, stores)
+                finally:
+                    stores.close()
+            finally:
+                db.close()
+    finally:
+        directory.release()
