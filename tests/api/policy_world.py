@@ -138,7 +138,7 @@ class World:
 
     def __init__(self, directory: Path, db: Database) -> None:
         self.db = db
-        self._database = directory / "appliance.db"
+        self._path_of_rows = directory / "appliance.db"
         self._serve(directory)
         self.ids: dict[str, str] = {}
         self._make_places()
@@ -369,7 +369,7 @@ class World:
 
     @contextmanager
     def _file(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._database)
+        connection = sqlite3.connect(self._path_of_rows)
         try:
             connection.execute("PRAGMA synchronous=OFF")
             yield connection
