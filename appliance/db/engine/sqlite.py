@@ -83,7 +83,7 @@ class SqliteDatabase:
         self._open_lock = threading.Lock()
         self._large_lock = threading.Lock()
         self._closed = False
-        with _faults():
+        with _FAULTS:
             _make_private(path)
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
             try:
@@ -119,7 +119,7 @@ class SqliteDatabase:
             )
         try:
             # All steps or none: after a few of them, the version that made the file would refuse it as too new.
-            with _faults(), self._writer.atomic():
+            with _FAULTS, self._writer.atomic():
                 migrations.apply(self._writer)
         except ApplianceError:
             raise
@@ -140,7 +140,7 @@ class SqliteDatabase:
             held.enter_context(self._lock)
             self._writing_thread = threading.get_ident()
             try:
-                with _faults():
+                with _FAULTS:
                     return self._run(function)
             finally:
                 self._writing_thread = None
@@ -194,23 +194,23 @@ class SqliteDatabase:
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row, as the calling thread's read connection sees it."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             return cast(Row | None, connection.execute(sql, parameters).fetchone())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows, as the calling thread's read connection sees them."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, each made when it is asked for: for the few rows that may be large."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             yield from connection.execute(sql, parameters)
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
         reader = self._reader()
-        with _faults():
+        with _FAULTS:
             with reader as connection:
                 cursor = connection.execute(sql, parameters)
             while True:
@@ -220,21 +220,8 @@ class SqliteDatabase:
                     return
                 yield from rows
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        reader = self._reader()
-        if reader.in_snapshot:
-            yield
-            return
-        with _faults(), reader as connection:
-            connection.execute("BEGIN")
-        reader.in_snapshot = True
-        try:
-            yield
-        finally:
-            reader.in_snapshot = False
-            with _faults(), reader as connection:
-                connection.execute("COMMIT")
+    def snapshot(self) -> "_Snapshot":
+        return _Snapshot(self._reader())
 
     def damage(self) -> Iterator[str]:
         return damage(self.path)
@@ -277,7 +264,7 @@ def _references(connection: sqlite3.Connection) -> Iterator[str]:
 @contextmanager
 def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that changes nothing, to a database that any process may be using, or that is damaged."""
-    with _faults():
+    with _FAULTS:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         connection.row_factory = sqlite3.Row
         try:
@@ -324,6 +311,26 @@ class _Reader:
             self._connection.close()
 
 
+class _Snapshot:
+    """A read transaction of one thread; inside another one, nothing."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+        self._outer = reader.in_snapshot
+
+    def __enter__(self) -> None:
+        if not self._outer:
+            with _FAULTS, self._reader as connection:
+                connection.execute("BEGIN")
+            self._reader.in_snapshot = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._outer:
+            self._reader.in_snapshot = False
+            with _FAULTS, self._reader as connection:
+                connection.execute("COMMIT")
+
+
 class _ThreadExit:
     """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
 
@@ -335,29 +342,33 @@ class _ThreadExit:
         self._database.forget(self._reader)
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what SQLite says into our own errors."""
-    try:
-        yield
-    except ApplianceError:
-        raise
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(str(error)) from error
-    except OverflowError as error:
-        raise Invalid("A number is too large to be stored.") from error
-    except sqlite3.ProgrammingError as error:
-        if "closed database" in str(error):
-            raise Unavailable("the service is shutting down") from error
-        raise
-    except sqlite3.OperationalError as error:
-        text = str(error)
+class _Faults:
+    """Turns what SQLite says into our own errors. A class, for each statement enters it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (ours := _fault_of(error)) is not None:
+            raise ours from error
+
+
+def _fault_of(error: BaseException) -> Exception | None:
+    """Our own error, if it is one of SQLite's that the rest should know of."""
+    text = str(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return IntegrityError(text)
+    if isinstance(error, OverflowError):
+        return Invalid("A number is too large to be stored.")
+    if isinstance(error, sqlite3.ProgrammingError):
+        return Unavailable("the service is shutting down") if "closed database" in text else None
+    if isinstance(error, sqlite3.OperationalError):
         if "full" in text:
-            raise StorageFull("the disk that holds the database is full") from error
-        if "disk I/O" in text or "readonly" in text or "unable to open" in text:
-            raise StorageFault(f"the database can't be used: {text}") from error
-        raise
-    except sqlite3.DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise Corrupt(f"the database is damaged: {error}") from error
-        raise
+            return StorageFull("the disk that holds the database is full")
+        unusable = "disk I/O" in text or "readonly" in text or "unable to open" in text
+        return StorageFault(f"the database can't be used: {text}") if unusable else None
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return Corrupt(f"the database is damaged: {text}")
+    return None
+
+
+_FAULTS = _Faults()

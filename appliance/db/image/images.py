@@ -98,8 +98,9 @@ def fill(db: Database, images: Mapping[str, ImageRecord], room: int | None = Non
     The caller has a snapshot, for there are several tables.
     """
     weight = 0
+    read = db.rows if room is None else db.each
     marks, ids = marks_for(list(images))
-    for image_id, name, value in db.each(_PROPERTIES.format(marks), ids):
+    for image_id, name, value in read(_PROPERTIES.format(marks), ids):
         images[image_id].properties[name] = value
         weight += _weight(name) + _weight(value or "")
         if room is not None and weight > room:
