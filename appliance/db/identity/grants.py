@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Record, TableSchema, read
+from appliance.db.records import Record, TableSchema, one_of, read
 
 ROLES = TableSchema("roles", ("id", "name", "domain_id", "description", "options"), json=frozenset({"options"}))
 
@@ -103,11 +103,11 @@ def select(reader: Reader, **columns: str | bool | None) -> list[Grant]:
 
 def of_actors(reader: Reader, user_id: str, group_ids: Sequence[str]) -> list[Grant]:
     """Everything granted to a user, directly and through groups."""
-    marks = ", ".join("?" * len(group_ids))
+    groups, ids = one_of("actor_id", group_ids)
     rows = reader.rows(
         "SELECT * FROM grants WHERE (actor_type = 'user' AND actor_id = ?) "
-        f"OR (actor_type = 'group' AND actor_id IN ({marks})) ORDER BY 1, 2, 3, 4, 5, 6",
-        [user_id, *group_ids],
+        f"OR (actor_type = 'group' AND {groups}) ORDER BY 1, 2, 3, 4, 5, 6",
+        [user_id, *ids],
     )
     return [_read(row) for row in rows]
 

@@ -211,10 +211,9 @@ class ImageRows:
 
     def properties_in(self, tx: Tx, image_id: str, names: Iterable[str]) -> dict[str, str | None]:
         """Some properties as they stand in this transaction."""
-        wanted = tuple(names)
+        condition, wanted = one_of("name", tuple(names))
         rows = tx.rows(
-            f"SELECT name, value FROM image_properties WHERE image_id = ? AND name IN ({', '.join('?' * len(wanted))})",
-            (image_id, *wanted),
+            f"SELECT name, value FROM image_properties WHERE image_id = ? AND {condition}", (image_id, *wanted)
         )
         return {row["name"]: row["value"] for row in rows}
 
