@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-PARTS = ("store", "corpus", "transport", "service", "logins")
+PARTS = ("store", "corpus", "transport", "service", "downloads", "logins")
 
 
 def main() -> None:

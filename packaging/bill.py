@@ -15,7 +15,7 @@ from inventory import OURS, Component
 RULE = "=" * 100
 NAMESPACE = uuid.UUID("d0c6c1f4-6b4c-5a52-9a55-0f3f0f2f5a4e")
 KNOWN = frozenset((
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "MIT", "MIT-0", "PSF-2.0", "Python-2.0.1",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0", "Python-2.0.1",
     "ZPL-2.1", "Zlib", "blessing", "bzip2-1.0.6",
 ))  # fmt: skip
 """Licences that the bill names by their SPDX identifier."""

@@ -25,9 +25,9 @@ export { html } from "htm/preact";
 """
 ICONS = (
     "activity", "arrow-left-right", "box", "check", "chevron-down", "circle-alert", "circle-check", "copy", "database",
-    "download", "hard-drive", "house", "key-round", "layers", "link", "log-out", "moon", "pencil", "play", "plug",
-    "plus", "refresh-cw", "search", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user", "users",
-    "x",
+    "download", "hard-drive", "layout-dashboard", "key-round", "layers", "link", "log-out", "moon", "pencil", "play",
+    "plug", "plus", "refresh-cw", "search", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user",
+    "users", "x",
 )  # fmt: skip
 
 

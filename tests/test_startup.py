@@ -138,7 +138,7 @@ def check_the_way_in(directory: Path) -> None:
         password = client_files.password_of(DataDir(directory))
         assert password is not None and report.new_password in ("", password)
         assert appliance.identity.is_password_of_admin(password)
-        assert [user["name"] for user in appliance.identity.administrators()] == ["admin"]
+        assert [user.name for user in appliance.identity.administrators()] == ["admin"]
 
 
 @pytest.mark.parametrize("before_the_end", [1, 4, 30])

@@ -15,13 +15,14 @@ from appliance.blobs.backends.base import SegmentMissing
 from appliance.blobs.block_reader import BlockReader, Handles, Scratch, Stored
 from appliance.blobs.index import BlockIndex
 from appliance.blobs.runs import Plan, Run
-from appliance.errors import Corrupt, RangeNotSatisfiable, Unavailable
+from appliance.errors import Corrupt, Failure, RangeNotSatisfiable, Unavailable
 from appliance.values import MIB, FileRange, Piece
 
 _AHEAD = 2
 _ZEROS = memoryview(bytes(MIB))
 
 Keep = Callable[[str], None]
+Loading = Future[list[Stored | Failure]]
 
 
 class StoredContent:
@@ -51,8 +52,8 @@ class StoredContent:
         self._handles = handles
         self._pool = pool
         self._on_close = on_close
-        self._windows: deque[Future[list[Stored]]] = deque()
-        self._ready: deque[Stored] = deque()
+        self._windows: deque[Loading] = deque()
+        self._ready: deque[Stored | Failure] = deque()
         self._kept: set[str] = set()
         self._closed = False
         self._scratch = Scratch()
@@ -62,10 +63,10 @@ class StoredContent:
 
     def pieces(self) -> Iterator[Piece]:
         """The rest, piece by piece: raw runs as file ranges, the others in memory. Each was checked a moment ago."""
-        windows: deque[list[Run] | Future[list[Stored]]] = deque(self._windows)
+        windows: deque[list[Run] | Loading] = deque(self._windows)
         self._windows.clear()
-        while self._ready:
-            yield from _as_pieces(self._ready.popleft())
+        while self._ready and (taken := self._next()) is not None:
+            yield from _as_pieces(taken)
         while True:
             while len(windows) <= _AHEAD and (window := self._plan.window()):
                 local = all(self._reader.read_ahead(run) for run in window)
@@ -74,6 +75,8 @@ class StoredContent:
                 return
             first = windows.popleft()
             for piece in self._made(first) if isinstance(first, list) else first.result():
+                if isinstance(piece, Failure):
+                    raise piece
                 if isinstance(piece, int):
                     yield from _as_pieces(piece)
                 else:
@@ -143,16 +146,21 @@ class StoredContent:
                 return None
             self._ready.extend(self._windows.popleft().result())
             self._look_ahead()
-        return self._ready.popleft()
+        piece = self._ready[0]
+        if isinstance(piece, Failure):
+            # It stays: what comes behind it must not take its place.
+            raise piece
+        self._ready.popleft()
+        return piece
 
     def _look_ahead(self) -> None:
         while len(self._windows) < _AHEAD and (window := self._plan.window()):
             self._windows.append(self._submit(window, None))
 
-    def _submit(self, window: list[Run], keep: Keep | None) -> "Future[list[Stored]]":
+    def _submit(self, window: list[Run], keep: Keep | None) -> Loading:
         self._check_open()
         if not window[0].segment:
-            hole: Future[list[Stored]] = Future()
+            hole: Loading = Future()
             hole.set_result([window[0].take])
             return hole
         try:
@@ -160,14 +168,17 @@ class StoredContent:
         except RuntimeError as error:
             raise Unavailable("the store is shutting down") from error
 
-    def _load(self, window: list[Run], keep: Keep | None) -> list[Stored]:
-        """The window's pieces, in memory of their own."""
-        loaded: list[Stored] = []
-        for run in window:
-            try:
-                loaded += self._reader.pieces(run, keep, Scratch())
-            except SegmentMissing:
-                loaded += self._load_again(run, keep)
+    def _load(self, window: list[Run], keep: Keep | None) -> "list[Stored | Failure]":
+        """The window's pieces, in memory of their own, up to the first that can't be had: then why."""
+        loaded: list[Stored | Failure] = []
+        try:
+            for run in window:
+                try:
+                    loaded.extend(self._reader.pieces(run, keep, Scratch()))
+                except SegmentMissing:
+                    loaded.extend(self._load_again(run, keep))
+        except Failure as error:
+            loaded.append(error)
         return loaded
 
     def _load_again(self, run: Run, keep: Keep | None) -> list[Stored]:

@@ -66,8 +66,7 @@ def completion(shell: str | None, answer: str | None) -> int:
 
 
 def _of(shell: str) -> ShellComplete:
-    made = SHELLS[shell](program, {}, PROGRAM, COMPLETE)
-    return made
+    return SHELLS[shell](program, {}, PROGRAM, COMPLETE)
 
 
 def _answer(shell: str) -> int:

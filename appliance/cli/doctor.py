@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from appliance import client_files
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session
+from appliance.cli.client.token_cache import TokenCache
 from appliance.cli.commands import exclusive, switch, verb
 from appliance.cli.directory import OpenDirectory, owned
 from appliance.cli.flags import Flags, settings_for, with_directory
@@ -48,7 +50,7 @@ def doctor(flags: Flags, deep: bool, repair: bool, rebuild: bool, yes: bool) -> 
     settings = settings_for(flags)
     directory = DataDir(settings.data_dir)
     if not (repair or rebuild) and (holder := directory.holder()):
-        return _examine_running(directory, holder, deep=deep)
+        return _examine_running(settings, directory, holder, deep=deep)
     if rebuild:
         question = f"Put the database of {directory.path} aside, with its users and projects, and make a new one?"
         confirm(question, yes=yes)
@@ -91,9 +93,9 @@ def _tell(findings: Iterable[Finding]) -> Counter[str]:
     return kinds
 
 
-def _examine_running(directory: DataDir, holder: str, *, deep: bool) -> int:
+def _examine_running(settings: Settings, directory: DataDir, holder: str, *, deep: bool) -> int:
     """What can be found out while a service has the directory: by asking it, and by a look at the database."""
-    kinds = _tell(_of_running(directory))
+    kinds = _tell(_of_running(settings, directory))
     print(f"The directory is in use by {holder}, so that blocks were not compared with the database one by one.")
     if deep:
         print("`store scrub` has the running appliance read every stored byte; its log tells what it finds.")
@@ -102,35 +104,42 @@ def _examine_running(directory: DataDir, holder: str, *, deep: bool) -> int:
     return _ended(kinds)
 
 
-def _of_running(directory: DataDir) -> Iterator[Finding]:
+def _of_running(settings: Settings, directory: DataDir) -> Iterator[Finding]:
     found, healthy = state_of(directory)
     if not healthy:
         services = [text for name, text in found.items() if name in ("image", "identity")]
         yield Finding("not-healthy", "; ".join(services) or "the process does not say where it serves")
     for text in damage(directory.database):
         yield Finding(_DAMAGED, text)
+    if settings.identity_mode != "own":
+        return
+    for path in (directory.clouds, directory.openrc):
+        if not path.exists():
+            yield Finding("no-credentials", f"{path} is not there; `identity bootstrap`, while stopped, makes it anew")
     if stale := found.get("credentials"):
         yield Finding("stale-password", stale)
-    for path in (directory.clouds, directory.openrc):
-        if not path.exists() and path.parent.exists():
-            yield Finding("no-credentials", f"{path} is not there: `identity bootstrap`, while stopped, makes it anew")
-    if not healthy or found.get("credentials"):
-        return
+    elif healthy and client_files.password_of(directory):
+        yield from _of_stores(directory)
+
+
+def _of_stores(directory: DataDir) -> Iterator[Finding]:
+    """What the running service knows of damage, asked as its administrator."""
+    session = Session(find({"data_dir": directory.path}, {}), TokenCache(), may_ask=False)
     try:
-        stores = Session(find({"data_dir": directory.path}, {})).get("image", "/appliance/v1/store")["stores"]
+        stores = session.get("image", "/appliance/v1/store")["stores"]
     except Refused as error:
-        if error.status == 403:
-            yield Finding("no-administrator", no_administrator(directory))
-        else:
-            yield Finding("not-healthy", str(error))
+        missing = error.status == 403
+        yield Finding(
+            "no-administrator" if missing else "not-healthy", no_administrator(directory) if missing else str(error)
+        )
         return
     except ApplianceError as error:
         yield Finding("not-healthy", str(error))
         return
     for store in stores:
-        if store["damaged_blocks"]:
-            text = f"the store {store['store']} has {store['damaged_blocks']} damaged blocks; a stopped appliance's "
-            yield Finding("block-damaged", f"{text}`doctor` names the images")
+        if count := store["damaged_blocks"]:
+            text = f"the store {store['store']} has {count} damaged blocks; `doctor`, while stopped, names the images"
+            yield Finding("block-damaged", text)
 
 
 def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ def set_admin_password(flags: Flags, password: NewPassword) -> int:
         found = identity.users.search([Filter("name", "admin"), Filter("domain_id", "default")])
         if not found:
             raise Fatal("there is no user admin in the domain default; `identity bootstrap` makes one")
-        identity.users.update(found[0]["id"], {"password": secret, "enabled": True})
+        identity.users.update(found[0].id, {"password": secret, "enabled": True})
         _write_files(settings, directory, secret)
         print(f"the password of admin is now {secret}" if password.is_random else "the password of admin is set")
         _print_files(directory)

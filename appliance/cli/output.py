@@ -136,8 +136,9 @@ def _encodable(shown: str) -> str:
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
-_SIZES = frozenset({"size", "virtual_size", "logical", "unique", "stored", "file", "bytes"})
+_SIZES = frozenset({"size", "virtual_size", "logical", "unique", "stored", "file", "bytes", "rate"})
 _TIMES = ("_at", "expires")
+_TIME_NAMES = ("at", "since")
 
 
 def _shown(name: str, value: Any, *, full: bool = False) -> str:
@@ -147,7 +148,7 @@ def _shown(name: str, value: Any, *, full: bool = False) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and (name in _SIZES or name.startswith("saved_by_")):
         human = size_text(value)
         return f"{human} ({plain} bytes)" if full and human != f"{plain} B" else human
-    if isinstance(value, str) and name.endswith(_TIMES):
+    if isinstance(value, str) and (name.endswith(_TIMES) or name in _TIME_NAMES):
         human = ago(value)
     if not human:
         return plain

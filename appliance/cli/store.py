@@ -8,6 +8,7 @@ from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session
+from appliance.cli.client.token_cache import TokenCache
 from appliance.cli.commands import group, verb
 from appliance.cli.directory import OpenDirectory, owned
 from appliance.cli.flags import Flags, settings_for, with_directory
@@ -123,7 +124,7 @@ def _is_served(settings: Settings) -> bool:
 
 def _ask(settings: Settings, method: str, path: str) -> Any:
     """Ask the running appliance, as its administrator."""
-    session = Session(find({"data_dir": settings.data_dir}, {}))
+    session = Session(find({"data_dir": settings.data_dir}, {}), TokenCache())
     answer = session.call(method, "image", path)
     return answer.json() if answer.body else None
 

@@ -1,32 +1,73 @@
-"""Records: rows with columns of their own and a JSON column for what clients add, read and written as plain dicts.
+"""Rows as values: a dataclass for each table, a JSON column for what clients add.
 
-An aggregate's file says what its table looks like (`TableSchema`) and adds the queries that are its own.
+An aggregate's file has its dataclass and its `Table`, and adds the queries that are its own.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, Generic, Protocol, TypeVar, get_origin
 
-from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.engine.base import Parameters, Row, Tx
 from appliance.errors import Invalid
 from appliance.values import TEXT_BYTES, fits
 
 Record = dict[str, Any]
-"""One resource as the identity package handles it: column names and invented attributes side by side."""
+"""What clients send and are shown of a resource: attributes of its own and invented ones side by side."""
+
+Options = Mapping[str, Any]
+"""A column whose text is JSON."""
+
+R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class TableSchema:
-    """A table whose rows are records. `id` is always a column; names here come from us, never from a client."""
+class Reader(Protocol):
+    """What can be read from: the database as a whole, or an open transaction."""
 
-    table: str
-    columns: tuple[str, ...]
-    booleans: frozenset[str] = frozenset()
-    json: frozenset[str] = frozenset()
-    """Columns whose text is JSON."""
-    extra: bool = True
-    """Whether the table has the column `extra` for attributes without a column."""
+    def row(self, sql: str, parameters: Parameters = (), /) -> Row | None: ...
+
+    def rows(self, sql: str, parameters: Parameters = (), /) -> list[Row]: ...
+
+
+def computed(default: Any = None) -> Any:
+    """A field of a row that no column has: whoever reads the row may fill it."""
+    return field(default=default, metadata={"computed": True})
+
+
+class Table(Generic[R]):
+    """A table whose rows are values of one dataclass. Its fields are the columns: a `bool` is kept as 0 or 1, a mapping
+    as JSON; `extra` holds the attributes without a column. Names here come from us, never from a client."""
+
+    def __init__(self, name: str, row: type[R]) -> None:
+        self.name = name
+        self.row = row
+        every: tuple[Field[Any], ...] = fields(row)  # type: ignore[arg-type]
+        stored = [one for one in every if not one.metadata]
+        self.names = frozenset(one.name for one in every) - {"extra"}
+        self.columns = tuple(one.name for one in stored)
+        self.booleans = frozenset(one.name for one in stored if one.type is bool)
+        self.json = frozenset(one.name for one in stored if get_origin(one.type) is Mapping)
+        self.extra = "extra" in self.columns
+
+    def made(self, values: Mapping[str, Any]) -> R:
+        """A row of attributes; those without a column are its `extra`."""
+        return self.row(**self._split(values, {}))
+
+    def changed(self, row: R, changes: Mapping[str, Any]) -> R:
+        """The row with other attributes."""
+        return replace(row, **self._split(changes, getattr(row, "extra", {})))  # type: ignore[type-var]
+
+    def _split(self, values: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+        found = {name: value for name, value in values.items() if name in self.names}
+        if self.extra:
+            found["extra"] = {**extra, **{name: value for name, value in values.items() if name not in self.names}}
+        return found
+
+
+def attributes(row: Any) -> Record:
+    """Everything a row says, invented attributes beside the others, which they never hide."""
+    own = {one.name: getattr(row, one.name) for one in fields(row)}
+    return {**own.pop("extra", {}), **own}
 
 
 MOST_FILTERS = 60
@@ -100,12 +141,12 @@ def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], 
 
 def select(
     reader: Reader,
-    schema: TableSchema,
+    table: Table[R],
     filters: Iterable[Filter] = (),
     page: Page = ALL,
     more: Sequence[Condition] = (),
-) -> list[Record]:
-    """The records that meet every filter and every further (condition, parameters), in the order of their ids."""
+) -> list[R]:
+    """The rows that meet every filter and every further (condition, parameters), in the order of their ids."""
     clauses, parameters = conditions(filters)
     for clause, values in more:
         clauses.append(clause)
@@ -113,20 +154,25 @@ def select(
     if page.marker is not None:
         clauses.append("id > ?")
         parameters.append(page.marker)
-    sql = f"SELECT * FROM {schema.table}"
+    sql = f"SELECT * FROM {table.name}"
     if clauses:
         sql += " WHERE " + " AND ".join(clauses)
     sql += " ORDER BY id"
     if page.limit is not None:
         sql += " LIMIT ?"
         parameters.append(page.limit)
-    return [read(schema, row) for row in reader.rows(sql, parameters)]
+    return [read(table, row) for row in reader.rows(sql, parameters)]
 
 
-def find(reader: Reader, schema: TableSchema, record_id: str) -> Record | None:
-    """The record with this id."""
-    row = reader.row(f"SELECT * FROM {schema.table} WHERE id = ?", (record_id,))
-    return None if row is None else read(schema, row)
+def find(reader: Reader, table: Table[R], row_id: str) -> R | None:
+    """The row with this id."""
+    return one(reader, table, "id = ?", row_id)
+
+
+def one(reader: Reader, table: Table[R], condition: str, *parameters: Any) -> R | None:
+    """The one row that meets a condition."""
+    row = reader.row(f"SELECT * FROM {table.name} WHERE {condition}", parameters)
+    return None if row is None else read(table, row)
 
 
 _AT_ONCE = 250
@@ -138,63 +184,57 @@ def one_of(column: str, values: Sequence[Any]) -> Condition:
     return f"{column} IN ({', '.join('?' * len(values))})" if values else "1 = 0", values
 
 
-def find_many(reader: Reader, schema: TableSchema, ids: Iterable[str]) -> list[Record]:
-    """The records with these ids, in the order of their ids."""
+def find_many(reader: Reader, table: Table[R], ids: Iterable[str]) -> list[R]:
+    """The rows with these ids, in the order of their ids."""
     wanted = sorted(set(ids))
     batches = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
-    return [record for batch in batches for record in select(reader, schema, more=[one_of("id", batch)])]
+    return [record for batch in batches for record in select(reader, table, more=[one_of("id", batch)])]
 
 
-def insert(tx: Tx, schema: TableSchema, record: Record) -> None:
-    """Add a record. Raises `IntegrityError` when a name or id is taken."""
-    row = write(schema, record)
-    names = ", ".join(row)
-    marks = ", ".join("?" * len(row))
-    tx.execute(f"INSERT INTO {schema.table} ({names}) VALUES ({marks})", list(row.values()))
+def insert(tx: Tx, table: Table[R], row: R) -> None:
+    """Add a row. Raises `IntegrityError` when a name or id is taken."""
+    columns = write(table, row)
+    marks = ", ".join("?" * len(columns))
+    tx.execute(f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", list(columns.values()))
 
 
-def update(tx: Tx, schema: TableSchema, record: Record) -> None:
-    """Write every column of the record with `record['id']`. Raises `IntegrityError` when a name is taken."""
-    row = write(schema, record)
-    assignments = ", ".join(f"{name} = ?" for name in row)
-    tx.execute(f"UPDATE {schema.table} SET {assignments} WHERE id = ?", [*row.values(), record["id"]])
+def update(tx: Tx, table: Table[R], row: R) -> None:
+    """Write every column of the row with the same id. Raises `IntegrityError` when a name is taken."""
+    columns = write(table, row)
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    tx.execute(f"UPDATE {table.name} SET {assignments} WHERE id = ?", [*columns.values(), columns["id"]])
 
 
-def delete(tx: Tx, schema: TableSchema, record_id: str) -> bool:
-    """Remove the record; False if there was none."""
-    return tx.execute(f"DELETE FROM {schema.table} WHERE id = ?", (record_id,)).rowcount > 0
+def delete(tx: Tx, table: Table[Any], row_id: str) -> bool:
+    """Remove the row; False if there was none."""
+    return tx.execute(f"DELETE FROM {table.name} WHERE id = ?", (row_id,)).rowcount > 0
 
 
-def read(schema: TableSchema, row: Row) -> Record:
-    """A row as a record. Invented attributes never hide a column."""
-    record: Record = json.loads(row["extra"]) if schema.extra else {}
-    for column in schema.columns:
+def read(table: Table[R], row: Row) -> R:
+    """A row of the database as a value."""
+    values: dict[str, Any] = {}
+    for column in table.columns:
         value = row[column]
-        if column in schema.booleans and value is not None:
+        if column in table.booleans and value is not None:
             value = bool(value)
-        elif column in schema.json:
+        elif column in table.json:
             value = json.loads(value)
-        record[column] = value
-    return record
+        values[column] = value
+    return table.row(**values)
 
 
-def write(schema: TableSchema, record: Record) -> dict[str, Any]:
-    """The columns of a record; what has no column of its own goes into `extra`.
-
-    Raises `Invalid` for a text that is longer than Keystone could store.
-    """
-    row: dict[str, Any] = {}
-    for column in schema.columns:
-        value = record.get(column)
-        if column in schema.booleans and value is not None:
+def write(table: Table[R], row: R) -> dict[str, Any]:
+    """The columns of a row. Raises `Invalid` for a text that is longer than Keystone could store."""
+    columns: dict[str, Any] = {}
+    for column in table.columns:
+        value = getattr(row, column)
+        if column in table.booleans and value is not None:
             value = int(value)
-        elif column in schema.json:
+        elif column in table.json:
             value = json.dumps(value if value is not None else {})
-        row[column] = value
-    if schema.extra:
-        row["extra"] = json.dumps({key: value for key, value in record.items() if key not in schema.columns})
-    for column, value in row.items():
+        columns[column] = value
+    for column, value in columns.items():
         if isinstance(value, str) and not fits(value):
             what = "What the attributes without a column of their own say" if column == "extra" else column
             raise Invalid(f"{what} is too long: it may have at most {TEXT_BYTES} bytes.")
-    return row
+    return columns

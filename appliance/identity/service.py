@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.db.engine.base import Database
-from appliance.db.records import Filter, Record
+from appliance.db.identity.users import User
+from appliance.db.records import Filter
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.authentication import METHODS, Authentication, Receipts
 from appliance.identity.auth.compliance import Compliance
@@ -13,7 +14,6 @@ from appliance.identity.auth.ec2 import Ec2Authentication
 from appliance.identity.auth.hash_queue import HashQueue
 from appliance.identity.auth.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
-from appliance.identity.auth.scopes import Scopes
 from appliance.identity.auth.throttle import Allowed, Throttle
 from appliance.identity.auth.totp import Once, TotpMethod
 from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, administrators, has_password
@@ -22,6 +22,7 @@ from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
 from appliance.identity.legacy.endpoints import V2Endpoints
 from appliance.identity.legacy.member_role import LegacyMemberRole
+from appliance.identity.lookup import Lookup
 from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
 from appliance.identity.policy.rules import RULES
 from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
@@ -75,7 +76,6 @@ class Identity:
         self.assignments = Assignments(store)
         self._stamps = Stamps(store)
         self.revocations = Revocations(store, self._stamps, self._longest_life, elapsed)
-        self.scopes = Scopes(store)
         self.projects = Projects(store, self.revocations, settings.max_project_tree_depth)
         self.trusts = Trusts(store, self.assignments, self.projects, settings.max_redelegation_count)
         self.application_credentials = ApplicationCredentials(
@@ -102,16 +102,15 @@ class Identity:
         once = Once(store)
         receipts = Receipts(store, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
         methods: dict[str, Method] = {
-            "password": PasswordMethod(store, self.passwords, self.scopes, self.compliance),
+            "password": PasswordMethod(store, self.passwords, self.compliance),
             "token": TokenMethod(self.tokens),
-            "application_credential": ApplicationCredentialMethod(store, self.scopes, self.application_credentials),
-            "totp": TotpMethod(store, self.scopes, self.compliance, once, self._totp_seeds),
+            "application_credential": ApplicationCredentialMethod(self.application_credentials),
+            "totp": TotpMethod(store, self.compliance, once, self._totp_seeds),
         }
         wanted = _wanted_methods(settings)
         self.authentication = Authentication(
             store,
             self.assignments,
-            self.scopes,
             self.tokens,
             self.trusts,
             receipts,
@@ -182,20 +181,20 @@ class Identity:
         first.run(password or "", region)
         if found is not None:
             changes = {"enabled": True} | ({"password": password} if password is not None else {})
-            self.users.update(found["id"], changes)
+            self.users.update(found.id, changes)
 
     def is_password_of_admin(self, password: str) -> bool:
         """Whether it is; counts as no attempt to log in."""
         return has_password(self.store.db, self.passwords, ADMIN, DEFAULT_DOMAIN, password)
 
-    def administrators(self) -> list[Record]:
+    def administrators(self) -> list[User]:
         """The users who could log in and manage everything."""
         return administrators(self.store.db)
 
     def first_admin(self) -> Caller:
         """Whoever acts for the appliance itself: an admin on the project of the same name."""
         projects = self.projects.search([Filter("name", "admin"), Filter("domain_id", DEFAULT_DOMAIN)])
-        project_id = projects[0]["id"] if projects else None
+        project_id = projects[0].id if projects else None
         return Caller(user_id="appliance", project_id=project_id, roles=frozenset(("admin", "member", "reader")))
 
     def log_in_first_admin(self) -> Token:
@@ -204,8 +203,8 @@ class Identity:
         if not administrators:
             raise Unauthenticated("There is no administrator.")
         stamp = self.tokens.stamp()
-        claims = self.tokens.claims(administrators[0]["id"], ("external",), stamp)
-        return self.tokens.issue(replace(claims, project_id=self.first_admin().project_id))
+        claims = self.tokens.claims(administrators[0].id, ("external",), stamp)
+        return self.tokens.issue(Lookup(self.store), replace(claims, project_id=self.first_admin().project_id))
 
     def validate(self, text: str, method: str = "", path: str = "") -> Caller:
         """Who a token stands for, as the image package needs to know it. Raises `Unauthenticated`.
@@ -219,7 +218,7 @@ class Identity:
 
     def _totp_seeds(self, user_id: str) -> list[str]:
         """The seeds of a user's credentials of type `totp`."""
-        return [credential["blob"] for credential in self.credentials.of_user(user_id, "totp")]
+        return [credential.blob for credential in self.credentials.of_user(user_id, "totp")]
 
     def check_access(self, token: Token, service: str, method: str, path: str) -> None:
         """Raise `Unauthenticated` if the token's application credential has rules and none permits this."""

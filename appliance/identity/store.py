@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
-from appliance.db.engine.base import Database, IntegrityError, Reader, Tx
-from appliance.db.records import Page, Record, TableSchema, find
+from appliance.db.engine.base import Database, IntegrityError, Reader, Result, Tx
+from appliance.db.identity.grants import Role
+from appliance.db.identity.projects import Project
+from appliance.db.records import Page, R, Record, Table, attributes, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
-
-Result = TypeVar("Result")
 
 
 class IdentityStore:
@@ -38,32 +38,29 @@ def refuse_new_id(changes: Record, record_id: str) -> None:
         raise Invalid("Cannot change ID.")
 
 
-def merged(record: Record, changes: Record) -> Record:
-    """The record after a PATCH. Of `options` only those given change; a null takes one away."""
-    refuse_new_id(changes, record["id"])
-    result = {**record, **changes, "id": record["id"]}
-    if "options" in changes:
-        result["options"] = given_options({**record.get("options", {}), **changes["options"]})
-    return result
-
-
 def given_options(options: Record) -> Record:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def immutable(record: Record) -> bool:
-    return bool(record.get("options", {}).get("immutable"))
+def merged(table: Table[R], row: R, changes: Record) -> R:
+    """The row after a PATCH. Of `options` only those given change; a null takes one away."""
+    now = attributes(row)
+    refuse_new_id(changes, now["id"])
+    changes = {**changes, "id": now["id"]}
+    if "options" in changes:
+        changes["options"] = given_options({**now.get("options", {}), **changes["options"]})
+    return table.changed(row, changes)
 
 
-def refuse_if_immutable(kind: str, record: Record, changes: Record | None = None) -> None:
-    """Raise `Forbidden` for a delete, or for changes other than one that only makes the record mutable."""
-    if not immutable(record):
+def refuse_if_immutable(kind: str, row: Project | Role, changes: Record | None = None) -> None:
+    """Raise `Forbidden` for a delete, or for changes other than one that only makes the row mutable."""
+    if not row.options.get("immutable"):
         return
     if changes is not None and set(changes) == {"options"} and changes["options"].get("immutable", True) is not True:
         return
     doing = "delete" if changes is None else "update"
-    raise Forbidden(f"Unable to {doing} immutable {kind} resource: {record['id']}.")
+    raise Forbidden(f"Unable to {doing} immutable {kind} resource: {row.id}.")
 
 
 def refuse_doubled(kind: str, what: str, parts: Sequence[Hashable]) -> None:
@@ -72,9 +69,9 @@ def refuse_doubled(kind: str, what: str, parts: Sequence[Hashable]) -> None:
         raise Conflict(f"Conflict occurred attempting to store {kind} - Duplicate entry found with {what}.")
 
 
-def require_marker(reader: Reader, schema: TableSchema, page: Page) -> None:
+def require_marker(reader: Reader, table: Table[Any], page: Page) -> None:
     """Raise `NotFound` for a page after something that does not exist."""
-    if page.marker is not None and find(reader, schema, page.marker) is None:
+    if page.marker is not None and find(reader, table, page.marker) is None:
         raise NotFound(f"Marker {page.marker} could not be found.")
 
 

@@ -61,8 +61,6 @@ _PATCH = "application/openstack-images-v2.1-json-patch"
 _LIMIT = {"service_id": "{service}", "resource_name": "new"}
 _CONFIG = {"config": {"ldap": {"url": "ldap://x"}}}
 _WORDS = {"name": "thing", "value": "blue", "tag": "blue", "store": "second", "job": "scrub"}
-_PLACES = {"users": "user", "groups": "group", "projects": "project", "domains": "domain"}
-"""What `<actor_id>` and `<target_id>` of a grant are, by the word before them."""
 
 BODIES: dict[str, Any] = {
     # What the original checks before the policy has its say.
@@ -223,12 +221,12 @@ class World:
         identity = self.client.identity
         for kind in ("", "v2 "):
             credential = identity.ec2_credentials.create(ids[f"{kind}user"], ids[f"{kind}project"])
-            ids[f"{kind}access"] = credential["access"]
+            ids[f"{kind}access"] = credential.access
         limited = [{**_LIMIT, "service_id": ids["service"], "resource_name": name} for name in ("mine", "spare", "new")]
         made = identity.registered_limits.create([{**one, "default_limit": 1} for one in limited])
-        ids["registered limit"] = made[1]["id"]
+        ids["registered limit"] = made[1].id
         of_project = {**limited[0], "resource_limit": 1, "project_id": ids["project"]}
-        ids["limit"] = identity.limits.create([of_project])[0]["id"]
+        ids["limit"] = identity.limits.create([of_project])[0].id
         for pair in ("projects/{project}/endpoints/{endpoint}", "endpoint_groups/{endpoint group}/projects/{project}"):
             self._put(f"/v3/OS-EP-FILTER/{pair}")
         for where in ("endpoints/{endpoint}", "services/{service}", "services/{service}/regions/{region}"):
@@ -243,12 +241,12 @@ class World:
         token = identity.tokens.validate(self._subject("identity"))
         rules = [{"service": "image", "method": "GET", "path": "/v2/images"}]
         former, _ = identity.application_credentials.create(token, {"name": "c", "access_rules": rules}, None)
-        identity.application_credentials.delete(former["id"])
-        ids["rule"] = former["access_rules"][0]["id"]
-        ids["app credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0]["id"]
+        identity.application_credentials.delete(former.id)
+        ids["access rule"] = former.access_rules[0].id
+        ids["application credential"] = identity.application_credentials.create(token, {"name": "c"}, None)[0].id
         trust = {"trustor_user_id": ids["user"], "trustee_user_id": ids["v2 user"], "impersonation": False}
         asked = {**trust, "project_id": ids["project"], "roles": [{"id": ids["role"]}]}
-        ids["trust"] = identity.trusts.create(token, asked, None)["id"]
+        ids["trust"] = identity.trusts.create(token, asked, None).id
 
     def _subject(self, service: str) -> str:
         """A fresh token of the user of the paths."""
@@ -303,7 +301,7 @@ class World:
         for token in self.tokens.values():
             if "token" in route.path:
                 self.ids["token"] = self._subject(service)
-            status, _ = self.send(service, route.method, self._database(service, route), sent, token)
+            status, _ = self.send(service, route.method, self._path(service, route), sent, token)
             found.append(LETTERS.get(status, "+"))
             if route.method not in ("GET", "HEAD") and found[-1] == "+":
                 self._restore()
@@ -321,13 +319,9 @@ class World:
 
     def _id(self, service: str, route: Route, variable: str, before: str, number: int) -> str:
         name = variable.removesuffix("_id").replace("_", " ")
-        name = {"tenant": "project", "actor": _PLACES.get(before, ""), "target": _PLACES.get(before, "")}.get(
-            name, name
-        )
-        if name == "tenant":
-            name = "project"
-        if before == "application_credentials":
-            name = "app credential"
+        name = {"tenant": "project", "prior role": "role"}.get(name, name)
+        if before == "OS-EC2":
+            name = "access"
         if before in ("config", "") and name == "group":
             name = "group of config"
         if route.method == "DELETE" and name in ("project", "domain") and number == 3:

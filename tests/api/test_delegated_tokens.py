@@ -14,6 +14,7 @@ import pytest
 from appliance.api.legacy.identity_v2 import routes as v2
 from appliance.db.engine.base import Database
 from appliance.identity.auth.totp import passcode
+from appliance.identity.lookup import Lookup
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, password_auth, start
 from tests.api.identity_v3.scenarios import filled
@@ -75,13 +76,13 @@ class World:
         self.credentials = {}
         for kind, unrestricted in zip(APPLICATION_CREDENTIALS, (False, True), strict=True):
             made, secret = self.application_credential(kind, unrestricted=unrestricted)
-            self.credentials[kind] = made["id"]
-            shown = {"id": made["id"], "secret": secret}
+            self.credentials[kind] = made.id
+            shown = {"id": made.id, "secret": secret}
             auth = {"identity": {"methods": ["application_credential"], "application_credential": shown}}
             self.tokens[kind] = self.issued(auth)
         self.trusts = {}
         for kind, impersonation in zip(TRUSTS, (False, True), strict=True):
-            self.trusts[kind] = self.trust(impersonation=impersonation)["id"]
+            self.trusts[kind] = self.trust(impersonation=impersonation).id
             self.tokens[kind] = self.issued(password_auth("bert", "one", f"trust:{self.trusts[kind]}"))
 
     def _of_earlier_versions(self) -> None:
@@ -92,7 +93,7 @@ class World:
             claims = replace(
                 tokens.claims(user_id, methods, tokens.stamp()), project_id=self.names["project"], **delegation
             )
-            self.tokens[kind] = tokens.issue(claims).text
+            self.tokens[kind] = tokens.issue(Lookup(self.identity.store), claims).text
 
         credential = self.credentials["application credential"]
         issued("signed request", ("ec2credential",))
@@ -132,14 +133,14 @@ class World:
         anna, project = self.names["anna"], self.names["project"]
         rule = {"service": "image", "method": "GET", "path": f"/{self.client.name('path')}"}
         short, _ = self.application_credential(self.client.name("short"), access_rules=[rule])
-        self.identity.application_credentials.delete(short["id"])
+        self.identity.application_credentials.delete(short.id)
         return {
             **self.names,
-            "credential": self.identity.credentials.create({"type": "totp", "blob": SEED, "user_id": anna})["id"],
-            "access": self.identity.ec2_credentials.create(anna, project)["access"],
-            "application_credential": self.application_credential(self.client.name("robot"))[0]["id"],
-            "rule": short["access_rules"][0]["id"],
-            "trust": self.trust()["id"],
+            "credential": self.identity.credentials.create({"type": "totp", "blob": SEED, "user_id": anna}).id,
+            "access": self.identity.ec2_credentials.create(anna, project).access,
+            "application_credential": self.application_credential(self.client.name("robot"))[0].id,
+            "rule": short.access_rules[0].id,
+            "trust": self.trust().id,
             "name": self.client.name("new"),
         }
 
@@ -230,8 +231,8 @@ ROWS = (
     Row("/v3", "DELETE", f"{_CREDENTIALS}/<credential_id>", "/v3/credentials/{credential}"),
     Row("/v3", "GET", _PAIRS, "/v3/users/{anna}/credentials/OS-EC2"),
     Row("/v3", "POST", _PAIRS, "/v3/users/{anna}/credentials/OS-EC2", {"tenant_id": "{project}"}),
-    Row("/v3", "GET", f"{_PAIRS}/<access>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
-    Row("/v3", "DELETE", f"{_PAIRS}/<access>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
+    Row("/v3", "GET", f"{_PAIRS}/<credential_id>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
+    Row("/v3", "DELETE", f"{_PAIRS}/<credential_id>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
     Row("/v3", "GET", _ROBOTS, "/v3/users/{anna}/application_credentials", refused=NEITHER_OWN_NOR_CREDENTIAL),
     Row(
         "/v3",
@@ -244,14 +245,14 @@ ROWS = (
     Row(
         "/v3",
         "GET",
-        f"{_ROBOTS}/<credential_id>",
+        f"{_ROBOTS}/<application_credential_id>",
         "/v3/users/{anna}/application_credentials/{application_credential}",
         refused=NEITHER_OWN_NOR_CREDENTIAL,
     ),
     Row(
         "/v3",
         "DELETE",
-        f"{_ROBOTS}/<credential_id>",
+        f"{_ROBOTS}/<application_credential_id>",
         "/v3/users/{anna}/application_credentials/{application_credential}",
         refused=MANAGES_NONE,
     ),
@@ -259,14 +260,14 @@ ROWS = (
     Row(
         "/v3",
         "GET",
-        f"{_RULES}/<rule_id>",
+        f"{_RULES}/<access_rule_id>",
         "/v3/users/{anna}/access_rules/{rule}",
         refused=NEITHER_OWN_NOR_CREDENTIAL,
     ),
     Row(
         "/v3",
         "DELETE",
-        f"{_RULES}/<rule_id>",
+        f"{_RULES}/<access_rule_id>",
         "/v3/users/{anna}/access_rules/{rule}",
         refused=NEITHER_OWN_NOR_CREDENTIAL,
     ),

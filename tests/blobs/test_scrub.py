@@ -156,3 +156,15 @@ def test_the_pace_is_kept(world: World) -> None:
     slept: list[float] = []
     Scrubber(world.store, interval=0, bytes_per_second=MIB, sleep=slept.append).run()
     assert 7 < sum(slept) < 9
+
+
+def test_a_reader_gets_what_is_before_a_damaged_block_and_nothing_behind_it(world: World) -> None:
+    data = noise(6 * MIB)
+    content = world.put(data)
+    flip(world.segments()[0], 5 * MIB)
+    with world.store.open_content(content) as reader:
+        got = b"".join(reader.read(64 * KIB) for _ in range(70))
+        assert got == data[: len(got)]
+        for _ in range(2):
+            with pytest.raises(Corrupt):
+                reader.read()

@@ -144,3 +144,11 @@ def test_doctor_says_something_while_the_appliance_runs(server: Appliance, progr
     assert f"in use by process {server.process.pid}" in said and said.endswith("nothing is wrong\n")
     assert "store scrub" in program("doctor", "--deep", "--data-dir", server.directory).text
     assert "is in use by" in program("doctor", "--repair", "--data-dir", server.directory, code=1).sentence()
+
+
+def test_doctor_misses_the_credentials_of_a_running_appliance(tmp_path: Path, program: Program) -> None:
+    appliance = Appliance(tmp_path / "data")
+    (appliance.directory / "admin-openrc").unlink()
+    said = program("doctor", "--data-dir", appliance.directory, code=1).text
+    assert f"no-credentials: {appliance.directory / 'admin-openrc'} is not there" in said
+    assert appliance.stop() == 0

@@ -17,7 +17,7 @@ from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT
 
 SERVERS_HALF = ("appliance.wiring", "appliance.api", "appliance.db", "sqlite3", "bottle", "waitress", "cryptography")
-CLIENTS_VERBS = ("image", "user", "project", "role", "token", "help", "version", "install")
+CLIENTS_VERBS = ("image", "user", "project", "role", "token", "events", "jobs", "help", "version", "install")
 
 
 def test_the_clients_verbs_load_none_of_the_server() -> None:

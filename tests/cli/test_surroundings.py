@@ -196,7 +196,10 @@ def test_a_missing_permission_names_the_directory_at_fault(tmp_path: Path, words
         (place / name).mkdir(parents=True)
     (place / "closed").chmod(0o700)
     (place / "open" / "appliance.db").touch()
-    code = "import os, sys; from appliance.cli.main import main; os.setuid(65534); sys.exit(main(sys.argv[1:]))"
+    code = (
+        "import os, sys; from appliance.cli import backup, status; from appliance.cli.main import main\n"
+        "os.setuid(65534); sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", code, *(word.format(place) for word in words)]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

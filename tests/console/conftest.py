@@ -9,9 +9,10 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,7 +20,9 @@ if importlib.util.find_spec("playwright") is None:
     # `make test-console` has an environment of its own for them.
     collect_ignore_glob = ["test_*.py"]
 else:
-    from playwright.sync_api import Browser, Page, sync_playwright
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+    expect.set_options(timeout=20_000)
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -93,6 +96,18 @@ class Cloud:
         self.call("PUT", f"/v3/projects/{made}/users/{user}/roles/{roles[role]}")
         return str(made)
 
+    @property
+    def same_ports(self) -> list[str]:
+        """The flags that make another one listen where this one does."""
+        image, identity = (urlsplit(url).port for url in (self.image, self.identity))
+        return ["--image-port", str(image), "--identity-port", str(identity)]
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
@@ -162,6 +177,23 @@ def log_in(page: "Page", cloud: Cloud, user: str = "admin", password: str = PASS
 def go(page: "Page", cloud: Cloud, place: str) -> None:
     page.goto(f"{cloud.console}#/{place}")
     page.locator("h1").wait_for()
+
+
+Start = Callable[..., Cloud]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts an appliance with flags of its own, and stops it at the end."""
+    started: list[Cloud] = []
+
+    def make(*flags: str) -> Cloud:
+        started.append(Cloud(tmp_path / f"d{len(started)}", *flags))
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.stop()
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@
 
 import json
 import urllib.request
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from tests.console.conftest import PAGES, PASSWORD, Cloud, call_status, go, log_in, open_page
+from tests.console.conftest import PAGES, PASSWORD, Cloud, Start, call_status, go, log_in, open_page
 
 
 def test_the_link_of_the_first_start_opens_one_session(browser: Browser, cloud: Cloud) -> None:
@@ -104,8 +103,8 @@ def test_the_last_administrator_stays(admin: Page, cloud: Cloud) -> None:
     assert cloud.call("GET", "/v3/users?name=admin")["users"][0]["enabled"] is True
 
 
-def test_a_short_session_asks_for_the_password(browser: Browser, tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path / "d", "--token-lifetime", "60")
+def test_a_short_session_asks_for_the_password(browser: Browser, start: Start) -> None:
+    cloud = start("--token-lifetime", "60")
     page = open_page(browser, cloud)
     log_in(page, cloud)
     page.get_by_role("dialog", name="Stay logged in").wait_for(timeout=60_000)
@@ -113,21 +112,18 @@ def test_a_short_session_asks_for_the_password(browser: Browser, tmp_path: Path)
     page.get_by_role("button", name="Stay logged in").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.context.close()
-    cloud.stop()
 
 
-def test_one_port_for_all_serves_the_console_too(browser: Browser, tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path / "d", "--single-port")
+def test_one_port_for_all_serves_the_console_too(browser: Browser, start: Start) -> None:
+    cloud = start("--single-port")
     page = open_page(browser, cloud)
     log_in(page, cloud)
     go(page, cloud, "people/users")
     expect(page.get_by_role("cell", name="admin", exact=True)).to_be_visible()
     page.context.close()
-    cloud.stop()
 
 
-def test_a_console_that_is_switched_off_is_not_there(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path / "d", "--no-console")
+def test_a_console_that_is_switched_off_is_not_there(start: Start) -> None:
+    cloud = start("--no-console")
     found = (cloud.console, call_status(f"{cloud.image}/console/"))
-    cloud.stop()
     assert found == ("", 300)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.console.conftest import Cloud, go, log_in, open_page
+from tests.console.conftest import Cloud, Start, go, log_in, open_page
 
 DROP = """([names, size]) => {
   const files = new DataTransfer();
@@ -104,8 +104,8 @@ def test_a_refusal_is_in_the_words_of_the_api_and_leaves_nothing(admin: Page, cl
     assert cloud.call("GET", "/v2/images?name=odd")["images"] == []
 
 
-def test_an_upload_goes_on_with_try_again_once_the_server_is_back(browser: Browser, tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path / "d", "--image-size-cap", "1M")
+def test_a_file_that_is_too_large_is_told_so(browser: Browser, tmp_path: Path, start: Start) -> None:
+    cloud = start("--image-size-cap", "1M")
     page = open_page(browser, cloud)
     log_in(page, cloud)
     go(page, cloud, "images")
@@ -114,7 +114,27 @@ def test_an_upload_goes_on_with_try_again_once_the_server_is_back(browser: Brows
     send(page, file)
     expect(upload(page, "later")).to_contain_text("too large")
     page.context.close()
-    cloud.stop()
+
+
+def test_try_again_works_once_the_server_is_back(browser: Browser, tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path / "d")
+    page = open_page(browser, cloud)
+    log_in(page, cloud)
+    go(page, cloud, "images")
+    file = tmp_path / "cut.raw"
+    with file.open("wb") as sparse:
+        sparse.truncate(2 << 30)
+    send(page, file)
+    expect(upload(page, "cut").get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+    cloud.kill()
+    expect(upload(page, "cut")).to_have_attribute("data-state", "failed")
+    again = Cloud(tmp_path / "d", *cloud.same_ports)
+    upload(page, "cut").get_by_role("button", name="Try again").click()
+    expect(upload(page, "cut")).to_have_attribute("data-state", "stored", timeout=120_000)
+    left = [image["status"] for image in again.call("GET", "/v2/images")["images"]]
+    page.context.close()
+    again.stop()
+    assert left == ["active"]
 
 
 def test_a_file_that_is_here_already_is_recognized(admin: Page, cloud: Cloud, tmp_path: Path) -> None:
@@ -216,7 +236,7 @@ def test_an_image_is_shared_by_name_and_accepted(admin: Page, browser: Browser, 
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
+def site(tmp_path: Path, start: Start) -> Iterator[str]:
     """A web server with one file."""
     (tmp_path / "small.img").write_bytes(os.urandom(100_000))
 
@@ -237,24 +257,23 @@ def site(tmp_path: Path) -> Iterator[str]:
 def test_an_import_that_fails_says_why_on_the_image(admin: Page, cloud: Cloud) -> None:
     go(admin, cloud, "images")
     admin.get_by_role("button", name="Import").click()
-    admin.get_by_label("Address").fill("http://nowhere.invalid/broken.img")
+    admin.get_by_label("Address", exact=True).fill("http://nowhere.invalid/broken.img")
     admin.get_by_role("button", name="Import", exact=True).last.click()
     expect(admin.get_by_role("status").filter(has_text="The import failed")).to_contain_text("nowhere.invalid")
 
 
-def test_an_import_ends_with_an_active_image(browser: Browser, tmp_path: Path, site: str) -> None:
+def test_an_import_ends_with_an_active_image(browser: Browser, start: Start, site: str) -> None:
     port = site.rpartition(":")[2]
-    cloud = Cloud(tmp_path / "d", "--import-allowed-hosts", "127.0.0.1", "--import-allowed-ports", port)
+    cloud = start("--import-allowed-hosts", "127.0.0.1", "--import-allowed-ports", port)
     page = open_page(browser, cloud)
     log_in(page, cloud)
     go(page, cloud, "images")
     page.get_by_role("button", name="Import").click()
-    page.get_by_label("Address").fill(f"{site}/small.img")
-    page.get_by_label("Format").select_option("raw")
+    page.get_by_label("Address", exact=True).fill(f"{site}/small.img")
+    page.get_by_label("Format", exact=True).select_option("raw")
     page.get_by_role("button", name="Import", exact=True).last.click()
     expect(page.locator(".facts .state")).to_have_text("active")
     page.context.close()
-    cloud.stop()
 
 
 def test_a_patched_image_shows_how_little_is_its_own(admin: Page, cloud: Cloud) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.conftest import PAGES, PASSWORD, ROOT, SHOTS, Cloud, go, log_in, open_page
+from tests.console.conftest import PAGES, PASSWORD, ROOT, SHOTS, Cloud, Start, go, log_in, open_page
 
 AXE = ROOT / "build" / "vendor" / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -110,10 +110,10 @@ def test_activity_tells_who_did_what_from_where(admin: Page, cloud: Cloud) -> No
     expect(row).to_contain_text("127.0.0.1")
 
 
-def test_a_check_from_the_page_finds_a_flipped_byte(browser: Browser, tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path / "d")
+def test_a_check_from_the_page_finds_a_flipped_byte(browser: Browser, start: Start) -> None:
+    cloud = start()
     cloud.upload("rotten", os.urandom(200_000))
-    segment = max((tmp_path / "d" / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
+    segment = max((cloud.directory / "blobs").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
     with segment.open("r+b") as file:
         file.seek(100_000)
         byte = file.read(1)
@@ -125,7 +125,6 @@ def test_a_check_from_the_page_finds_a_flipped_byte(browser: Browser, tmp_path: 
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("link", name="rotten")).to_be_visible()
     page.context.close()
-    cloud.stop()
 
 
 def test_the_downloaded_clouds_yaml_works(admin: Page, cloud: Cloud, tmp_path: Path) -> None:

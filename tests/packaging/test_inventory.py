@@ -131,3 +131,16 @@ def test_old_libraries_are_found() -> None:
 
 def test_a_library_that_is_not_named_counts_as_old() -> None:
     assert len(smoke_contents.outdated("")) == len(smoke_contents.OLDEST)
+
+
+def test_what_the_console_takes_from_others_is_listed_with_its_licences() -> None:
+    file = inventory.VENDORED / "view.js"
+    found = components(SITE, ("static/vendor/view.js", str(file), "DATA"))
+    licences = {one.name: one.licence for one in found if one.name != inventory.OURS}
+    assert licences == {
+        "preact": "MIT",
+        "@preact/signals": "MIT",
+        "@preact/signals-core": "MIT",
+        "htm": "Apache-2.0",
+        "lucide-static": "ISC",
+    }

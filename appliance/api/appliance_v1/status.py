@@ -80,7 +80,8 @@ class StatusRoutes:
         size, free = directory.room()
         scrub = next((state for state in self._jobs.states() if state.name == "scrub"), None)
         return {
-            "disk": {"size": size, "free": free},
+            # In steps, so that what others write on the disk is no news each time.
+            "disk": {"size": size, "free": free - free % max(1, size // 1000)},
             "stores": asdict(self._history.held()),
             "images": self._history.figures.images_by_status(),
             "last_backup": _time_text(directory.backed_up_at()),

@@ -30,6 +30,8 @@ class Request(Generic[C]):
     """
 
     caller: C
+    sent: Any
+    """What the route has read of the request: mostly its body, checked."""
     loaded: Any
     """What the target resolver of the route has loaded, where the handler needs it, too."""
     route: Any = None

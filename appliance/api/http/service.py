@@ -38,8 +38,12 @@ class Route:
     """Who may call it: an upstream name (`identity:get_user`, `get_image`). Several where the target tells which."""
     target: Callable[..., Any] | None = None
     """What the policy is asked about: made of the request and the path's parts, as the dialect calls it."""
-    check: Callable[[Request[Any]], object] | None = None
-    """What is checked of the request before the policy has its say, mostly its body; raises `Invalid`."""
+    reads: Callable[[Request[Any]], object] | None = None
+    """What is read of the request, mostly its body, for the handler to find in `request.sent`; raises `Invalid`."""
+    late: bool = False
+    """It is read after the policy has had its say, not before."""
+    relation: str | tuple[str, ...] = ()
+    """What JSON Home calls the path, the names of extensions before a colon: `user`, `OS-TRUST:trust`."""
     public: bool = False
     """Answered without a token."""
     bodiless: bool = False
@@ -52,6 +56,10 @@ class Route:
     @property
     def policies(self) -> tuple[str, ...]:
         return (self.policy,) if isinstance(self.policy, str) else self.policy
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        return (self.relation,) if isinstance(self.relation, str) else self.relation
 
 
 class Dialect(Protocol[C]):
@@ -154,10 +162,12 @@ class Service(Generic[C]):
         def call(request: Request[C], **parts: Any) -> Response:
             request.route, request.parts = route, parts
             self._dialect.admit(request, route)
-            if route.check is not None:
-                route.check(request)
+            if route.reads is not None and not route.late:
+                request.sent = route.reads(request)
             if not route.public:
                 self._dialect.authorize(request, route, parts)
+            if route.reads is not None and route.late:
+                request.sent = route.reads(request)
             return route.handler(request, **parts)
 
         return call

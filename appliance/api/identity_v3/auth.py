@@ -3,9 +3,11 @@
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
+from appliance.api.http.service import Route
 from appliance.api.identity_v3.dialect import HEADER
-from appliance.api.identity_v3.presentation import Presenter, done, shown_domain, shown_project, switch
-from appliance.api.identity_v3.schemas import AUTH, json_object
+from appliance.api.identity_v3.kit import Handlers
+from appliance.api.identity_v3.presentation import done, shown_domain, shown_project, switch
+from appliance.api.identity_v3.schemas import TEXT, Schema, json_object, member
 from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.ec2 import Check, check_ec2, check_s3
@@ -15,10 +17,17 @@ from appliance.identity.tokens.token import Named, Token
 from appliance.values import micros_text, parse_time
 
 
-class Auth:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class Auth(Handlers):
+    def routes(self) -> list[Route]:
+        projects, domains = ("auth_projects", "OS-FEDERATION:projects"), ("auth_domains", "OS-FEDERATION:domains")
+        return [
+            Route("GET", "/v3/auth/projects", self.projects, "identity:get_auth_projects", relation=projects),
+            Route("GET", "/v3/auth/domains", self.domains, "identity:get_auth_domains", relation=domains),
+            Route("GET", "/v3/auth/system", self.system, "identity:get_auth_system", relation="auth_system"),
+            Route("GET", "/v3/auth/catalog", self.catalog, "identity:get_auth_catalog", relation="auth_catalog"),
+            Route("GET", "/v3/OS-FEDERATION/projects", self.projects, "identity:get_auth_projects"),
+            Route("GET", "/v3/OS-FEDERATION/domains", self.domains, "identity:get_auth_domains"),
+        ]
 
     def projects(self, request: Request[Token]) -> Response:
         """GET /v3/auth/projects"""
@@ -49,17 +58,78 @@ class Auth:
 _ACCESS_RULES_VERSION = 1.0
 
 
-class Tokens:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+_ID_OR_NAME = [{"required": ["id"]}, {"required": ["name"]}]
+
+
+def _reference(**more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"id": TEXT, "name": TEXT, **more}, "anyOf": _ID_OR_NAME}
+
+
+_DOMAIN = _reference()
+_USER = {"user": _reference(domain=_DOMAIN, password=TEXT, passcode=TEXT)}
+
+_AUTH = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "identity": {
+                "type": "object",
+                "properties": {
+                    "methods": {"type": "array", "items": TEXT},
+                    "password": {"type": "object", "properties": _USER},
+                    "totp": {"type": "object", "properties": _USER},
+                    "token": {"type": "object", "properties": {"id": TEXT}, "required": ["id"]},
+                    "application_credential": {
+                        "type": "object",
+                        "properties": {
+                            "id": TEXT,
+                            "name": TEXT,
+                            "secret": TEXT,
+                            "user": _reference(domain=_DOMAIN),
+                        },
+                    },
+                },
+                "required": ["methods"],
+            },
+            "scope": {
+                "type": ["object", "string"],
+                "properties": {
+                    "project": _reference(domain=_DOMAIN),
+                    "domain": _DOMAIN,
+                    "OS-TRUST:trust": {"type": "object", "properties": {"id": TEXT}},
+                    "system": {"type": "object", "properties": {"all": {"type": "boolean"}}},
+                },
+            },
+        },
+        "required": ["identity"],
+    },
+    alone=False,
+)
+
+
+class Tokens(Handlers):
+    def routes(self) -> list[Route]:
+        path, seen = "/v3/auth/tokens", ("identity:validate_token", "identity:check_token")
+        certificates, extension = "/v3/OS-SIMPLE-CERT", "OS-SIMPLE-CERT"
+        revoked = f"{path}/OS-PKI/revoked"
+        return [
+            Route("POST", path, self.issue, public=True, reads=_auth, relation="auth_tokens"),
+            Route("GET", path, self.show, seen, shown_subject),
+            Route("DELETE", path, self.revoke, "identity:revoke_token", revoked_subject),
+            Route("GET", revoked, self.revoked_by_id, public=True, relation="OS-PKI:revocations"),
+            Route("GET", f"{certificates}/ca", self.certificates, public=True, relation=f"{extension}:ca_certificate"),
+            Route(
+                "GET",
+                f"{certificates}/certificates",
+                self.certificates,
+                public=True,
+                relation=f"{extension}:certificates",
+            ),
+        ]
 
     def issue(self, request: Request[Token]) -> Response:
         """POST /v3/auth/tokens"""
-        auth = json_object(request).get("auth")
-        if not isinstance(auth, dict):
-            raise Invalid("Expecting to find auth in request body.")
-        AUTH.check(auth)
+        auth = request.sent
         token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
         return self._shown(request, token, 201)
 
@@ -87,6 +157,11 @@ class Tokens:
                 self._presenter.addresses(request), token.project_id, token.user.id
             )
         return Response(status, {"token": body}, [("X-Subject-Token", token.text)])
+
+
+def _auth(request: Request[Token]) -> Any:
+    """`auth` of the body."""
+    return member(request, "auth", _AUTH)
 
 
 def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
@@ -174,10 +249,13 @@ def _named(thing: Named) -> dict[str, str]:
     return {"id": thing.id, "name": thing.name}
 
 
-class Ec2Tokens:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class Ec2Tokens(Handlers):
+    def routes(self) -> list[Route]:
+        ec2, s3 = "OS-EC2:ec2tokens", "s3tokens:s3tokens"
+        return [
+            Route("POST", "/v3/ec2tokens", self.ec2, "identity:ec2tokens_validate", relation=ec2),
+            Route("POST", "/v3/s3tokens", self.s3, "identity:s3tokens_validate", relation=s3),
+        ]
 
     def ec2(self, request: Request[Token]) -> Response:
         """POST /v3/ec2tokens"""
@@ -206,10 +284,10 @@ _SUBJECTS = {
 }
 
 
-class RevocationEvents:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class RevocationEvents(Handlers):
+    def routes(self) -> list[Route]:
+        path, policy = "/v3/OS-REVOKE/events", "identity:list_revoke_events"
+        return [Route("GET", path, self.list, policy, relation="OS-REVOKE:events")]
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-REVOKE/events"""

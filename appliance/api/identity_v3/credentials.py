@@ -1,89 +1,106 @@
-"""Stored secrets and documents: credentials, EC2 credentials, OAuth consumers, policies."""
+"""Stored secrets: credentials, and EC2 credentials among them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
+from appliance.api.http.service import Route
+from appliance.api.identity_v3 import targets
 from appliance.api.identity_v3.delegation import refuse_delegated
-from appliance.api.identity_v3.presentation import Presenter, QueryParser, done
-from appliance.api.identity_v3.schemas import json_object, member
-from appliance.api.identity_v3.schemas_catalog import (
-    CONSUMER_CREATE,
-    CONSUMER_UPDATE,
-    CREDENTIAL_CREATE,
-    CREDENTIAL_UPDATE,
-    EC2_CREDENTIAL_CREATE,
-    POLICY_CREATE,
-    POLICY_UPDATE,
-)
-from appliance.api.identity_v3.targets import credential_target
-from appliance.db.records import Record
-from appliance.errors import NotFound
-from appliance.identity.resources.credentials import EC2
-from appliance.identity.service import Identity
+from appliance.api.identity_v3.kit import Handlers, Resource, Rules
+from appliance.api.identity_v3.presentation import Listing, done
+from appliance.api.identity_v3.schemas import TEXT, json_object, pair
+from appliance.db.identity.credentials import Credential
+from appliance.db.records import Record, attributes
+from appliance.identity.resources.credentials import EC2, Ec2Pair
 from appliance.identity.tokens.token import Token
 
+_CREDENTIAL: dict[str, Any] = {
+    "id": TEXT,
+    "blob": TEXT,
+    "project_id": {"type": ["string", "null"], "maxLength": 64},
+    "type": {"type": "string", "maxLength": 255},
+    "user_id": {"type": "string", "maxLength": 64},
+}
+_NEW_FOR_EC2, _ = pair(_CREDENTIAL, ["blob", "type", "user_id", "project_id"], alone=False)
 
-class Credentials:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
 
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/credentials — those that the caller may see: none, for a delegated token."""
-        token = request.caller
-        listing = self._queries.read(request, ("user_id", "type"))
-        if not self._identity.allows(token, "identity:get_credential"):
-            listing = listing.narrowed("user_id", token.user.id)
-        found = [] if token.delegated else self._identity.credentials.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "credentials", found, listing)
+class Credentials(Resource[Credential]):
+    """Refused to delegated tokens, after the policy has had its say."""
 
-    def show(self, request: Request[Token], credential_id: str) -> Response:
-        """GET /v3/credentials/{credential_id}"""
-        credential = self._identity.credentials.get(credential_id)
+    name = "credential"
+    new, _ = pair(_CREDENTIAL, ["blob", "type", "user_id"], alone=False)
+    _, changes = pair(_CREDENTIAL, [], alone=False)
+    filters = ("user_id", "type")
+    targets = {
+        "list": targets.own_user("credential.user_id"),
+        "create": targets.new_credential,
+        **dict.fromkeys(("get", "update", "delete"), targets.credential),
+    }
+
+    @property
+    def rules(self) -> Rules[Credential]:
+        return self._identity.credentials
+
+    def read_new(self, request: Request[Token]) -> Any:
+        """One for EC2 needs a project."""
+        credential = super().read_new(request)
+        if credential["type"] == EC2:
+            _NEW_FOR_EC2.check(credential)
+        return credential
+
+    def listing(self, request: Request[Token]) -> Listing:
+        listing = super().listing(request)
+        if self._identity.allows(request.caller, "identity:get_credential"):
+            return listing
+        return listing.narrowed("user_id", request.caller.user.id)
+
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[Credential]:
+        return [] if request.caller.delegated else super().search(request, listing)
+
+    def present(self, request: Request[Token], row: Credential) -> Record:
+        return {name: value for name, value in attributes(row).items() if name != "sealed_blob"}
+
+    def make(self, request: Request[Token]) -> Credential:
         refuse_delegated(request.caller)
-        return self._presenter.member(request, "credential", "credentials", credential)
+        return super().make(request)
 
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/credentials"""
-        credential = new_credential(request)
-        refuse_delegated(request.caller)
-        created = self._identity.credentials.create(credential)
-        return self._presenter.member(request, "credential", "credentials", created, 201)
+    def show(self, request: Request[Token], **parts: str) -> Response:
+        self._refuse(request, parts)
+        return super().show(request, **parts)
 
-    def update(self, request: Request[Token], credential_id: str) -> Response:
-        """PATCH /v3/credentials/{credential_id}"""
-        changes = member(request, "credential", CREDENTIAL_UPDATE)
-        current = self._identity.credentials.get(credential_id)
+    def change(self, request: Request[Token], record_id: str) -> Credential:
+        current = self._identity.credentials.get(record_id)
         refuse_delegated(request.caller)
         # A second time, as Keystone does: the caller must be allowed to do it to what it becomes, too.
-        self._identity.enforce(request.caller, "identity:update_credential", credential_target({**current, **changes}))
-        changed = self._identity.credentials.update(credential_id, changes)
-        return self._presenter.member(request, "credential", "credentials", changed)
+        target = {"credential.user_id": request.sent.get("user_id", current.user_id)}
+        self._identity.enforce(request.caller, "identity:update_credential", target)
+        return super().change(request, record_id)
 
-    def delete(self, request: Request[Token], credential_id: str) -> Response:
-        """DELETE /v3/credentials/{credential_id}"""
-        self._identity.credentials.get(credential_id)
+    def delete(self, request: Request[Token], **parts: str) -> Response:
+        self._refuse(request, parts)
+        return super().delete(request, **parts)
+
+    def _refuse(self, request: Request[Token], parts: dict[str, str]) -> None:
+        self._identity.credentials.get(parts["credential_id"])
         refuse_delegated(request.caller)
-        self._identity.credentials.delete(credential_id)
-        return done()
 
 
-def new_credential(request: Request[Token]) -> Record:
-    """What is sent to be made, checked: one for EC2 needs a project."""
-    credential = member(request, "credential", CREDENTIAL_CREATE)
-    if credential["type"] == EC2:
-        EC2_CREDENTIAL_CREATE.check(credential)
-    return credential
+SHOWN_OF_EC2 = ("user_id", "tenant_id", "access", "secret", "trust_id")
 
 
-_SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
-
-
-class Ec2Credentials:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class Ec2Credentials(Handlers):
+    def routes(self) -> list[Route]:
+        every = "/v3/users/<user_id>/credentials/OS-EC2"
+        one = f"{every}/<credential_id>"
+        of_user, its = targets.ec2_credentials, targets.ec2_credential
+        relation = "OS-EC2:user_credential"
+        return [
+            Route("GET", every, self.list, "identity:ec2_list_credentials", of_user, relation=f"{relation}s"),
+            Route("POST", every, self.create, "identity:ec2_create_credential", of_user),
+            Route("GET", one, self.show, "identity:ec2_get_credential", its, relation=relation),
+            Route("DELETE", one, self.delete, "identity:ec2_delete_credential", its),
+        ]
 
     def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/credentials/OS-EC2"""
@@ -102,101 +119,23 @@ class Ec2Credentials:
         created = self._identity.ec2_credentials.create(user_id, project_id)
         return Response(201, {"credential": self._shown(request, created)})
 
-    def show(self, request: Request[Token], user_id: str, access: str) -> Response:
-        """GET /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+    def show(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
+        """GET /v3/users/{user_id}/credentials/OS-EC2/{credential_id}"""
         self._identity.users.get(user_id)
         refuse_delegated(request.caller)
-        credential = self._identity.ec2_credentials.get(access)
+        credential = self._identity.ec2_credentials.get(credential_id)
         return Response(200, {"credential": self._shown(request, credential)})
 
-    def delete(self, request: Request[Token], user_id: str, access: str) -> Response:
-        """DELETE /v3/users/{user_id}/credentials/OS-EC2/{access}"""
+    def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
+        """DELETE /v3/users/{user_id}/credentials/OS-EC2/{credential_id}"""
         self._identity.users.get(user_id)
         refuse_delegated(request.caller)
-        self._identity.ec2_credentials.delete(access)
+        self._identity.ec2_credentials.delete(credential_id)
         return done()
 
-    def _shown(self, request: Request[Token], credential: Record) -> Record:
-        path = f"users/{credential['user_id']}/credentials/OS-EC2/{credential['access']}"
+    def _shown(self, request: Request[Token], pair: Ec2Pair) -> Record:
+        path = f"users/{pair.user_id}/credentials/OS-EC2/{pair.access}"
         return {
-            **{key: credential[key] for key in _SHOWN},
+            **{name: getattr(pair, name) for name in SHOWN_OF_EC2},
             "links": {"self": self._presenter.url(request, path)},
         }
-
-
-_PATH = "OS-OAUTH1/consumers"
-
-
-class Consumers:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
-
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/OS-OAUTH1/consumers"""
-        listing = self._queries.read(request, ())
-        found = self._identity.consumers.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "consumers", found, listing, _PATH)
-
-    def show(self, request: Request[Token], consumer_id: str) -> Response:
-        """GET /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        return self._presenter.member(request, "consumer", _PATH, self._identity.consumers.get(consumer_id))
-
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/OS-OAUTH1/consumers — the one answer that shows the secret."""
-        consumer: Any = json_object(request).get("consumer", {})
-        CONSUMER_CREATE.check(consumer)
-        created = self._identity.consumers.create(consumer.get("description"))
-        return self._presenter.member(request, "consumer", _PATH, created, 201)
-
-    def update(self, request: Request[Token], consumer_id: str) -> Response:
-        """PATCH /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        changes: Any = json_object(request).get("consumer", {})
-        CONSUMER_UPDATE.check(changes)
-        return self._presenter.member(request, "consumer", _PATH, self._identity.consumers.update(consumer_id, changes))
-
-    def delete(self, request: Request[Token], consumer_id: str) -> Response:
-        """DELETE /v3/OS-OAUTH1/consumers/{consumer_id}"""
-        self._identity.consumers.delete(consumer_id)
-        return done()
-
-    def access_tokens(self, request: Request[Token], user_id: str) -> Response:
-        """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
-        return self._presenter.collection(request, "access_tokens", [])
-
-    def access_token(self, request: Request[Token], user_id: str, access_token_id: str) -> Response:
-        """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""
-        raise NotFound("Access token not found")
-
-
-class Policies:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
-
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/policies"""
-        listing = self._queries.read(request, ("type",))
-        found = self._identity.policies.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "policies", found, listing)
-
-    def show(self, request: Request[Token], policy_id: str) -> Response:
-        """GET /v3/policies/{policy_id}"""
-        return self._presenter.member(request, "policy", "policies", self._identity.policies.get(policy_id))
-
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/policies"""
-        policy = member(request, "policy", POLICY_CREATE)
-        return self._presenter.member(request, "policy", "policies", self._identity.policies.create(policy), 201)
-
-    def update(self, request: Request[Token], policy_id: str) -> Response:
-        """PATCH /v3/policies/{policy_id}"""
-        changes = member(request, "policy", POLICY_UPDATE)
-        return self._presenter.member(request, "policy", "policies", self._identity.policies.update(policy_id, changes))
-
-    def delete(self, request: Request[Token], policy_id: str) -> Response:
-        """DELETE /v3/policies/{policy_id}"""
-        self._identity.policies.delete(policy_id)
-        return done()

@@ -4,12 +4,15 @@ import re
 from datetime import datetime
 
 from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.presentation import Presenter, QueryParser, done
-from appliance.api.identity_v3.schemas import member
-from appliance.api.identity_v3.schemas_delegation import APPLICATION_CREDENTIAL, TRUST
-from appliance.db.records import Filter, Record
+from appliance.api.http.service import Route
+from appliance.api.identity_v3 import targets
+from appliance.api.identity_v3.kit import Handlers
+from appliance.api.identity_v3.presentation import done
+from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, Schema, body, name_of
+from appliance.db.identity.delegation import ApplicationCredential, Trust
+from appliance.db.records import Filter, Record, attributes
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.service import Identity
+from appliance.identity.resources.application_credentials import LONGEST_PATH, shown_rule
 from appliance.identity.tokens.token import SECOND, Token
 from appliance.values import Micros, micros_text, parse_time
 
@@ -78,15 +81,57 @@ def refuse_own_log_in(token: Token, user_id: str) -> None:
         raise Forbidden("Delegated tokens cannot change how their user logs in.")
 
 
+_ROLES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"id": ID, "name": name_of(255)},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    },
+}
+
+_NEW_TRUST = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "trustor_user_id": TEXT,
+            "trustee_user_id": TEXT,
+            "impersonation": SWITCH,
+            "project_id": TEXT_OR_NULL,
+            "remaining_uses": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**31 - 1},
+            "expires_at": TEXT_OR_NULL,
+            "allow_redelegation": {"type": ["boolean", "null"]},
+            "redelegated_trust_id": TEXT_OR_NULL,
+            "redelegation_count": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
+            "roles": _ROLES,
+        },
+        "required": ["trustor_user_id", "trustee_user_id", "impersonation"],
+    }
+)
+
 _PATH = "OS-TRUST/trusts"
 
 
-class Trusts:
+class Trusts(Handlers):
     """After the policy, each handler refuses the delegated tokens that may not manage trusts."""
 
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+    def routes(self) -> list[Route]:
+        every = f"/v3/{_PATH}"
+        one, roles = f"{every}/<trust_id>", f"{every}/<trust_id>/roles"
+        policy, target, extension = "identity:list_trusts", targets.trust, "OS-TRUST"
+        listed = (policy, f"{policy}_for_trustor", f"{policy}_for_trustee")
+        sent = body("trust", _NEW_TRUST)
+        its_roles, its_role = "identity:list_roles_for_trust", "identity:get_role_for_trust"
+        return [
+            Route("GET", every, self.list, listed, targets.listed_trusts, relation=f"{extension}:trusts"),
+            Route("POST", every, self.create, "identity:create_trust", targets.new_trust, reads=sent),
+            Route("GET", one, self.show, "identity:get_trust", target, relation=f"{extension}:trust"),
+            Route("DELETE", one, self.delete, "identity:delete_trust", target),
+            Route("GET", roles, self.roles, its_roles, target, relation=f"{extension}:trust_roles"),
+            Route("GET", f"{roles}/<role_id>", self.role, its_role, target, relation=f"{extension}:trust_role"),
+        ]
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/OS-TRUST/trusts"""
@@ -103,7 +148,7 @@ class Trusts:
 
     def create(self, request: Request[Token]) -> Response:
         """POST /v3/OS-TRUST/trusts — by the trustor themselves."""
-        asked = member(request, "trust", TRUST)
+        asked: Record = request.sent
         refuse_for_trusts(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())
         return self._whole(request, self._identity.trusts.create(request.caller, asked, expires_at), 201)
@@ -117,59 +162,104 @@ class Trusts:
     def roles(self, request: Request[Token], trust_id: str) -> Response:
         """GET /v3/OS-TRUST/trusts/{trust_id}/roles"""
         refuse_for_trusts(request.caller)
-        return self._presenter.collection(request, "roles", self._identity.trusts.get(trust_id)["roles"])
+        trust = self._identity.trusts.get(trust_id)
+        return self._presenter.collection(request, "roles", [attributes(role) for role in trust.roles])
 
     def role(self, request: Request[Token], trust_id: str, role_id: str) -> Response:
         """GET and HEAD /v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}"""
         refuse_for_trusts(request.caller)
-        for role in self._identity.trusts.get(trust_id)["roles"]:
-            if role["id"] == role_id:
-                return self._presenter.member(request, "role", "roles", role)
+        for role in self._identity.trusts.get(trust_id).roles:
+            if role.id == role_id:
+                return self._presenter.member(request, "role", "roles", attributes(role))
         raise NotFound(f"Could not find role: {role_id}.")
 
-    def _whole(self, request: Request[Token], trust: Record, status: int = 200) -> Response:
+    def _whole(self, request: Request[Token], trust: Trust, status: int = 200) -> Response:
         shown = _shown(trust)
-        shown["roles"] = [self._presenter.linked(request, "roles", role) for role in trust["roles"]]
-        own = self._presenter.url(request, f"{_PATH}/{trust['id']}/roles")
+        shown["roles"] = [self._presenter.linked(request, "roles", attributes(role)) for role in trust.roles]
+        own = self._presenter.url(request, f"{_PATH}/{trust.id}/roles")
         shown["roles_links"] = {"self": own, "next": None, "previous": None}
         return self._presenter.member(request, "trust", _PATH, shown, status)
 
 
-def _shown(trust: Record) -> Record:
+def _shown(trust: Trust) -> Record:
     """Without what is for our own use; times as Keystone writes them, whose trusts show no fraction."""
-    view = {key: value for key, value in trust.items() if key != "roles"}
+    view = {key: value for key, value in attributes(trust).items() if key != "roles"}
     for name in ("expires_at", "deleted_at"):
         view[name] = None if view[name] is None else micros_text(view[name] // SECOND * SECOND)
     return view
 
 
-class ApplicationCredentials:
+_NEW_APPLICATION_CREDENTIAL = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "name": name_of(255),
+            "description": TEXT_OR_NULL,
+            "project_id": TEXT,
+            "system": TEXT_OR_NULL,
+            "secret": TEXT_OR_NULL,
+            "expires_at": TEXT_OR_NULL,
+            "unrestricted": {"type": ["boolean", "null"]},
+            "roles": _ROLES,
+            "access_rules": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": ID,
+                        "path": {"type": "string", "maxLength": LONGEST_PATH, "pattern": "^/"},
+                        "service": ID,
+                        "method": {"enum": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]},
+                    },
+                },
+            },
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+)
+
+
+class ApplicationCredentials(Handlers):
     """Credentials and their rules. After the policy, each handler refuses the delegated tokens that it must."""
 
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
+    def routes(self) -> list[Route]:
+        every, rules = "/v3/users/<user_id>/application_credentials", "/v3/users/<user_id>/access_rules"
+        one, rule = f"{every}/<application_credential_id>", f"{rules}/<access_rule_id>"
+        owner, its = targets.owner, targets.application_credential
+        name = "application_credential"
+        policy = f"identity:create_{name}"
+        sent = body(name, _NEW_APPLICATION_CREDENTIAL)
+        return [
+            Route("GET", every, self.list, f"identity:list_{name}s", owner, relation=f"{name}s"),
+            Route("POST", every, self.create, policy, owner, reads=sent),
+            Route("GET", one, self.show, f"identity:get_{name}", its, relation=name),
+            Route("DELETE", one, self.delete, f"identity:delete_{name}", its),
+            Route("GET", rules, self.list_rules, "identity:list_access_rules", owner, relation="access_rules"),
+            Route("GET", rule, self.show_rule, "identity:get_access_rule", owner, relation="access_rule"),
+            Route("DELETE", rule, self.delete_rule, "identity:delete_access_rule", owner),
+        ]
 
     def list(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials"""
         refuse_for_application_credentials(request.caller)
-        listing = self._queries.read(request, ("name",))
+        listing = self._api.queries.read(request, ("name",))
         found = self._identity.application_credentials.search(user_id, listing.filters, listing.page)
         shown = [_application_credential_shown(credential) for credential in found]
         return self._presenter.collection(request, "application_credentials", shown, listing, _path(user_id))
 
-    def show(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
+    def show(self, request: Request[Token], user_id: str, application_credential_id: str) -> Response:
         """GET /v3/users/{user_id}/application_credentials/{id}"""
         refuse_for_application_credentials(request.caller)
-        credential = self._owned(user_id, credential_id)
+        credential = self._owned(user_id, application_credential_id)
         return self._presenter.member(
             request, "application_credential", _path(user_id), _application_credential_shown(credential)
         )
 
     def create(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/application_credentials"""
-        asked = member(request, "application_credential", APPLICATION_CREDENTIAL)
+        asked: Record = request.sent
         refuse_for_application_credentials(request.caller)
         refuse_restricted(request.caller)
         expires_at = future(asked.get("expires_at"), self._identity.store.clock())
@@ -177,38 +267,38 @@ class ApplicationCredentials:
         shown = {**_application_credential_shown(created), "secret": secret}
         return self._presenter.member(request, "application_credential", _path(user_id), shown, 201)
 
-    def delete(self, request: Request[Token], user_id: str, credential_id: str) -> Response:
+    def delete(self, request: Request[Token], user_id: str, application_credential_id: str) -> Response:
         """DELETE /v3/users/{user_id}/application_credentials/{id}"""
         refuse_for_application_credentials(request.caller)
-        self._owned(user_id, credential_id)
+        self._owned(user_id, application_credential_id)
         refuse_restricted(request.caller)
-        self._identity.application_credentials.delete(credential_id)
+        self._identity.application_credentials.delete(application_credential_id)
         return done()
 
     def list_rules(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules"""
         refuse_for_application_credentials(request.caller)
-        listing = self._queries.read(request, ("service", "path", "method"))
+        listing = self._api.queries.read(request, ("service", "path", "method"))
         found = self._identity.application_credentials.access_rules(user_id, listing.filters)
-        shown = [_shown_rule(rule) for rule in found]
+        shown = [shown_rule(rule) for rule in found]
         return self._presenter.collection(request, "access_rules", shown, None, f"users/{user_id}/access_rules")
 
-    def show_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
+    def show_rule(self, request: Request[Token], user_id: str, access_rule_id: str) -> Response:
         """GET /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
-        rule = self._identity.application_credentials.access_rule(user_id, rule_id)
-        return self._presenter.member(request, "access_rule", f"users/{user_id}/access_rules", _shown_rule(rule))
+        rule = self._identity.application_credentials.access_rule(user_id, access_rule_id)
+        return self._presenter.member(request, "access_rule", f"users/{user_id}/access_rules", shown_rule(rule))
 
-    def delete_rule(self, request: Request[Token], user_id: str, rule_id: str) -> Response:
+    def delete_rule(self, request: Request[Token], user_id: str, access_rule_id: str) -> Response:
         """DELETE /v3/users/{user_id}/access_rules/{id}"""
         refuse_for_application_credentials(request.caller)
-        self._identity.application_credentials.delete_access_rule(user_id, rule_id)
+        self._identity.application_credentials.delete_access_rule(user_id, access_rule_id)
         return done()
 
-    def _owned(self, user_id: str, credential_id: str) -> Record:
+    def _owned(self, user_id: str, credential_id: str) -> ApplicationCredential:
         """The credential, if it is the user's of the path. Raises `NotFound`."""
         credential = self._identity.application_credentials.get(credential_id)
-        if credential["user_id"] != user_id:
+        if credential.user_id != user_id:
             raise NotFound(f"Could not find application credential: {credential_id}.")
         return credential
 
@@ -217,14 +307,13 @@ def _path(user_id: str) -> str:
     return f"users/{user_id}/application_credentials"
 
 
-def _application_credential_shown(credential: Record) -> Record:
-    expires_at = credential["expires_at"]
-    view = {**credential, "expires_at": None if expires_at is None else micros_text(expires_at).removesuffix("Z")}
+def _application_credential_shown(credential: ApplicationCredential) -> Record:
+    view = {name: value for name, value in attributes(credential).items() if name != "secret_hash"}
+    expires_at = credential.expires_at
+    view["expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
     view["system"] = None
+    view["roles"] = [attributes(role) for role in credential.roles]
+    view["access_rules"] = [shown_rule(rule) for rule in credential.access_rules]
     if not view["access_rules"]:
         del view["access_rules"]
     return view
-
-
-def _shown_rule(rule: Record) -> Record:
-    return {key: rule[key] for key in ("id", "service", "method", "path")}

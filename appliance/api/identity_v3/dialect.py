@@ -25,14 +25,14 @@ def receipt_response(identity: Identity, missing: MethodsMissing) -> Response:
     """401 with the receipt."""
     receipt = missing.receipt
     user = identity.users.get(receipt.user_id)
-    domain = identity.domains.get(user["domain_id"])
+    domain = identity.domains.get(user.domain_id)
     body = {
         "receipt": {
             "methods": list(receipt.methods),
             "user": {
-                "id": user["id"],
-                "name": user["name"],
-                "domain": {"id": domain["id"], "name": domain["name"]},
+                "id": user.id,
+                "name": user.name,
+                "domain": {"id": domain.id, "name": domain.name},
             },
             "expires_at": micros_text(receipt.expires_at),
             "issued_at": micros_text(receipt.issued_at),

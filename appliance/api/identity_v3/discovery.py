@@ -7,30 +7,42 @@ from typing import Any
 from appliance.api.http.error_responses import preferred
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.json_home_relations import CORE, EXTENSION_PARAMETERS, EXTENSIONS, PARAMETER_NAMES
 from appliance.api.identity_v3.presentation import Presenter
 from appliance.identity.tokens.token import Token
 
 MEDIA_TYPE = "application/json-home"
 _DOCUMENTATION = "https://docs.openstack.org/api/openstack-identity/3"
 _EXPERIMENTAL = ("limits", "limit", "limit_model", "registered_limits", "registered_limit")
-_VARIABLE = re.compile(r"{(\w+)}")
+_VARIABLE = re.compile(r"<(\w+)>")
+_PARAMETER_NAMES = {
+    "group": "config_group",
+    "option": "config_option",
+    "value": "tag_value",
+    "prior_role_id": "role_id",
+    "implied_role_id": "role_id",
+}
+"""Variables that are documented under another name."""
+
+_EXTENSION_PARAMETERS = frozenset(
+    {
+        "access_token_id",
+        "consumer_id",
+        "endpoint_group_id",
+        "idp_id",
+        "mapping_id",
+        "protocol_id",
+        "service_provider_id",
+        "trust_id",
+    }
+)
+"""Variables that belong to an extension; the others are those of the core."""
 
 
 class JsonHome:
     """The document, with addresses relative to `/` or to `/v3`."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        shapes = {_shape(route.path.removeprefix("/v3")) for route in routes}
-        self._resources: list[tuple[str, str, dict[str, Any]]] = []
-        for name, path in CORE.items():
-            if _shape(path) in shapes:
-                self._resources.append((f"{_DOCUMENTATION}/rel/{name}", path, _entry(name, path, None)))
-        for extension, found in EXTENSIONS.items():
-            for name, path in found.items():
-                if _shape(path) in shapes:
-                    relation = f"{_DOCUMENTATION}/ext/{extension}/1.0/rel/{name}"
-                    self._resources.append((relation, path, _entry(name, path, extension)))
+        self._resources = [_resource(route.path, name) for route in routes for name in route.relations]
 
     def document(self, prefix: str = "") -> dict[str, Any]:
         resources = {}
@@ -48,25 +60,23 @@ def wanted(request: Request[Any]) -> bool:
     return preferred(request.header("accept"), ("application/json", MEDIA_TYPE)) == MEDIA_TYPE
 
 
-def _shape(path: str) -> str:
-    """A path whose variables have no names."""
-    return re.sub(r"{\w+}|<\w+>", "*", path)
-
-
-def _entry(name: str, path: str, extension: str | None) -> dict[str, Any]:
+def _resource(path: str, relation: str) -> tuple[str, str, dict[str, Any]]:
+    """The address by which a resource is known, its path below `/v3`, and what is said of it."""
+    extension, _, name = relation.rpartition(":")
     entry: dict[str, Any] = {}
     variables = _VARIABLE.findall(path)
     if variables:
         entry["href-vars"] = {variable: _parameter(variable, extension) for variable in variables}
-    if name in _EXPERIMENTAL and extension is None:
+    if name in _EXPERIMENTAL and not extension:
         entry["hints"] = {"status": "experimental"}
-    return entry
+    where = f"ext/{extension}/1.0/rel" if extension else "rel"
+    return f"{_DOCUMENTATION}/{where}/{name}", _VARIABLE.sub(r"{\1}", path.removeprefix("/v3")), entry
 
 
-def _parameter(variable: str, extension: str | None) -> str:
-    if extension is not None and variable in EXTENSION_PARAMETERS:
+def _parameter(variable: str, extension: str) -> str:
+    if extension and variable in _EXTENSION_PARAMETERS:
         return f"{_DOCUMENTATION}/ext/{extension}/1.0/param/{variable}"
-    return f"{_DOCUMENTATION}/param/{PARAMETER_NAMES.get(variable, variable)}"
+    return f"{_DOCUMENTATION}/param/{_PARAMETER_NAMES.get(variable, variable)}"
 
 
 VERSION = "v3.14"

@@ -7,42 +7,27 @@ from urllib.parse import urlencode
 
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.messages import Request, Response
-from appliance.db.records import COMPARATORS, Filter, Page, Record, check_number
+from appliance.db.identity.catalog import Endpoint
+from appliance.db.identity.projects import Project
+from appliance.db.records import COMPARATORS, Filter, Page, Record, attributes, check_number
 from appliance.errors import Invalid
 from appliance.identity.catalog.catalog import Addresses, own_url
 from appliance.settings import Settings
-from appliance.values import micros_text
-
-_INTERNAL = ("created_at", "last_active_at")
 
 
-def shown_user(user: Record) -> Record:
-    """Never a password; a default project only if there is one; times as Keystone writes them."""
-    view = {key: value for key, value in user.items() if key not in _INTERNAL}
-    if view.get("default_project_id") is None:
-        view.pop("default_project_id", None)
-    expires_at = user.get("password_expires_at")
-    view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
-    return view
+def shown_project(project: Project) -> Record:
+    return {**attributes(project), "tags": list(project.tags)}
 
 
-def shown_project(project: Record) -> Record:
-    return {**project, "tags": project.get("tags", [])}
-
-
-def shown_domain(domain: Record) -> Record:
+def shown_domain(domain: Project) -> Record:
     """A domain hides that it is a project."""
     hidden = ("domain_id", "parent_id", "is_domain")
-    return {"tags": [], **{key: value for key, value in domain.items() if key not in hidden}}
+    return {name: value for name, value in shown_project(domain).items() if name not in hidden}
 
 
-def shown_role(role: Record) -> Record:
-    return dict(role)
-
-
-def shown_endpoint(endpoint: Record, addresses: Addresses) -> Record:
+def shown_endpoint(endpoint: Endpoint, addresses: Addresses) -> Record:
     """`region` is the former name of `region_id`, still read by clients."""
-    return {**endpoint, "region": endpoint["region_id"], "url": own_url(endpoint["url"], addresses)}
+    return {**attributes(endpoint), "region": endpoint.region_id, "url": own_url(endpoint.url, addresses)}
 
 
 _NOT_ASKED = "0"
@@ -64,7 +49,11 @@ class Listing:
 
     def narrowed(self, attribute: str, value: Any) -> "Listing":
         """The same with one more condition."""
-        return replace(self, filters=(*self.filters, Filter(attribute, value)))
+        return self.also([Filter(attribute, value)])
+
+    def also(self, filters: Iterable[Filter]) -> "Listing":
+        """The same with more conditions."""
+        return replace(self, filters=(*self.filters, *filters))
 
     def value(self, attribute: str) -> Any:
         """What the exact filter on an attribute asks for; None without one."""
@@ -176,6 +165,11 @@ class Presenter:
             if shown:
                 body["links"]["next"] = self._next(request, shown[-1]["id"], len(shown))
         return Response(200, body)
+
+    def endpoints(self, request: Request[Any], endpoints: Iterable[Endpoint]) -> Response:
+        """Endpoints with the addresses that the client can use."""
+        addresses = self.addresses(request)
+        return self.collection(request, "endpoints", [shown_endpoint(one, addresses) for one in endpoints])
 
     def linked(self, request: Request[Any], path: str, record: Record) -> Record:
         """The record with `links.self`, without what is for our own use."""

@@ -6,36 +6,35 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import targets
-from appliance.api.identity_v3.presentation import (
-    Listing,
-    Presenter,
-    QueryParser,
-    asked,
-    done,
-    shown_domain,
-    shown_project,
-)
+from appliance.api.identity_v3.kit import Handlers, Resource, Rules
+from appliance.api.identity_v3.presentation import Listing, asked, done, shown_domain, shown_project
 from appliance.api.identity_v3.schemas import (
-    DOMAIN_CREATE,
-    DOMAIN_UPDATE,
-    PROJECT_CREATE,
-    PROJECT_UPDATE,
-    TAG,
-    TAGS,
+    ID_OR_NULL,
+    OPTIONS,
+    SHORT_TEXT_OR_NULL,
+    SWITCH,
+    TEXT_OR_NULL,
+    Schema,
+    bodies,
     json_object,
-    member,
     members,
+    name_of,
+    pair,
 )
 from appliance.api.identity_v3.targets import home_domain
-from appliance.db.identity.projects import having_tags
+from appliance.db.identity.projects import Project, having_tags
 from appliance.db.records import Condition, Record
 from appliance.errors import Invalid
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.resources.domain_configs import check_supported, default
-from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 
-_EXACT = ("domain_id", "name", "parent_id")
+_TAG = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"}
+_TAGS = {"type": "array", "items": _TAG, "maxItems": 80, "uniqueItems": True}
+_ONE_TAG = Schema(_TAG)
+_ALL_TAGS = Schema(_TAGS)
+_TAGS_SENT = Schema({"type": "array", "items": _TAG}, optional=True)
+"""What is refused before the policy has its say: less than what is refused after it."""
 _TAG_FILTERS = {
     "tags": (True, False),
     "tags-any": (False, False),
@@ -44,30 +43,50 @@ _TAG_FILTERS = {
 }
 
 
-class Projects:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
+_PROJECT: dict[str, Any] = {
+    "name": name_of(64),
+    "description": TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "domain_id": ID_OR_NULL,
+    "is_domain": SWITCH,
+    "tags": _TAGS,
+    "options": OPTIONS,
+}
 
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/projects"""
-        token = request.caller
-        listing = self._listing(request, token)
-        found = self._identity.projects.search(listing.filters, listing.page, _tag_conditions(request))
-        return self._presenter.collection(request, "projects", [shown_project(project) for project in found], listing)
 
-    def _listing(self, request: Request[Token], token: Token) -> Listing:
-        listing = self._queries.read(request, _EXACT, ("enabled", "is_domain"), none_is_all=True)
-        if listing.value("is_domain") is None:
-            listing = listing.narrowed("is_domain", 0)
-        return listing if token.domain_id is None else listing.narrowed("domain_id", token.domain_id)
+class Projects(Resource[Project]):
+    name = "project"
+    new, _ = pair({**_PROJECT, "parent_id": ID_OR_NULL}, ["name"])
+    changes = Schema({"type": "object", "properties": _PROJECT}, optional=True)
+    filters = ("domain_id", "name", "parent_id")
+    switches = ("enabled", "is_domain")
+    domain_filter = "domain_id"
+    none_is_all = True
+    targets = {
+        "list": targets.own_domain("domain_id"),
+        "create": targets.new_project,
+        **dict.fromkeys(("get", "update", "delete"), targets.project),
+    }
 
-    def show(self, request: Request[Token], project_id: str) -> Response:
+    @property
+    def rules(self) -> Rules[Project]:
+        return self._identity.projects
+
+    def listing(self, request: Request[Token]) -> Listing:
+        listing = super().listing(request)
+        return listing if listing.value("is_domain") is not None else listing.narrowed("is_domain", 0)
+
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[Project]:
+        return self._identity.projects.search(listing.filters, listing.page, _tag_conditions(request))
+
+    def present(self, request: Request[Token], row: Project) -> Record:
+        return shown_project(row)
+
+    def show(self, request: Request[Token], **parts: str) -> Response:
         """GET /v3/projects/{project_id}"""
-        project = shown_project(self._identity.projects.get(project_id))
+        project = shown_project(self._identity.projects.get(parts["project_id"]))
         self._add_relatives(request, project)
-        return self._presenter.member(request, "project", "projects", project)
+        return self.member(request, project)
 
     def _add_relatives(self, request: Request[Token], project: Record) -> None:
         """What is above and below, as the query asks: as a list of what the caller has a role on, or as ids."""
@@ -85,36 +104,25 @@ class Projects:
         elif "subtree_as_ids" in wanted:
             project["subtree"] = projects.subtree_as_ids(project["id"])
 
-    def _visible(self, request: Request[Token], found: Sequence[Record]) -> Sequence[Record]:
-        own = {project["id"] for project in self._identity.assignments.projects_of(request.caller.user.id)}
-        shown = self._identity.projects.with_tags([project for project in found if project["id"] in own])
+    def _visible(self, request: Request[Token], found: Sequence[Project]) -> Sequence[Record]:
+        own = {project.id for project in self._identity.assignments.projects_of(request.caller.user.id)}
+        shown = self._identity.projects.with_tags([project for project in found if project.id in own])
         return [{"project": self._presenter.linked(request, "projects", shown_project(project))} for project in shown]
 
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/projects — one that is to be a domain becomes one."""
-        project = member(request, "project", PROJECT_CREATE)
+    def make(self, request: Request[Token]) -> Project:
+        """One that is to be a domain becomes one."""
+        project: Record = request.sent
         if project.get("is_domain"):
-            return self._create_domain(request, project)
+            if project.get("parent_id") or project.get("domain_id"):
+                raise Invalid("Only root projects are allowed to act as domains.")
+            return self._identity.projects.get(self._identity.domains.create(project).id)
         project["domain_id"] = project.get("domain_id") or home_domain(request.caller)
-        created = self._identity.projects.create(project)
-        return self._presenter.member(request, "project", "projects", shown_project(created), 201)
+        return self._identity.projects.create(project)
 
-    def _create_domain(self, request: Request[Token], project: Record) -> Response:
-        if project.get("parent_id") or project.get("domain_id"):
-            raise Invalid("Only root projects are allowed to act as domains.")
-        created = self._identity.domains.create(project)
-        shown = shown_project(self._identity.projects.get(created["id"]))
-        return self._presenter.member(request, "project", "projects", shown, 201)
-
-    def update(self, request: Request[Token], project_id: str) -> Response:
-        """PATCH /v3/projects/{project_id}"""
-        changes = member(request, "project", PROJECT_UPDATE)
-        updated = self._identity.projects.update(project_id, changes)
-        return self._presenter.member(request, "project", "projects", shown_project(updated))
-
-    def delete(self, request: Request[Token], project_id: str) -> Response:
+    def delete(self, request: Request[Token], **parts: str) -> Response:
         """DELETE /v3/projects/{project_id}"""
-        if self._identity.projects.get(project_id)["is_domain"]:
+        project_id = parts["project_id"]
+        if self._identity.projects.get(project_id).is_domain:
             self._identity.domains.delete(project_id)
         else:
             self._identity.projects.delete(project_id)
@@ -130,19 +138,29 @@ def _tag_conditions(request: Request[Token]) -> list[Condition]:
     return conditions
 
 
-class ProjectTags:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class ProjectTags(Handlers):
+    def routes(self) -> list[Route]:
+        every = "/v3/projects/<project_id>/tags"
+        one = f"{every}/<value>"
+        project = targets.project
+        replaced = bodies("tags", _TAGS_SENT)
+        return [
+            Route("GET", every, self.list, "identity:list_project_tags", project),
+            Route("PUT", every, self.replace, "identity:update_project_tags", project, reads=replaced),
+            Route("DELETE", every, self.clear, "identity:delete_project_tags", project),
+            Route("GET", one, self.check, "identity:get_project_tag", project, relation="project_tags"),
+            Route("PUT", one, self.add, "identity:create_project_tag", project),
+            Route("DELETE", one, self.remove, "identity:delete_project_tag", project),
+        ]
 
     def list(self, request: Request[Token], project_id: str) -> Response:
         """GET /v3/projects/{project_id}/tags"""
-        return self._shown(request, self._identity.projects.get(project_id)["tags"])
+        return self._shown(request, self._identity.projects.get(project_id).tags)
 
     def replace(self, request: Request[Token], project_id: str) -> Response:
         """PUT /v3/projects/{project_id}/tags"""
-        tags = members(request, "tags", TAGS)
-        return self._shown(request, self._identity.projects.set_tags(project_id, [str(tag) for tag in tags]))
+        tags = [str(tag) for tag in members(request, "tags", _ALL_TAGS)]
+        return self._shown(request, self._identity.projects.set_tags(project_id, tags))
 
     def clear(self, request: Request[Token], project_id: str) -> Response:
         """DELETE /v3/projects/{project_id}/tags"""
@@ -156,7 +174,7 @@ class ProjectTags:
 
     def add(self, request: Request[Token], project_id: str, value: str) -> Response:
         """PUT /v3/projects/{project_id}/tags/{value}"""
-        TAG.check(value)
+        _ONE_TAG.check(value)
         self._identity.projects.add_tag(project_id, value)
         return Response(201, "", [("Location", self._presenter.self_url(request))])
 
@@ -169,87 +187,98 @@ class ProjectTags:
         return Response(200, {"tags": tags, "links": {"self": self._presenter.self_url(request)}})
 
 
+_DOMAIN: dict[str, Any] = {
+    "name": name_of(64),
+    "description": SHORT_TEXT_OR_NULL,
+    "enabled": SWITCH,
+    "tags": _TAGS,
+    "options": OPTIONS,
+}
 _FIXED = ("id", "domain_id", "parent_id", "is_domain")
 """What a change of a domain may name and does not change."""
 
 
-class Domains:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
+class Domains(Resource[Project]):
+    name = "domain"
+    new, _ = pair({**_DOMAIN, "explicit_domain_id": {"type": "string", "pattern": "^[a-fA-F0-9]{32}$"}}, ["name"])
+    _, changes = pair(_DOMAIN, [])
+    filters = ("name",)
+    switches = ("enabled",)
+    domain_filter = "id"
+    none_is_all = True
+    targets = {
+        "list": targets.own_domain("domain.id"),
+        "get": targets.domain,
+        **dict.fromkeys(("update", "delete"), targets.known_domain),
+    }
 
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/domains"""
-        token = request.caller
-        listing = self._queries.read(request, ("name",), ("enabled",), none_is_all=True)
-        if token.domain_id is not None:
-            listing = listing.narrowed("id", token.domain_id)
-        found = self._identity.domains.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "domains", [shown_domain(domain) for domain in found], listing)
+    @property
+    def rules(self) -> Rules[Project]:
+        return self._identity.domains
 
-    def show(self, request: Request[Token], domain_id: str) -> Response:
-        """GET /v3/domains/{domain_id}"""
-        domain = self._identity.domains.get(domain_id)
-        return self._presenter.member(request, "domain", "domains", shown_domain(domain))
+    def make(self, request: Request[Token]) -> Project:
+        explicit_id = request.sent.pop("explicit_domain_id", None)
+        return self._identity.domains.create(request.sent, explicit_id)
 
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/domains"""
-        domain = member(request, "domain", DOMAIN_CREATE)
-        created = self._identity.domains.create(domain, domain.pop("explicit_domain_id", None))
-        return self._presenter.member(request, "domain", "domains", shown_domain(created), 201)
+    def change(self, request: Request[Token], record_id: str) -> Project:
+        changes = {name: value for name, value in request.sent.items() if name not in _FIXED}
+        return self._identity.domains.update(record_id, changes)
 
-    def update(self, request: Request[Token], domain_id: str) -> Response:
-        """PATCH /v3/domains/{domain_id}"""
-        changes = {key: value for key, value in member(request, "domain", DOMAIN_UPDATE).items() if key not in _FIXED}
-        updated = self._identity.domains.update(domain_id, changes)
-        return self._presenter.member(request, "domain", "domains", shown_domain(updated))
-
-    def delete(self, request: Request[Token], domain_id: str) -> Response:
-        """DELETE /v3/domains/{domain_id}"""
-        self._identity.domains.delete(domain_id)
-        return done()
+    def present(self, request: Request[Token], row: Project) -> Record:
+        return shown_domain(row)
 
 
 _COMPLIANCE = "security_compliance"
 
 
-class DomainConfigs:
+class DomainConfigs(Handlers):
     """Of the three addresses (all, a group, an option) the lower ones bring `group` and `option`."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self._configs = identity.domain_configs
+    def routes(self) -> list[Route]:
+        every = "/v3/domains/<domain_id>/config"
+        found = [Route("PUT", every, self.replace, "identity:create_domain_config")]
+        seen = ("identity:get_domain_config", "identity:get_security_compliance_domain_config")
+        default = "identity:get_domain_config_default"
+        for below, suffix in (("", ""), ("/<group>", "_group"), ("/<group>/<option>", "_option")):
+            one, name = f"{every}{below}", f"domain_config{suffix}"
+            its_default = f"/v3/domains/config{below}/default"
+            found += [
+                Route("GET", its_default, self.default, default, relation=f"domain_config_default{suffix}"),
+                Route("GET", one, self.show, seen, targets.config_group, relation=name),
+                Route("PATCH", one, self.update, "identity:update_domain_config"),
+                Route("DELETE", one, self.delete, "identity:delete_domain_config"),
+            ]
+        return found
 
     def show(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
     ) -> Response:
         """GET /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         if group == _COMPLIANCE:
-            return _shown(self._configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
+            return _shown(self._identity.domain_configs.security_compliance(domain_id == DEFAULT_DOMAIN, option))
         check_supported(group, option)
         self._identity.domains.get(domain_id)
-        return _shown(self._configs.get(domain_id, group, option))
+        return _shown(self._identity.domain_configs.get(domain_id, group, option))
 
     def replace(self, request: Request[Token], domain_id: str) -> Response:
         """PUT /v3/domains/{domain_id}/config"""
         self._identity.domains.get(domain_id)
-        existed = self._configs.exists(domain_id)
-        return _shown(self._configs.replace(domain_id, _config(request)), 200 if existed else 201)
+        existed = self._identity.domain_configs.exists(domain_id)
+        return _shown(self._identity.domain_configs.replace(domain_id, _config(request)), 200 if existed else 201)
 
     def update(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
     ) -> Response:
         """PATCH /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         self._identity.domains.get(domain_id)
-        return _shown(self._configs.update(domain_id, _config(request), group, option))
+        return _shown(self._identity.domain_configs.update(domain_id, _config(request), group, option))
 
     def delete(
         self, request: Request[Token], domain_id: str, group: str | None = None, option: str | None = None
     ) -> Response:
         """DELETE /v3/domains/{domain_id}/config[/{group}[/{option}]]"""
         self._identity.domains.get(domain_id)
-        self._configs.delete(domain_id, group, option)
+        self._identity.domain_configs.delete(domain_id, group, option)
         return done()
 
     def default(self, request: Request[Token], group: str | None = None, option: str | None = None) -> Response:
@@ -263,25 +292,3 @@ def _config(request: Request[Token]) -> Any:
 
 def _shown(config: Record, status: int = 200) -> Response:
     return Response(status, {"config": config})
-
-
-def domain_config_routes(identity: Identity) -> list[Route]:
-    configs = DomainConfigs(identity)
-    found = [Route("PUT", "/v3/domains/<domain_id>/config", configs.replace, "identity:create_domain_config")]
-    for below in ("", "/<group>", "/<group>/<option>"):
-        found.append(
-            Route("GET", f"/v3/domains/config{below}/default", configs.default, "identity:get_domain_config_default")
-        )
-        path = f"/v3/domains/<domain_id>/config{below}"
-        found += [
-            Route(
-                "GET",
-                path,
-                configs.show,
-                ("identity:get_domain_config", "identity:get_security_compliance_domain_config"),
-                targets.config_group,
-            ),
-            Route("PATCH", path, configs.update, "identity:update_domain_config"),
-            Route("DELETE", path, configs.delete, "identity:delete_domain_config"),
-        ]
-    return found

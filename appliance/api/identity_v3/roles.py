@@ -1,14 +1,16 @@
-"""Roles, what they imply, grants, and the list of role assignments."""
+"""What roles imply, grants, and the list of role assignments."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.api.identity_v3.presentation import Listing, Presenter, QueryParser, asked, done, shown_role
-from appliance.api.identity_v3.schemas import ROLE_CREATE, ROLE_UPDATE, member
+from appliance.api.identity_v3 import targets
+from appliance.api.identity_v3.kit import Api, Handlers
+from appliance.api.identity_v3.presentation import asked, done
 from appliance.db.identity.grants import SYSTEM, Grant
-from appliance.db.records import Record
+from appliance.db.records import Record, attributes
 from appliance.errors import Invalid, NotFound
 from appliance.identity.policy.checks import Target
 from appliance.identity.resources.assignments import Assignment, Wanted
@@ -16,51 +18,20 @@ from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 
 
-class Roles:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
-
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/roles — the global ones, unless domain_id asks for those of a domain."""
-        listing = self.listing(request)
-        if listing.value("domain_id") is None:
-            listing = listing.narrowed("domain_id", None)
-        found = self._identity.roles.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "roles", [shown_role(role) for role in found], listing)
-
-    def listing(self, request: Request[Token]) -> Listing:
-        """What the query asks for. Raises `Invalid`."""
-        return self._queries.read(request, ("name", "domain_id"))
-
-    def show(self, request: Request[Token], role_id: str) -> Response:
-        """GET /v3/roles/{role_id}"""
-        return self._presenter.member(request, "role", "roles", shown_role(self._identity.roles.get(role_id)))
-
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/roles"""
-        role = member(request, "role", ROLE_CREATE)
-        created = self._identity.roles.create(role)
-        return self._presenter.member(request, "role", "roles", shown_role(created), 201)
-
-    def update(self, request: Request[Token], role_id: str) -> Response:
-        """PATCH /v3/roles/{role_id}"""
-        changes = member(request, "role", ROLE_UPDATE)
-        return self._presenter.member(
-            request, "role", "roles", shown_role(self._identity.roles.update(role_id, changes))
-        )
-
-    def delete(self, request: Request[Token], role_id: str) -> Response:
-        """DELETE /v3/roles/{role_id}"""
-        self._identity.roles.delete(role_id)
-        return done()
-
-
-class ImpliedRoles:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class ImpliedRoles(Handlers):
+    def routes(self) -> list[Route]:
+        every = "/v3/roles/<prior_role_id>/implies"
+        one = f"{every}/<implied_role_id>"
+        seen = ("identity:get_implied_role", "identity:check_implied_role")
+        rules = "identity:list_role_inference_rules"
+        known = targets.known_roles
+        return [
+            Route("GET", every, self.list, "identity:list_implied_roles", known, relation="implied_roles"),
+            Route("GET", one, self.show, seen, targets.implied_role, relation="implied_role"),
+            Route("PUT", one, self.create, "identity:create_implied_role", known),
+            Route("DELETE", one, self.delete, "identity:delete_implied_role", known),
+            Route("GET", "/v3/role_inferences", self.inferences, rules, relation="role_inferences"),
+        ]
 
     def inferences(self, request: Request[Token]) -> Response:
         """GET /v3/role_inferences"""
@@ -71,35 +42,35 @@ class ImpliedRoles:
         links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
         return Response(200, {"role_inferences": found, "links": links})
 
-    def list(self, request: Request[Token], role_id: str) -> Response:
-        """GET /v3/roles/{role_id}/implies"""
-        prior = self._role(request, role_id)
-        implies = [self._role(request, one) for one in self._identity.implied_roles.of(role_id)]
+    def list(self, request: Request[Token], prior_role_id: str) -> Response:
+        """GET /v3/roles/{prior_role_id}/implies"""
+        prior = self._role(request, prior_role_id)
+        implies = [self._role(request, one) for one in self._identity.implied_roles.of(prior_role_id)]
         return self._inference(request, prior, implies)
 
-    def show(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
-        """GET and HEAD /v3/roles/{role_id}/implies/{implied_role_id}; the latter says 204."""
-        self._identity.implied_roles.require(role_id, implied_role_id)
+    def show(self, request: Request[Token], prior_role_id: str, implied_role_id: str) -> Response:
+        """GET and HEAD /v3/roles/{prior_role_id}/implies/{implied_role_id}; the latter says 204."""
+        self._identity.implied_roles.require(prior_role_id, implied_role_id)
         if request.method == "HEAD":
             return done()
-        return self._inference(request, self._role(request, role_id), self._role(request, implied_role_id))
+        return self._inference(request, self._role(request, prior_role_id), self._role(request, implied_role_id))
 
-    def create(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
-        """PUT /v3/roles/{role_id}/implies/{implied_role_id}"""
-        self._identity.implied_roles.create(role_id, implied_role_id)
-        prior, implied = self._role(request, role_id), self._role(request, implied_role_id)
+    def create(self, request: Request[Token], prior_role_id: str, implied_role_id: str) -> Response:
+        """PUT /v3/roles/{prior_role_id}/implies/{implied_role_id}"""
+        self._identity.implied_roles.create(prior_role_id, implied_role_id)
+        prior, implied = self._role(request, prior_role_id), self._role(request, implied_role_id)
         return self._inference(request, prior, implied, 201)
 
-    def delete(self, request: Request[Token], role_id: str, implied_role_id: str) -> Response:
-        """DELETE /v3/roles/{role_id}/implies/{implied_role_id}"""
-        self._identity.implied_roles.delete(role_id, implied_role_id)
+    def delete(self, request: Request[Token], prior_role_id: str, implied_role_id: str) -> Response:
+        """DELETE /v3/roles/{prior_role_id}/implies/{implied_role_id}"""
+        self._identity.implied_roles.delete(prior_role_id, implied_role_id)
         return done()
 
     def _role(self, request: Request[Token], role_id: str) -> Record:
         role = self._identity.roles.get(role_id)
         return {
             "id": role_id,
-            "name": role["name"],
+            "name": role.name,
             "links": {"self": self._presenter.url(request, f"roles/{role_id}")},
         }
 
@@ -111,118 +82,115 @@ class ImpliedRoles:
 _INHERITED = "/inherited_to_projects"
 
 
-class GrantsOf:
+class GrantsOf(Handlers):
     """The grants of one kind of actor on one kind of target, inherited or not."""
 
-    def __init__(
-        self, identity: Identity, presenter: Presenter, actor_type: str, target_type: str, inherited: bool = False
-    ) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._actor_type = actor_type
-        self._target_type = target_type
+    def __init__(self, api: Api, actor: str, target: str, inherited: bool = False) -> None:
+        super().__init__(api)
+        self._actor = actor
+        self._on = target
         self._inherited = inherited
 
     def routes(self) -> list[Route]:
-        """The four routes of this kind."""
-        base = f"/v3/{self._target_type}s/<target_id>" if self._target_type != "system" else "/v3/system"
-        roles = f"{base}/{self._actor_type}s/<actor_id>/roles"
+        base = f"/v3/{self._on}s/<{self._on}_id>" if self._on != "system" else "/v3/system"
+        roles = f"{base}/{self._actor}s/<{self._actor}_id>/roles"
         one = f"{roles}/<role_id>"
+        relation = f"{self._on}_{self._actor}_role"
+        relations: tuple[str, ...] = (f"{relation}s", relation)
         if self._inherited:
             roles, one = (path.replace("/v3", "/v3/OS-INHERIT", 1) + _INHERITED for path in (roles, one))
+            relations = tuple(f"OS-INHERIT:{name}_inherited_to_projects" for name in relations)
+        if self._inherited and self._on == "project":
+            # Keystone's document has the grants themselves but not their lists.
+            relations = ("", relations[1])
         return [
-            Route("GET", roles, self.list, self._policy("list"), self._target),
-            Route("GET", one, self.check, self._policy("check"), self._target),
+            Route("GET", roles, self.list, self._policy("list"), self._target, relation=relations[0] or ()),
+            Route("GET", one, self.check, self._policy("check"), self._target, relation=relations[1]),
             Route("PUT", one, self.add, self._policy("create"), self._target),
             Route("DELETE", one, self.remove, self._policy("revoke"), self._target_of_revoked),
         ]
 
     def _policy(self, doing: str) -> str:
         plural = "s" if doing == "list" else ""
-        if self._target_type == "system":
-            return f"identity:{doing}_system_grant{plural}_for_{self._actor_type}"
+        if self._on == "system":
+            return f"identity:{doing}_system_grant{plural}_for_{self._actor}"
         return f"identity:{doing}_grant{plural}"
 
-    def list(self, request: Request[Token], actor_id: str, target_id: str = SYSTEM) -> Response:
-        grant = self._grant(actor_id, target_id, "")
-        return self._presenter.collection(request, "roles", self._identity.grants.roles(grant))
+    def list(self, request: Request[Token], **parts: str) -> Response:
+        found = self._identity.grants.roles(self._grant(parts))
+        return self._presenter.collection(request, "roles", [attributes(role) for role in found])
 
-    def check(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
-        grant = self._grant(actor_id, target_id, role_id)
-        self._identity.grants.check(grant)
+    def check(self, request: Request[Token], **parts: str) -> Response:
+        self._identity.grants.check(self._grant(parts))
         return done()
 
-    def add(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
-        grant = self._grant(actor_id, target_id, role_id)
-        self._identity.grants.add(grant)
+    def add(self, request: Request[Token], **parts: str) -> Response:
+        self._identity.grants.add(self._grant(parts))
         return done()
 
-    def remove(self, request: Request[Token], actor_id: str, role_id: str, target_id: str = SYSTEM) -> Response:
-        grant = self._grant(actor_id, target_id, role_id)
-        self._identity.grants.remove(grant)
+    def remove(self, request: Request[Token], **parts: str) -> Response:
+        self._identity.grants.remove(self._grant(parts))
         return done()
 
-    def _grant(self, actor_id: str, target_id: str, role_id: str) -> Grant:
-        return Grant(self._actor_type, actor_id, self._target_type, target_id, role_id, self._inherited)
+    def _grant(self, parts: Mapping[str, str]) -> Grant:
+        """The grant that a path names, of any role if it names none."""
+        actor_id, target_id = parts[f"{self._actor}_id"], parts.get(f"{self._on}_id", SYSTEM)
+        return Grant(self._actor, actor_id, self._on, target_id, parts.get("role_id", ""), self._inherited)
 
     def _target_of_revoked(self, identity: Identity, request: Request[Token], **parts: str) -> Target:
         """A grant can outlive its actor."""
-        return self._target(identity, request, missing_actor=True, **parts)
+        return self._looked_up(self._grant(parts), missing_actor=True)
 
-    def _target(
-        self,
-        identity: Identity,
-        request: Request[Token],
-        actor_id: str,
-        target_id: str = SYSTEM,
-        role_id: str = "",
-        missing_actor: bool = False,
-    ) -> Target:
+    def _target(self, identity: Identity, request: Request[Token], **parts: str) -> Target:
+        return self._looked_up(self._grant(parts))
+
+    def _looked_up(self, grant: Grant, *, missing_actor: bool = False) -> Target:
         """What the policies look at.
 
         Raises `NotFound` for what does not exist, as Keystone does here before them; not so for inherited grants.
         """
+        identity = self._identity
         refused, lenient = nullcontext(), suppress(NotFound)
         target: dict[str, str | None] = {}
         with lenient if self._inherited else refused:
-            if role_id:
-                role = identity.roles.get(role_id)
-                target |= {"role.id": role["id"], "role.name": role["name"], "role.domain_id": role["domain_id"]}
+            if grant.role_id:
+                role = identity.roles.get(grant.role_id)
+                target |= {"role.id": role.id, "role.name": role.name, "role.domain_id": role.domain_id}
         with lenient if self._inherited or missing_actor else refused:
-            actor = identity.users if self._actor_type == "user" else identity.groups
-            target[f"{self._actor_type}.domain_id"] = actor.get(actor_id)["domain_id"]
+            actor = identity.users if self._actor == "user" else identity.groups
+            target[f"{self._actor}.domain_id"] = actor.get(grant.actor_id).domain_id
         with lenient if self._inherited else refused:
-            if self._target_type == "domain":
-                target["domain.id"] = identity.domains.get(target_id)["id"]
-            elif self._target_type == "project":
-                target["project.domain_id"] = identity.projects.get(target_id)["domain_id"]
+            if self._on == "domain":
+                target["domain.id"] = identity.domains.get(grant.target_id).id
+            elif self._on == "project":
+                target["project.domain_id"] = identity.projects.get(grant.target_id).domain_id
         return target
 
 
-def grant_routes(identity: Identity, presenter: Presenter) -> list[Route]:
+def grants(api: Api) -> list[Handlers]:
     """Every kind of grant."""
-    kinds = [GrantsOf(identity, presenter, actor, "system") for actor in ("user", "group")]
+    kinds: list[Handlers] = [GrantsOf(api, actor, "system") for actor in ("user", "group")]
     kinds += [
-        GrantsOf(identity, presenter, actor, target, inherited)
+        GrantsOf(api, actor, target, inherited)
         for target in ("project", "domain")
         for actor in ("user", "group")
         for inherited in (False, True)
     ]
-    return [route for kind in kinds for route in kind.routes()]
+    return kinds
 
 
 _INHERITED_TO = "OS-INHERIT:inherited_to"
 
 
-class RoleAssignments:
-    def __init__(self, identity: Identity, presenter: Presenter) -> None:
-        self._identity = identity
-        self._presenter = presenter
+class RoleAssignments(Handlers):
+    def routes(self) -> list[Route]:
+        policies = ("identity:list_role_assignments", "identity:list_role_assignments_for_tree")
+        path, target, relation = "/v3/role_assignments", targets.listed_assignments, "role_assignments"
+        return [Route("GET", path, self.list, policies, target, reads=_wanted, relation=relation)]
 
     def list(self, request: Request[Token]) -> Response:
         """GET /v3/role_assignments"""
-        wanted = _wanted(request)
-        found = self._identity.assignment_list.search(wanted)
+        found = self._identity.assignment_list.search(request.sent)
         domain_id = request.caller.domain_id
         if domain_id is not None:
             found = [one for one in found if self._domain_of(one) == domain_id]
@@ -236,8 +204,7 @@ class RoleAssignments:
             return one.grant.target_id
         if one.grant.target_type != "project":
             return None
-        domain_id: str | None = self._identity.projects.get(one.grant.target_id)["domain_id"]
-        return domain_id
+        return self._identity.projects.get(one.grant.target_id).domain_id
 
     def _shown(self, request: Request[Token], one: Assignment, names: bool) -> Record | None:
         """One row; None if what it names has just been deleted."""
@@ -259,16 +226,16 @@ class RoleAssignments:
         if not names:
             return {"id": role_id}
         role = self._identity.roles.get(role_id)
-        shown: Record = {"id": role_id, "name": role["name"]}
-        if role["domain_id"] is not None:
-            shown["domain"] = self._domain(role["domain_id"])
+        shown: Record = {"id": role_id, "name": role.name}
+        if role.domain_id is not None:
+            shown["domain"] = self._domain(role.domain_id)
         return shown
 
     def _actor(self, kind: str, actor_id: str, names: bool) -> Record:
         if not names:
             return {"id": actor_id}
         actor = (self._identity.users if kind == "user" else self._identity.groups).get(actor_id)
-        return {"id": actor_id, "name": actor["name"], "domain": self._domain(actor["domain_id"])}
+        return {"id": actor_id, "name": actor.name, "domain": self._domain(actor.domain_id)}
 
     def _scope(self, kind: str, target_id: str, names: bool) -> Record:
         if kind == "system":
@@ -278,11 +245,11 @@ class RoleAssignments:
         if kind == "domain":
             return {"domain": self._domain(target_id)}
         project = self._identity.projects.get(target_id)
-        domain = self._domain(project["domain_id"] or project["id"])
-        return {"project": {"id": target_id, "name": project["name"], "domain": domain}}
+        domain = self._domain(project.domain)
+        return {"project": {"id": target_id, "name": project.name, "domain": domain}}
 
     def _domain(self, domain_id: str) -> Record:
-        return {"id": domain_id, "name": self._identity.domains.get(domain_id)["name"]}
+        return {"id": domain_id, "name": self._identity.domains.get(domain_id).name}
 
     def _links(self, request: Request[Token], one: Assignment) -> dict[str, str]:
         """Links to the grant that is behind the row. The prior role's link names the roles in Keystone's order."""
@@ -305,24 +272,22 @@ class RoleAssignments:
         return links
 
 
-def assignment_query(request: Request[Token]) -> None:
-    """Raise `Invalid` for a query that Keystone refuses before its policy."""
+def _wanted(request: Request[Token]) -> Wanted:
+    """What the query asks for. Raises `Invalid` for one that Keystone refuses before its policy."""
     for name in ("group.id", "role.id", "scope.domain.id", "scope.project.id"):
         if "" in request.args(name):
             raise Invalid(f"Invalid input for field '{name}': it must not be empty.")
     if request.args("include_subtree") and not request.args("scope.project.id"):
         raise Invalid("scope.project.id must be specified if include_subtree is also specified.")
-
-
-def _wanted(request: Request[Token]) -> Wanted:
-    inherited_to = request.arg(f"scope.{_INHERITED_TO}")
+    asked_for = dict(reversed(request.query))  # Of a repeated one, the first counts.
+    inherited_to = asked_for.get(f"scope.{_INHERITED_TO}")
     return Wanted(
-        user_id=request.arg("user.id"),
-        group_id=request.arg("group.id"),
-        role_id=request.arg("role.id"),
-        project_id=request.arg("scope.project.id"),
-        domain_id=request.arg("scope.domain.id"),
-        system=request.arg("scope.system") == "all",
+        user_id=asked_for.get("user.id"),
+        group_id=asked_for.get("group.id"),
+        role_id=asked_for.get("role.id"),
+        project_id=asked_for.get("scope.project.id"),
+        domain_id=asked_for.get("scope.domain.id"),
+        system=asked_for.get("scope.system") == "all",
         inherited=None if inherited_to is None else inherited_to == "projects",
         effective=asked(request, "effective"),
         include_subtree=asked(request, "include_subtree"),

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 from appliance.api.http.messages import Request
 from appliance.api.identity_v3.presentation import asked
-from appliance.api.identity_v3.schemas import json_object
-from appliance.db.records import Record
 from appliance.errors import NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.policy.checks import NOTHING, Target
@@ -32,12 +30,6 @@ Resolver = Callable[..., Target | Chosen]
 def home_domain(token: Token) -> str:
     """Where something new belongs that does not say: the token's domain, else the default one."""
     return token.domain_id or DEFAULT_DOMAIN
-
-
-def _sent(request: Request[Token], key: str) -> Record:
-    """What the body has under `key`, where the route's check has seen to it that it is an object."""
-    found: Record = json_object(request)[key]
-    return found
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
@@ -62,7 +54,7 @@ def listed_assignments(identity: Identity, request: Request[Token]) -> Chosen:
     if not asked(request, "include_subtree"):
         return Chosen("identity:list_role_assignments", {"domain_id": request.caller.domain_id})
     project_id = request.arg("scope.project.id")
-    target = {"domain_id": identity.projects.get(project_id)["domain_id"]} if project_id else NOTHING
+    target = {"domain_id": identity.projects.get(project_id).domain_id} if project_id else NOTHING
     return Chosen("identity:list_role_assignments_for_tree", target)
 
 
@@ -82,19 +74,19 @@ def user(identity: Identity, request: Request[Token], user_id: str) -> Target:
         found = identity.users.get(user_id)
     except NotFound:
         return {"user_id": user_id}
-    return {"user_id": user_id, "user.id": found["id"], "user.domain_id": found["domain_id"]}
+    return {"user_id": user_id, "user.id": found.id, "user.domain_id": found.domain_id}
 
 
 def group(identity: Identity, request: Request[Token], group_id: str) -> Target:
     try:
-        return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
+        return {"group.domain_id": identity.groups.get(group_id).domain_id}
     except NotFound:
         return NOTHING
 
 
 def known_group(identity: Identity, request: Request[Token], group_id: str) -> Target:
     """Raises `NotFound`."""
-    return {"group.domain_id": identity.groups.get(group_id)["domain_id"]}
+    return {"group.domain_id": identity.groups.get(group_id).domain_id}
 
 
 def membership(identity: Identity, request: Request[Token], group_id: str, user_id: str) -> Target:
@@ -107,7 +99,7 @@ def domain(identity: Identity, request: Request[Token], domain_id: str) -> Targe
 
 def known_domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
     """Raises `NotFound`."""
-    return {"domain.id": identity.domains.get(domain_id)["id"]}
+    return {"domain.id": identity.domains.get(domain_id).id}
 
 
 def project(identity: Identity, request: Request[Token], project_id: str, **tag: str) -> Target:
@@ -115,7 +107,7 @@ def project(identity: Identity, request: Request[Token], project_id: str, **tag:
         found = identity.projects.get(project_id)
     except NotFound:
         return NOTHING
-    return {"project.id": found["id"], "project.domain_id": found["domain_id"]}
+    return {"project.id": found.id, "project.domain_id": found.domain_id}
 
 
 def role(doing: str) -> Resolver:
@@ -123,8 +115,8 @@ def role(doing: str) -> Resolver:
 
     def resolve(identity: Identity, request: Request[Token], role_id: str) -> Chosen:
         found = identity.roles.get(role_id)
-        policy = f"identity:{doing}_domain_role" if found["domain_id"] else f"identity:{doing}_role"
-        return Chosen(policy, {"role.id": found["id"], "role.name": found["name"]})
+        policy = f"identity:{doing}_domain_role" if found.domain_id else f"identity:{doing}_role"
+        return Chosen(policy, {"role.id": found.id, "role.name": found.name})
 
     return resolve
 
@@ -146,11 +138,11 @@ def limit(identity: Identity, request: Request[Token], limit_id: str) -> Target:
         found = identity.limits.get(limit_id)
     except NotFound:
         return NOTHING
-    project_id = found["project_id"]
+    project_id = found.project_id
     return {
         "limit.project_id": project_id,
-        "limit.domain.id": found["domain_id"],
-        "limit.project.domain_id": identity.projects.get(project_id)["domain_id"] if project_id else None,
+        "limit.domain.id": found.domain_id,
+        "limit.project.domain_id": identity.projects.get(project_id).domain_id if project_id else None,
     }
 
 
@@ -174,22 +166,18 @@ def config_group(
 
 def credential(identity: Identity, request: Request[Token], credential_id: str) -> Target:
     try:
-        return credential_target(identity.credentials.get(credential_id))
+        return {"credential.user_id": identity.credentials.get(credential_id).user_id}
     except NotFound:
         return NOTHING
 
 
-def credential_target(found: Record) -> Target:
-    return {"credential.user_id": found.get("user_id")}
-
-
-def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **access: str) -> Target:
+def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **credential: str) -> Target:
     return {"user_id": user_id, "credential.user_id": user_id}
 
 
-def ec2_credential(identity: Identity, request: Request[Token], user_id: str, access: str) -> Target:
+def ec2_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
     """Raises `NotFound`: that there is no such credential is told to anyone, as Keystone does."""
-    own = identity.ec2_credentials.get(access)["user_id"] == user_id
+    own = identity.ec2_credentials.get(credential_id).user_id == user_id
     return {"credential.user_id": user_id} if own else NOTHING
 
 
@@ -198,10 +186,12 @@ def owner(identity: Identity, request: Request[Token], user_id: str, **record: s
     return {"user_id": user_id, "user.id": user_id}
 
 
-def application_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
+def application_credential(
+    identity: Identity, request: Request[Token], user_id: str, application_credential_id: str
+) -> Target:
     """Whose it is counts, not whose the path says it is."""
     try:
-        user_id = identity.application_credentials.get(credential_id)["user_id"]
+        user_id = identity.application_credentials.get(application_credential_id).user_id
     except NotFound:
         pass
     return owner(identity, request, user_id)
@@ -210,35 +200,35 @@ def application_credential(identity: Identity, request: Request[Token], user_id:
 def trust(identity: Identity, request: Request[Token], trust_id: str, **role: str) -> Target:
     """Raises `NotFound`: a trust that does not exist is a 404 for everyone; so Keystone's clients expect it."""
     found = identity.trusts.get(trust_id)
-    return {f"trust.{party}": found[party] for party in ("trustor_user_id", "trustee_user_id")}
+    return {f"trust.{party}": getattr(found, party) for party in ("trustor_user_id", "trustee_user_id")}
 
 
 # -- what is made ------------------------------------------------------------------------------------------------------
 
 
 def new_user(identity: Identity, request: Request[Token]) -> Target:
-    return {"user.domain_id": _sent(request, "user").get("domain_id", home_domain(request.caller))}
+    return {"user.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_group(identity: Identity, request: Request[Token]) -> Target:
-    return {"group.domain_id": _sent(request, "group").get("domain_id", home_domain(request.caller))}
+    return {"group.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_project(identity: Identity, request: Request[Token]) -> Target:
     """One that is to be a domain is in none."""
-    sent = _sent(request, "project")
+    sent = request.sent
     domain_id = sent.get("domain_id")
     return {"project.domain_id": domain_id if sent.get("is_domain") else domain_id or home_domain(request.caller)}
 
 
 def new_role(identity: Identity, request: Request[Token]) -> Chosen:
-    of_domain = _sent(request, "role").get("domain_id")
+    of_domain = request.sent.get("domain_id")
     return Chosen("identity:create_domain_role" if of_domain else "identity:create_role")
 
 
 def new_credential(identity: Identity, request: Request[Token]) -> Target:
-    return credential_target(_sent(request, "credential"))
+    return {"credential.user_id": request.sent.get("user_id")}
 
 
 def new_trust(identity: Identity, request: Request[Token]) -> Target:
-    return {"trust.trustor_user_id": _sent(request, "trust")["trustor_user_id"]}
+    return {"trust.trustor_user_id": request.sent["trustor_user_id"]}

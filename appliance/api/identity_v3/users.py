@@ -1,24 +1,22 @@
 """/v3/users and /v3/groups."""
 
-from appliance.api.http.messages import Request, Response
-from appliance.api.identity_v3.delegation import refuse_own_log_in
-from appliance.api.identity_v3.presentation import Presenter, QueryParser, done, shown_project, shown_user
-from appliance.api.identity_v3.schemas import (
-    GROUP_CREATE,
-    GROUP_UPDATE,
-    PASSWORD_CHANGE,
-    USER_CREATE,
-    USER_UPDATE,
-    member,
-)
-from appliance.api.identity_v3.targets import home_domain
-from appliance.db.records import Filter
-from appliance.errors import Invalid
-from appliance.identity.service import Identity
-from appliance.identity.tokens.token import Token
-from appliance.values import parse_time
+from collections.abc import Sequence
+from typing import Any
 
-EXACT = ("domain_id", "name")
+from appliance.api.http.messages import Request, Response
+from appliance.api.http.service import Route
+from appliance.api.identity_v3 import targets
+from appliance.api.identity_v3.delegation import refuse_own_log_in
+from appliance.api.identity_v3.kit import Resource, Rules
+from appliance.api.identity_v3.presentation import Listing, done, shown_project
+from appliance.api.identity_v3.schemas import ID, SWITCH, TEXT, TEXT_OR_NULL, Schema, body, name_of, pair
+from appliance.api.identity_v3.targets import home_domain
+from appliance.db.identity.users import Group, User
+from appliance.db.records import Filter, Record, attributes
+from appliance.errors import Invalid
+from appliance.identity.tokens.token import Token
+from appliance.values import micros_text, parse_time
+
 _OPERATORS = {
     "lt": "before",
     "lte": "not_after",
@@ -28,67 +26,138 @@ _OPERATORS = {
     "neq": "differs",
 }
 _OURS = ("id", "created_at", "last_active_at", "password_expires_at", "federated")
+_INTERNAL = ("created_at", "last_active_at")
+_SWITCH_OR_NULL = {"type": ["boolean", "null"]}
+_OPTIONS = {
+    "type": "object",
+    "properties": {
+        "ignore_change_password_upon_first_use": _SWITCH_OR_NULL,
+        "ignore_password_expiry": _SWITCH_OR_NULL,
+        "ignore_lockout_failure_attempts": _SWITCH_OR_NULL,
+        "ignore_user_inactivity": _SWITCH_OR_NULL,
+        "lock_password": _SWITCH_OR_NULL,
+        "multi_factor_auth_enabled": _SWITCH_OR_NULL,
+        "multi_factor_auth_rules": {
+            "type": ["array", "null"],
+            "items": {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
+            "uniqueItems": True,
+        },
+    },
+    "additionalProperties": False,
+}
+_PASSWORD_CHANGE = Schema(
+    {
+        "type": "object",
+        "properties": {"original_password": TEXT, "password": TEXT},
+        "required": ["original_password", "password"],
+        "additionalProperties": False,
+    },
+    alone=False,
+)
 
 
-class Users:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
+class Users(Resource[User]):
+    name = "user"
+    new, changes = pair(
+        {
+            "name": name_of(255),
+            "domain_id": ID,
+            "enabled": SWITCH,
+            "default_project_id": {**TEXT_OR_NULL, "maxLength": 64},
+            "description": TEXT_OR_NULL,
+            "password": TEXT_OR_NULL,
+            "federated": {"type": "array", "maxItems": 0},
+            "options": _OPTIONS,
+        },
+        ["name"],
+    )
+    filters = ("domain_id", "name")
+    switches = ("enabled",)
+    domain_filter = "domain_id"
+    targets = {
+        "list": targets.own_domain("domain_id"),
+        "create": targets.new_user,
+        **dict.fromkeys(("get", "update", "delete"), targets.user),
+    }
 
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/users"""
-        token = request.caller
-        listing = self._queries.read(request, EXACT, ("enabled",))
-        if token.domain_id is not None:
-            listing = listing.narrowed("domain_id", token.domain_id)
-        filters = [*listing.filters, *expiry_filters(request)]
-        if any(request.arg(name) for name in ("idp_id", "protocol_id", "unique_id")):
-            return self._presenter.collection(request, "users", [], listing)
-        found = self._identity.users.search(filters, listing.page)
-        return self._presenter.collection(request, "users", [shown_user(user) for user in found], listing)
+    @property
+    def rules(self) -> Rules[User]:
+        return self._identity.users
 
-    def show(self, request: Request[Token], user_id: str) -> Response:
-        """GET /v3/users/{user_id}"""
-        return self._presenter.member(request, "user", "users", shown_user(self._identity.users.get(user_id)))
+    def routes(self) -> list[Route]:
+        one = "/v3/users/<user_id>"
+        return [
+            *super().routes(),
+            Route(
+                "POST",
+                f"{one}/password",
+                self.change_password,
+                public=True,
+                reads=body("user", _PASSWORD_CHANGE),
+                relation="user_change_password",
+            ),
+            Route(
+                "GET",
+                f"{one}/projects",
+                self.projects,
+                "identity:list_user_projects",
+                targets.user,
+                relation="user_projects",
+            ),
+            Route(
+                "GET",
+                f"{one}/groups",
+                self.groups,
+                "identity:list_groups_for_user",
+                targets.user,
+                relation="user_groups",
+            ),
+        ]
 
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/users"""
-        user = {key: value for key, value in member(request, "user", USER_CREATE).items() if key not in _OURS}
+    def listing(self, request: Request[Token]) -> Listing:
+        return super().listing(request).also(expiry_filters(request))
+
+    def search(self, request: Request[Token], listing: Listing) -> Sequence[User]:
+        """None comes from another identity provider."""
+        if any(request.arg(one) for one in ("idp_id", "protocol_id", "unique_id")):
+            return []
+        return super().search(request, listing)
+
+    def make(self, request: Request[Token]) -> User:
+        user = {key: value for key, value in request.sent.items() if key not in _OURS}
         user.setdefault("domain_id", home_domain(request.caller))
-        created = self._identity.users.create(user)
-        return self._presenter.member(request, "user", "users", shown_user(created), 201)
+        return self._identity.users.create(user)
 
-    def update(self, request: Request[Token], user_id: str) -> Response:
-        """PATCH /v3/users/{user_id}"""
-        changes = member(request, "user", USER_UPDATE)
-        if changes.get("id", user_id) != self._identity.users.get(user_id)["id"]:
+    def change(self, request: Request[Token], record_id: str) -> User:
+        changes = request.sent
+        if changes.get("id", record_id) != self._identity.users.get(record_id).id:
             raise Invalid("Cannot change user ID.")
         if {"password", "options"} & set(changes):
-            refuse_own_log_in(request.caller, user_id)
-        changes = {key: value for key, value in changes.items() if key not in _OURS}
-        updated = self._identity.users.update(user_id, changes)
-        return self._presenter.member(request, "user", "users", shown_user(updated))
+            refuse_own_log_in(request.caller, record_id)
+        return self._identity.users.update(
+            record_id, {key: value for key, value in changes.items() if key not in _OURS}
+        )
 
-    def delete(self, request: Request[Token], user_id: str) -> Response:
-        """DELETE /v3/users/{user_id}"""
-        self._identity.users.delete(user_id)
-        return done()
+    def present(self, request: Request[Token], row: User) -> Record:
+        return shown_user(row)
 
     def change_password(self, request: Request[Token], user_id: str) -> Response:
         """POST /v3/users/{user_id}/password — needs no token: the old password is the proof."""
-        body = member(request, "user", PASSWORD_CHANGE)
-        self._identity.users.change_password(user_id, body["original_password"], body["password"])
+        self._identity.users.change_password(user_id, request.sent["original_password"], request.sent["password"])
         return done()
 
     def projects(self, request: Request[Token], user_id: str) -> Response:
         """GET /v3/users/{user_id}/projects"""
         self._identity.users.get(user_id)
-        listing = self._queries.read(request, ("domain_id", "name"), ("enabled",))
+        listing = self._api.queries.read(request, ("domain_id", "name"), ("enabled",))
         found = [
             shown_project(project)
             for project in self._identity.projects.with_tags(self._identity.assignments.projects_of(user_id))
-            if all(project[item.attribute] == item.value for item in listing.filters if item.comparator == "equals")
+            if all(
+                getattr(project, item.attribute) == item.value
+                for item in listing.filters
+                if item.comparator == "equals"
+            )
         ]
         return self._presenter.collection(request, "projects", found, listing)
 
@@ -98,14 +167,24 @@ class Users:
         self._identity.users.get(user_id)
         name = request.arg("name")
         found = [
-            group
+            attributes(group)
             for group in self._identity.groups.of_user(user_id)
-            if name in (None, group["name"]) and token.domain_id in (None, group["domain_id"])
+            if name in (None, group.name) and token.domain_id in (None, group.domain_id)
         ]
         return self._presenter.collection(request, "groups", found)
 
 
-def expiry_filters(request: Request[Token]) -> list[Filter]:
+def shown_user(user: User) -> Record:
+    """Never a password; a default project only if there is one; times as Keystone writes them."""
+    view = {key: value for key, value in attributes(user).items() if key not in _INTERNAL}
+    if user.default_project_id is None:
+        del view["default_project_id"]
+    expires_at = user.password_expires_at
+    view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
+    return view
+
+
+def expiry_filters(request: Request[Any]) -> list[Filter]:
     """`password_expires_at=lt:2026-01-01T00:00:00Z` as filters. Raises `Invalid`."""
     filters = []
     for value in request.args("password_expires_at"):
@@ -117,50 +196,43 @@ def expiry_filters(request: Request[Token]) -> list[Filter]:
     return filters
 
 
-class Groups:
-    def __init__(self, identity: Identity, presenter: Presenter, queries: QueryParser) -> None:
-        self._identity = identity
-        self._presenter = presenter
-        self._queries = queries
+class Groups(Resource[Group]):
+    name = "group"
+    new, changes = pair({"name": name_of(64), "description": TEXT_OR_NULL, "domain_id": ID}, ["name"])
+    filters = ("domain_id", "name")
+    domain_filter = "domain_id"
+    targets = {
+        "list": targets.own_domain("group.domain_id"),
+        "create": targets.new_group,
+        "get": targets.group,
+        "update": targets.group,
+        "delete": targets.known_group,
+    }
 
-    def list(self, request: Request[Token]) -> Response:
-        """GET /v3/groups"""
-        token = request.caller
-        listing = self._queries.read(request, ("domain_id", "name"))
-        if token.domain_id is not None:
-            listing = listing.narrowed("domain_id", token.domain_id)
-        found = self._identity.groups.search(listing.filters, listing.page)
-        return self._presenter.collection(request, "groups", found, listing)
+    @property
+    def rules(self) -> Rules[Group]:
+        return self._identity.groups
 
-    def show(self, request: Request[Token], group_id: str) -> Response:
-        """GET /v3/groups/{group_id}"""
-        return self._presenter.member(request, "group", "groups", self._identity.groups.get(group_id))
+    def routes(self) -> list[Route]:
+        members = "/v3/groups/<group_id>/users"
+        one = f"{members}/<user_id>"
+        member = targets.membership
+        return [
+            *super().routes(),
+            Route("GET", members, self.members, "identity:list_users_in_group", targets.group, relation="group_users"),
+            Route("GET", one, self.check_member, "identity:check_user_in_group", member, relation="group_user"),
+            Route("PUT", one, self.add_member, "identity:add_user_to_group", member),
+            Route("DELETE", one, self.remove_member, "identity:remove_user_from_group", member),
+        ]
 
-    def create(self, request: Request[Token]) -> Response:
-        """POST /v3/groups"""
-        group = member(request, "group", GROUP_CREATE)
-        group.setdefault("domain_id", home_domain(request.caller))
-        return self._presenter.member(request, "group", "groups", self._identity.groups.create(group), 201)
-
-    def update(self, request: Request[Token], group_id: str) -> Response:
-        """PATCH /v3/groups/{group_id}"""
-        changes = member(request, "group", GROUP_UPDATE)
-        return self._presenter.member(request, "group", "groups", self._identity.groups.update(group_id, changes))
-
-    def delete(self, request: Request[Token], group_id: str) -> Response:
-        """DELETE /v3/groups/{group_id}"""
-        self._identity.groups.delete(group_id)
-        return done()
+    def make(self, request: Request[Token]) -> Group:
+        return self._identity.groups.create({"domain_id": home_domain(request.caller), **request.sent})
 
     def members(self, request: Request[Token], group_id: str) -> Response:
         """GET /v3/groups/{group_id}/users"""
-        token = request.caller
         ids = self._identity.groups.member_ids(group_id)
-        listing = self._queries.read(request, EXACT, ("enabled",))
-        if token.domain_id is not None:
-            listing = listing.narrowed("domain_id", token.domain_id)
-        filters = [*listing.filters, *expiry_filters(request)]
-        found = self._identity.users.search(filters, listing.page, ids)
+        listing = Users(self._api).listing(request)
+        found = self._identity.users.search(listing.filters, listing.page, ids)
         return self._presenter.collection(request, "users", [shown_user(user) for user in found], listing)
 
     def check_member(self, request: Request[Token], group_id: str, user_id: str) -> Response:

@@ -1,17 +1,48 @@
 """Rows of the catalog: regions, services, endpoints, and who sees which of them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 from appliance.db.engine.base import Reader, Tx
-from appliance.db.identity.projects import PROJECTS
-from appliance.db.records import Filter, Record, TableSchema, read, select
-
-REGIONS = TableSchema("regions", ("id", "description", "parent_region_id"))
-SERVICES = TableSchema("services", ("id", "type", "name", "enabled"), booleans=frozenset({"enabled"}))
-ENDPOINTS = TableSchema(
-    "endpoints", ("id", "service_id", "region_id", "interface", "url", "enabled"), booleans=frozenset({"enabled"})
-)
+from appliance.db.identity.projects import PROJECTS, Project
+from appliance.db.records import Filter, Options, Table, read, select
 
 
-def enabled_endpoints(reader: Reader) -> list[tuple[Record, Record]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    id: str
+    description: str
+    parent_region_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    id: str
+    type: str
+    name: str | None = ""
+    enabled: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    id: str
+    service_id: str
+    region_id: str | None = None
+    interface: str
+    url: str
+    enabled: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+REGIONS = Table("regions", Region)
+SERVICES = Table("services", Service)
+ENDPOINTS = Table("endpoints", Endpoint)
+
+
+def enabled_endpoints(reader: Reader) -> list[tuple[Service, Endpoint]]:
     """Every (service, endpoint) that is enabled, services in the order of their ids."""
     services = {
         row["id"]: read(SERVICES, row) for row in reader.rows("SELECT * FROM services WHERE enabled = 1 ORDER BY id")
@@ -44,20 +75,26 @@ def remove_tree(tx: Tx, region_id: str) -> None:
         tx.execute("DELETE FROM regions WHERE id = ?", (found,))
 
 
-ENDPOINT_GROUPS = TableSchema(
-    "endpoint_groups", ("id", "name", "description", "filters"), json=frozenset({"filters"}), extra=False
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointGroup:
+    id: str
+    name: str
+    description: str | None = None
+    filters: Options
 
 
-def matching_endpoints(reader: Reader, group: Record) -> list[Record]:
+ENDPOINT_GROUPS = Table("endpoint_groups", EndpointGroup)
+
+
+def matching_endpoints(reader: Reader, group: EndpointGroup) -> list[Endpoint]:
     """The endpoints that meet every filter of the group. Filters name columns, which was checked when they came."""
-    return select(reader, ENDPOINTS, [Filter(column, value) for column, value in group["filters"].items()])
+    return select(reader, ENDPOINTS, [Filter(column, value) for column, value in group.filters.items()])
 
 
 # -- endpoints of projects
 
 
-def endpoints_of_project(reader: Reader, project_id: str) -> list[Record]:
+def endpoints_of_project(reader: Reader, project_id: str) -> list[Endpoint]:
     """The endpoints that were given to the project one by one."""
     rows = reader.rows(
         "SELECT endpoints.* FROM endpoints JOIN project_endpoints ON endpoint_id = endpoints.id "
@@ -67,7 +104,7 @@ def endpoints_of_project(reader: Reader, project_id: str) -> list[Record]:
     return [read(ENDPOINTS, row) for row in rows]
 
 
-def projects_of_endpoint(reader: Reader, endpoint_id: str) -> list[Record]:
+def projects_of_endpoint(reader: Reader, endpoint_id: str) -> list[Project]:
     rows = reader.rows(
         "SELECT projects.* FROM projects JOIN project_endpoints ON project_id = projects.id "
         "WHERE endpoint_id = ? ORDER BY projects.id",
@@ -94,7 +131,7 @@ def take_endpoint(tx: Tx, project_id: str, endpoint_id: str) -> bool:
 # -- endpoint groups of projects
 
 
-def groups_of_project(reader: Reader, project_id: str) -> list[Record]:
+def groups_of_project(reader: Reader, project_id: str) -> list[EndpointGroup]:
     rows = reader.rows(
         "SELECT endpoint_groups.* FROM endpoint_groups JOIN project_endpoint_groups "
         "ON endpoint_group_id = endpoint_groups.id WHERE project_id = ? ORDER BY endpoint_groups.id",
@@ -103,7 +140,7 @@ def groups_of_project(reader: Reader, project_id: str) -> list[Record]:
     return [read(ENDPOINT_GROUPS, row) for row in rows]
 
 
-def projects_of_group(reader: Reader, endpoint_group_id: str) -> list[Record]:
+def projects_of_group(reader: Reader, endpoint_group_id: str) -> list[Project]:
     rows = reader.rows(
         "SELECT projects.* FROM projects JOIN project_endpoint_groups ON project_id = projects.id "
         "WHERE endpoint_group_id = ? ORDER BY projects.id",

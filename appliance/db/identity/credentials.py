@@ -1,8 +1,33 @@
 """Rows of credentials and OAuth consumers."""
 
-from appliance.db.records import TableSchema
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-CREDENTIALS = TableSchema("credentials", ("id", "type", "user_id", "project_id", "sealed_blob"))
+from appliance.db.records import Table, computed
 
 
-CONSUMERS = TableSchema("consumers", ("id", "description", "secret"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    id: str
+    type: str
+    user_id: str
+    project_id: str | None = None
+    sealed_blob: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    blob: str = computed("")
+    """What is sealed."""
+
+
+CREDENTIALS = Table("credentials", Credential)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    id: str
+    description: str | None = None
+    secret: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+CONSUMERS = Table("consumers", Consumer)

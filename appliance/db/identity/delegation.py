@@ -1,16 +1,40 @@
 """Rows of application credentials, access rules and trusts."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Filter, Page, Record, TableSchema, select
+from appliance.db.identity.grants import Role
+from appliance.db.records import Filter, Page, Table, computed, read, select
 from appliance.values import Micros
 
-APPLICATION_CREDENTIALS = TableSchema(
-    "application_credentials",
-    ("id", "name", "user_id", "project_id", "secret_hash", "description", "expires_at", "unrestricted"),
-    booleans=frozenset({"unrestricted"}),
-    extra=False,
-)
-ACCESS_RULES = TableSchema("access_rules", ("id", "user_id", "service", "method", "path"), extra=False)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRule:
+    id: str
+    user_id: str
+    service: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationCredential:
+    id: str
+    name: str
+    user_id: str
+    project_id: str
+    secret_hash: str
+    description: str | None = None
+    expires_at: Micros | None = None
+    unrestricted: bool = False
+    roles: Sequence[Role] = computed(())
+    access_rules: Sequence[AccessRule] = computed(())
+
+
+APPLICATION_CREDENTIALS = Table("application_credentials", ApplicationCredential)
+ACCESS_RULES = Table("access_rules", AccessRule)
 
 
 def replace_hash(tx: Tx, credential_id: str, old: str, new: str) -> None:
@@ -32,12 +56,13 @@ def add_credential_role(tx: Tx, credential_id: str, role_id: str) -> None:
     tx.execute("INSERT INTO application_credential_roles VALUES (?, ?)", (credential_id, role_id))
 
 
-def rules_of(reader: Reader, credential_id: str) -> list[Row]:
-    return reader.rows(
-        "SELECT id, service, method, path FROM access_rules JOIN application_credential_access_rules "
+def rules_of(reader: Reader, credential_id: str) -> list[AccessRule]:
+    rows = reader.rows(
+        "SELECT access_rules.* FROM access_rules JOIN application_credential_access_rules "
         "ON access_rule_id = access_rules.id WHERE application_credential_id = ? ORDER BY id",
         (credential_id,),
     )
+    return [read(ACCESS_RULES, row) for row in rows]
 
 
 def find_rule(reader: Reader, user_id: str, service: str, method: str, path: str) -> str | None:
@@ -65,29 +90,23 @@ def count_of_user(reader: Reader, user_id: str) -> int:
     return 0 if row is None else row["count"]
 
 
-def insert_rule(tx: Tx, rule: Record) -> None:
-    tx.execute(
-        "INSERT INTO access_rules (id, user_id, service, method, path) VALUES (?, ?, ?, ?, ?)",
-        (rule["id"], rule["user_id"], rule["service"], rule["method"], rule["path"]),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    id: str
+    trustor_user_id: str
+    trustee_user_id: str
+    project_id: str | None = None
+    impersonation: bool
+    deleted_at: Micros | None = None
+    expires_at: Micros | None = None
+    remaining_uses: int | None = None
+    redelegated_trust_id: str | None = None
+    redelegation_count: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    roles: Sequence[Role] = computed(())
 
 
-TRUSTS = TableSchema(
-    "trusts",
-    (
-        "id",
-        "trustor_user_id",
-        "trustee_user_id",
-        "project_id",
-        "impersonation",
-        "deleted_at",
-        "expires_at",
-        "remaining_uses",
-        "redelegated_trust_id",
-        "redelegation_count",
-    ),
-    booleans=frozenset({"impersonation"}),
-)
+TRUSTS = Table("trusts", Trust)
 
 
 def trust_role_ids(reader: Reader, trust_id: str) -> list[str]:
@@ -95,11 +114,11 @@ def trust_role_ids(reader: Reader, trust_id: str) -> list[str]:
     return [row["role_id"] for row in rows]
 
 
-def has_equal(reader: Reader, trust: Record) -> bool:
+def has_equal(reader: Reader, trust: Trust) -> bool:
     """Whether there is a trust for the same people and the same project that ends in the same moment."""
     same = ("trustor_user_id", "trustee_user_id", "project_id", "expires_at", "deleted_at")
-    filters = [Filter(name, trust[name]) for name in same]
-    return bool(select(reader, TRUSTS, [*filters, Filter("impersonation", int(trust["impersonation"]))], Page(1)))
+    filters = [Filter(name, getattr(trust, name)) for name in same]
+    return bool(select(reader, TRUSTS, [*filters, Filter("impersonation", int(trust.impersonation))], Page(1)))
 
 
 def add_trust_role(tx: Tx, trust_id: str, role_id: str) -> None:

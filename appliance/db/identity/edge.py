@@ -1,43 +1,44 @@
 """Rows as a copy of another identity service's: whole tables brought to what the other one has, by ids."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as revocation_rows
 from appliance.db.identity.grants import ROLES, Grant, add
 from appliance.db.identity.projects import PROJECTS
 from appliance.db.identity.users import GROUPS, USERS
-from appliance.db.records import Record, TableSchema, write
+from appliance.db.records import Table, write
 from appliance.values import Micros
 
-KINDS: dict[str, TableSchema] = {"projects": PROJECTS, "users": USERS, "groups": GROUPS, "roles": ROLES}
+KINDS: dict[str, Table[Any]] = {"projects": PROJECTS, "users": USERS, "groups": GROUPS, "roles": ROLES}
 
 
-def replace(tx: Tx, records: dict[str, list[Record]]) -> None:
+def replace(tx: Tx, copied: Mapping[str, Iterable[Any]]) -> None:
     """Bring projects (domains first, parents before children), users, groups and roles to exactly these."""
     # Names may have been swapped and parents gone: look at the references once all is in place.
     tx.defer_references()
     tx.execute("DELETE FROM grants")
     tx.execute("DELETE FROM group_members")
     tx.execute("DELETE FROM implied_roles")
-    for kind, schema in KINDS.items():
-        wanted = {record["id"] for record in records[kind]}
-        gone = [row["id"] for row in tx.rows(f"SELECT id FROM {schema.table}") if row["id"] not in wanted]
-        tx.executemany(f"DELETE FROM {schema.table} WHERE id = ?", [(record_id,) for record_id in gone])
+    for kind, table in KINDS.items():
+        wanted = {row.id for row in copied[kind]}
+        gone = [row["id"] for row in tx.rows(f"SELECT id FROM {table.name}") if row["id"] not in wanted]
+        tx.executemany(f"DELETE FROM {table.name} WHERE id = ?", [(row_id,) for row_id in gone])
         # Two that have swapped names would meet: move every name out of the way first.
-        tx.execute(f"UPDATE {schema.table} SET name = id || '/' || name")
-        for record in records[kind]:
-            _upsert(tx, schema, record)
+        tx.execute(f"UPDATE {table.name} SET name = id || '/' || name")
+        for row in copied[kind]:
+            _upsert(tx, table, row)
 
 
-def _upsert(tx: Tx, schema: TableSchema, record: Record) -> None:
-    row = write(schema, record)
-    names = ", ".join(row)
-    marks = ", ".join("?" * len(row))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in row if name != "id")
+def _upsert(tx: Tx, table: Table[Any], row: Any) -> None:
+    columns = write(table, row)
+    names = ", ".join(columns)
+    marks = ", ".join("?" * len(columns))
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
     tx.execute(
-        f"INSERT INTO {schema.table} ({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {changes}",
-        list(row.values()),
+        f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {changes}",
+        list(columns.values()),
     )
 
 

@@ -1,22 +1,29 @@
 """Rows of roles, what they imply, and who has which of them where."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Record, TableSchema, one_of, read
-
-ROLES = TableSchema("roles", ("id", "name", "domain_id", "description", "options"), json=frozenset({"options"}))
+from appliance.db.records import Options, Table, one
 
 
-def by_name(reader: Reader, name: str, domain_id: str | None = None) -> Record | None:
-    """The global role of this name, or the one of a domain."""
-    if domain_id is None:
-        row = reader.row("SELECT * FROM roles WHERE name = ? AND domain_id IS NULL", (name,))
-    else:
-        row = reader.row("SELECT * FROM roles WHERE name = ? AND domain_id = ?", (name, domain_id))
-    return None if row is None else read(ROLES, row)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    id: str
+    name: str
+    domain_id: str | None = None
+    description: str | None = None
+    options: Options = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+ROLES = Table("roles", Role)
+
+
+def by_name(reader: Reader, name: str) -> Role | None:
+    """The global role of this name."""
+    return one(reader, ROLES, "name = ? AND domain_id IS NULL", name)
 
 
 def implications(reader: Reader) -> list[tuple[str, str]]:
@@ -101,13 +108,12 @@ def select(reader: Reader, **columns: str | bool | None) -> list[Grant]:
     return [_read(row) for row in reader.rows(f"{sql} ORDER BY 1, 2, 3, 4, 5, 6", list(given.values()))]
 
 
-def of_actors(reader: Reader, user_id: str, group_ids: Sequence[str]) -> list[Grant]:
+def of_user(reader: Reader, user_id: str) -> list[Grant]:
     """Everything granted to a user, directly and through groups."""
-    groups, ids = one_of("actor_id", group_ids)
     rows = reader.rows(
-        "SELECT * FROM grants WHERE (actor_type = 'user' AND actor_id = ?) "
-        f"OR (actor_type = 'group' AND {groups}) ORDER BY 1, 2, 3, 4, 5, 6",
-        [user_id, *ids],
+        "SELECT * FROM grants WHERE (actor_type = 'user' AND actor_id = ?) OR (actor_type = 'group' "
+        "AND actor_id IN (SELECT group_id FROM group_members WHERE user_id = ?)) ORDER BY 1, 2, 3, 4, 5, 6",
+        (user_id, user_id),
     )
     return [_read(row) for row in rows]
 

@@ -1,23 +1,43 @@
 """Rows of limits and of policies."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from appliance.db.engine.base import Reader, Tx
-from appliance.db.records import Filter, Page, Record, TableSchema, conditions
+from appliance.db.records import Filter, Page, Table, computed, conditions
 
-REGISTERED_LIMITS = TableSchema(
-    "registered_limits",
-    ("id", "service_id", "region_id", "resource_name", "default_limit", "description"),
-    extra=False,
-)
-LIMITS = TableSchema(
-    "limits", ("id", "registered_limit_id", "project_id", "domain_id", "resource_limit", "description"), extra=False
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredLimit:
+    id: str
+    service_id: str
+    region_id: str | None = None
+    resource_name: str
+    default_limit: int
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    id: str
+    registered_limit_id: str
+    project_id: str | None = None
+    domain_id: str | None = None
+    resource_limit: int
+    description: str | None = None
+    service_id: str = computed("")
+    """This and the next two are those of the registered limit."""
+    region_id: str | None = computed()
+    resource_name: str = computed("")
+
+
+REGISTERED_LIMITS = Table("registered_limits", RegisteredLimit)
+LIMITS = Table("limits", Limit)
 
 _SHOWN = """
-    SELECT limits.id AS id, service_id, region_id, resource_name, project_id, domain_id, resource_limit,
-           limits.description AS description
+    SELECT limits.id AS id, registered_limit_id, service_id, region_id, resource_name, project_id, domain_id,
+           resource_limit, limits.description AS description
     FROM limits JOIN registered_limits ON registered_limits.id = registered_limit_id
 """
 _TABLES = {"project_id": "limits.", "domain_id": "limits."}
@@ -26,8 +46,8 @@ _TABLES = {"project_id": "limits.", "domain_id": "limits."}
 def registered_for(reader: Reader, service_id: str, region_id: str | None, resource_name: str) -> str | None:
     """The id of the registered limit for exactly this."""
     row = reader.row(
-        "SELECT id FROM registered_limits "
-        "WHERE service_id = ? AND region_id IS NOT DISTINCT FROM ? AND resource_name = ?",
+        "SELECT id FROM registered_limits WHERE service_id = ? AND region_id IS NOT DISTINCT FROM ? "
+        "AND resource_name = ?",
         (service_id, region_id, resource_name),
     )
     return None if row is None else row["id"]
@@ -38,10 +58,10 @@ def overridden(reader: Reader, registered_limit_id: str) -> bool:
     return reader.row("SELECT 1 FROM limits WHERE registered_limit_id = ?", (registered_limit_id,)) is not None
 
 
-def shown(reader: Reader, limit_id: str) -> Record | None:
+def whole(reader: Reader, limit_id: str) -> Limit | None:
     """A limit with what it is a limit of."""
     row = reader.row(f"{_SHOWN} WHERE limits.id = ?", (limit_id,))
-    return None if row is None else dict(row)
+    return None if row is None else Limit(**dict(row))
 
 
 def in_force(reader: Reader, service_type: str, region_id: str, project_id: str) -> dict[str, int]:
@@ -60,7 +80,7 @@ def in_force(reader: Reader, service_type: str, region_id: str, project_id: str)
     return {row["resource_name"]: row["most"] for row in rows}
 
 
-def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Record]:
+def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Limit]:
     """Limits with what they are limits of, in the order of their ids."""
     clauses: list[str] = []
     parameters: list[str | int] = []
@@ -76,10 +96,18 @@ def search(reader: Reader, filters: Iterable[Filter], page: Page) -> list[Record
     if page.limit is not None:
         sql += " LIMIT ?"
         parameters.append(page.limit)
-    return [dict(row) for row in reader.rows(sql, parameters)]
+    return [Limit(**dict(row)) for row in reader.rows(sql, parameters)]
 
 
-POLICIES = TableSchema("policies", ("id", "type", "blob"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    id: str
+    type: str
+    blob: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+POLICIES = Table("policies", Policy)
 
 _AT_PLACE = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in ("endpoint_id", "service_id", "region_id"))
 

@@ -2,45 +2,66 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.db.engine.base import Reader, Tx
-from appliance.db.records import Condition, Record, TableSchema, read
+from appliance.db.records import Condition, Options, Table, computed, one, read
 from appliance.errors import Invalid
 
-PROJECTS = TableSchema(
-    "projects",
-    ("id", "name", "domain_id", "parent_id", "is_domain", "enabled", "description", "options"),
-    booleans=frozenset({"enabled", "is_domain"}),
-    json=frozenset({"options"}),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project, or a domain, which has no `domain_id` and no `parent_id`."""
+
+    id: str
+    name: str
+    domain_id: str | None = None
+    parent_id: str | None = None
+    is_domain: bool = False
+    enabled: bool = True
+    description: str = ""
+    options: Options = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    tags: Sequence[str] = computed(())
+
+    @property
+    def domain(self) -> str:
+        """The id of the domain that it is in, or is."""
+        return self.domain_id or self.id
 
 
-def by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
+PROJECTS = Table("projects", Project)
+
+
+def by_name(reader: Reader, name: str, domain_id: str) -> Project | None:
     """A project that is no domain."""
-    row = reader.row("SELECT * FROM projects WHERE domain_id = ? AND name = ? AND is_domain = 0", (domain_id, name))
-    return None if row is None else read(PROJECTS, row)
+    return one(reader, PROJECTS, "domain_id = ? AND name = ? AND is_domain = 0", domain_id, name)
 
 
-def domain_by_name(reader: Reader, name: str) -> Record | None:
-    row = reader.row("SELECT * FROM projects WHERE name = ? AND is_domain = 1", (name,))
-    return None if row is None else read(PROJECTS, row)
+def domain_by_name(reader: Reader, name: str) -> Project | None:
+    return one(reader, PROJECTS, "name = ? AND is_domain = 1", name)
 
 
-def ancestors(reader: Reader, project_id: str) -> list[Record]:
+_DEEPEST = 1000
+
+
+def ancestors(reader: Reader, project_id: str) -> list[Project]:
     """The chain of parents, the nearest first, the domain last."""
-    found = []
-    seen = {project_id}
-    row = reader.row("SELECT * FROM projects WHERE id = ?", (project_id,))
-    while row is not None and row["parent_id"] is not None and row["parent_id"] not in seen:
-        seen.add(row["parent_id"])
-        row = reader.row("SELECT * FROM projects WHERE id = ?", (row["parent_id"],))
-        if row is not None:
-            found.append(read(PROJECTS, row))
-    return found
+    rows = reader.rows(
+        """
+        WITH RECURSIVE above(id, depth) AS (
+            SELECT parent_id, 1 FROM projects WHERE id = ?
+            UNION SELECT projects.parent_id, depth + 1 FROM projects JOIN above ON projects.id = above.id
+             WHERE depth < ?)
+        SELECT projects.* FROM projects JOIN above ON projects.id = above.id ORDER BY depth
+        """,
+        (project_id, _DEEPEST),
+    )
+    return [read(PROJECTS, row) for row in rows]
 
 
-def descendants(reader: Reader, project_id: str) -> list[Record]:
+def descendants(reader: Reader, project_id: str) -> list[Project]:
     """Everything below, level by level."""
     rows = reader.rows(
         """

@@ -1,22 +1,34 @@
 """Rows of users, their passwords and options, and groups with their members."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from appliance.db.engine.base import Reader, Row, Tx
-from appliance.db.records import Condition, Filter, Record, TableSchema, conditions, one_of, read
+from appliance.db.records import Condition, Filter, Options, Table, computed, conditions, one, one_of
 from appliance.values import Micros
 
-USERS = TableSchema(
-    "users",
-    ("id", "name", "domain_id", "enabled", "default_project_id", "options", "created_at", "last_active_at"),
-    booleans=frozenset({"enabled"}),
-    json=frozenset({"options"}),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool = True
+    default_project_id: str | None = None
+    options: Options = field(default_factory=dict)
+    created_at: Micros
+    last_active_at: Micros | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    password_expires_at: Micros | None = computed()
+    """When the password in force does, unless the user is exempt."""
 
 
-def by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
-    row = reader.row("SELECT * FROM users WHERE domain_id = ? AND name = ?", (domain_id, name))
-    return None if row is None else read(USERS, row)
+USERS = Table("users", User)
+
+
+def by_name(reader: Reader, name: str, domain_id: str) -> User | None:
+    return one(reader, USERS, "domain_id = ? AND name = ?", domain_id, name)
 
 
 def password(reader: Reader, user_id: str) -> Row | None:
@@ -110,12 +122,16 @@ def among(ids: Iterable[str]) -> Condition:
     return one_of("id", list(ids))
 
 
-GROUPS = TableSchema("user_groups", ("id", "name", "domain_id", "description"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    id: str
+    name: str
+    domain_id: str
+    description: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def group_by_name(reader: Reader, name: str, domain_id: str) -> Record | None:
-    row = reader.row("SELECT * FROM user_groups WHERE domain_id = ? AND name = ?", (domain_id, name))
-    return None if row is None else read(GROUPS, row)
+GROUPS = Table("user_groups", Group)
 
 
 def ids_of_user(reader: Reader, user_id: str) -> list[str]:

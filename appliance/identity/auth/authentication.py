@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from appliance.db.identity import projects as project_rows
-from appliance.db.identity import users as user_rows
-from appliance.db.records import Record, find
+from appliance.db.identity.delegation import ApplicationCredential
+from appliance.db.identity.users import User
+from appliance.db.records import Record
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.methods import Method, Proof
-from appliance.identity.auth.scopes import UNSCOPED, Scope, Scopes
+from appliance.identity.auth.scopes import UNSCOPED, Scope, resolve
 from appliance.identity.auth.throttle import Throttle
 from appliance.identity.auth.totp import Once
+from appliance.identity.lookup import Lookup
 from appliance.identity.resources.assignments import Assignments
 from appliance.identity.resources.trusts import Trusts
 from appliance.identity.store import IdentityStore
@@ -101,11 +102,10 @@ class Receipts:
         self._once.claim("receipt", receipt.user_id, receipt.stamp)
 
 
-def rules_of(user: Record) -> list[list[str]]:
+def rules_of(user: User) -> list[list[str]]:
     """The sets of methods of which one is required; empty if none is."""
-    options = user["options"]
-    enabled = options.get("multi_factor_auth_enabled")
-    return [] if enabled is False else list(options.get("multi_factor_auth_rules") or [])
+    enabled = user.options.get("multi_factor_auth_enabled")
+    return [] if enabled is False else list(user.options.get("multi_factor_auth_rules") or [])
 
 
 def satisfied(rules: list[list[str]], methods: set[str]) -> bool:
@@ -122,7 +122,6 @@ class Authentication:
         self,
         store: IdentityStore,
         assignments: Assignments,
-        scopes: Scopes,
         tokens: Tokens,
         trusts: Trusts,
         receipts: Receipts,
@@ -134,7 +133,6 @@ class Authentication:
     ) -> None:
         self._store = store
         self._assignments = assignments
-        self._scopes = scopes
         self._tokens = tokens
         self._trusts = trusts
         self._receipts = receipts
@@ -160,28 +158,30 @@ class Authentication:
         if "application_credential" in names and scope is not None:
             raise Unauthenticated("Application credentials can't request a scope.")
         stamp = self._tokens.stamp()
+        lookup = Lookup(self._store)
         with self._throttle.attempt(current_client.get().address) as attempt:
-            proofs = [self._methods[name](identity[name], attempt) for name in names]
-            methods, earlier = self._methods_shown(proofs, receipt)
+            proofs = [self._methods[name](identity[name], attempt, lookup) for name in names]
+            user, methods, earlier = self._methods_shown(lookup, proofs, receipt)
         # What is refused from here on is no sign of guessing: the secrets were right.
-        user_id = proofs[0].user_id
-        missing = self._missing(user_id, methods)
-        token = self._token(proofs, methods, stamp, scope) if missing is None else None
+        missing = self._missing(user, methods)
+        token = self._token(lookup, user, proofs, methods, stamp, scope) if missing is None else None
         # Nobody has the token yet: what was made with a receipt that is used up is thrown away.
         if earlier is not None:
             self._receipts.redeem(earlier)
         if token is not None:
             attempt.succeeded()
             if any(proof.is_first_hand for proof in proofs):
-                self._compliance.succeeded(user_id)
+                self._compliance.succeeded(user)
             return token
         if "application_credential" in methods:
             # No receipt could hold what the credential is bound to.
             raise Unauthenticated("An application credential is not enough for this user.")
-        raise MethodsMissing(self._receipts.issue(user_id, methods), missing or [])
+        raise MethodsMissing(self._receipts.issue(user.id, methods), missing or [])
 
-    def _methods_shown(self, proofs: Sequence[Proof], receipt: str | None) -> tuple[list[str], Receipt | None]:
-        """The methods that one user has shown, now and with a receipt, which is still to be redeemed.
+    def _methods_shown(
+        self, lookup: Lookup, proofs: Sequence[Proof], receipt: str | None
+    ) -> tuple[User, list[str], Receipt | None]:
+        """The user and the methods that they have shown, now and with a receipt, which is still to be redeemed.
 
         Raises `Unauthenticated`.
         """
@@ -191,62 +191,65 @@ class Authentication:
         earlier = self._receipts.read(receipt, user_id) if receipt else None
         methods = [name for proof in proofs for name in proof.methods]
         methods += earlier.methods if earlier is not None else ()
-        self._tokens.usable_user(user_id)
-        return list(dict.fromkeys(methods)), earlier
+        return lookup.usable_user(user_id), list(dict.fromkeys(methods)), earlier
 
-    def _token(self, proofs: Sequence[Proof], methods: Sequence[str], stamp: Micros, scope: Any) -> Token:
+    def _token(
+        self,
+        lookup: Lookup,
+        user: User,
+        proofs: Sequence[Proof],
+        methods: Sequence[str],
+        stamp: Micros,
+        scope: Any,
+    ) -> Token:
         """A token for someone who has shown enough."""
-        user_id = proofs[0].user_id
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
-        claims = self._tokens.claims(user_id, tuple(methods), stamp, parent)
+        claims = self._tokens.claims(user.id, tuple(methods), stamp, parent)
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
         if credential is not None:
-            return self._tokens.issue(_bound(claims, credential))
-        return self._issue(self._scope(user_id, parent, scope).onto(claims))
+            return self._tokens.issue(lookup, _bound(claims, credential))
+        return self._issue(lookup, self._scope(lookup, user, parent, scope).onto(claims))
 
-    def _issue(self, claims: Claims) -> Token:
+    def _issue(self, lookup: Lookup, claims: Claims) -> Token:
         if claims.trust_id is None:
-            return self._tokens.issue(claims)
+            return self._tokens.issue(lookup, claims)
         try:
             trust = self._trusts.get(claims.trust_id)
         except NotFound as error:
             raise Unauthenticated(str(error)) from error
-        claims = replace(claims, project_id=trust["project_id"]).until(trust["expires_at"])
-        token = self._tokens.issue(claims)
+        claims = replace(claims, project_id=trust.project_id).until(trust.expires_at)
+        token = self._tokens.issue(lookup, claims)
         # Nobody has the token yet: one that finds no use left is thrown away.
-        self._trusts.consume(trust["id"])
+        self._trusts.consume(trust.id)
         return token
 
-    def _missing(self, user_id: str, methods: Sequence[str]) -> list[list[str]] | None:
+    def _missing(self, user: User, methods: Sequence[str]) -> list[list[str]] | None:
         """The sets of methods of which one would do, unless those that were shown are enough."""
-        user = find(self._store.db, user_rows.USERS, user_id)
-        rules = rules_of(user) if user is not None else []
+        rules = rules_of(user)
         if not satisfied(rules, set(methods)):
             return rules
         if set(methods) - {"token"} == {"totp"} and not self._totp_alone:
             return [["password", "totp"]]
         return None
 
-    def _scope(self, user_id: str, parent: Token | None, asked: Any) -> Scope:
+    def _scope(self, lookup: Lookup, user: User, parent: Token | None, asked: Any) -> Scope:
         if parent is not None and parent.system and isinstance(asked, dict) and {"project", "domain"} & set(asked):
             raise Forbidden("A token of the system can't be turned into one of a project or domain.")
-        scope = self._scopes.resolve(asked)
-        return scope if scope is not None else self._default_scope(user_id)
+        scope = resolve(lookup, asked)
+        return scope if scope is not None else self._default_scope(lookup, user)
 
-    def _default_scope(self, user_id: str) -> Scope:
+    def _default_scope(self, lookup: Lookup, user: User) -> Scope:
         """The user's default project, if it can be used."""
-        user = find(self._store.db, user_rows.USERS, user_id)
-        project_id = user["default_project_id"] if user is not None else None
-        project = find(self._store.db, project_rows.PROJECTS, project_id) if project_id else None
-        if project is None or not project["enabled"]:
+        project = lookup.project(user.default_project_id) if user.default_project_id else None
+        if project is None or not project.enabled:
             return UNSCOPED
-        domain = find(self._store.db, project_rows.PROJECTS, project["domain_id"] or project["id"])
-        if domain is None or not domain["enabled"] or not self._assignments.project_roles(user_id, project["id"]):
+        domain = lookup.project(project.domain)
+        if domain is None or not domain.enabled or not self._assignments.project_roles(user.id, project.id):
             return UNSCOPED
-        return Scope(project_id=project["id"])
+        return Scope(project_id=project.id)
 
 
-def _bound(claims: Claims, credential: Record) -> Claims:
+def _bound(claims: Claims, credential: ApplicationCredential) -> Claims:
     """Claims of an application credential: its project, its end, and no choice."""
-    bound = replace(claims, project_id=credential["project_id"], application_credential_id=credential["id"])
-    return bound.until(credential["expires_at"])
+    bound = replace(claims, project_id=credential.project_id, application_credential_id=credential.id)
+    return bound.until(credential.expires_at)

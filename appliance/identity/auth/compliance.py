@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from appliance.db.engine.base import Row, Tx
 from appliance.db.identity import users as rows
-from appliance.db.records import Record, find
+from appliance.db.identity.users import User
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.store import IdentityStore
@@ -48,24 +48,24 @@ class Compliance:
                 f"{self._settings.password_regex_description or 'ask the administrator for them'}."
             )
 
-    def given(self, password: str, user: Record) -> NewPassword:
+    def given(self, password: str, user: User) -> NewPassword:
         """A password that an administrator sets. History does not bind administrators."""
         self.check_strength(password)
         now = self._store.clock()
-        forced = self._settings.change_password_upon_first_use and not user.get("options", {}).get(
+        forced = self._settings.change_password_upon_first_use and not user.options.get(
             "ignore_change_password_upon_first_use"
         )
         return NewPassword(
             self._passwords.hash(password), False, now, now if forced else self._expiry(user, now), self._kept()
         )
 
-    def chosen(self, password: str, user: Record) -> NewPassword:
+    def chosen(self, password: str, user: User) -> NewPassword:
         """A password that a user sets for themselves. Raises `Invalid` if it is too young to change or was in use."""
         self.check_strength(password)
         now = self._store.clock()
-        current = rows.password(self._store.db, user["id"])
+        current = rows.password(self._store.db, user.id)
         self._check_age(current, now)
-        for old in rows.password_history(self._store.db, user["id"], self._settings.unique_last_password_count):
+        for old in rows.password_history(self._store.db, user.id, self._settings.unique_last_password_count):
             if self._passwords.verify(password, old["hash"]):
                 raise Invalid("The new password must differ from the last ones.")
         return NewPassword(self._passwords.hash(password), True, now, self._expiry(user, now), self._kept())
@@ -78,46 +78,44 @@ class Compliance:
         if current["created_at"] <= now < current["created_at"] + least:
             raise Invalid("The password was changed too recently to be changed again.")
 
-    def _expiry(self, user: Record, now: Micros) -> Micros | None:
+    def _expiry(self, user: User, now: Micros) -> Micros | None:
         days = self._settings.password_expires_days
-        if not days or user.get("options", {}).get("ignore_password_expiry"):
+        if not days or user.options.get("ignore_password_expiry"):
             return None
         return now + days * DAY
 
     def _kept(self) -> int:
         return max(self._settings.unique_last_password_count, 1)
 
-    def admitted(self, user: Record | None, password: Row | None = None, *, right: bool) -> Record:
+    def admitted(self, user: User | None, password: Row | None = None, *, right: bool) -> User:
         """The user, if they have shown a right secret and may log in. A password must be in force to count.
 
         Raises `Unauthenticated`. Whatever is wrong, the same is looked at and as much is written, so that nobody can
         tell by the time whether a user exists, is locked or disabled.
         """
         locked = self._is_locked(user)
-        admitted = right and not locked and user is not None and user["enabled"] and self.is_active(user)
+        admitted = right and not locked and user is not None and user.enabled and self.is_active(user)
         if admitted and user is not None and self._in_force(user, password):
             return user
         self._count(user if not right and not locked else None)
         raise Unauthenticated("The user or the secret is wrong, or the user may not log in.")
 
-    def _is_locked(self, user: Record | None) -> bool:
+    def _is_locked(self, user: User | None) -> bool:
         """Whether the user failed too often, not long ago."""
-        count, last = rows.failures(self._store.db, user["id"] if user is not None else "")
+        count, last = rows.failures(self._store.db, user.id if user is not None else "")
         if user is None or not self._is_counted(user) or count < self._settings.lockout_failure_attempts:
             return False
         now = self._steady()
         if last is not None and last > now:
             # The clock was set back while we were not running: nobody knows how long ago that was. Begin anew.
-            self._store.db.transact(lambda tx: rows.begin_lockout(tx, user["id"], now))
+            self._store.db.transact(lambda tx: rows.begin_lockout(tx, user.id, now))
             last = now
         return last is not None and now < last + self._settings.lockout_duration * SECOND
 
-    def _is_counted(self, user: Record) -> bool:
-        return bool(self._settings.lockout_failure_attempts) and not user["options"].get(
-            "ignore_lockout_failure_attempts"
-        )
+    def _is_counted(self, user: User) -> bool:
+        return bool(self._settings.lockout_failure_attempts) and not user.options.get("ignore_lockout_failure_attempts")
 
-    def _count(self, user: Record | None) -> None:
+    def _count(self, user: User | None) -> None:
         """Count a wrong secret, if it is one of somebody who is counted. A lock-out that is over is forgotten first."""
         if not self._settings.lockout_failure_attempts:
             return
@@ -127,45 +125,42 @@ class Compliance:
             if user is None or not self._is_counted(user):
                 rows.count_for_nobody(tx, now)
                 return
-            if rows.failures(tx, user["id"])[0] >= self._settings.lockout_failure_attempts:
-                rows.forget_failures(tx, user["id"])
-            rows.count_failure(tx, user["id"], now)
+            if rows.failures(tx, user.id)[0] >= self._settings.lockout_failure_attempts:
+                rows.forget_failures(tx, user.id)
+            rows.count_failure(tx, user.id, now)
 
         self._store.db.transact(count)
 
-    def succeeded(self, user_id: str) -> None:
+    def succeeded(self, user: User) -> None:
         """Forget failures and remember the day, where that matters. Writes only if something changes."""
-        user = find(self._store.db, rows.USERS, user_id)
-        if user is None:
-            return
-        count, _ = rows.failures(self._store.db, user_id)
+        count, _ = rows.failures(self._store.db, user.id)
         now = self._store.clock()
         days = self._settings.disable_user_account_days_inactive
-        stale = days and (user["last_active_at"] or 0) // DAY != now // DAY
+        stale = days and (user.last_active_at or 0) // DAY != now // DAY
         if not count and not stale:
             return
 
         def change(tx: Tx) -> None:
             if count:
-                rows.forget_failures(tx, user_id)
+                rows.forget_failures(tx, user.id)
             if stale:
-                rows.set_active(tx, user_id, now)
+                rows.set_active(tx, user.id, now)
 
         self._store.transact(change)
 
-    def _in_force(self, user: Record, password: Row | None) -> bool:
+    def _in_force(self, user: User, password: Row | None) -> bool:
         """False for a password that has expired."""
         expires_at = password["expires_at"] if password is not None else None
-        if expires_at is None or user["options"].get("ignore_password_expiry"):
+        if expires_at is None or user.options.get("ignore_password_expiry"):
             return True
         return bool(self._store.clock() < expires_at)
 
-    def is_active(self, user: Record) -> bool:
+    def is_active(self, user: User) -> bool:
         """False for a user who has been away for too long."""
         days = self._settings.disable_user_account_days_inactive
-        if not days or user["options"].get("ignore_user_inactivity"):
+        if not days or user.options.get("ignore_user_inactivity"):
             return True
-        seen: Micros = user["last_active_at"] or user["created_at"]
+        seen = user.last_active_at or user.created_at
         return self._store.clock() < seen + days * DAY
 
 

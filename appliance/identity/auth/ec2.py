@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from appliance.db.identity import delegation as trust_rows
+from appliance.db.identity.delegation import TRUSTS
 from appliance.db.records import Record, find
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from appliance.identity.auth.throttle import SIGNATURE_WEIGHT, Throttle
-from appliance.identity.resources.credentials import Ec2Credentials
+from appliance.identity.lookup import Lookup
+from appliance.identity.resources.credentials import Ec2Credentials, Ec2Pair
 from appliance.identity.resources.trusts import Trusts
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND, Token
@@ -203,9 +204,9 @@ class Ec2Authentication:
                 credential = self._credentials.get(access)
             except NotFound as error:
                 raise NotFound("EC2 access key not found.") from error
-            if not isinstance(credential["secret"], str) or not credential["secret"]:
+            if not isinstance(credential.secret, str) or not credential.secret:
                 raise Unauthenticated("The credential has no secret that could have signed anything.")
-            check(credential["secret"], shown)
+            check(credential.secret, shown)
         self._check_age(shown)
         token = self._issue(credential, stamp)
         attempt.succeeded()
@@ -223,24 +224,24 @@ class Ec2Authentication:
         if self._store.clock() > made_at + _VALID_SECONDS * SECOND:
             raise Unauthenticated("The signed request is too old.")
 
-    def _issue(self, credential: Record, stamp: Micros) -> Token:
+    def _issue(self, credential: Ec2Pair, stamp: Micros) -> Token:
         try:
             self._credentials.check_delegation(credential)
         except Forbidden as error:
             raise Unauthenticated(str(error)) from error
-        trust_id, user_id = credential["trust_id"], credential["user_id"]
-        trust = find(self._store.db, trust_rows.TRUSTS, trust_id) if trust_id is not None else None
+        trust_id, user_id = credential.trust_id, credential.user_id
+        trust = find(self._store.db, TRUSTS, trust_id) if trust_id is not None else None
         if trust is not None:
-            user_id = trust["trustee_user_id"]
+            user_id = trust.trustee_user_id
         claims = replace(
             self._tokens.claims(user_id, (METHOD,), stamp),
-            project_id=credential["tenant_id"],
+            project_id=credential.tenant_id,
             trust_id=trust_id,
-            application_credential_id=credential["app_cred_id"],
+            application_credential_id=credential.app_cred_id,
         )
-        token = self._tokens.issue(claims)
+        token = self._tokens.issue(Lookup(self._store), claims)
         if trust is not None:
-            self._trusts.consume(trust["id"])
+            self._trusts.consume(trust.id)
         return token
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.db.identity import users as user_rows
-from appliance.db.records import Record, find
+from appliance.db.identity.delegation import ApplicationCredential
+from appliance.db.identity.users import User
+from appliance.db.records import Record
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.passwords import Passwords
-from appliance.identity.auth.scopes import Scopes
+from appliance.identity.auth.scopes import find_domain
 from appliance.identity.auth.throttle import Attempt
+from appliance.identity.lookup import Lookup
 from appliance.identity.resources.application_credentials import ApplicationCredentials
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import Token
@@ -23,7 +26,7 @@ class Proof:
     user_id: str
     methods: tuple[str, ...]
     parent: Token | None = None
-    application_credential: Record | None = None
+    application_credential: ApplicationCredential | None = None
     """What the new token is bound to, with its project."""
 
     @property
@@ -32,7 +35,7 @@ class Proof:
         return self.parent is None and self.application_credential is None
 
 
-Method = Callable[[Record, Attempt], Proof]
+Method = Callable[[Record, Attempt, Lookup], Proof]
 """Takes the method's object of `auth.identity`, and tells the attempt whose secret it is before it checks it.
 
 Raises `Unauthenticated`, or `Invalid` if it is no such thing. Whatever is wrong, it has done the same work.
@@ -42,25 +45,24 @@ Raises `Unauthenticated`, or `Invalid` if it is no such thing. Whatever is wrong
 class PasswordMethod:
     """A user's name and password."""
 
-    def __init__(self, store: IdentityStore, passwords: Passwords, scopes: Scopes, compliance: Compliance) -> None:
+    def __init__(self, store: IdentityStore, passwords: Passwords, compliance: Compliance) -> None:
         self._store = store
         self._passwords = passwords
-        self._scopes = scopes
         self._compliance = compliance
 
-    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt, lookup: Lookup) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("password"), str):
             raise Invalid("Expecting to find user and password in password.")
-        user = find_user(self._store, self._scopes, shown["user"])
-        attempt.on(account_of(self._scopes, shown["user"], user))
-        stored = user_rows.password(self._store.db, user["id"] if user is not None else "")
+        user = find_user(lookup, shown["user"])
+        attempt.on(account_of(lookup, shown["user"], user))
+        stored = lookup.password(user.id if user is not None else "")
         secret = shown["user"]["password"]
         right = self._passwords.verify(secret, stored["hash"] if stored is not None else None, attempt.check)
         admitted = self._compliance.admitted(user, stored, right=right)
         renewed = self._passwords.renewed(secret, stored["hash"]) if stored is not None else None
         if stored is not None and renewed is not None:
             self._store.db.transact(lambda tx: user_rows.replace_hash(tx, stored["id"], stored["hash"], renewed))
-        return Proof(admitted["id"], ("password",))
+        return Proof(admitted.id, ("password",))
 
 
 class TokenMethod:
@@ -70,7 +72,7 @@ class TokenMethod:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt, lookup: Lookup) -> Proof:
         if not isinstance(shown.get("id"), str):
             raise Invalid("Expecting to find id in token.")
         try:
@@ -87,46 +89,44 @@ class TokenMethod:
 class ApplicationCredentialMethod:
     """An application credential's id, or its name and user, and its secret."""
 
-    def __init__(self, store: IdentityStore, scopes: Scopes, credentials: ApplicationCredentials) -> None:
-        self._store = store
-        self._scopes = scopes
+    def __init__(self, credentials: ApplicationCredentials) -> None:
         self._credentials = credentials
 
-    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt, lookup: Lookup) -> Proof:
         if not shown.get("id") and not (shown.get("name") and isinstance(shown.get("user"), dict)):
             raise Invalid("Expecting to find id, or name and user, in application_credential.")
         user_id, owner = None, ""
         if not shown.get("id"):
-            user = find_user(self._store, self._scopes, shown["user"])
-            user_id = user["id"] if user is not None else None
-            owner = account_of(self._scopes, shown["user"], user)
+            user = find_user(lookup, shown["user"])
+            user_id = user.id if user is not None else None
+            owner = account_of(lookup, shown["user"], user)
         credential = self._credentials.authenticate(shown, user_id, owner, attempt)
-        return Proof(credential["user_id"], ("application_credential",), application_credential=credential)
+        return Proof(credential.user_id, ("application_credential",), application_credential=credential)
 
 
-def find_user(store: IdentityStore, scopes: Scopes, reference: Record) -> Record | None:
+def find_user(lookup: Lookup, reference: Record) -> User | None:
     """The user that `{"id": …}` or `{"name": …, "domain": …}` refers to, None if there is none."""
     if reference.get("id"):
-        return find(store.db, user_rows.USERS, reference["id"])
+        return lookup.user(reference["id"])
     if not reference.get("name"):
         raise Invalid("Expecting to find id or name in user.")
     if not isinstance(reference.get("domain"), dict):
         raise Invalid("Expecting to find domain in user.")
     try:
-        domain = scopes.domain(reference["domain"])
+        domain = find_domain(lookup, reference["domain"])
     except Unauthenticated:
         return None
-    return user_rows.by_name(store.db, reference["name"], domain["id"])
+    return lookup.user_named(reference["name"], domain.id)
 
 
-def account_of(scopes: Scopes, reference: Record, user: Record | None) -> str:
+def account_of(lookup: Lookup, reference: Record, user: User | None) -> str:
     """What wrong secrets of a user are counted under, however they are referred to, and whether they exist or not."""
     if user is not None:
-        return f"user {user['id']}"
+        return f"user {user.id}"
     if reference.get("id"):
         return f"user {reference['id']}"
     try:
-        domain = scopes.domain(reference["domain"])["id"]
+        domain = find_domain(lookup, reference["domain"]).id
     except Unauthenticated:
         domain = repr(reference["domain"])
     return f"user {reference['name']!r} of {domain}"

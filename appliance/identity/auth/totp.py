@@ -13,8 +13,8 @@ from appliance.db.records import Record
 from appliance.errors import Invalid, Unauthenticated
 from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.methods import Proof, account_of, find_user
-from appliance.identity.auth.scopes import Scopes
 from appliance.identity.auth.throttle import PASSCODE_WEIGHT, Attempt
+from appliance.identity.lookup import Lookup
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND
 from appliance.values import Micros
@@ -56,24 +56,23 @@ Seeds = Callable[[str], Iterable[str]]
 class TotpMethod:
     """A passcode made from a seed that the user keeps here as a credential of type `totp`. Each is good once."""
 
-    def __init__(self, store: IdentityStore, scopes: Scopes, compliance: Compliance, once: Once, seeds: Seeds) -> None:
+    def __init__(self, store: IdentityStore, compliance: Compliance, once: Once, seeds: Seeds) -> None:
         self._once = once
         self._seeds = seeds
         self._store = store
-        self._scopes = scopes
         self._compliance = compliance
 
-    def __call__(self, shown: Record, attempt: Attempt) -> Proof:
+    def __call__(self, shown: Record, attempt: Attempt, lookup: Lookup) -> Proof:
         if not isinstance(shown.get("user"), dict) or not isinstance(shown["user"].get("passcode"), str):
             raise Invalid("Expecting to find user and passcode in totp.")
-        user = find_user(self._store, self._scopes, shown["user"])
-        attempt.on(account_of(self._scopes, shown["user"], user), PASSCODE_WEIGHT)
-        seeds = list(self._seeds(user["id"] if user is not None else ""))
+        user = find_user(lookup, shown["user"])
+        attempt.on(account_of(lookup, shown["user"], user), PASSCODE_WEIGHT)
+        seeds = list(self._seeds(user.id if user is not None else ""))
         code = shown["user"]["passcode"]
         window = _matching(seeds or [_NO_SEED], code, self._store.clock() // _STEP)
         admitted = self._compliance.admitted(user, right=bool(seeds) and window is not None)
-        self._once.claim("totp", admitted["id"], window, code)
-        return Proof(admitted["id"], ("totp",))
+        self._once.claim("totp", admitted.id, window, code)
+        return Proof(admitted.id, ("totp",))
 
 
 def _matching(seeds: Iterable[str], code: str, window: int) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from appliance.db.identity import catalog as rows
-from appliance.db.records import Record
+from appliance.db.records import Record, attributes
 from appliance.identity.catalog.filters import ProjectEndpoints
 from appliance.identity.store import IdentityStore
 
@@ -52,24 +52,23 @@ class Catalog:
         return made
 
     def _made(self, addresses: Addresses, project_id: str | None, user_id: str) -> list[Record]:
-        given = {endpoint["id"] for endpoint in self._given.of_project(project_id)} if project_id is not None else set()
+        given = {endpoint.id for endpoint in self._given.of_project(project_id)} if project_id is not None else set()
         services: dict[str, Record] = {}
         for service, endpoint in rows.enabled_endpoints(self._store.db):
-            if given and endpoint["id"] not in given:
+            if given and endpoint.id not in given:
                 continue
             entry = services.setdefault(
-                service["id"],
-                {"id": service["id"], "type": service["type"], "name": service["name"] or "", "endpoints": []},
+                service.id, {"id": service.id, "type": service.type, "name": service.name or "", "endpoints": []}
             )
             values = {"user_id": user_id}
             if project_id is not None:
                 values |= {"project_id": project_id, "tenant_id": project_id}
-            url = filled_in(own_url(endpoint["url"], addresses), values)
+            url = filled_in(own_url(endpoint.url, addresses), values)
             if url is not None:
                 entry["endpoints"].append(
                     {
-                        **{key: value for key, value in endpoint.items() if key not in _NOT_IN_CATALOG},
-                        "region": endpoint["region_id"],
+                        **{key: value for key, value in attributes(endpoint).items() if key not in _NOT_IN_CATALOG},
+                        "region": endpoint.region_id,
                         "url": url,
                     }
                 )

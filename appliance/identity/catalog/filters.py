@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from appliance.db.engine.base import IntegrityError, Tx
 from appliance.db.identity import catalog as rows
-from appliance.db.identity.catalog import ENDPOINT_GROUPS
+from appliance.db.identity.catalog import ENDPOINT_GROUPS, Endpoint, EndpointGroup
+from appliance.db.identity.projects import Project
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Conflict, Invalid, NotFound
 from appliance.identity.catalog.entries import Endpoints
@@ -20,24 +21,24 @@ class EndpointGroups:
         self._store = store
         self._projects = projects
 
-    def get(self, group_id: str) -> Record:
+    def get(self, group_id: str) -> EndpointGroup:
         group = find(self._store.db, ENDPOINT_GROUPS, group_id)
         if group is None:
             raise NotFound(f"Could not find Endpoint Group: {group_id}.")
         return group
 
-    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[EndpointGroup]:
         return select(self._store.db, ENDPOINT_GROUPS, filters, page)
 
-    def create(self, group: Record) -> Record:
+    def create(self, group: Record) -> EndpointGroup:
         _check_filters(group["filters"])
-        created = {**group, "id": new_hex_id()}
+        created = ENDPOINT_GROUPS.made({**group, "id": new_hex_id()})
         self._store.transact(lambda tx: insert(tx, ENDPOINT_GROUPS, created))
-        return self.get(created["id"])
+        return self.get(created.id)
 
-    def update(self, group_id: str, changes: Record) -> Record:
+    def update(self, group_id: str, changes: Record) -> EndpointGroup:
         _check_filters(changes.get("filters", {}))
-        changed = merged(self.get(group_id), changes)
+        changed = merged(ENDPOINT_GROUPS, self.get(group_id), changes)
         self._store.transact(lambda tx: update(tx, ENDPOINT_GROUPS, changed))
         return self.get(group_id)
 
@@ -45,16 +46,16 @@ class EndpointGroups:
         self.get(group_id)
         self._store.transact(lambda tx: delete(tx, ENDPOINT_GROUPS, group_id))
 
-    def endpoints(self, group_id: str) -> list[Record]:
+    def endpoints(self, group_id: str) -> list[Endpoint]:
         """The endpoints that the group's filters let through."""
         return rows.matching_endpoints(self._store.db, self.get(group_id))
 
     # -- projects that are given a group
 
-    def projects(self, group_id: str) -> list[Record]:
+    def projects(self, group_id: str) -> list[Project]:
         return self._projects.with_tags(rows.projects_of_group(self._store.db, group_id))
 
-    def of_project(self, project_id: str) -> list[Record]:
+    def of_project(self, project_id: str) -> list[EndpointGroup]:
         self._projects.get(project_id)
         return rows.groups_of_project(self._store.db, project_id)
 
@@ -91,16 +92,16 @@ class ProjectEndpoints:
         self._endpoints = endpoints
         self._projects = projects
 
-    def of_project(self, project_id: str) -> list[Record]:
+    def of_project(self, project_id: str) -> list[Endpoint]:
         """The endpoints that a project was given, singly or in groups."""
         self._projects.get(project_id)
         db = self._store.db
-        found = {endpoint["id"]: endpoint for endpoint in rows.endpoints_of_project(db, project_id)}
+        found = {endpoint.id: endpoint for endpoint in rows.endpoints_of_project(db, project_id)}
         for group in rows.groups_of_project(db, project_id):
-            found |= {endpoint["id"]: endpoint for endpoint in rows.matching_endpoints(db, group)}
+            found |= {endpoint.id: endpoint for endpoint in rows.matching_endpoints(db, group)}
         return list(found.values())
 
-    def projects(self, endpoint_id: str) -> list[Record]:
+    def projects(self, endpoint_id: str) -> list[Project]:
         self._endpoints.get(endpoint_id)
         return self._projects.with_tags(rows.projects_of_endpoint(self._store.db, endpoint_id))
 
@@ -118,6 +119,7 @@ class ProjectEndpoints:
             raise Conflict("Conflict occurred attempting to store project_endpoint - Duplicate entry.") from error
 
     def take(self, project_id: str, endpoint_id: str) -> None:
+
         def change(tx: Tx) -> None:
             if not rows.take_endpoint(tx, project_id, endpoint_id):
                 raise _not_given(project_id, endpoint_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import catalog
-from appliance.db.identity.catalog import ENDPOINTS, SERVICES
+from appliance.db.identity.catalog import ENDPOINTS, SERVICES, Endpoint
 from appliance.db.records import Record, delete, find, insert, select
 from appliance.errors import Invalid, NotFound
 from appliance.identity.catalog.entries import Regions, substitutable
@@ -30,10 +30,10 @@ class V2Endpoints:
             first = members[0]
             found[key] = {
                 "id": key,
-                "service_id": first["service_id"],
-                "region": first["region_id"],
-                "enabled": any(member["enabled"] for member in members),
-                **{member["interface"]: member["url"] for member in reversed(members)},
+                "service_id": first.service_id,
+                "region": first.region_id,
+                "enabled": any(member.enabled for member in members),
+                **{member.interface: member.url for member in reversed(members)},
             }
         return list(found.values())
 
@@ -49,17 +49,12 @@ class V2Endpoints:
         legacy_id = new_hex_id()
 
         def add(tx: Tx) -> None:
-            for interface, address in urls.items():
-                endpoint: Record = {
-                    "id": new_hex_id(),
-                    "service_id": service_id,
-                    "region_id": region,
-                    "interface": interface,
-                    "url": address,
-                    "enabled": True,
-                }
+            for interface, url in urls.items():
+                endpoint = Endpoint(
+                    id=new_hex_id(), service_id=service_id, region_id=region, interface=interface, url=url
+                )
                 insert(tx, ENDPOINTS, endpoint)
-                catalog.add(tx, endpoint["id"], legacy_id)
+                catalog.add(tx, endpoint.id, legacy_id)
 
         self._store.transact(add)
         return {"id": legacy_id, "service_id": service_id, "region": region, "enabled": True, **urls}
@@ -71,18 +66,18 @@ class V2Endpoints:
 
         def change(tx: Tx) -> None:
             for member in members:
-                delete(tx, ENDPOINTS, member["id"])
+                delete(tx, ENDPOINTS, member.id)
 
         self._store.transact(change)
 
-    def _members(self) -> dict[str, list[Record]]:
+    def _members(self) -> dict[str, list[Endpoint]]:
         """The endpoints of each, the public one first."""
         groups = catalog.groups(self._store.db)
-        found: dict[tuple[str, ...], list[Record]] = {}
+        found: dict[tuple[str, ...], list[Endpoint]] = {}
         for endpoint in select(self._store.db, ENDPOINTS):
-            legacy_id = groups.get(endpoint["id"])
-            key = (legacy_id,) if legacy_id else (endpoint["service_id"], endpoint["region_id"] or "")
+            legacy_id = groups.get(endpoint.id)
+            key = (legacy_id,) if legacy_id else (endpoint.service_id, endpoint.region_id or "")
             found.setdefault(key, []).append(endpoint)
         for members in found.values():
-            members.sort(key=lambda member: INTERFACES.index(member["interface"]))
-        return {key[0] if len(key) == 1 else members[0]["id"]: members for key, members in found.items()}
+            members.sort(key=lambda member: INTERFACES.index(member.interface))
+        return {key[0] if len(key) == 1 else members[0].id: members for key, members in found.items()}

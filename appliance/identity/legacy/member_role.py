@@ -1,8 +1,8 @@
 """The legacy role, `_member_`: what Identity API v2.0 gives whoever is put into a tenant."""
 
 from appliance.db.identity import grants as rows
-from appliance.db.identity.grants import Grant
-from appliance.db.records import Record, find, insert
+from appliance.db.identity.grants import ROLES, Grant, Role
+from appliance.db.records import find, insert
 from appliance.errors import NotFound
 from appliance.identity.resources.assignments import Grants
 from appliance.identity.resources.roles import Roles
@@ -21,7 +21,7 @@ class LegacyMemberRole:
         self._roles = roles
         self._grants = grants
 
-    def create_role(self, name: str) -> Record:
+    def create_role(self, name: str) -> Role:
         """A role as one made it then.
 
         `_member_`, or `Member` as the guides had it, meant: may work in this tenant. So it implies today's `member`,
@@ -30,12 +30,10 @@ class LegacyMemberRole:
         if name != NAME:
             role = self._roles.create({"name": name})
             if name.lower() == _TODAY:
-                self._imply(str(role["id"]))
+                self._imply(role.id)
             return role
         with names_unique("role", name):
-            self._store.transact(
-                lambda tx: insert(tx, rows.ROLES, {"id": ID, "name": NAME, "description": None, "options": {}})
-            )
+            self._store.transact(lambda tx: insert(tx, ROLES, Role(id=ID, name=NAME)))
         self._imply(ID)
         return self._roles.get(ID)
 
@@ -43,7 +41,7 @@ class LegacyMemberRole:
         """Give a user the role on a project, making the role if this is the first time."""
         known = rows.by_name(self._store.db, NAME)
         role = known if known is not None else self.create_role(NAME)
-        self._grants.add(Grant("user", user_id, "project", project_id, role["id"]))
+        self._grants.add(Grant("user", user_id, "project", project_id, role.id))
 
     def leave(self, user_id: str, project_id: str) -> None:
         """Take it again, if it was given."""
@@ -51,12 +49,12 @@ class LegacyMemberRole:
         if role is None:
             return
         try:
-            self._grants.remove(Grant("user", user_id, "project", project_id, role["id"]))
+            self._grants.remove(Grant("user", user_id, "project", project_id, role.id))
         except NotFound:
             return
 
     def _imply(self, role_id: str) -> None:
         today = rows.by_name(self._store.db, _TODAY)
-        if today is None or find(self._store.db, rows.ROLES, role_id) is None:
+        if today is None or find(self._store.db, ROLES, role_id) is None:
             return
-        self._store.transact(lambda tx: rows.imply(tx, role_id, today["id"]))
+        self._store.transact(lambda tx: rows.imply(tx, role_id, today.id))

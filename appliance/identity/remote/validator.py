@@ -181,9 +181,9 @@ class Edge:
         try:
             records = self._records()
             members = [
-                (group["id"], user["id"])
+                (group.id, user["id"])
                 for group in records["groups"]
-                for user in self._list("users", f"groups/{group['id']}/users")
+                for user in self._list("users", f"groups/{group.id}/users")
             ]
             implied = list(self._implied())
             grants = list(self._grants())
@@ -204,7 +204,7 @@ class Edge:
         self._copied_at, self._copied_by_elapsed = started, by_elapsed
         log.info("copied %s users and %s projects", len(records["users"]), len(records["projects"]))
 
-    def _records(self) -> dict[str, list[Record]]:
+    def _records(self) -> dict[str, list[Any]]:
         domains = [
             {**_kept(domain), "is_domain": True, "domain_id": None, "parent_id": None}
             for domain in self._list("domains", "domains")
@@ -217,7 +217,8 @@ class Edge:
         groups = [_kept(group) for group in self._list("groups", "groups")]
         for record in (*domains, *projects, *groups):
             record["description"] = record.get("description") or ""
-        return {"projects": [*domains, *projects], "users": users, "groups": groups, "roles": roles}
+        records = {"projects": [*domains, *projects], "users": users, "groups": groups, "roles": roles}
+        return {kind: [table.made(record) for record in records[kind]] for kind, table in rows.KINDS.items()}
 
     def _list(self, key: str, path: str, **query: str) -> Iterator[Record]:
         """Every record of a collection, page by page."""

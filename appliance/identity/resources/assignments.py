@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from appliance.db.engine.base import Reader, Tx
-from appliance.db.identity import grants as grant_rows
-from appliance.db.identity import grants as role_rows
 from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as group_rows
-from appliance.db.identity.grants import ROLES, SYSTEM, Grant
+from appliance.db.identity.grants import ROLES, SYSTEM, Grant, Role
+from appliance.db.identity.projects import PROJECTS, Project
 from appliance.db.identity.users import USERS
-from appliance.db.records import Record, TableSchema, find, find_many
+from appliance.db.records import Table, find, find_many
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.projects import Domains, Projects
@@ -28,20 +28,19 @@ class Assignments:
 
     def grants_of(self, user_id: str) -> list[Grant]:
         """Everything granted to a user, directly and through groups."""
-        db = self._store.db
-        return grant_rows.of_actors(db, user_id, group_rows.ids_of_user(db, user_id))
+        return rows.of_user(self._store.db, user_id)
 
-    def project_roles(self, user_id: str, project_id: str) -> list[Record]:
+    def project_roles(self, user_id: str, project_id: str) -> list[Role]:
         """The global roles that a user has on a project, inherited and implied ones included."""
         return self._global(self.project_role_ids(user_id, project_id))
 
     def project_role_ids(self, user_id: str, project_id: str) -> set[str]:
         """The ids of all roles that a user has on a project, those of domains among them."""
-        above = [project["id"] for project in project_rows.ancestors(self._store.db, project_id)]
+        above = [project.id for project in project_rows.ancestors(self._store.db, project_id)]
         granted = [grant.role_id for grant in self.grants_of(user_id) if _reaches(grant, project_id, above)]
         return closure(self._store.db, granted)
 
-    def domain_roles(self, user_id: str, domain_id: str) -> list[Record]:
+    def domain_roles(self, user_id: str, domain_id: str) -> list[Role]:
         granted = [
             grant.role_id
             for grant in self.grants_of(user_id)
@@ -49,7 +48,7 @@ class Assignments:
         ]
         return self.with_implied(granted)
 
-    def system_roles(self, user_id: str) -> list[Record]:
+    def system_roles(self, user_id: str) -> list[Role]:
         granted = [
             grant.role_id
             for grant in self.grants_of(user_id)
@@ -57,14 +56,14 @@ class Assignments:
         ]
         return self.with_implied(granted)
 
-    def with_implied(self, role_ids: Iterable[str]) -> list[Record]:
+    def with_implied(self, role_ids: Iterable[str]) -> list[Role]:
         """The global roles among these and all that they imply. Roles of domains only pass on what they imply."""
         return self._global(closure(self._store.db, role_ids))
 
-    def _global(self, role_ids: Iterable[str]) -> list[Record]:
-        return [role for role in find_many(self._store.db, role_rows.ROLES, role_ids) if role["domain_id"] is None]
+    def _global(self, role_ids: Iterable[str]) -> list[Role]:
+        return [role for role in find_many(self._store.db, ROLES, role_ids) if role.domain_id is None]
 
-    def projects_of(self, user_id: str) -> list[Record]:
+    def projects_of(self, user_id: str) -> list[Project]:
         """Every project that the user has a role on, by whatever way."""
         db = self._store.db
         wanted: set[str] = set()
@@ -72,13 +71,13 @@ class Assignments:
             if grant.target_type == "project" and not grant.inherited:
                 wanted.add(grant.target_id)
             elif grant.inherited:
-                wanted |= {p["id"] for p in project_rows.descendants(db, grant.target_id) if not p["is_domain"]}
-        return find_many(db, project_rows.PROJECTS, wanted)
+                wanted |= {p.id for p in project_rows.descendants(db, grant.target_id) if not p.is_domain}
+        return find_many(db, PROJECTS, wanted)
 
-    def domains_of(self, user_id: str) -> list[Record]:
+    def domains_of(self, user_id: str) -> list[Project]:
         """Every domain that the user can scope a token to."""
         wanted = {g.target_id for g in self.grants_of(user_id) if g.target_type == "domain" and not g.inherited}
-        return find_many(self._store.db, project_rows.PROJECTS, wanted)
+        return find_many(self._store.db, PROJECTS, wanted)
 
 
 def _reaches(grant: Grant, project_id: str, above: list[str]) -> bool:
@@ -90,7 +89,7 @@ def _reaches(grant: Grant, project_id: str, above: list[str]) -> bool:
 def closure(reader: Reader, role_ids: Iterable[str]) -> set[str]:
     """These roles and, step by step, all that they imply."""
     implied: dict[str, list[str]] = {}
-    for prior, implication in role_rows.implications(reader):
+    for prior, implication in rows.implications(reader):
         implied.setdefault(prior, []).append(implication)
     found: set[str] = set()
     pending = list(role_ids)
@@ -154,7 +153,7 @@ class AssignmentList:
         if not wanted.effective:
             return [Assignment(grant) for grant in self._granted(wanted) if _on(grant, targets)]
         self._require_known("user", USERS, wanted.user_id)
-        self._require_known("project", project_rows.PROJECTS, wanted.project_id)
+        self._require_known("project", PROJECTS, wanted.project_id)
         effective = self._implied(self._inherited(self._by_user(wanted), wanted.inherited))
         return [
             one
@@ -162,9 +161,9 @@ class AssignmentList:
             if _on(one.grant, targets) and wanted.role_id in (None, one.grant.role_id)
         ]
 
-    def _require_known(self, kind: str, schema: TableSchema, record_id: str | None) -> None:
-        if record_id and find(self._store.db, schema, record_id) is None:
-            raise NotFound(f"Could not find {kind}: {record_id}.")
+    def _require_known(self, kind: str, table: Table[Any], row_id: str | None) -> None:
+        if row_id and find(self._store.db, table, row_id) is None:
+            raise NotFound(f"Could not find {kind}: {row_id}.")
 
     def _targets(self, wanted: Wanted) -> set[tuple[str, str]] | None:
         """The (type, id) of what may be assigned on; None for anything."""
@@ -176,11 +175,11 @@ class AssignmentList:
             return None
         ids = [wanted.project_id]
         if wanted.include_subtree:
-            ids += [project["id"] for project in project_rows.descendants(self._store.db, wanted.project_id)]
+            ids += [project.id for project in project_rows.descendants(self._store.db, wanted.project_id)]
         return {("project", project_id) for project_id in ids}
 
     def _granted(self, wanted: Wanted) -> list[Grant]:
-        return grant_rows.select(
+        return rows.select(
             self._store.db,
             actor_type="user" if wanted.user_id else "group" if wanted.group_id else None,
             actor_id=wanted.user_id or wanted.group_id,
@@ -192,9 +191,9 @@ class AssignmentList:
         """Grants to users, and each grant to a group as one to each of its members."""
         db = self._store.db
         if wanted.user_id:
-            grants = grant_rows.of_actors(db, wanted.user_id, group_rows.ids_of_user(db, wanted.user_id))
+            grants = rows.of_user(db, wanted.user_id)
         else:
-            grants = grant_rows.select(db)
+            grants = rows.select(db)
         for grant in grants:
             if grant.actor_type == "user":
                 yield Assignment(grant)
@@ -212,13 +211,13 @@ class AssignmentList:
             elif inherited is not False:
                 origin = (one.grant.target_type, one.grant.target_id)
                 for project in project_rows.descendants(self._store.db, one.grant.target_id):
-                    grant = replace(one.grant, target_type="project", target_id=project["id"], inherited=False)
+                    grant = replace(one.grant, target_type="project", target_id=project.id, inherited=False)
                     yield replace(one, grant=grant, via_target=origin)
 
     def _implied(self, assignments: Iterable[Assignment]) -> Iterator[Assignment]:
         """Each assignment and what its role implies, without roles of domains."""
         implied: dict[str, list[str]] = {}
-        for prior, role_id in role_rows.implications(self._store.db):
+        for prior, role_id in rows.implications(self._store.db):
             implied.setdefault(prior, []).append(role_id)
         given = list(assignments)
         global_roles = self._global_roles(given, implied)
@@ -229,7 +228,7 @@ class AssignmentList:
 
     def _global_roles(self, assignments: list[Assignment], implied: dict[str, list[str]]) -> set[str]:
         ids = {one.grant.role_id for one in assignments} | {i for several in implied.values() for i in several}
-        return {role["id"] for role in find_many(self._store.db, role_rows.ROLES, ids) if role["domain_id"] is None}
+        return {role.id for role in find_many(self._store.db, ROLES, ids) if role.domain_id is None}
 
 
 def _on(grant: Grant, targets: set[tuple[str, str]] | None) -> bool:
@@ -263,7 +262,7 @@ class Grants:
         self._domains = domains
         self._roles = roles
 
-    def roles(self, grant: Grant) -> list[Record]:
+    def roles(self, grant: Grant) -> list[Role]:
         """The roles that the actor has on the target by grants of this kind; `role_id` is not looked at."""
         self._actor(grant)
         self._target(grant)
@@ -285,11 +284,11 @@ class Grants:
     def add(self, grant: Grant) -> None:
         """Idempotent. A role of a domain is for that domain's projects only."""
         role = self._require(grant)
-        if grant.target_type == "system" and role["domain_id"] is not None:
-            raise Invalid(f"Role {role['id']} is one of a domain and can't be assigned on the system.")
-        bound = grant.target_type == "project" and role["domain_id"] is not None
-        if bound and self._projects.get(grant.target_id)["domain_id"] != role["domain_id"]:
-            raise Forbidden(f"Role {role['id']} belongs to another domain than project {grant.target_id}.")
+        if grant.target_type == "system" and role.domain_id is not None:
+            raise Invalid(f"Role {role.id} is one of a domain and can't be assigned on the system.")
+        bound = grant.target_type == "project" and role.domain_id is not None
+        if bound and self._projects.get(grant.target_id).domain_id != role.domain_id:
+            raise Forbidden(f"Role {role.id} belongs to another domain than project {grant.target_id}.")
         self._store.transact(lambda tx: rows.add(tx, grant))
 
     def remove(self, grant: Grant) -> None:
@@ -303,7 +302,7 @@ class Grants:
 
         self._store.transact(change)
 
-    def _require(self, grant: Grant) -> Record:
+    def _require(self, grant: Grant) -> Role:
         role = self._roles.get(grant.role_id)
         self._actor(grant)
         self._target(grant)

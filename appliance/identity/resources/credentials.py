@@ -4,10 +4,11 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.db.engine.base import Tx
-from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS
+from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS, Consumer, Credential
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
@@ -26,47 +27,48 @@ class Credentials:
         self._store = store
         self._sealer = sealer
 
-    def get(self, credential_id: str) -> Record:
+    def get(self, credential_id: str) -> Credential:
         credential = find(self._store.db, CREDENTIALS, credential_id)
         if credential is None:
             raise NotFound(f"Could not find credential: {credential_id}.")
         return self._opened(credential)
 
-    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Credential]:
         return [self._opened(found) for found in select(self._store.db, CREDENTIALS, filters, page)]
 
-    def of_user(self, user_id: str, kind: str) -> list[Record]:
+    def of_user(self, user_id: str, kind: str) -> list[Credential]:
         """The credentials of one type that a user has."""
         return self.search([Filter("user_id", user_id), Filter("type", kind)])
 
-    def create(self, credential: Record) -> Record:
+    def create(self, credential: Record) -> Credential:
         """Keep a credential. One for EC2 goes by the hash of its access key."""
-        created = {**credential, "id": new_hex_id()}
-        if created["type"].lower() == EC2:
-            blob = ec2_blob(created["blob"])
-            created["id"] = hash_access_key(blob["access"])
-            self.check_delegation(blob, created["user_id"], created.get("project_id"))
+        created = CREDENTIALS.made({**credential, "id": new_hex_id(), "sealed_blob": ""})
+        if created.type.lower() == EC2:
+            blob = ec2_blob(created.blob)
+            created = replace(created, id=hash_access_key(blob["access"]))
+            self.check_delegation(blob, created.user_id, created.project_id)
         sealed = self._sealed(created)
-        with names_unique("credential", created["id"]):
+        with names_unique("credential", created.id):
             self._store.transact(lambda tx: insert(tx, CREDENTIALS, sealed))
-        return self.get(created["id"])
+        return self.get(created.id)
 
-    def update(self, credential_id: str, changes: Record) -> Record:
+    def update(self, credential_id: str, changes: Record) -> Credential:
         """Change what a credential holds, or whose it is. Its type stays: each is proof of something else."""
         credential = self.get(credential_id)
-        changed = merged(credential, changes)
-        if changed["type"] != credential["type"]:
+        changed = merged(CREDENTIALS, credential, changes)
+        if changed.type != credential.type:
             raise Invalid("type can not be updated for credential")
-        if changed["type"].lower() == EC2:
-            _check_same_delegation(str(credential["blob"]), str(changed["blob"]))
-            if not changed["project_id"]:
+        if changed.type.lower() == EC2:
+            _check_same_delegation(credential.blob, changed.blob)
+            if not changed.project_id:
                 raise Invalid("Expecting to find project_id in credential.")
-            self.check_delegation(ec2_blob(changed["blob"]), changed["user_id"], changed["project_id"])
+            self.check_delegation(ec2_blob(changed.blob), changed.user_id, changed.project_id)
         sealed = self._sealed(changed)
         self._store.transact(lambda tx: update(tx, CREDENTIALS, sealed))
         return self.get(credential_id)
 
     def delete(self, credential_id: str) -> None:
+
         def change(tx: Tx) -> None:
             if not delete(tx, CREDENTIALS, credential_id):
                 raise NotFound(f"Could not find credential: {credential_id}.")
@@ -87,22 +89,18 @@ class Credentials:
     def _owns(self, key: str, delegation_id: str, user_id: str, project_id: str | None) -> bool:
         if key == "app_cred_id":
             credential = find(self._store.db, APPLICATION_CREDENTIALS, delegation_id)
-            return (
-                credential is not None and credential["user_id"] == user_id and credential["project_id"] == project_id
-            )
+            return credential is not None and (credential.user_id, credential.project_id) == (user_id, project_id)
         trust = find(self._store.db, TRUSTS, delegation_id) if key == "trust_id" else None
-        if trust is None or trust["deleted_at"] is not None or trust["project_id"] != project_id:
+        if trust is None or trust.deleted_at is not None or trust.project_id != project_id:
             return False
-        parties = {trust["trustee_user_id"], trust["trustor_user_id"] if trust["impersonation"] else None}
+        parties = {trust.trustee_user_id, trust.trustor_user_id if trust.impersonation else None}
         return user_id in parties
 
-    def _opened(self, stored: Record) -> Record:
-        blob = self._sealer.open(stored["sealed_blob"])
-        return {**{key: value for key, value in stored.items() if key != "sealed_blob"}, "blob": blob}
+    def _opened(self, credential: Credential) -> Credential:
+        return replace(credential, blob=self._sealer.open(credential.sealed_blob))
 
-    def _sealed(self, credential: Record) -> Record:
-        sealed = self._sealer.seal(credential["blob"])
-        return {**{key: value for key, value in credential.items() if key != "blob"}, "sealed_blob": sealed}
+    def _sealed(self, credential: Credential) -> Credential:
+        return replace(credential, sealed_blob=self._sealer.seal(credential.blob))
 
 
 def hash_access_key(access: str) -> str:
@@ -130,25 +128,39 @@ def _check_same_delegation(old: str, new: str) -> None:
             raise Invalid(f"{key} can not be updated for credential")
 
 
+@dataclass(frozen=True, slots=True)
+class Ec2Pair:
+    """A credential as the EC2 API shows it, and what it remembers of the token that made it."""
+
+    user_id: str
+    tenant_id: str | None
+    access: str
+    secret: Any
+    trust_id: str | None
+    app_cred_id: str | None
+    access_token_id: str | None
+
+
 class Ec2Credentials:
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
-    def get(self, access: str) -> Record:
+    def get(self, access: str) -> Ec2Pair:
         """The credential with this access key. Raises `NotFound`."""
         found = self._credentials.get(hash_access_key(access))
-        if found["type"] != EC2:
+        if found.type != EC2:
             raise NotFound("EC2 access key not found.")
         return _pair(found)
 
-    def of_user(self, user_id: str) -> list[Record]:
+    def of_user(self, user_id: str) -> list[Ec2Pair]:
         return [_pair(found) for found in self._credentials.of_user(user_id, EC2)]
 
-    def check_delegation(self, credential: Record) -> None:
+    def check_delegation(self, pair: Ec2Pair) -> None:
         """Raise `Forbidden` for one that acts by somebody else's trust or application credential."""
-        self._credentials.check_delegation(credential, credential["user_id"], credential["tenant_id"])
+        delegation = {name: getattr(pair, name) for name in _DELEGATIONS}
+        self._credentials.check_delegation(delegation, pair.user_id, pair.tenant_id)
 
-    def create(self, user_id: str, project_id: str) -> Record:
+    def create(self, user_id: str, project_id: str) -> Ec2Pair:
         blob = {"access": secrets.token_hex(16), "secret": secrets.token_hex(16), "trust_id": None}
         credential = {"type": EC2, "user_id": user_id, "project_id": project_id, "blob": json.dumps(blob)}
         return _pair(self._credentials.create(credential))
@@ -157,53 +169,36 @@ class Ec2Credentials:
         self._credentials.delete(hash_access_key(access))
 
 
-def _pair(credential: Record) -> Record:
-    """A credential as the EC2 API shows it, and what it remembers of the token that made it."""
-    blob = ec2_blob(credential["blob"])
-    return {
-        "user_id": credential["user_id"],
-        "tenant_id": credential["project_id"],
-        "access": blob["access"],
-        "secret": blob.get("secret"),
-        "trust_id": blob.get("trust_id"),
-        "app_cred_id": blob.get("app_cred_id"),
-        "access_token_id": blob.get("access_token_id"),
-    }
+def _pair(credential: Credential) -> Ec2Pair:
+    blob = ec2_blob(credential.blob)
+    delegation = {name: blob.get(name) for name in _DELEGATIONS}
+    return Ec2Pair(credential.user_id, credential.project_id, blob["access"], blob.get("secret"), **delegation)
 
 
 class Consumers:
     def __init__(self, store: IdentityStore) -> None:
         self._store = store
 
-    def get(self, consumer_id: str) -> Record:
-        """The consumer without its secret."""
-        return _public(self._stored(consumer_id))
-
-    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        return [_public(consumer) for consumer in select(self._store.db, CONSUMERS, filters, page)]
-
-    def create(self, description: str | None) -> Record:
-        """The consumer with its secret."""
-        created: Record = {"id": new_hex_id(), "description": description, "secret": secrets.token_hex(16)}
-        self._store.transact(lambda tx: insert(tx, CONSUMERS, created))
-        return created
-
-    def update(self, consumer_id: str, changes: Record) -> Record:
-        refuse_new_id(changes, consumer_id)
-        changed = merged(self._stored(consumer_id), changes)
-        self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
-        return self.get(consumer_id)
-
-    def delete(self, consumer_id: str) -> None:
-        self._stored(consumer_id)
-        self._store.transact(lambda tx: delete(tx, CONSUMERS, consumer_id))
-
-    def _stored(self, consumer_id: str) -> Record:
+    def get(self, consumer_id: str) -> Consumer:
         consumer = find(self._store.db, CONSUMERS, consumer_id)
         if consumer is None:
             raise NotFound("Consumer not found")
         return consumer
 
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Consumer]:
+        return select(self._store.db, CONSUMERS, filters, page)
 
-def _public(consumer: Record) -> Record:
-    return {key: value for key, value in consumer.items() if key != "secret"}
+    def create(self, sent: Record) -> Consumer:
+        created = Consumer(id=new_hex_id(), description=sent.get("description"), secret=secrets.token_hex(16))
+        self._store.transact(lambda tx: insert(tx, CONSUMERS, created))
+        return created
+
+    def update(self, consumer_id: str, changes: Record) -> Consumer:
+        refuse_new_id(changes, consumer_id)
+        changed = merged(CONSUMERS, self.get(consumer_id), changes)
+        self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
+        return self.get(consumer_id)
+
+    def delete(self, consumer_id: str) -> None:
+        self.get(consumer_id)
+        self._store.transact(lambda tx: delete(tx, CONSUMERS, consumer_id))

@@ -1,12 +1,13 @@
 """Groups of users. What is granted to a group is granted to each of its members."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as rows
-from appliance.db.identity import users as user_rows
+from appliance.db.identity.users import GROUPS, Group
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_many, insert, select, update
 from appliance.errors import Invalid, NotFound
 from appliance.identity.store import IdentityStore, merged, names_unique, refuse_new_id, require_marker
@@ -19,18 +20,18 @@ class Groups:
         self._store = store
         self._revocations = revocations
 
-    def get(self, group_id: str) -> Record:
-        group = find(self._store.db, rows.GROUPS, group_id)
+    def get(self, group_id: str) -> Group:
+        group = find(self._store.db, GROUPS, group_id)
         if group is None:
             raise NotFound(f"Could not find group: {group_id}.")
         return group
 
-    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Record]:
-        require_marker(self._store.db, rows.GROUPS, page)
-        return select(self._store.db, rows.GROUPS, filters, page)
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Group]:
+        require_marker(self._store.db, GROUPS, page)
+        return select(self._store.db, GROUPS, filters, page)
 
-    def of_user(self, user_id: str) -> list[Record]:
-        return find_many(self._store.db, rows.GROUPS, rows.ids_of_user(self._store.db, user_id))
+    def of_user(self, user_id: str) -> list[Group]:
+        return find_many(self._store.db, GROUPS, rows.ids_of_user(self._store.db, user_id))
 
     def member_ids(self, group_id: str) -> list[str]:
         self.get(group_id)
@@ -39,26 +40,25 @@ class Groups:
     def has_member(self, group_id: str, user_id: str) -> bool:
         return rows.is_member(self._store.db, group_id, user_id)
 
-    def create(self, group: Record) -> Record:
+    def create(self, group: Record) -> Group:
         domain = find(self._store.db, project_rows.PROJECTS, group["domain_id"])
-        if domain is None or not domain["is_domain"]:
+        if domain is None or not domain.is_domain:
             raise NotFound(f"Could not find domain: {group['domain_id']}.")
-        created = {**group, "id": new_hex_id(), "description": group.get("description") or ""}
-        created["name"] = created["name"].strip()
-        with names_unique("group", created["name"]):
-            self._store.transact(lambda tx: insert(tx, rows.GROUPS, created))
-        return self.get(created["id"])
+        named = {"name": group["name"].strip(), "description": group.get("description") or ""}
+        created = GROUPS.made({**group, **named, "id": new_hex_id()})
+        with names_unique("group", created.name):
+            self._store.transact(lambda tx: insert(tx, GROUPS, created))
+        return self.get(created.id)
 
-    def update(self, group_id: str, changes: Record) -> Record:
+    def update(self, group_id: str, changes: Record) -> Group:
         refuse_new_id(changes, group_id)
         group = self.get(group_id)
-        if changes.get("domain_id", group["domain_id"]) != group["domain_id"]:
+        if changes.get("domain_id", group.domain_id) != group.domain_id:
             raise Invalid("Cannot change Domain ID.")
-        changed = merged(group, changes)
-        changed["description"] = changed["description"] or ""
-        changed["name"] = changed["name"].strip()
-        with names_unique("group", changed["name"]):
-            self._store.transact(lambda tx: update(tx, rows.GROUPS, changed))
+        changed = merged(GROUPS, group, changes)
+        changed = replace(changed, description=changed.description or "", name=changed.name.strip())
+        with names_unique("group", changed.name):
+            self._store.transact(lambda tx: update(tx, GROUPS, changed))
         return self.get(group_id)
 
     def delete(self, group_id: str) -> None:
@@ -94,11 +94,11 @@ class Groups:
 
     def _require(self, group_id: str, user_id: str) -> None:
         self.get(group_id)
-        if find(self._store.db, user_rows.USERS, user_id) is None:
+        if find(self._store.db, rows.USERS, user_id) is None:
             raise NotFound(f"Could not find user: {user_id}.")
 
 
 def remove_group(tx: Tx, group_id: str) -> None:
     """Remove one group and what was granted to it."""
     grant_rows.remove_of_actor(tx, "group", group_id)
-    delete(tx, rows.GROUPS, group_id)
+    delete(tx, GROUPS, group_id)

@@ -1,9 +1,11 @@
 """Trusts: a trustor lets a trustee act on a project, with some of the trustor's roles, and perhaps in their name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as rows
+from appliance.db.identity.delegation import TRUSTS, Trust
 from appliance.db.identity.grants import ROLES
 from appliance.db.identity.grants import by_name as role_by_name
 from appliance.db.identity.users import USERS
@@ -16,7 +18,7 @@ from appliance.identity.tokens.token import Claims, Token, TrustInToken
 from appliance.identity.tokens.tokens import Delegated
 from appliance.values import Micros, new_hex_id
 
-_ASKED = ("roles", "allow_redelegation", "roles_links", "links")
+_ASKED = ("allow_redelegation", "roles_links", "links")
 """What is asked for a trust, or was shown of another one, and isn't kept with it under this name."""
 
 
@@ -29,19 +31,18 @@ class Trusts:
         self._projects = projects
         self._max_redelegations = max_redelegations
 
-    def get(self, trust_id: str) -> Record:
+    def get(self, trust_id: str) -> Trust:
         """A trust that can still be used, with its `roles`. Raises `NotFound`."""
-        trust = find(self._store.db, rows.TRUSTS, trust_id)
-        if trust is None or trust["deleted_at"] is not None or self._spent(trust):
+        trust = find(self._store.db, TRUSTS, trust_id)
+        if trust is None or trust.deleted_at is not None or self._spent(trust):
             raise NotFound(f"Could not find trust: {trust_id}.")
-        trust["roles"] = find_many(self._store.db, ROLES, rows.trust_role_ids(self._store.db, trust_id))
-        return trust
+        return replace(trust, roles=find_many(self._store.db, ROLES, rows.trust_role_ids(self._store.db, trust_id)))
 
-    def search(self, filters: Iterable[Filter] = ()) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = ()) -> list[Trust]:
         """Trusts that were not deleted, without their roles."""
-        return select(self._store.db, rows.TRUSTS, [*filters, Filter("deleted_at", None)])
+        return select(self._store.db, TRUSTS, [*filters, Filter("deleted_at", None)])
 
-    def create(self, token: Token, asked: Record, expires_at: Micros | None) -> Record:
+    def create(self, token: Token, asked: Record, expires_at: Micros | None) -> Trust:
         """A new trust of the token's user; in the name of a trust, if the token is one of a trust."""
         parent = self.get(token.trust.id) if token.trust is not None else None
         project_id = asked.get("project_id")
@@ -53,39 +54,37 @@ class Trusts:
         trust_id = new_hex_id()
         refuse_doubled("trust", f"ID {trust_id}", role_ids)
         self._check_parent(asked.get("redelegated_trust_id"), parent)
-        origin = self._origin(parent)["trustor_user_id"] if parent is not None else token.user.id
+        origin = self._origin(parent).trustor_user_id if parent is not None else token.user.id
         self._require_roles(origin, project_id, role_ids)
-        trust: Record = {
-            **{name: value for name, value in asked.items() if name not in _ASKED},
-            "id": trust_id,
-            "trustor_user_id": token.user.id,
-            "trustee_user_id": asked["trustee_user_id"],
-            "project_id": project_id,
-            "impersonation": asked["impersonation"],
-            "expires_at": expires_at,
-            "remaining_uses": asked.get("remaining_uses"),
-            "redelegated_trust_id": None,
-            "redelegation_count": self._redelegation_count(asked),
-            "deleted_at": None,
-        }
+        trust = Trust(
+            id=trust_id,
+            trustor_user_id=token.user.id,
+            trustee_user_id=asked["trustee_user_id"],
+            project_id=project_id,
+            impersonation=asked["impersonation"],
+            expires_at=expires_at,
+            remaining_uses=asked.get("remaining_uses"),
+            redelegation_count=self._redelegation_count(asked),
+            extra={name: value for name, value in asked.items() if name not in (*_ASKED, *TRUSTS.names)},
+        )
         if parent is not None:
-            self._bind_to_parent(trust, asked, parent, role_ids)
+            trust = self._bound_to(parent, trust, asked, role_ids)
 
         def change(tx: Tx) -> None:
-            if trust["expires_at"] is not None and rows.has_equal(tx, trust):
+            if trust.expires_at is not None and rows.has_equal(tx, trust):
                 raise Conflict(
                     f"Conflict occurred attempting to store trust - Duplicate entry found with ID {trust_id}."
                 )
-            insert(tx, rows.TRUSTS, trust)
+            insert(tx, TRUSTS, trust)
             for role_id in role_ids:
-                rows.add_trust_role(tx, trust["id"], role_id)
+                rows.add_trust_role(tx, trust.id, role_id)
 
         self._store.transact(change)
-        return self.get(trust["id"])
+        return self.get(trust.id)
 
-    def _check_parent(self, named: str | None, parent: Record | None) -> None:
+    def _check_parent(self, named: str | None, parent: Trust | None) -> None:
         """A client may name the trust that its token is of. Raises `NotFound` for any other."""
-        if named and (parent is None or parent["id"] != named):
+        if named and (parent is None or parent.id != named):
             raise NotFound(f"Could not find trust: {named}.")
 
     def _redelegation_count(self, asked: Record) -> int:
@@ -99,27 +98,29 @@ class Trusts:
             raise Invalid("remaining_uses must not be set if redelegation is allowed.")
         return self._max_redelegations if count is None else count
 
-    def _bind_to_parent(self, trust: Record, asked: Record, parent: Record, role_ids: list[str]) -> None:
-        """Make sure that a trust made from another one gives no more than that one."""
-        left = parent["redelegation_count"]
+    def _bound_to(self, parent: Trust, trust: Trust, asked: Record, role_ids: list[str]) -> Trust:
+        """The trust, made from another one. Raises `Forbidden` if it gives more than that one."""
+        left = parent.redelegation_count
         if not 0 < left <= self._max_redelegations:
             raise Forbidden("The trust may not be handed on any more.")
         if asked.get("remaining_uses") is not None:
             raise Forbidden("remaining_uses must not be set when a trust is handed on.")
-        if trust["redelegation_count"] and asked.get("redelegation_count") not in (None, left - 1):
+        if trust.redelegation_count and asked.get("redelegation_count") not in (None, left - 1):
             raise Forbidden("redelegation_count can't be chosen when a trust is handed on.")
-        if parent["expires_at"] is not None:
-            if trust["expires_at"] is not None and trust["expires_at"] > parent["expires_at"]:
-                raise Forbidden("A trust can't outlive the one that it is made from.")
-            trust["expires_at"] = trust["expires_at"] or parent["expires_at"]
-        if not set(role_ids) <= {role["id"] for role in parent["roles"]}:
+        if None not in (parent.expires_at, trust.expires_at) and (trust.expires_at or 0) > (parent.expires_at or 0):
+            raise Forbidden("A trust can't outlive the one that it is made from.")
+        if not set(role_ids) <= {role.id for role in parent.roles}:
             raise Forbidden("Some of the roles are not in the trust that is handed on.")
-        if trust["impersonation"] and not parent["impersonation"]:
+        if trust.impersonation and not parent.impersonation:
             raise Forbidden("A trust without impersonation can't be handed on with it.")
-        if trust["project_id"] != parent["project_id"]:
+        if trust.project_id != parent.project_id:
             raise Forbidden("A trust is handed on for its own project.")
-        trust["redelegated_trust_id"] = parent["id"]
-        trust["redelegation_count"] = left - 1 if trust["redelegation_count"] else 0
+        return replace(
+            trust,
+            expires_at=trust.expires_at or parent.expires_at,
+            redelegated_trust_id=parent.id,
+            redelegation_count=left - 1 if trust.redelegation_count else 0,
+        )
 
     def delete(self, trust_id: str) -> None:
         """End a trust, those made from it, and their tokens."""
@@ -128,8 +129,8 @@ class Trusts:
 
     def consume(self, trust_id: str) -> None:
         """Take one of the remaining uses, if they are counted. Raises `Unauthenticated` when none is left."""
-        trust = find(self._store.db, rows.TRUSTS, trust_id)
-        if trust is not None and trust["remaining_uses"] is None:
+        trust = find(self._store.db, TRUSTS, trust_id)
+        if trust is not None and trust.remaining_uses is None:
             return
 
         def change(tx: Tx) -> None:
@@ -141,44 +142,44 @@ class Trusts:
     def delegated(self, claims: Claims) -> Delegated:
         """What a token of a trust amounts to: the trust's roles, as long as the trustor has every one of them."""
         trust = self._in_force(claims.trust_id or "")
-        if claims.user_id != trust["trustee_user_id"]:
+        if claims.user_id != trust.trustee_user_id:
             raise Forbidden("User is not a trustee.")
-        if claims.project_id != trust["project_id"]:
+        if claims.project_id != trust.project_id:
             raise Unauthenticated("The trust is for another project.")
         self._check_chain(trust)
-        role_ids = closure(self._store.db, rows.trust_role_ids(self._store.db, trust["id"]))
-        if trust["project_id"] is not None:
-            held = self._held(self._origin(trust)["trustor_user_id"], trust["project_id"])
+        role_ids = closure(self._store.db, rows.trust_role_ids(self._store.db, trust.id))
+        if trust.project_id is not None:
+            held = self._held(self._origin(trust).trustor_user_id, trust.project_id)
             if not role_ids or not role_ids <= held:
                 raise Forbidden("Trustee has no delegated roles.")
-        shown = TrustInToken(trust["id"], trust["impersonation"], trust["trustor_user_id"], trust["trustee_user_id"])
+        shown = TrustInToken(trust.id, trust.impersonation, trust.trustor_user_id, trust.trustee_user_id)
         return Delegated(
             self._assignments.with_implied(role_ids),
-            user_id=trust["trustor_user_id"] if trust["impersonation"] else None,
+            user_id=trust.trustor_user_id if trust.impersonation else None,
             trust=shown,
         )
 
-    def _in_force(self, trust_id: str) -> Record:
+    def _in_force(self, trust_id: str) -> Trust:
         """The trust, its uses spent or not: a token that has taken the last one is valid."""
-        trust = find(self._store.db, rows.TRUSTS, trust_id)
-        if trust is None or trust["deleted_at"] is not None or self._expired(trust):
+        trust = find(self._store.db, TRUSTS, trust_id)
+        if trust is None or trust.deleted_at is not None or self._expired(trust):
             raise Unauthenticated("The trust is gone.")
         return trust
 
-    def _check_chain(self, trust: Record) -> None:
+    def _check_chain(self, trust: Trust) -> None:
         """Every trustor up to the first one must still be there and enabled, and every trust in force."""
-        step: Record | None = trust
+        step: Trust | None = trust
         while step is not None:
-            trustor = find(self._store.db, USERS, step["trustor_user_id"])
-            if trustor is None or not trustor["enabled"]:
+            trustor = find(self._store.db, USERS, step.trustor_user_id)
+            if trustor is None or not trustor.enabled:
                 raise Forbidden("Trustor is disabled.")
-            parent_id = step["redelegated_trust_id"]
+            parent_id = step.redelegated_trust_id
             step = self._in_force(parent_id) if parent_id is not None else None
 
-    def _origin(self, trust: Record) -> Record:
+    def _origin(self, trust: Trust) -> Trust:
         """The first trust of the chain: whose roles they are in the end."""
-        while trust["redelegated_trust_id"] is not None:
-            trust = self._in_force(trust["redelegated_trust_id"])
+        while trust.redelegated_trust_id is not None:
+            trust = self._in_force(trust.redelegated_trust_id)
         return trust
 
     def _held(self, user_id: str, project_id: str) -> set[str]:
@@ -199,10 +200,10 @@ class Trusts:
         role = role_by_name(self._store.db, str(reference.get("name")))
         if role is None:
             raise NotFound(f"Could not find role: {reference.get('name')}.")
-        return str(role["id"])
+        return role.id
 
-    def _expired(self, trust: Record) -> bool:
-        return trust["expires_at"] is not None and trust["expires_at"] <= self._store.clock()
+    def _expired(self, trust: Trust) -> bool:
+        return trust.expires_at is not None and trust.expires_at <= self._store.clock()
 
-    def _spent(self, trust: Record) -> bool:
-        return self._expired(trust) or trust["remaining_uses"] == 0
+    def _spent(self, trust: Trust) -> bool:
+        return self._expired(trust) or trust.remaining_uses == 0

@@ -1,12 +1,14 @@
 """Users: who can authenticate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as rows
+from appliance.db.identity.users import USERS, User
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.auth.compliance import Compliance, NewPassword
@@ -32,76 +34,61 @@ class Users:
         self._compliance = compliance
         self._passwords = passwords
 
-    def get(self, user_id: str) -> Record:
+    def get(self, user_id: str) -> User:
         """The user, with `password_expires_at`. Raises `NotFound`."""
-        user = find(self._store.db, rows.USERS, user_id)
-        if user is None:
-            raise NotFound(f"Could not find user: {user_id}.")
+        user = self._stored(user_id)
         password = rows.password(self._store.db, user_id)
         return self._shown(user, {user_id: password["expires_at"]} if password is not None else {})
 
-    def search(
-        self, filters: Iterable[Filter] = (), page: Page = ALL, ids: Iterable[str] | None = None
-    ) -> list[Record]:
+    def search(self, filters: Iterable[Filter] = (), page: Page = ALL, ids: Iterable[str] | None = None) -> list[User]:
         """Users, or those among `ids`. `password_expires_at` may be filtered on though it is no column of users."""
-        require_marker(self._store.db, rows.USERS, page)
+        require_marker(self._store.db, USERS, page)
         given = list(filters)
         plain = [item for item in given if item.attribute != "password_expires_at"]
         more = [rows.expiring(item) for item in given if item.attribute == "password_expires_at"]
         if ids is not None:
             more.append(rows.among(ids))
         expiries = rows.password_expiries(self._store.db)
-        return [self._shown(user, expiries) for user in select(self._store.db, rows.USERS, plain, page, more)]
+        return [self._shown(user, expiries) for user in select(self._store.db, USERS, plain, page, more)]
 
-    def _shown(self, user: Record, expiries: dict[str, Micros | None]) -> Record:
-        expires_at = expiries.get(user["id"])
-        user["password_expires_at"] = None if user["options"].get("ignore_password_expiry") else expires_at
-        user["enabled"] = user["enabled"] and self._compliance.is_active(user)
-        return user
+    def _shown(self, user: User, expiries: Mapping[str, Micros | None]) -> User:
+        expires_at = None if user.options.get("ignore_password_expiry") else expiries.get(user.id)
+        return replace(user, password_expires_at=expires_at, enabled=user.enabled and self._compliance.is_active(user))
 
-    def create(self, user: Record) -> Record:
+    def create(self, user: Record) -> User:
         domain = find(self._store.db, project_rows.PROJECTS, user["domain_id"])
-        if domain is None or not domain["is_domain"]:
+        if domain is None or not domain.is_domain:
             raise NotFound(f"Could not find domain: {user['domain_id']}.")
         self._check_default_project(user)
-        now = self._store.clock()
-        created: Record = {
-            "enabled": True,
-            "default_project_id": None,
-            **user,
-            "options": given_options(user.get("options", {})),
-            "id": new_hex_id(),
-            "name": user["name"].strip(),
-            "created_at": now,
-            "last_active_at": None,
-        }
-        password = created.pop("password", None)
+        sent = {**user, "id": new_hex_id(), "name": user["name"].strip(), "created_at": self._store.clock()}
+        sent["options"] = given_options(user.get("options", {}))
+        password = sent.pop("password", None)
+        created = USERS.made(sent)
         new = self._compliance.given(password, created) if password is not None else None
 
         def change(tx: Tx) -> None:
-            insert(tx, rows.USERS, created)
+            insert(tx, USERS, created)
             if new is not None:
-                _store(tx, created["id"], new)
+                _store(tx, created.id, new)
 
-        with names_unique("user", created["name"]):
+        with names_unique("user", created.name):
             self._store.transact(change)
-        return self.get(created["id"])
+        return self.get(created.id)
 
-    def update(self, user_id: str, changes: Record) -> Record:
+    def update(self, user_id: str, changes: Record) -> User:
         """Change a user. A new password, or being disabled, ends every token of the user."""
         user = self._stored(user_id)
-        if changes.get("domain_id", user["domain_id"]) != user["domain_id"]:
+        if changes.get("domain_id", user.domain_id) != user.domain_id:
             raise Invalid("Cannot change Domain ID.")
         self._check_default_project(changes)
-        changed = merged(user, changes)
-        changed["name"] = changed["name"].strip()
-        password = changed.pop("password", None)
-        changed.pop("password_expires_at", None)
+        password = changes.get("password")
+        changed = merged(USERS, user, {name: value for name, value in changes.items() if name != "password"})
+        changed = replace(changed, name=changed.name.strip())
         new = self._compliance.given(password, changed) if password is not None else None
-        disabled = user["enabled"] and not changed["enabled"]
+        disabled = user.enabled and not changed.enabled
 
         def change(tx: Tx) -> None:
-            update(tx, rows.USERS, changed)
+            update(tx, USERS, changed)
             if new is not None:
                 _store(tx, user_id, new)
             if new is not None or disabled:
@@ -111,7 +98,7 @@ class Users:
                 rows.forget_failures(tx, user_id)
                 rows.set_active(tx, user_id, self._store.clock())
 
-        with names_unique("user", changed["name"]):
+        with names_unique("user", changed.name):
             self._store.transact(change)
         return self.get(user_id)
 
@@ -131,12 +118,12 @@ class Users:
         """
         with self._throttle.attempt(current_client.get().address) as attempt:
             attempt.on(f"user {user_id}")
-            user = find(self._store.db, rows.USERS, user_id)
+            found = find(self._store.db, USERS, user_id)
             stored = rows.password(self._store.db, user_id)
             right = self._passwords.verify(original, stored["hash"] if stored is not None else None, attempt.check)
-            user = self._compliance.admitted(user, right=right)
+            user = self._compliance.admitted(found, right=right)
         attempt.succeeded()
-        if user["options"].get("lock_password"):
+        if user.options.get("lock_password"):
             raise Forbidden("The password of this user is locked.")
         if password == original:
             raise Invalid("The new password must differ from the old one.")
@@ -149,8 +136,8 @@ class Users:
 
         self._store.transact(change)
 
-    def _stored(self, user_id: str) -> Record:
-        user = find(self._store.db, rows.USERS, user_id)
+    def _stored(self, user_id: str) -> User:
+        user = find(self._store.db, USERS, user_id)
         if user is None:
             raise NotFound(f"Could not find user: {user_id}.")
         return user
@@ -158,7 +145,7 @@ class Users:
     def _check_default_project(self, user: Record) -> None:
         project_id = user.get("default_project_id")
         project = find(self._store.db, project_rows.PROJECTS, project_id) if project_id else None
-        if project is not None and project["is_domain"]:
+        if project is not None and project.is_domain:
             raise Invalid("User's default project ID cannot be a domain ID.")
 
 
@@ -178,4 +165,4 @@ def remove_user(tx: Tx, user_id: str, now: Micros) -> None:
     """Remove one user and all that refers to them. Tables of other modules cascade by their foreign keys."""
     grant_rows.remove_of_actor(tx, "user", user_id)
     trust_rows.end_of_user(tx, user_id, now)
-    delete(tx, rows.USERS, user_id)
+    delete(tx, USERS, user_id)

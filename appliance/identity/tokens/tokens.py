@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 
 from appliance.db.engine.base import Tx
-from appliance.db.identity import projects as project_rows
-from appliance.db.identity import users as user_rows
-from appliance.db.records import Record, find
+from appliance.db.identity.grants import Role
+from appliance.db.identity.projects import Project
+from appliance.db.identity.users import User
 from appliance.errors import Forbidden, NotFound, Unauthenticated
+from appliance.identity.lookup import Lookup
 from appliance.identity.resources.assignments import Assignments
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.keyring import Keyring
@@ -41,7 +42,7 @@ class Delegated:
 
     def __init__(
         self,
-        roles: list[Record],
+        roles: list[Role],
         user_id: str | None = None,
         trust: TrustInToken | None = None,
         application_credential: ApplicationCredentialInToken | None = None,
@@ -100,12 +101,11 @@ class Tokens:
             stamp=stamp,
         )
 
-    def issue(self, claims: Claims) -> Token:
+    def issue(self, lookup: Lookup, claims: Claims) -> Token:
         """Sign claims, if they amount to a valid token. Raises `Unauthenticated`."""
-        generation = self._store.generation
         text = self._keyring.sign(claims.payload())
-        token = self._look_up(text, claims)
-        self._remember(text, generation, token)
+        token = self._look_up(lookup, text, claims)
+        self._remember(text, lookup.generation, token)
         return token
 
     def validate(self, text: str, *, allow_expired: bool = False) -> Token:
@@ -117,13 +117,13 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
 
     def _validate(self, text: str, window: Micros) -> Token:
-        generation = self._store.generation
         known = self._cache.get(text)
-        if known is not None and known[0] == generation:
+        if known is not None and known[0] == self._store.generation:
             token = known[1]
         else:
-            token = self._look_up(text, from_payload(self._keyring.verify(text)))
-            self._remember(text, generation, token)
+            lookup = Lookup(self._store)
+            token = self._look_up(lookup, text, from_payload(self._keyring.verify(text)))
+            self._remember(text, lookup.generation, token)
         if token.expires_at + window <= self._store.clock():
             raise Unauthenticated("The token has expired.")
         return token
@@ -146,20 +146,20 @@ class Tokens:
                     del self._cache[old]
             self._cache[text] = (generation, token)
 
-    def _look_up(self, text: str, claims: Claims) -> Token:
+    def _look_up(self, lookup: Lookup, text: str, claims: Claims) -> Token:
         try:
-            return self._describe(text, claims)
+            return self._describe(lookup, text, claims)
         except NotFound as error:
             raise Unauthenticated(str(error)) from error
 
-    def _describe(self, text: str, claims: Claims) -> Token:
-        authenticated = self.usable_user(claims.user_id)
+    def _describe(self, lookup: Lookup, text: str, claims: Claims) -> Token:
+        authenticated = lookup.usable_user(claims.user_id)
         delegated = self._delegation(claims)
         acting = authenticated
         if delegated is not None and delegated.user_id is not None:
-            acting = self.usable_user(delegated.user_id)
-        project = self._usable_project(claims.project_id) if claims.project_id else None
-        domain = self._usable_domain(claims.domain_id) if claims.domain_id else None
+            acting = lookup.usable_user(delegated.user_id)
+        project = lookup.usable_project(claims.project_id) if claims.project_id else None
+        domain = lookup.usable_domain(claims.domain_id) if claims.domain_id else None
         self._refuse_revoked(claims, authenticated, acting, project)
         roles = delegated.roles if delegated is not None else self._roles(claims)
         scoped = project is not None or domain is not None or claims.system is not None
@@ -168,15 +168,15 @@ class Tokens:
         return Token(
             text=text,
             authenticated_user_id=claims.user_id,
-            user=self._user_in_token(acting),
+            user=_user_in_token(lookup, acting),
             methods=claims.methods,
             audit_ids=claims.audit_ids,
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
-            project=self._project_in_token(project) if project else None,
-            domain=Named(domain["id"], domain["name"]) if domain else None,
+            project=_project_in_token(lookup, project) if project else None,
+            domain=Named(domain.id, domain.name) if domain else None,
             system=claims.system is not None,
-            roles=tuple(Named(role["id"], role["name"]) for role in roles) if scoped else (),
+            roles=tuple(Named(role.id, role.name) for role in roles) if scoped else (),
             trust=delegated.trust if delegated else None,
             application_credential=delegated.application_credential if delegated else None,
         )
@@ -188,7 +188,7 @@ class Tokens:
             return self._application_credentials(claims)
         return None
 
-    def _roles(self, claims: Claims) -> list[Record]:
+    def _roles(self, claims: Claims) -> list[Role]:
         if claims.system is not None:
             return self._assignments.system_roles(claims.user_id)
         if claims.domain_id is not None:
@@ -197,51 +197,31 @@ class Tokens:
             return self._assignments.project_roles(claims.user_id, claims.project_id)
         return []
 
-    def _refuse_revoked(self, claims: Claims, authenticated: Record, acting: Record, project: Record | None) -> None:
+    def _refuse_revoked(self, claims: Claims, authenticated: User, acting: User, project: Project | None) -> None:
         subjects = [
             ("audit", claims.audit_ids[0]),
-            ("user", authenticated["id"]),
-            ("user", acting["id"]),
-            ("domain", authenticated["domain_id"]),
+            ("user", authenticated.id),
+            ("user", acting.id),
+            ("domain", authenticated.domain_id),
         ]
         subjects += [("chain", audit_id) for audit_id in claims.audit_ids[1:]]
         if project is not None:
-            subjects += [("project", project["id"]), ("domain", project["domain_id"] or project["id"])]
+            subjects += [("project", project.id), ("domain", project.domain)]
         if claims.domain_id is not None:
             subjects.append(("domain", claims.domain_id))
         if self._revocations.covers(subjects, claims.stamp):
             raise Unauthenticated("The token was revoked.")
 
-    def usable_user(self, user_id: str) -> Record:
-        """The user, if they may use tokens. Raises `Unauthenticated`."""
-        user = find(self._store.db, user_rows.USERS, user_id)
-        if user is None or not user["enabled"]:
-            raise Unauthenticated("The user is gone or disabled.")
-        self._usable_domain(user["domain_id"])
-        return user
 
-    def _usable_project(self, project_id: str) -> Record:
-        project = find(self._store.db, project_rows.PROJECTS, project_id)
-        if project is None or not project["enabled"]:
-            raise Unauthenticated("The project is gone or disabled.")
-        if project["domain_id"] is not None:
-            self._usable_domain(project["domain_id"])
-        return project
+def _user_in_token(lookup: Lookup, user: User) -> UserInToken:
+    password = lookup.password(user.id)
+    expires_at: Micros | None = password["expires_at"] if password is not None else None
+    if user.options.get("ignore_password_expiry"):
+        expires_at = None
+    domain = lookup.usable_domain(user.domain_id)
+    return UserInToken(user.id, user.name, Named(domain.id, domain.name), expires_at)
 
-    def _usable_domain(self, domain_id: str) -> Record:
-        domain = find(self._store.db, project_rows.PROJECTS, domain_id)
-        if domain is None or not domain["is_domain"] or not domain["enabled"]:
-            raise Unauthenticated("The domain is gone or disabled.")
-        return domain
 
-    def _user_in_token(self, user: Record) -> UserInToken:
-        password = user_rows.password(self._store.db, user["id"])
-        expires_at: Micros | None = password["expires_at"] if password is not None else None
-        if user["options"].get("ignore_password_expiry"):
-            expires_at = None
-        domain = self._usable_domain(user["domain_id"])
-        return UserInToken(user["id"], user["name"], Named(domain["id"], domain["name"]), expires_at)
-
-    def _project_in_token(self, project: Record) -> ProjectInToken:
-        domain = self._usable_domain(project["domain_id"] or project["id"])
-        return ProjectInToken(project["id"], project["name"], Named(domain["id"], domain["name"]), project["is_domain"])
+def _project_in_token(lookup: Lookup, project: Project) -> ProjectInToken:
+    domain = lookup.usable_domain(project.domain)
+    return ProjectInToken(project.id, project.name, Named(domain.id, domain.name), project.is_domain)

@@ -194,7 +194,7 @@ def test_a_token_ends_with_its_credential(client: Client, pair: Pair) -> None:
     made = client.identity.application_credentials.create(
         client.identity.tokens.validate(pair.token), {"name": "x"}, soon
     )
-    token = pair.use({"id": made[0]["id"], "secret": made[1]}).headers["x-subject-token"]
+    token = pair.use({"id": made[0].id, "secret": made[1]}).headers["x-subject-token"]
     assert client.identity.tokens.validate(token).expires_at <= soon
     client.time.pass_seconds(601)
     assert client.call("GET", "/v3/auth/projects", token=token).status == 401

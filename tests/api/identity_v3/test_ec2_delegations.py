@@ -44,7 +44,7 @@ def stored(client: Client, owner: str, project: str | None, blob: dict[str, Any]
         "project_id": project,
         "sealed_blob": client.identity.sealer.seal(json.dumps(pair)),
     }
-    client.identity.store.transact(lambda tx: insert(tx, CREDENTIALS, row))
+    client.identity.store.transact(lambda tx: insert(tx, CREDENTIALS, CREDENTIALS.made(row)))
     return pair
 
 

@@ -161,7 +161,7 @@ class TestCompliance:
             assert client.log_in("anna", "one")
 
     def test_a_password_expires_but_can_then_be_changed(self, client: Client, anna: str) -> None:
-        assert client.identity.users.get(anna)["password_expires_at"] is not None
+        assert client.identity.users.get(anna).password_expires_at is not None
         client.time.pass_seconds(10 * 86400)
         self.wrong(client, "one")
         assert self.change(client, anna, "one", "two") == 204
@@ -198,7 +198,7 @@ class TestCompliance:
         client.call("PATCH", f"/v3/users/{anna}", {"user": {"options": {"ignore_password_expiry": True}}})
         client.time.pass_seconds(31 * 86400)
         self.wrong(client, "one")
-        assert client.identity.users.get(anna)["enabled"] is False
+        assert client.identity.users.get(anna).enabled is False
         client.identity.users.update(anna, {"enabled": True})
         assert client.log_in("anna", "one")
 

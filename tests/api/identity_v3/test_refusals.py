@@ -103,7 +103,7 @@ def ids(client: Client) -> dict[str, str]:
     what = {"service_id": ids["service"], "resource_name": "some"}
     identity = client.identity
     identity.registered_limits.create([{**what, "default_limit": 1}])
-    ids["limit"] = identity.limits.create([{**what, "resource_limit": 1, "project_id": ids["project"]}])[0]["id"]
+    ids["limit"] = identity.limits.create([{**what, "resource_limit": 1, "project_id": ids["project"]}])[0].id
     reader = client.create("user", {"name": "reader", "domain_id": strangers, "password": "pass"})["id"]
     project = client.create("project", {"name": "theirs", "domain_id": strangers})["id"]
     roles = {role["name"]: role["id"] for role in client.call("GET", "/v3/roles").json["roles"]}

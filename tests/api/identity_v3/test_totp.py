@@ -8,6 +8,7 @@ import pytest
 
 from appliance.errors import WrongUsage
 from appliance.identity.auth.totp import passcode
+from appliance.identity.lookup import Lookup
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, Client, start
 from tests.databases import open_test_database
@@ -137,7 +138,7 @@ class TestBesideAnotherMethod:
 
     def test_a_token_made_by_a_code_alone_is_no_second_factor(self, client: Client, anna: str) -> None:
         tokens = client.identity.tokens
-        token = tokens.issue(tokens.claims(anna, ("totp",), tokens.stamp())).text
+        token = tokens.issue(Lookup(client.identity.store), tokens.claims(anna, ("totp",), tokens.stamp())).text
         assert log_in(client, anna, code_of(client), "token", token={"id": token}).status == 401
 
 

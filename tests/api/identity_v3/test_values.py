@@ -264,6 +264,12 @@ def test_a_flag_of_a_query_is_a_yes_unless_it_is_0(client: Client, value: str, n
     assert ("name" in row["role"]) is named
 
 
+def test_the_first_of_repeated_filters_counts(client: Client) -> None:
+    admin = client.call("GET", "/v3/users?name=admin").json["users"][0]["id"]
+    rows = client.call("GET", f"/v3/role_assignments?user.id={admin}&user.id=nope").json["role_assignments"]
+    assert {row["user"]["id"] for row in rows} == {admin}
+
+
 def test_only_all_asks_for_the_system(client: Client) -> None:
     lists = [client.call("GET", f"/v3/role_assignments?{q}").json["role_assignments"] for q in ("", "scope.system=x")]
     assert lists[0] == lists[1]

@@ -27,7 +27,7 @@ const DIALOGS = {
   keys: Keys,
 };
 const PLACES = [
-  ["", "Overview", "house", Overview, "o"],
+  ["", "Overview", "layout-dashboard", Overview, "o"],
   ["images", "Images", "layers", Images, "i"],
   ["people", "Projects and users", "users", People, "p"],
   ["activity", "Activity", "activity", Activity, "a"],

@@ -71,7 +71,7 @@ function Made({ map }) {
 function BlockMap({ map }) {
   const kinds = map.columns.filter((name) => name !== "stored");
   const cells = map.cells.length;
-  return html`<svg class="map" viewBox=${`0 0 ${cells} 40`} preserveAspectRatio="none" role="img" aria-label="Block map, from the first byte to the last">
+  return html`<svg class="map" shape-rendering="crispEdges" viewBox=${`0 0 ${cells} 40`} preserveAspectRatio="none" role="img" aria-label="Block map, from the first byte to the last">
     ${map.cells.map((cell, x) => {
       const whole = kinds.reduce((sum, _, number) => sum + cell[number], 0) || 1;
       let y = 40;

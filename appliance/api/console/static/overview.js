@@ -9,7 +9,7 @@ export function Overview() {
   return html`<${Heading}>Overview</${Heading}>
     ${now?.stores ? html`<${Space} stores=${now.stores} />` : html`<${Mine} now=${now} />`}
     <div class="grid">
-      <${Now} /><${Health} now=${now} /><${Latest} />
+      <div class="stack"><${Now} /><${Health} now=${now} /></div><${Latest} />
     </div>`;
 }
 

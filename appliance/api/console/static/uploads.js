@@ -62,21 +62,24 @@ function next() {
 }
 
 async function run(id) {
-  const { file, name, format, visibility } = find(id);
+  const { file, name, format, visibility, leftover } = find(id);
   let image = null;
   try {
+    if (leftover) await drop(leftover);
     const body = { name, disk_format: format, container_format: "bare", visibility };
     image = (await call("image", "POST", "/v2/images", body)).json;
     change(id, { image: image.id });
     await send(id, image.id, file);
     change(id, { state: "stored", sent: file.size, rate: 0, same: await same(image.id) });
   } catch (error) {
-    // Nothing that is half made stays behind.
-    if (image) await call("image", "DELETE", `/v2/images/${image.id}`).catch(() => null);
-    change(id, { state: find(id)?.state === "cancelled" ? "cancelled" : "failed", error: error.message, image: null });
+    const leftover = image && !(await drop(image.id)) ? image.id : null;
+    change(id, { state: find(id)?.state === "cancelled" ? "cancelled" : "failed", error: error.message, image: null, leftover });
   }
   next();
 }
+
+// Nothing that is half made stays behind; what could not be removed now is when it is tried again.
+const drop = (image) => call("image", "DELETE", `/v2/images/${image}`).then(() => true).catch(() => false);
 
 function send(id, image, file) {
   return new Promise((resolve, reject) => {

@@ -55,7 +55,7 @@ class Access:
         }
         if token.project is not None:
             project = self._identity.projects.get(token.project.id)
-            shown["tenant"] = {name: project[name] for name in ("id", "name", "description", "enabled")}
+            shown["tenant"] = {name: getattr(project, name) for name in ("id", "name", "description", "enabled")}
         return shown
 
     def catalog(self, request: Request[Any], token: Token) -> list[Record]:

@@ -5,7 +5,8 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.legacy.identity_v2.access import legacy_address
 from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, text
 from appliance.api.legacy.identity_v2.tenants import find_tenant, find_user
-from appliance.db.identity.grants import Grant
+from appliance.db.identity.catalog import Service
+from appliance.db.identity.grants import Grant, Role
 from appliance.db.records import Filter, Record
 from appliance.errors import Conflict, NotFound, NotSupported
 from appliance.identity.catalog.catalog import own_url
@@ -57,7 +58,7 @@ class Roles:
         role = self._find(role_id)
         self._check(tenant_id, user_id)
         grant = Grant("user", user_id, "project", tenant_id, role_id)
-        if any(held["id"] == role_id for held in self._identity.grants.roles(grant)):
+        if any(held.id == role_id for held in self._identity.grants.roles(grant)):
             raise Conflict(f"User {user_id} already has role {role_id} in tenant {tenant_id}.")
         self._identity.grants.add(grant)
         return Response(200, {"role": _shown(role)})
@@ -76,15 +77,15 @@ class Roles:
         find_user(self._identity, user_id)
         find_tenant(self._identity, tenant_id)
 
-    def _find(self, role_id: str) -> Record:
+    def _find(self, role_id: str) -> Role:
         role = self._identity.roles.get(role_id)
-        if role["domain_id"] is not None:
+        if role.domain_id is not None:
             raise NotFound(f"Could not find role: {role_id}.")
         return role
 
 
-def _shown(role: Record) -> Record:
-    return {name: role[name] for name in ("id", "name", "domain_id")}
+def _shown(role: Role) -> Record:
+    return {name: getattr(role, name) for name in ("id", "name", "domain_id")}
 
 
 _KEY = "OS-KSADM:service"
@@ -127,7 +128,7 @@ class Endpoints:
 
     def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/endpoints"""
-        types = {service["id"]: service["type"] for service in self._identity.services.search()}
+        types = {service.id: service.type for service in self._identity.services.search()}
         addresses = self._addresses.both(request)
         shown = []
         for triple in self._identity.v2_endpoints.every():
@@ -159,10 +160,10 @@ class Endpoints:
         return Response(204)
 
 
-def _service_shown(service: Record) -> Record:
-    shown = {name: service[name] for name in ("id", "type", "name", "enabled")}
-    if service.get("description") is not None:
-        shown["description"] = service["description"]
+def _service_shown(service: Service) -> Record:
+    shown = {name: getattr(service, name) for name in ("id", "type", "name", "enabled")}
+    if service.extra.get("description") is not None:
+        shown["description"] = service.extra["description"]
     return shown
 
 

@@ -1,10 +1,14 @@
 """/v2.0/tenants and /v2.0/users."""
 
+from collections.abc import Iterable
+
 from appliance.api.http.messages import Request, Response
 from appliance.api.identity_v3.delegation import refuse_own_log_in
 from appliance.api.legacy.identity_v2.access import Access
 from appliance.api.legacy.identity_v2.dialect import Principal, document, page_of, required, same_id, switches, text
-from appliance.db.records import Filter, Page, Record
+from appliance.db.identity.projects import Project
+from appliance.db.identity.users import User
+from appliance.db.records import Filter, Page, Record, attributes
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.resources.assignments import Wanted
@@ -45,7 +49,7 @@ class Users:
             self._identity.projects.get(tenant_id)
         created = self._identity.users.create(user)
         if tenant_id:
-            self._identity.legacy_member_role.join(created["id"], tenant_id)
+            self._identity.legacy_member_role.join(created.id, tenant_id)
         return _user(created)
 
     def update(self, request: Request[Principal], user_id: str) -> Response:
@@ -60,7 +64,7 @@ class Users:
             if asked.get(name) is not None:
                 changes["name"] = required(asked, name)
                 break
-        before, after = user["default_project_id"], changes.get("default_project_id")
+        before, after = user.default_project_id, changes.get("default_project_id")
         if after:
             self._identity.projects.get(after)
         updated = self._identity.users.update(user_id, changes)
@@ -94,24 +98,24 @@ class Users:
         return Response(200, self._access.document(request, fresh))
 
 
-def find_user(identity: Identity, user_id: str) -> Record:
+def find_user(identity: Identity, user_id: str) -> User:
     """The user, if it is one that v2.0 knows. Raises `NotFound`."""
     user = identity.users.get(user_id)
-    if user["domain_id"] != DEFAULT_DOMAIN:
+    if user.domain_id != DEFAULT_DOMAIN:
         raise NotFound(f"Could not find user: {user_id}.")
     return user
 
 
-def shown_user(user: Record) -> Record:
+def shown_user(user: User) -> Record:
     """A user as v2.0 knows it: the name twice, the default project as `tenantId` if there is one."""
-    shown = {name: value for name, value in user.items() if name not in _HIDDEN_OF_USERS}
-    shown["username"] = user["name"]
-    if user.get("default_project_id"):
-        shown["tenantId"] = user["default_project_id"]
+    shown = {name: value for name, value in attributes(user).items() if name not in _HIDDEN_OF_USERS}
+    shown["username"] = user.name
+    if user.default_project_id:
+        shown["tenantId"] = user.default_project_id
     return shown
 
 
-def _user(user: Record) -> Response:
+def _user(user: User) -> Response:
     return Response(200, {"user": shown_user(user)})
 
 
@@ -140,7 +144,7 @@ class Tenants:
         """GET /v2.0/tenants on the public port: those that the token's user can work in."""
         user_id = request.caller.require_token().user.id
         found = self._identity.assignments.projects_of(user_id)
-        return _listed([project for project in found if project["domain_id"] == DEFAULT_DOMAIN], page_of(request))
+        return _listed([project for project in found if project.domain_id == DEFAULT_DOMAIN], page_of(request))
 
     def list(self, request: Request[Principal]) -> Response:
         """GET /v2.0/tenants on the admin port: all of them, or the one of a name"""
@@ -189,16 +193,16 @@ class Tenants:
         return Response(200, {"users": [shown_user(user) for user in found]})
 
 
-def find_tenant(identity: Identity, tenant_id: str) -> Record:
+def find_tenant(identity: Identity, tenant_id: str) -> Project:
     """The project, if it is one that v2.0 knows. Raises `NotFound`."""
     project = identity.projects.get(tenant_id)
-    if project["domain_id"] != DEFAULT_DOMAIN or project["is_domain"]:
+    if project.domain_id != DEFAULT_DOMAIN or project.is_domain:
         raise NotFound(f"Could not find project: {tenant_id}.")
     return project
 
 
-def shown_tenant(project: Record) -> Record:
-    return {name: value for name, value in project.items() if name not in _HIDDEN}
+def shown_tenant(project: Project) -> Record:
+    return {name: value for name, value in attributes(project).items() if name not in _HIDDEN}
 
 
 def _fields(tenant: Record) -> Record:
@@ -208,7 +212,7 @@ def _fields(tenant: Record) -> Record:
     return {name: value for name, value in tenant.items() if name not in ours} | switches(tenant)
 
 
-def _listed(projects: "list[Record]", page: Page) -> Response:
-    projects = sorted(projects, key=lambda project: str(project["id"]))
-    shown = [shown_tenant(project) for project in projects if page.marker is None or project["id"] > page.marker]
+def _listed(projects: Iterable[Project], page: Page) -> Response:
+    projects = sorted(projects, key=lambda project: project.id)
+    shown = [shown_tenant(project) for project in projects if page.marker is None or project.id > page.marker]
     return Response(200, {"tenants": shown[: page.limit], "tenants_links": []})

@@ -3,6 +3,7 @@
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
+from appliance.api.identity_v3.credentials import SHOWN_OF_EC2
 from appliance.api.identity_v3.delegation import refuse_delegated
 from appliance.api.identity_v3.schemas import json_object
 from appliance.api.legacy.identity_v2.access import Access, refuse_foreign
@@ -13,6 +14,7 @@ from appliance.errors import Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.ec2 import check_ec2
 from appliance.identity.auth.scopes import TRUST
 from appliance.identity.bootstrap import DEFAULT_DOMAIN
+from appliance.identity.resources.credentials import Ec2Pair
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 
@@ -108,9 +110,6 @@ def _scope_of(auth: Record) -> Any:
     return {"project": {"id": project_id}} if project_id else "unscoped"
 
 
-_SHOWN = ("user_id", "tenant_id", "access", "secret", "trust_id")
-
-
 class Ec2:
     def __init__(self, identity: Identity, access: Access) -> None:
         self._identity = identity
@@ -150,14 +149,14 @@ class Ec2:
             refuse_delegated(principal.token)
         find_user(self._identity, user_id)
 
-    def _own(self, principal: Principal, user_id: str, access: str) -> Record:
+    def _own(self, principal: Principal, user_id: str, access: str) -> Ec2Pair:
         """The user's credential, for somebody who may do this to it."""
         self._permit(principal, user_id)
         credential = self._identity.ec2_credentials.get(access)
-        if credential["user_id"] != user_id:
+        if credential.user_id != user_id:
             raise NotFound("EC2 access key not found.")
         return credential
 
 
-def _shown(credential: Record) -> Record:
-    return {name: credential[name] for name in _SHOWN}
+def _shown(pair: Ec2Pair) -> Record:
+    return {name: getattr(pair, name) for name in SHOWN_OF_EC2}
