@@ -15,8 +15,8 @@ from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
+from appliance.db.engine.base import Database
 from appliance.db.engine.files import stores_in_use
-from appliance.db.engine.sqlite import Database
 from appliance.errors import ApplianceError, Fatal, Invalid, StorageFault, WrongUsage
 from appliance.settings import Settings
 from appliance.values import Clock
