@@ -30,6 +30,10 @@ class Settings:
 
     # -- where it lives and listens
     data_dir: Path = _setting(Path("var"), "directory that holds everything; made at the first start")
+    database: str = _setting(
+        "", "where the rows are: a file in the data directory, or on a server, as in postgresql://USER@HOST/NAME"
+    )
+    database_file: str = _setting("", "file that holds that URL, which may have a password in it")
     host: str = _setting("127.0.0.1", "address to listen on; nothing but loopback unless you say so")
     image_port: int = _setting(9292, "port of the image service; 0 picks a free one")
     identity_port: int = _setting(5000, "port of the identity service; 0 picks a free one")
@@ -286,7 +290,7 @@ _SECTIONS = {
     "dedup_scope": "Space on disk",
 }
 """The sections of the settings, each by the first one that is in it."""
-SECRETS = ("admin_password", "admin_token", "external_password", "metrics_token")
+SECRETS = ("database", "admin_password", "admin_token", "external_password", "metrics_token")
 """The settings that nobody else may read. For each there is another, `…_file`, that names a file with it."""
 _TYPES = get_type_hints(Settings)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from appliance import client_files
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.key_values import KeyValues
 from appliance.errors import ApplianceError, Fatal
 from appliance.identity.service import Identity

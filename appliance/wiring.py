@@ -28,7 +28,7 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.versions import UNDERSCORED, Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.db.events import EventRows
 from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
@@ -84,7 +84,7 @@ class Appliance:
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
-        self.db = Database(self.directory.database, self.reserve)
+        self.db = open_database(settings.database or self.directory.database, self.reserve)
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
         opened.callback(self.stores.close)

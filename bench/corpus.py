@@ -18,7 +18,7 @@ from pathlib import Path
 from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.values import MIB
 
 _TOOLS = ("mke2fs", "debugfs", "qemu-img")
@@ -118,7 +118,7 @@ class Bed:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir()
-        self.db = Database(directory / "appliance.db")
+        self.db = open_database(directory / "appliance.db")
         self.index = BlockIndex(self.db)
         self.store = BlobStore(LocalBackend(directory / "blobs"), self.index)
         self.store.open()
@@ -128,8 +128,7 @@ class Bed:
             while data := file.read(MIB):
                 ingest.write(data)
             sealed = ingest.seal()
-            with self.db.write() as tx:
-                return self.index.commit(tx, sealed)
+            return self.db.transact(lambda tx: self.index.commit(tx, sealed))
 
     def close(self) -> None:
         self.store.close()

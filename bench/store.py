@@ -27,7 +27,8 @@ from appliance.blobs.block_writer import SCRATCH, BlockWriter, Limits
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Tx
+from appliance.db.engine.registry import open_database
 from appliance.values import GIB, KIB, MIB, FileRange
 
 _CHUNK = MIB
@@ -40,7 +41,7 @@ class Bed:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "appliance.db"
-        self.db = Database(self.path)
+        self.db = open_database(self.path)
         self.index = BlockIndex(self.db)
         self.store = BlobStore(LocalBackend(directory / "blobs"), self.index)
         self.store.open()
@@ -54,13 +55,11 @@ class Bed:
             ingest.flush()
             stored = time.perf_counter() - began
             sealed = ingest.seal()
-            with self.db.write() as tx:
-                content = self.index.commit(tx, sealed)
+            content = self.db.transact(lambda tx: self.index.commit(tx, sealed))
         return content, stored, time.perf_counter() - began
 
     def drop(self, content: int) -> None:
-        with self.db.write() as tx:
-            self.index.release(tx, content)
+        self.db.transact(lambda tx: self.index.release(tx, content))
         GarbageCollector(self.store, grace=0).run()
 
     def close(self) -> None:
@@ -246,8 +245,7 @@ def index(sizes: list[int]) -> None:
 
 
 def release(it: Bed, content: int) -> None:
-    with it.db.write() as tx:
-        it.index.release(tx, content)
+    it.db.transact(lambda tx: it.index.release(tx, content))
 
 
 def paced(it: Bed) -> list[float]:
@@ -258,46 +256,49 @@ def paced(it: Bed) -> list[float]:
     return times
 
 
+def _gib(tx: Tx, store: int, number: int, blocks: int, length: int) -> None:
+    first = number * blocks + 1
+    tx.execute(
+        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
+        (number + 1, store, os.urandom(16).hex(), GIB, GIB, first, first + blocks - 1, blocks, GIB, GIB),
+    )
+    noise = os.urandom(32 * blocks)
+    tx.executemany(
+        "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, NULL, NULL)",
+        (
+            (
+                first + each,
+                store,
+                int.from_bytes(noise[32 * each : 32 * each + 8], "little", signed=True),
+                noise[32 * each + 8 : 32 * each + 32],
+                number + 1,
+                each * length,
+                length,
+                length,
+            )
+            for each in range(blocks)
+        ),
+    )
+    tx.execute(
+        "INSERT INTO contents (id, store, upload, state, size, created_at) VALUES (?, ?, ?, 1, ?, 0)",
+        (number + 1, store, os.urandom(16), blocks * length),
+    )
+    tx.executemany(
+        "INSERT INTO extents VALUES (?, ?, ?, ?, ?)",
+        (
+            (number + 1, each * length, first + each, min(256, blocks - each), min(256, blocks - each) * length)
+            for each in range(0, blocks, 256)
+        ),
+    )
+    tx.execute("INSERT INTO stretches VALUES (?, 0, ?, 0, ?)", (number + 1, number + 1, blocks * length))
+
+
 def fill(it: Bed, gib: int) -> int:
     """Contents of 1 GiB, each of 13,500 blocks that no other has, written as the index itself would write them."""
     blocks, length = 13_500, GIB // 13_500
     store = it.db.rows("SELECT id FROM stores")[0]["id"]
     for number in range(gib):
-        first = number * blocks + 1
-        with it.db.write() as tx:
-            tx.execute(
-                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)",
-                (number + 1, store, os.urandom(16).hex(), GIB, GIB, first, first + blocks - 1, blocks, GIB, GIB),
-            )
-            noise = os.urandom(32 * blocks)
-            tx.executemany(
-                "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, NULL, NULL)",
-                (
-                    (
-                        first + each,
-                        store,
-                        int.from_bytes(noise[32 * each : 32 * each + 8], "little", signed=True),
-                        noise[32 * each + 8 : 32 * each + 32],
-                        number + 1,
-                        each * length,
-                        length,
-                        length,
-                    )
-                    for each in range(blocks)
-                ),
-            )
-            tx.execute(
-                "INSERT INTO contents (id, store, upload, state, size, created_at) VALUES (?, ?, ?, 1, ?, 0)",
-                (number + 1, store, os.urandom(16), blocks * length),
-            )
-            tx.executemany(
-                "INSERT INTO extents VALUES (?, ?, ?, ?, ?)",
-                (
-                    (number + 1, each * length, first + each, min(256, blocks - each), min(256, blocks - each) * length)
-                    for each in range(0, blocks, 256)
-                ),
-            )
-            tx.execute("INSERT INTO stretches VALUES (?, 0, ?, 0, ?)", (number + 1, number + 1, blocks * length))
+        it.db.transact(partial(_gib, store=store, number=number, blocks=blocks, length=length))
     return gib
 
 

@@ -13,7 +13,7 @@ TOOLS = (
 TERMINALS = ("_curses", "curses", "readline")
 """GNU readline comes under the GPL, and the command line reads no lines that one would edit."""
 
-MENTIONED = ("_asyncio", "asyncio", "_multiprocessing", "multiprocessing", "pyparsing", "xmlrpc", "_uuid")
+MENTIONED = ("_multiprocessing", "multiprocessing", "pyparsing", "xmlrpc", "_uuid")
 """Other ways of bottle and concurrent.futures to run, a checker of Nova's, and addresses of network cards for UUIDs."""
 
 CODECS = (

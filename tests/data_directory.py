@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.image.service import Images
 from appliance.image.stores import Stores, open_stores
 from appliance.settings import Settings
@@ -23,7 +23,7 @@ class Opened:
         self.directory = DataDir(path)
         self.directory.acquire("test")
         self.settings = Settings(data_dir=path)
-        self.db = Database(self.directory.database)
+        self.db = open_database(self.directory.database)
         self.stores: Stores = open_stores(self.settings, self.directory, self.db, now, lost_index=lost_index)
         self.images = Images(self.db, self.stores, self.settings, now)
         self.blobs = self.stores.default.writer

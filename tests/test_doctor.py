@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.garbage_collection import GarbageCollector
+from appliance.db.engine.base import Tx
 from appliance.db.engine.files import salvage
 from appliance.errors import ApplianceError
 from appliance.image.changes import Change
@@ -30,8 +31,7 @@ def test_a_content_that_no_image_names_is_found_and_given_back(tmp_path: Path) -
         it.add(data())
         with it.blobs.begin() as ingest:
             ingest.write(data())
-            with it.db.write() as tx:
-                it.blobs.index.commit(tx, ingest.seal())
+            it.db.transact(lambda tx: it.blobs.index.commit(tx, ingest.seal()))
         assert kinds(it) == {"content-unnamed"}
         assert Doctor(it.db, it.stores, now).repair() == ["released 1 contents of the store main that no image named"]
         assert kinds(it) == set()
@@ -40,9 +40,12 @@ def test_a_content_that_no_image_names_is_found_and_given_back(tmp_path: Path) -
 def test_an_image_whose_content_is_gone_is_found(tmp_path: Path) -> None:
     with opened(tmp_path) as it:
         image = it.images.finder.get(ADMIN, it.add(data()))
-        with it.db.write() as tx:
+
+        def change(tx: Tx) -> None:
             assert image.locations[0].content_id is not None
             it.blobs.index.release(tx, image.locations[0].content_id)
+
+        it.db.transact(change)
         assert "image-lost" in kinds(it)
 
 

@@ -38,6 +38,8 @@ LAYERS["__main__"] = (5, {"cli"}, "the entry only calls the command line")
 ONLY_UNDER = {
     "sqlite3": ("db/",),
     "sqlite_utils": ("db/",),
+    "psycopg": ("db/engine/",),
+    "psycopg_pool": ("db/engine/",),
     "bottle": ("api/",),
     "waitress": ("server/",),
     "obstore": ("blobs/backends/s3.py",),

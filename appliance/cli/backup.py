@@ -10,6 +10,7 @@ from appliance.cli.flags import Flags, settings_for, with_directory
 from appliance.cli.output import note, size_text, with_quiet
 from appliance.cli.progress import Progress
 from appliance.datadir import DataDir
+from appliance.errors import Fatal
 from appliance.image.store_settings import store_backends, with_recorded_stores, write_record
 from appliance.maintenance.backup import CopyReport, back_up, check_backup
 from appliance.maintenance.backup import restore as copy_back
@@ -37,6 +38,11 @@ class _Copying(Progress):
 @with_directory
 def backup(flags: Flags, target: Path) -> int:
     settings = settings_for(flags)
+    if settings.database:
+        raise Fatal(
+            "The rows are on a database server, and `backup` copies files: back the database up there first (pg_dump), "
+            "then copy the data directory with your own tools."
+        )
     directory = DataDir(settings.data_dir)
     settings = with_recorded_stores(settings, directory)
     with _Copying("backup") as progress:

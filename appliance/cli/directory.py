@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.errors import Fatal
 from appliance.image.store_settings import with_recorded_stores
 from appliance.image.stores import Stores, open_stores
@@ -32,14 +33,14 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
         raise Fatal(f"{directory.path} is not a data directory")
     directory.acquire(purpose)
     try:
-        if not directory.database.is_file() and not lost_index:
+        if not settings.database and not directory.database.is_file() and not lost_index:
             raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
         settings = with_recorded_stores(settings, directory)
         reserve = Reserve(directory.path, settings.disk_reserve)
         # These verbs give room back, or find out what is wrong, on a full disk too.
         with reserve.spending():
             reserve.admit()
-            db = Database(directory.database, reserve)
+            db = open_database(settings.database or directory.database, reserve)
             try:
                 stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
                 try:

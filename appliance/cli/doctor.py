@@ -21,7 +21,8 @@ from appliance.cli.output import confirm, with_quiet
 from appliance.cli.progress import Progress
 from appliance.cli.status import stale_password, state_of
 from appliance.datadir import DataDir
-from appliance.db.engine.files import damage, salvage
+from appliance.db.engine.files import salvage
+from appliance.db.engine.sqlite import damage
 from appliance.errors import ApplianceError, Corrupt, Fatal
 from appliance.identity.bootstrap import administrators, has_users
 from appliance.image.store_settings import store_backends, with_recorded_stores
@@ -153,6 +154,11 @@ def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
 
 
 def _rebuild(settings: Settings) -> None:
+    if settings.database:
+        raise Fatal(
+            "`doctor --rebuild` makes a database file from the stored data, and the rows are on a database server: "
+            "restore them there, or run it without --database."
+        )
     directory = DataDir(settings.data_dir)
     _check_stores(settings, directory)
     directory.acquire("doctor")

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -57,7 +58,7 @@ def _setting(name: str, section: str) -> Callable[[Callable[..., Any]], Callable
 
 def exposed_secrets(flags: Flags) -> list[str]:
     """A warning for each secret that is in the command line, where every user of the machine can read it."""
-    given = [name for name in SECRETS if flags.get(name) is not None]
+    given = [name for name in SECRETS if _is_secret(name, flags.get(name))]
     return [
         f"every user of this machine can read {flag(name)} in the list of processes: say {flag(f'{name}_file')} FILE, "
         f"or set {variable(name)}"
@@ -65,7 +66,12 @@ def exposed_secrets(flags: Flags) -> list[str]:
     ]
 
 
-DIRECTORY = ("data_dir", "enabled_backends", "default_backend", "store_url", "store_options", "log_level")
+def _is_secret(name: str, value: str | None) -> bool:
+    """Whether it is one. The URL of a database is if there is a password in it."""
+    return value is not None and (name != "database" or bool(urlsplit(value).password) or "password=" in value)
+
+
+DIRECTORY = ("data_dir", "database", "enabled_backends", "default_backend", "store_url", "store_options", "log_level")
 """The settings that say which directory, and where its stores are."""
 
 

@@ -1,4 +1,4 @@
-"""Layer 1: rows. The only layer that knows SQLite; one file per aggregate."""
+"""Layer 1: rows. The only layer with SQL; one file per aggregate."""
 
 from appliance.lazy import defer
 

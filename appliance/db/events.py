@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.values import Micros
 
 
@@ -64,11 +64,14 @@ class EventRows:
 
     def append(self, events: Sequence[EventRecord]) -> None:
         """Write a batch in one transaction."""
-        rows = [asdict(event) for event in events]
-        with self._db.write() as tx:
+
+        def insert(tx: Tx) -> None:
+            rows = [asdict(event) for event in events]
             for row in rows:
                 row["subject_name"] = row["subject_name"] or _name(tx, row["subject_kind"], row["subject"])
             tx.executemany(_INSERT, rows)
+
+        self._db.transact(insert)
 
     def user_of(self, user: str, domain: str) -> tuple[str, str]:
         """Id and name of a user given by id, or by name in a domain given by id or name; empty if there is none."""
@@ -96,14 +99,13 @@ class EventRows:
     def drop(self, before: Micros, most: int) -> int:
         """Delete up to so many events of before a time; how many there were."""
         sql = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)"
-        with self._db.write(frees=True) as tx:
-            return tx.execute(sql, (before, most)).rowcount
+        return self._db.transact(lambda tx: tx.execute(sql, (before, most)).rowcount, frees=True)
 
 
 _CONDITIONS = {
     "since": "at >= :since",
     "until": "at < :until",
-    "failed": "(status >= 400) = :failed",
+    "failed": "CASE WHEN status >= 400 THEN 1 ELSE 0 END = :failed",
     "user": "(user_id = :user OR user_name = :user)",
     "project": "(project_id = :project OR project_name = :project)",
     "subject": "(subject = :subject OR subject_name = :subject)",

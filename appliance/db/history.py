@@ -2,7 +2,7 @@
 
 from dataclasses import astuple, dataclass
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Tx
 from appliance.values import Micros
 
 
@@ -52,7 +52,8 @@ class Figures:
 
     def keep_hour(self, hour: HourRecord, forget: Micros) -> None:
         """Write the figures of an hour, over those that it has, and drop the hours of before a time."""
-        with self._db.write() as tx:
+
+        def keep(tx: Tx) -> None:
             tx.execute(
                 "INSERT INTO store_history (at, images, logical, unique_length, stored, on_disk) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (at) DO UPDATE SET images = excluded.images, "
@@ -61,6 +62,8 @@ class Figures:
                 astuple(hour),
             )
             tx.execute("DELETE FROM store_history WHERE at < ?", (forget,))
+
+        self._db.transact(keep)
 
     def hours(self, since: Micros) -> list[HourRecord]:
         rows = self._db.rows(

@@ -1,6 +1,6 @@
 """Notes that the appliance leaves itself: what has been done once and is not to be done again."""
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 
 
 class KeyValues:
@@ -14,8 +14,9 @@ class KeyValues:
         return row["value"] if row else None
 
     def set(self, key: str, value: str) -> None:
-        with self._db.write() as tx:
-            tx.execute(
+        self._db.transact(
+            lambda tx: tx.execute(
                 "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (key, value),
             )
+        )

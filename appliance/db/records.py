@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, TypeVar, get_origin
 
-from appliance.db.engine.sqlite import Parameters, Row, Tx
+from appliance.db.engine.base import Parameters, Row, Tx
 from appliance.errors import Invalid
 from appliance.values import TEXT_BYTES, fits
 
@@ -85,14 +85,17 @@ class Filter:
     comparator: str = "equals"
 
 
+# As long as the value, or all there is of the column.
+_AT_END = "substr({0}, CASE WHEN length({0}) > length(?) THEN length({0}) - length(?) ELSE 0 END + 1)"
+
 COMPARATORS = {
     "equals": "{column} = ?",
-    "contains": "instr({column}, ?) > 0",
-    "icontains": "instr(lower({column}), lower(?)) > 0",
+    "contains": "replace({column}, ?, '') <> {column}",
+    "icontains": "replace(lower({column}), lower(?), '') <> lower({column})",
     "startswith": "substr({column}, 1, length(?)) = ?",
     "istartswith": "substr(lower({column}), 1, length(?)) = lower(?)",
-    "endswith": "length({column}) >= length(?) AND substr({column}, -length(?)) = ?",
-    "iendswith": "length({column}) >= length(?) AND substr(lower({column}), -length(?)) = lower(?)",
+    "endswith": f"{_AT_END.format('{column}')} = ?",
+    "iendswith": f"lower({_AT_END.format('{column}')}) = lower(?)",
     "before": "{column} < ?",
     "not_after": "{column} <= ?",
     "after": "{column} > ?",
@@ -128,7 +131,7 @@ def conditions(filters: Iterable[Filter], prefix: str = "") -> tuple[list[str], 
         if item.value is None:
             clauses.append(f"{column} IS NULL")
             continue
-        if item.comparator.endswith("endswith") and item.value == "":
+        if item.value == "" and item.comparator.removeprefix("i") in ("contains", "startswith", "endswith"):
             continue
         clause = COMPARATORS[item.comparator].format(column=column)
         clauses.append(f"({clause})")
@@ -172,10 +175,20 @@ def one(reader: Reader, table: Table[R], condition: str, *parameters: Any) -> R 
     return None if row is None else read(table, row)
 
 
+_AT_ONCE = 250
+"""Records found by one statement."""
+
+
+def one_of(column: str, values: Sequence[Any]) -> Condition:
+    """A condition: the column has one of these values."""
+    return f"{column} IN ({', '.join('?' * len(values))})" if values else "1 = 0", values
+
+
 def find_many(reader: Reader, table: Table[R], ids: Iterable[str]) -> list[R]:
     """The rows with these ids, in the order of their ids."""
     wanted = sorted(set(ids))
-    return select(reader, table, more=[("id IN (SELECT value FROM json_each(?))", [json.dumps(wanted)])])
+    batches = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
+    return [record for batch in batches for record in select(reader, table, more=[one_of("id", batch)])]
 
 
 def insert(tx: Tx, table: Table[R], row: R) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Reader, Tx
 from appliance.db.identity import catalog as catalog_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
@@ -12,7 +12,7 @@ from appliance.db.identity.grants import ROLES as ROLE_TABLE
 from appliance.db.identity.grants import SYSTEM, Grant, Role
 from appliance.db.identity.projects import PROJECTS, Project
 from appliance.db.identity.users import USERS, User
-from appliance.db.records import Reader, Table, find, find_many, insert, select, update
+from appliance.db.records import Table, find, find_many, insert, select, update
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.catalog.catalog import IDENTITY_PLACEHOLDER, IMAGE_PLACEHOLDER
 from appliance.identity.resources.assignments import AssignmentList, Wanted
@@ -45,7 +45,8 @@ class Bootstrap:
     def run(self, password: str, region: str) -> None:
         """The default domain, the admin, the roles and the catalog. An admin who is there keeps the old password."""
         hashed = self._passwords.hash(password)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             self._domain(tx)
             project = self._project(tx, ADMIN, "Project of the first administrator.")
             self._project(tx, "service", "Project of the users that services act as.")
@@ -54,6 +55,8 @@ class Bootstrap:
             for target_type, target_id in (("project", project.id), ("system", SYSTEM)):
                 grant_rows.add(tx, Grant("user", user.id, target_type, target_id, roles[ADMIN]))
             self._catalog(tx, region)
+
+        self._store.transact(change)
 
     def _domain(self, tx: Tx) -> None:
         domain = Project(id=DEFAULT_DOMAIN, name="Default", is_domain=True, description="The default domain")

@@ -6,7 +6,7 @@ token's stamp is taken before anything is looked at, and a change that ends toke
 
 from collections.abc import Callable
 
-from appliance.db.engine.sqlite import Row
+from appliance.db.engine.base import Row
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as user_rows
 from appliance.db.identity.projects import PROJECTS, Project

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.identity.users import User
 from appliance.db.records import Filter
 from appliance.errors import Invalid, Unauthenticated, WrongUsage

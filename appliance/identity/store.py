@@ -1,13 +1,13 @@
 """What the resources share: the identity store's transactions, and how a change is merged and checked."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, IntegrityError, Tx
+from appliance.db.engine.base import Database, IntegrityError, Reader, Result, Tx
 from appliance.db.identity.grants import Role
 from appliance.db.identity.projects import Project
-from appliance.db.records import Page, R, Reader, Record, Table, attributes, find
+from appliance.db.records import Page, R, Record, Table, attributes, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
 
@@ -24,13 +24,12 @@ class IdentityStore:
         self.clock = clock
         self.generation = 0
 
-    @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """A write transaction on identity rows."""
-        with self.db.write() as tx:
-            yield tx
+    def transact(self, function: Callable[[Tx], Result]) -> Result:
+        """Run `function` in a write transaction on identity rows, as `Database.transact` does."""
+        result = self.db.transact(function)
         # Not atomic, and need not be: two writers that make one step of it still make a step.
         self.generation += 1
+        return result
 
 
 def refuse_new_id(changes: Record, record_id: str) -> None:

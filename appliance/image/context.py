@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.pages import page
 from appliance.errors import Invalid, NotFound

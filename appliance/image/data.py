@@ -8,8 +8,8 @@ from typing import Any
 
 from appliance.blobs.index import Sealed
 from appliance.blobs.known_content import ReadableByCaller
-from appliance.db.engine.sqlite import Tx
-from appliance.db.image.images import STORED_BY, ImageRecord, LocationRecord
+from appliance.db.engine.base import Tx
+from appliance.db.image.images import ImageRecord, LocationRecord, stored_by
 from appliance.errors import ApplianceError, Conflict, Gone, Invalid, LimitExceeded
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.ingest import Inspection, Limits, ingest
@@ -81,10 +81,13 @@ class ImageData:
             ) as taken:
                 if checksum is not None and checksum != taken.sealed.md5:
                     raise Invalid(f"The checksum of the data, {taken.sealed.md5}, is not the one given, {checksum}.")
-                with self._db.write() as tx:
+
+                def change(tx: Tx) -> None:
                     content_id = store.writer.index.commit(tx, taken.sealed)
                     self.activate(tx, image, "saving", taken.sealed, taken.virtual_size)
                     self._rows.add_location(tx, image.id, LocationRecord(store.id, content_id))
+
+                self._db.transact(change)
 
     def stage(self, caller: Caller, image_id: str, source: Source, *, declared_size: int | None = None) -> None:
         """Keep data for a later import; nothing is checked but its size. The image is `uploading` then."""
@@ -104,7 +107,8 @@ class ImageData:
                 readable_by_caller=self._readable_by(caller, store),
                 scope=self.scope(image),
             ) as taken:
-                with self._db.write() as tx:
+
+                def change(tx: Tx) -> None:
                     content_id = store.writer.index.commit(tx, taken.sealed)
                     staged = {
                         "size": taken.sealed.size,
@@ -114,6 +118,8 @@ class ImageData:
                     }
                     if not self._rows.change(tx, image.id, ("uploading",), staged):
                         raise gone(image.id)
+
+                self._db.transact(change)
 
     def scope(self, image: ImageRecord) -> str:
         """Whose blocks an upload to the image may reuse at once: its owner's, unless the settings say everybody's."""
@@ -135,14 +141,17 @@ class ImageData:
         Raises `LimitExceeded` if its owner has no such amounts left.
         """
         quota = self._quotas.of(image.owner)
-        with self._db.write() as tx:
+
+        def take(tx: Tx) -> bool:
             values = {"status": status, "updated_at": self._clock()}
             taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
             if taken:
                 self._rows.clear_locations(tx, image.id)
                 # The image counts as uploading already.
                 quota.check(tx, image_count_uploading=0, **amounts)
-        if not taken:
+            return taken
+
+        if not self._db.transact(take):
             self._explain_lost_race(image.id, status)
         try:
             yield
@@ -159,8 +168,9 @@ class ImageData:
 
     def _put_back(self, image_id: str, status: str) -> None:
         try:
-            with self._db.write(frees=True) as tx:
-                self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()})
+            self._db.transact(
+                lambda tx: self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()}), frees=True
+            )
         except ApplianceError as error:
             # The next start does it.
             log.error("image %s could not be put back to queued: %s", image_id, error)
@@ -168,10 +178,8 @@ class ImageData:
     def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
         """Give an image its data's facts and make it active, in the transaction that commits the data."""
         quota = self._storage_quota
-        if quota > 0:
-            stored = tx.row(STORED_BY, {"owner": image.owner, "excluding": image.id})
-            if stored is not None and stored[0] + sealed.size > quota:
-                raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
+        if quota > 0 and stored_by(tx, image.owner, image.id) + sealed.size > quota:
+            raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
         values = {
             "status": "active",
             "size": sealed.size,
@@ -186,14 +194,13 @@ class ImageData:
 
     def check_stored(self, tx: Tx, owner: str | None) -> None:
         """Raise `LimitExceeded` if an owner's images take more than may be stored, what was just added included."""
-        stored = tx.row(STORED_BY, {"owner": owner, "excluding": ""})
-        if 0 < self._storage_quota < (stored[0] if stored is not None else 0):
+        if 0 < self._storage_quota < stored_by(tx, owner):
             raise LimitExceeded(f"Image exceeds the storage quota of {self._storage_quota} bytes.")
 
     def limits(self, image: ImageRecord, declared: int | None) -> Limits:
         """The bounds that an upload to this image has to keep."""
         quota = self._storage_quota
-        left = max(0, quota - self._rows.stored_by(image.owner, image.id)) if quota > 0 else None
+        left = max(0, quota - stored_by(self._db, image.owner, image.id)) if quota > 0 else None
         return Limits(declared, self._settings.image_size_cap, left)
 
     def inspection(self, image: ImageRecord) -> Inspection | None:

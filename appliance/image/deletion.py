@@ -2,7 +2,7 @@
 
 import logging
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import NotFound
@@ -33,8 +33,9 @@ class Deletion:
         if not self._is_delayed(image):
             return self._end(image)
         values = {"status": "pending_delete", "updated_at": self._context.clock()}
-        with self._context.db.write() as tx:
-            return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
+        return self._context.db.transact(
+            lambda tx: self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
+        )
 
     def _is_delayed(self, image: ImageRecord) -> bool:
         """Whether the image stays for a while: there has to be something that could come back."""
@@ -51,7 +52,8 @@ class Deletion:
 
     def _end(self, image: ImageRecord) -> bool:
         """Remove the row and let the data go; False if the image was changed meanwhile."""
-        with self._context.db.write() as tx:
+
+        def change(tx: Tx) -> bool:
             at = self._context.clock()
             gone = self._rows.delete(tx, image, at, record_properties=self._records_properties)
             if gone:
@@ -59,13 +61,18 @@ class Deletion:
                 release(tx, self._context.stores, [*places, (image.staged_store, image.staged_content)])
             return gone
 
+        return self._context.db.transact(change)
+
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""
         enforce_service(caller, "restore")
-        with self._context.db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = {"status": "active", "updated_at": self._context.clock()}
             if not self._rows.change(tx, image_id, ("pending_delete",), values):
                 raise NotFound(f"No image with ID {image_id} waits for its end.")
+
+        self._context.db.transact(change)
 
 
 _CAN_GO_ON = "location_import"
@@ -84,7 +91,8 @@ def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
     going_on = {task.image_id: task for task in pending if task.type == _CAN_GO_ON and rows.get(task.image_id or "")}
     if not (unfinished or locked or pending):
         return []
-    with context.db.write(frees=True) as tx:
+
+    def change(tx: Tx) -> None:
         for image in unfinished:
             if image.id not in going_on and not (image.status == "uploading" and image.staged_content is not None):
                 _requeue(tx, context, image)
@@ -98,6 +106,8 @@ def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
         for image in locked:
             if image.id not in going_on:
                 rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+
+    context.db.transact(change, frees=True)
     return list(going_on.values())
 
 

@@ -31,8 +31,7 @@ class Members:
         check_characters(member_id)
         at = self._clock()
         member = MemberRecord(image.id, member_id, "pending", at, at)
-        with self._db.write() as tx:
-            self._rows.add(tx, member, self._settings.image_member_quota)
+        self._db.transact(lambda tx: self._rows.add(tx, member, self._settings.image_member_quota))
         return member
 
     def page(self, caller: Caller, image_id: str) -> list[MemberRecord]:
@@ -57,8 +56,7 @@ class Members:
         enforce(caller, "modify_member", image)
         if status not in STATUSES:
             raise Invalid('Status must be "pending", "accepted" or "rejected".')
-        with self._db.write() as tx:
-            member = self._rows.answer(tx, image.id, member_id, status, self._clock())
+        member = self._db.transact(lambda tx: self._rows.answer(tx, image.id, member_id, status, self._clock()))
         if member is None:
             raise self._missing(image, member_id)
         return member
@@ -67,8 +65,7 @@ class Members:
         image = self._shared(caller, image_id)
         self._member(caller, image, member_id)
         enforce(caller, "delete_member", image)
-        with self._db.write() as tx:
-            removed = self._rows.remove(tx, image.id, member_id)
+        removed = self._db.transact(lambda tx: self._rows.remove(tx, image.id, member_id))
         if not removed:
             raise self._missing(image, member_id)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.contents import usage
 from appliance.errors import LimitExceeded
 from appliance.image.context import ImageContext

@@ -1,10 +1,11 @@
 """The image service: images made, changed and deleted, and the parts that do all else. Every API enters here."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound
 from appliance.image.cache.cache import ImageCache
@@ -91,11 +92,14 @@ class Images:
         enforce_create(caller, image.owner, image.visibility)
         self.protections.check(caller, "create", *image.properties)
         quota = self.quotas.of(image.owner)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             quota.check(tx, image_count_total=1)
             self._rows.insert(tx, image)
             if image.properties or image.tags:
                 self._check_metadata(tx, image, quota)
+
+        self._db.transact(change)
         self.protections.hide(caller, image)
         return image
 
@@ -109,15 +113,20 @@ class Images:
             difference = apply(caller, image, changes, self._settings, self._locating, self.protections)
             image.updated_at = self._clock()
             quota = self.quotas.of(image.owner)
-            with self._db.write() as tx:
-                columns = difference.columns | {"updated_at": image.updated_at}
-                if self._rows.change(tx, image_id, (status,), columns, revision=image.revision):
-                    self._write(tx, image_id, difference)
-                    if difference.writes_more:
-                        self._check_metadata(tx, image, quota)
-                    return image
+            if self._db.transact(partial(self._apply, image=image, status=status, difference=difference, quota=quota)):
+                return image
             # Somebody else changed it since it was read: look again.
         raise Conflict(f"Image {image_id} is being changed by others all the time; try again.")
+
+    def _apply(self, tx: Tx, image: ImageRecord, status: str, difference: Difference, quota: Quota) -> bool:
+        """Write what `update` found to be different; False if the image was changed since it was read."""
+        columns = difference.columns | {"updated_at": image.updated_at}
+        if not self._rows.change(tx, image.id, (status,), columns, revision=image.revision):
+            return False
+        self._write(tx, image.id, difference)
+        if difference.writes_more:
+            self._check_metadata(tx, image, quota)
+        return True
 
     def _check_metadata(self, tx: Tx, image: ImageRecord, quota: Quota) -> None:
         """Raise `LimitExceeded` for more properties, tags and locations than the image, or its owner, may have."""
@@ -167,10 +176,13 @@ class Images:
         image = self.finder.permitted(caller, image_id, action)
         if image.status == after:
             return
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = {"status": after, "updated_at": self._clock()}
             if image.status != before or not self._rows.change(tx, image_id, (before,), values):
                 raise Forbidden(f"Not allowed to {action} image in status '{image.status}'")
+
+        self._db.transact(change)
 
     def add_tag(self, caller: Caller, image_id: str, tag: str) -> None:
         image = self.finder.permitted(caller, image_id, "modify_image")
@@ -178,19 +190,25 @@ class Images:
             raise Invalid(f"A tag has at most {NAME_LIMIT} characters.")
         check_characters(tag)
         quota, project_quota = self._settings.image_tag_quota, self.quotas.of(image.owner)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()}):
                 raise not_found(image_id)
             if not self._rows.add_tag_below(tx, image_id, tag, quota):
                 raise LimitExceeded(f"Image tag limit exceeded for image {image_id}: the maximum is {quota}.")
             self._check_metadata(tx, image, project_quota)
 
+        self._db.transact(change)
+
     def remove_tag(self, caller: Caller, image_id: str, tag: str) -> None:
         self.finder.permitted(caller, image_id, "modify_image")
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.remove_tags(tx, image_id, [tag]):
                 raise NotFound(f"Image {image_id} has no tag {tag}.")
             self._rows.change(tx, image_id, TRANSITIONS, {"updated_at": self._clock()})
+
+        self._db.transact(change)
 
     # -- stores --------------------------------------------------------------------------------------------------------
 
@@ -210,10 +228,14 @@ class Images:
         place = next((location for location in image.locations if location.store == store_id), None)
         if place is None or place.id is None:
             raise NotFound(f"Image {image_id} is not stored in store {store_id}.")
-        with self._db.write() as tx:
+        location_id = place.id
+
+        def change(tx: Tx) -> None:
             unchanged = self._rows.change(
                 tx, image_id, ("active",), {"updated_at": self._clock()}, revision=image.revision
             )
-            if not unchanged or not self._rows.remove_location(tx, place.id):
+            if not unchanged or not self._rows.remove_location(tx, location_id):
                 raise Conflict(f"Image {image_id} was changed meanwhile.")
             release(tx, self.stores, [(place.store, place.content_id)])
+
+        self._db.transact(change)

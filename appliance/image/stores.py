@@ -12,7 +12,7 @@ from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.errors import Fatal, Invalid, WrongUsage
 from appliance.image.store_settings import by_store, former_location, store_locations
 from appliance.settings import Settings

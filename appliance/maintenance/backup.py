@@ -16,7 +16,8 @@ from appliance.blobs.durable import Disk, DurableFile, disk_failure, ensure_dire
 from appliance.datadir import DataDir
 from appliance.db.blocks.index import BlockIndex
 from appliance.db.engine.files import stores_in_use
-from appliance.db.engine.sqlite import Database, copy_database
+from appliance.db.engine.registry import open_database
+from appliance.db.engine.sqlite import copy_database
 from appliance.errors import Failure, Fatal, StorageFault
 from appliance.image.store_settings import inside, inside_path, write_record
 from appliance.settings import Settings
@@ -245,7 +246,7 @@ def _read(backend: Backend, name: str) -> Iterator[bytes]:
 
 def _segments(database: Path, stores: Mapping[str, object]) -> dict[str, dict[str, int]]:
     """The segments, with their sizes, that a copied database names for each store."""
-    db = Database(database)
+    db = open_database(database)
     try:
         return {name: dict(_segments_of(BlockIndex(db, name))) for name in stores}
     finally:

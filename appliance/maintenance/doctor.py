@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from appliance.blobs.index import ContentRow
@@ -14,8 +15,8 @@ from appliance.blobs.rebuild import Rebuilder
 from appliance.blobs.scrub import Scrubber
 from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import Finding, verify
-from appliance.db.engine.files import ImageFacts, damage
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Tx
+from appliance.db.engine.files import ImageFacts
 from appliance.db.image.contents import ImageContents
 from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import Conflict, Corrupt
@@ -63,7 +64,7 @@ class Doctor:
         `progress` is told the bytes that were read.
         """
         sound = True
-        for text in damage(self._db.path):
+        for text in self._db.damage():
             sound = False
             yield Finding("database-damaged", text)
         try:
@@ -129,8 +130,7 @@ class Doctor:
         for name, blobs in self._blobs.items():
             unnamed = [content.id for content in _contents(blobs) if not self._claims.of(name, content.id)]
             for content_id in unnamed:
-                with self._db.write() as tx:
-                    blobs.index.release(tx, content_id)
+                self._db.transact(partial(blobs.index.release, content_id=content_id))
             if unnamed:
                 done.append(f"released {len(unnamed)} contents of the store {name} that no image named")
             if leaked := Rebuilder(blobs).mark_leaked():
@@ -197,8 +197,7 @@ class Doctor:
             existing = self._rows.get(image.id)
             if existing is not None and existing.os_hash_value == image.os_hash_value:
                 # The same image in a second store.
-                with self._db.write() as tx:
-                    self._rows.add_location(tx, image.id, location)
+                self._db.transact(lambda tx: self._rows.add_location(tx, image.id, location))
                 return image.id
             # The same id with other bytes: an older upload of it. Both are kept.
             image.id = new_uuid()
@@ -206,9 +205,11 @@ class Doctor:
         return image.id
 
     def _insert(self, image: ImageRecord, location: LocationRecord) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             self._rows.insert(tx, image)
             self._rows.add_location(tx, image.id, location)
+
+        self._db.transact(change)
 
 
 def _take_over(image: ImageRecord, former: ImageFacts) -> None:

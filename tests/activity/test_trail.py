@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from appliance.activity.trail import AuditTrail, JsonLines
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.db.events import EventRecord, EventRows
 from appliance.errors import StorageFull
 
@@ -17,7 +18,7 @@ NOON = 29_000_000 * MINUTE
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "appliance.db")
+    database = open_database(tmp_path / "appliance.db")
     yield database
     database.close()
 

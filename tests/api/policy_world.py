@@ -24,7 +24,7 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.events import EventRows
 from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
@@ -136,6 +136,7 @@ class World:
 
     def __init__(self, directory: Path, db: Database) -> None:
         self.db = db
+        self._path_of_rows = directory / "appliance.db"
         self._serve(directory)
         self.ids: dict[str, str] = {}
         self._make_places()
@@ -362,7 +363,7 @@ class World:
 
     @contextmanager
     def _file(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.db.path)
+        connection = sqlite3.connect(self._path_of_rows)
         try:
             connection.execute("PRAGMA synchronous=OFF")
             yield connection

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from appliance.api.legacy.identity_v2 import routes as v2
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.identity.auth.totp import passcode
 from appliance.identity.lookup import Lookup
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, password_auth, start
 from tests.api.identity_v3.scenarios import filled
+from tests.databases import open_test_database
 
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
@@ -151,7 +152,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
-    db = Database(directory / "appliance.db")
+    db = open_test_database(directory / "appliance.db")
     yield World(directory, db)
     db.close()
 

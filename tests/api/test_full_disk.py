@@ -11,9 +11,9 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route, Service
 from appliance.blobs.durable import Disk
 from appliance.blobs.reserve import Reserve
-from appliance.db.engine.sqlite import Database
 from tests.api.policy_world import SERVICES, World
 from tests.api.test_service import Plain, call
+from tests.databases import open_test_database
 
 READS_AND_DELETES = ("GET", "HEAD", "DELETE")
 OTHERS = {
@@ -50,7 +50,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
-    world = World(directory, Database(directory / "appliance.db"))
+    world = World(directory, open_test_database(directory / "appliance.db"))
     yield world
     world.close()
 

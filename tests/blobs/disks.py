@@ -5,13 +5,13 @@ import os
 import random
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.blobs.durable import Bytes, Disk
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Result
+from appliance.db.engine.sqlite import SqliteDatabase, SqliteTx
 
 
 class FailingDisk(Disk):
@@ -150,7 +150,7 @@ class RecordingDisk(Disk):
         self.note(Op("sync_directory", self._name(path)))
 
 
-class RecordingDatabase(Database):
+class RecordingDatabase(SqliteDatabase):
     """Keeps a copy of itself at each commit, in the same log: a commit is durable when it returns."""
 
     def __init__(self, path: Path, disk: RecordingDisk, copies: Path) -> None:
@@ -161,11 +161,10 @@ class RecordingDatabase(Database):
         self._number = 0
         self._copy()
 
-    @contextmanager
-    def write(self, *, frees: bool = False) -> Iterator[Tx]:
-        with super().write(frees=frees) as tx:
-            yield tx
+    def transact(self, function: Callable[[SqliteTx], Result], *, frees: bool = False) -> Result:
+        result = super().transact(function, frees=frees)
         self._copy()
+        return result
 
     def close(self) -> None:
         self._source.close()

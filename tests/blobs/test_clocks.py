@@ -10,7 +10,7 @@ from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.garbage_collection import HOUR, GarbageCollector
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.values import KIB, Micros, SteadyClock, now
 from tests.blobs.world import noise
 
@@ -31,7 +31,7 @@ class Shop:
     """A store with that clock."""
 
     def __init__(self, directory: Path, wall: Wall) -> None:
-        self.db = Database(directory / "appliance.db")
+        self.db = open_database(directory / "appliance.db")
         self.index = BlockIndex(self.db)
         self.store = BlobStore(LocalBackend(directory / "blobs"), self.index, clock=wall)
         self.store.open()
@@ -41,12 +41,10 @@ class Shop:
         with self.store.begin() as ingest:
             ingest.write(data)
             sealed = ingest.seal()
-            with self.db.write() as tx:
-                return self.index.commit(tx, sealed)
+            return self.db.transact(lambda tx: self.index.commit(tx, sealed))
 
     def delete(self, content: int) -> None:
-        with self.db.write() as tx:
-            self.index.release(tx, content)
+        self.db.transact(lambda tx: self.index.release(tx, content))
 
     def segments(self) -> int:
         self.collector.run()
@@ -93,8 +91,7 @@ def test_a_block_that_an_upload_reuses_is_not_collected_when_the_clock_is_set(
         wall.at += jump
         shop.collector.run()
         sealed = ingest.seal()
-        with shop.db.write() as tx:
-            second = shop.index.commit(tx, sealed)
+        second = shop.db.transact(lambda tx: shop.index.commit(tx, sealed))
     shop.collector.run()
     with shop.store.open_content(second) as content:
         assert content.read() == data

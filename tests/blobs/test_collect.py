@@ -71,8 +71,7 @@ def test_an_upload_under_way_keeps_the_blocks_it_has_met(world: World) -> None:
         world.collect()
         world.collect()
         sealed = ingest.seal()
-        with world.db.write() as tx:
-            second = world.index.commit(tx, sealed)
+        second = world.db.transact(lambda tx: world.index.commit(tx, sealed))
     world.collect()
     assert world.get(second) == data
 
@@ -156,8 +155,7 @@ def test_the_same_new_bytes_from_two_uploads_are_kept_once(world: World) -> None
         one.write(data)
         two.write(data)
         first, second = one.seal(), two.seal()
-        with world.db.write() as tx:
-            contents = [world.index.commit(tx, first), world.index.commit(tx, second)]
+        contents = world.db.transact(lambda tx: [world.index.commit(tx, first), world.index.commit(tx, second)])
     assert world.index.maintenance.totals().unique == len(data)
     world.collect()
     assert world.stored() < len(data) * 1.01

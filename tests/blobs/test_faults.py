@@ -125,8 +125,7 @@ def test_a_collection_that_fails_is_done_by_the_next(failing: tuple[World, Faili
         struck = disk.struck
         disk.heal()
         assert world.get(second) == KEPT + noise(50 * KIB, at)
-        with world.db.write() as tx:
-            tx.execute("UPDATE blocks SET damaged_at = NULL")
+        world.db.transact(lambda tx: tx.execute("UPDATE blocks SET damaged_at = NULL"))
         world.delete(second)
         world.collect()
         assert world.segments() == [] and world.staged() == []

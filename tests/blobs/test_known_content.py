@@ -45,8 +45,7 @@ def put(
         for start in range(0, len(data), 700 * KIB):
             ingest.write(data[start : start + 700 * KIB])
         sealed = ingest.seal(b"label")
-        with world.db.write() as tx:
-            content = world.index.commit(tx, sealed)
+        content = world.db.transact(lambda tx: world.index.commit(tx, sealed))
         unhashed = ingest.unhashed
     assert sealed.md5 == hashlib.md5(data).hexdigest()
     assert sealed.hash_value == hashlib.new(algorithm, data).hexdigest()
@@ -205,8 +204,7 @@ def test_what_an_upload_follows_stays_until_the_upload_has_ended(crawling: World
         crawling.collect()
         ingest.write(parted[4 * SLAB :])
         sealed = ingest.seal()
-        with crawling.db.write() as tx:
-            content = crawling.index.commit(tx, sealed)
+        content = crawling.db.transact(lambda tx: crawling.index.commit(tx, sealed))
     assert sealed.md5 == hashlib.md5(parted).hexdigest()
     assert crawling.get(content) == parted
     crawling.collect()

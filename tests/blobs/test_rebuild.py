@@ -12,7 +12,7 @@ from appliance.blobs.rebuild import Rebuilder, RebuildReport
 from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import verify
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.values import KIB, MIB
 from tests.blobs.world import World, noise, text, world_in
 
@@ -26,7 +26,7 @@ def rebuild(world: World) -> RebuildReport:
     world.stop()
     for path in world.directory.glob("appliance.db*"):
         path.unlink()
-    world.db = Database(world.directory / "appliance.db")
+    world.db = open_database(world.directory / "appliance.db")
     world.index = BlockIndex(world.db)
     world.store = BlobStore(LocalBackend(world.directory / "blobs"), world.index, limits=world.limits)
     world.store.open(lost_index=True)

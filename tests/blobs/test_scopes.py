@@ -11,7 +11,7 @@ from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.rebuild import Rebuilder
 from appliance.blobs.verify import verify
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.values import KIB, MIB
 from tests.blobs.world import World, noise, text, world_in
 
@@ -42,8 +42,7 @@ def put(world: World, data: bytes, scope: str) -> int:
     with world.store.begin(readable_by_caller=lambda content: True, scope=scope) as ingest:
         ingest.write(data)
         sealed = ingest.seal()
-        with world.db.write() as tx:
-            return world.index.commit(tx, sealed)
+        return world.db.transact(lambda tx: world.index.commit(tx, sealed))
 
 
 def rows(world: World) -> int:
@@ -181,7 +180,7 @@ def test_a_rebuild_brings_folded_contents_back(tmp_path: Path) -> None:
         world.stop()
         for path in world.directory.glob("appliance.db*"):
             path.unlink()
-        world.db = Database(world.directory / "appliance.db")
+        world.db = open_database(world.directory / "appliance.db")
         world.index = BlockIndex(world.db)
         world.store.index = world.index
         world.store.open(lost_index=True)

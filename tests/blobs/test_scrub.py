@@ -7,6 +7,7 @@ import pytest
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.scrub import DAY, Scrubber, ScrubReport
 from appliance.blobs.verify import verify
+from appliance.db.engine.base import Tx
 from appliance.errors import Corrupt, StorageFault
 from appliance.values import KIB, MIB
 from tests.blobs.world import World, noise, text
@@ -37,9 +38,12 @@ def test_every_flipped_bit_is_found(world: World) -> None:
         if report.damaged_blocks:
             assert report.contents == {content}
         path.write_bytes(good)
-        with world.db.write() as tx:
+
+        def change(tx: Tx) -> None:
             tx.execute("UPDATE blocks SET damaged_at = NULL")
             tx.execute("UPDATE segments SET damaged = 0")
+
+        world.db.transact(change)
 
 
 def test_a_flipped_bit_is_never_served(world: World) -> None:
@@ -93,8 +97,7 @@ def test_a_new_upload_heals_every_content_that_has_the_block(world: World) -> No
 def test_a_damaged_block_is_not_reused(world: World) -> None:
     data = noise(MIB)
     world.put(data)
-    with world.db.write() as tx:
-        tx.execute("UPDATE blocks SET damaged_at = 1")
+    world.db.transact(lambda tx: tx.execute("UPDATE blocks SET damaged_at = 1"))
     assert world.store.content(world.put(data)).new_length == MIB
 
 

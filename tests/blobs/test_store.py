@@ -7,6 +7,7 @@ import pytest
 
 from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import Limits
+from appliance.db.engine.base import Tx
 from appliance.errors import Fatal, Invalid, NotFound, RangeNotSatisfiable, Unavailable
 from appliance.values import KIB, MIB
 from tests.blobs.world import World, in_memory, noise, text, world_in
@@ -125,8 +126,7 @@ def test_bytes_may_be_put_straight_into_the_room_for_them(world: World) -> None:
         with pytest.raises(RuntimeError):
             ingest.filled(len(ingest.room()) + 1)
         sealed = ingest.seal()
-        with world.db.write() as tx:
-            content = world.index.commit(tx, sealed)
+        content = world.db.transact(lambda tx: world.index.commit(tx, sealed))
     assert sealed.md5 == hashlib.md5(data).hexdigest()
     assert sealed.size == len(data)
     assert world.get(content) == data
@@ -157,11 +157,15 @@ def test_a_failed_commit_leaves_nothing_readable(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError), world.store.begin() as ingest:
             ingest.write(noise(5 * MIB))
             sealed = ingest.seal()
-            with world.db.write() as tx:
-                content = world.index.commit(tx, sealed)
+            committed: list[int] = []
+
+            def commit_and_fail(tx: Tx) -> None:
+                committed.append(world.index.commit(tx, sealed))
                 raise ZeroDivisionError
+
+            world.db.transact(commit_and_fail)
         with pytest.raises(NotFound):
-            world.store.open_content(content)
+            world.store.open_content(committed[0])
         world.collect()
         assert world.segments() == []
 
@@ -171,8 +175,8 @@ def test_an_upload_given_up_before_its_commit_is_refused(tmp_path: Path) -> None
         with world.store.begin() as ingest:
             ingest.write(noise(5 * MIB))
             sealed = ingest.seal()
-        with pytest.raises(Unavailable), world.db.write() as tx:
-            world.index.commit(tx, sealed)
+        with pytest.raises(Unavailable):
+            world.db.transact(lambda tx: world.index.commit(tx, sealed))
 
 
 def test_a_released_content_is_gone_at_once(world: World) -> None:
@@ -252,8 +256,7 @@ def test_a_vast_hole_is_read_lazily(world: World) -> None:
             ingest.write(zeros)
         ingest.write(b"end")
         sealed = ingest.seal()
-        with world.db.write() as tx:
-            content = world.index.commit(tx, sealed)
+        content = world.db.transact(lambda tx: world.index.commit(tx, sealed))
     with world.store.open_content(content, 190 * MIB) as reader:
         assert reader.read(2 * KIB) == bytes(2 * KIB)
     with world.store.open_content(content) as reader:

@@ -16,7 +16,7 @@ from appliance.blobs.garbage_collection import GarbageCollector, Step
 from appliance.blobs.scrub import Scrubber, ScrubReport
 from appliance.blobs.store import BlobStore
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.values import KIB, FileRange
 
 
@@ -37,7 +37,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        self.db = Database(self.directory / "appliance.db")
+        self.db = open_database(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
         self.backend = backend_in(self.directory / "blobs", self.disk)
         self.store = BlobStore(self.backend, self.index, limits=self.limits, checks=self.checks)
@@ -56,8 +56,7 @@ class World:
             for start in range(0, len(data), chunk):
                 ingest.write(data[start : start + chunk])
             sealed = ingest.seal(label)
-            with self.db.write() as tx:
-                return self.index.commit(tx, sealed)
+            return self.db.transact(lambda tx: self.index.commit(tx, sealed))
 
     def get(self, content_id: int, start: int = 0, length: int | None = None) -> bytes:
         with self.store.open_content(content_id, start, length) as content:
@@ -68,8 +67,7 @@ class World:
             return b"".join(in_memory(piece) for piece in content.pieces())
 
     def delete(self, content_id: int) -> None:
-        with self.db.write() as tx:
-            self.index.release(tx, content_id)
+        self.db.transact(lambda tx: self.index.release(tx, content_id))
 
     def collect(self, grace: int = 0) -> list[Step]:
         return GarbageCollector(self.store, grace=grace).run()

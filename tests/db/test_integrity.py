@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.files import damage
+from appliance.db.engine.sqlite import damage
 from tests.data_directory import data, opened
 
 PAGE = 4096

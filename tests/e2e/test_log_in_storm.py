@@ -10,7 +10,8 @@ import pytest
 
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.legacy.identity_v2.routes import build as build_v2
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.identity.auth.hash_queue import HashQueue
 from appliance.server.limits import Limits
 from appliance.settings import Settings
@@ -85,7 +86,7 @@ class Storm:
 
 @pytest.fixture
 def storm(tmp_path: Path) -> Iterator[Storm]:
-    db = Database(tmp_path / "appliance.db")
+    db = open_database(tmp_path / "appliance.db")
     made = Storm(tmp_path, db)
     yield made
     made.hashes.allow(1000)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.sqlite import Database, Parameters, Row
+from appliance.db.engine.base import Parameters, Row
+from appliance.db.engine.sqlite import SqliteDatabase
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Client, password_auth, start
 
 
-class Counting(Database):
+class Counting(SqliteDatabase):
     """Notes every statement that reads."""
 
     statements: list[str]

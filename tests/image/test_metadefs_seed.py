@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
 from appliance.errors import Invalid, NotFound
 from appliance.image.metadefs.namespaces import NEWEST_FIRST, Metadefs, NamespaceFilter
 from appliance.image.metadefs.seed_loader import KEEP, Policy, documents_in, load, load_seed, seed_documents
@@ -30,7 +31,7 @@ class Clock:
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "appliance.db")
+    made = open_database(tmp_path / "appliance.db")
     yield made
     made.close()
 

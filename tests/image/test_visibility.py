@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.members import MemberRecord, MemberRows
 from appliance.errors import NotFound
@@ -41,13 +42,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Opened, di
     """One image of each kind."""
     with opened(Path(tmp_path_factory.mktemp("visibility")) / "data") as it:
         ids = {new_uuid(): kind for kind in KINDS}
-        with it.db.write() as tx:
+
+        def change(tx: Tx) -> None:
             for image_id, kind in ids.items():
                 it.images.context.rows.insert(
                     tx, ImageRecord(image_id, kind.owner, created_at=1, updated_at=1, visibility=kind.visibility)
                 )
                 if kind.membership:
                     MemberRows(it.db).add(tx, MemberRecord(image_id, "p-other", kind.membership, 1, 1), quota=-1)
+
+        it.db.transact(change)
         yield it, ids
 
 

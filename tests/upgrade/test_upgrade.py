@@ -14,7 +14,7 @@ from sqlite_utils import Database as Raw
 from sqlite_utils import Migrations
 
 from appliance.db.engine import sqlite
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.registry import open_database
 from appliance.db.migrations.steps import STEPS
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
@@ -92,22 +92,22 @@ def test_it_opens_with_all_that_was_in_it(kept: Path) -> None:
 
 def test_a_failed_upgrade_leaves_the_old_state(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = kept / "data/appliance.db"
-    Database(path).close()
+    open_database(path).close()
     before = contents(path)
     assert any('INSERT INTO "images"' in line for line in before)
     with monkeypatch.context() as future:
         future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow), ("9999_stumble", stumble)))
         with pytest.raises(Fatal, match=r"could not be brought up to this version \(no such function.*as it was"):
-            Database(path)
+            open_database(path)
     assert contents(path) == before
-    Database(path).close()
+    open_database(path).close()
 
 
 def test_a_finished_upgrade_can_not_be_undone(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = kept / "data/appliance.db"
     with monkeypatch.context() as future:
         future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow)))
-        Database(path).close()
+        open_database(path).close()
     after = contents(path)
     said = Program(tmp_path)("serve", "--data-dir", kept / "data", "--image-port", "0", "--identity-port", "0", code=1)
     assert "last used by a newer version" in said.error and "9998_wings" in said.error

@@ -7,7 +7,7 @@ from appliance.api.appliance_v1.store import content_space
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.db.blocks.content_map import ContentMap, content_map
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
 from appliance.image.rules import enforce_service

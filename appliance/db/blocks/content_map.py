@@ -6,7 +6,7 @@ Only sums leave this module: no block, and nobody else's content, can be told fr
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from appliance.db.engine.sqlite import Database, Row
+from appliance.db.engine.base import Database, Row
 from appliance.values import Micros
 
 _EXTENTS = 2000
@@ -51,7 +51,7 @@ def content_map(db: Database, content_id: int, size: int, cells: int, *, with_sh
     """The map of a content in at most so many cells. Without `with_shared`, what is shared counts as its own."""
     made = ContentMap(size, [Cell() for _ in range(min(cells, size))])
     extents = db.rows(
-        "SELECT offset, first_block, blocks, length FROM extents WHERE content = ? ORDER BY offset", (content_id,)
+        'SELECT "offset", first_block, blocks, length FROM extents WHERE content = ? ORDER BY "offset"', (content_id,)
     )
     every = max(1, len(extents) // _EXTENTS)
     segments: set[int] = set()
@@ -81,7 +81,7 @@ def _runs(
     named = _named_elsewhere(db, content_id, first, last) if with_shared else ()
     for row in db.rows(
         "SELECT b.id, b.length, b.stored, b.segment, b.damaged_at, b.shared = 1 AND EXISTS (SELECT 1 FROM blocks c "
-        "WHERE c.shared = 1 AND c.segment = b.segment AND c.offset = b.offset AND c.id <> b.id) AS folded "
+        'WHERE c.shared = 1 AND c.segment = b.segment AND c."offset" = b."offset" AND c.id <> b.id) AS folded '
         "FROM blocks b WHERE b.id BETWEEN ? AND ? ORDER BY b.id",
         (first, last),
     ):

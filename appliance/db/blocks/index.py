@@ -21,7 +21,7 @@ from appliance.db.blocks.sql import (
     scope_of,
     span_from_row,
 )
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.errors import Corrupt, NotFound, Unavailable
 from appliance.values import Micros, now
 
@@ -53,8 +53,7 @@ class BlockIndex:
         return bytes(row["uuid"])
 
     def adopt_store(self, uuid: bytes) -> None:
-        with self._db.write() as tx:
-            tx.execute("INSERT INTO stores (name, uuid) VALUES (?, ?)", (self.store, uuid))
+        self._db.transact(lambda tx: tx.execute("INSERT INTO stores (name, uuid) VALUES (?, ?)", (self.store, uuid)))
         self.store_uuid()
 
     # -- looking up ------------------------------------------------------------------------------------------------
@@ -81,8 +80,8 @@ class BlockIndex:
     def beginning_with(self, offset: int, block_id: int, size: int | None, most: int) -> list[int]:
         rows = self._db.rows(
             "SELECT c.id FROM extents e JOIN contents c ON c.id = e.content "
-            "WHERE e.first_block = ? AND e.offset = ? AND c.state = ? AND c.store = ? AND c.size = coalesce(?, c.size) "
-            "ORDER BY c.id DESC LIMIT ?",
+            'WHERE e.first_block = ? AND e."offset" = ? AND c.state = ? AND c.store = ? '
+            "AND c.size = coalesce(?, c.size) ORDER BY c.id DESC LIMIT ?",
             (block_id, offset, STORED, self._store_id, size, most),
         )
         return [row["id"] for row in rows]
@@ -90,11 +89,12 @@ class BlockIndex:
     # -- committing ------------------------------------------------------------------------------------------------
 
     def add_part(self, upload: bytes, content_id: int | None, part: Part, now: Micros) -> int:
-        with self._db.write() as tx:
-            if content_id is None:
-                content_id = self._begin(tx, upload, now)
-            self._write_part(tx, content_id, part, now)
-        return content_id
+        def add(tx: Tx) -> int:
+            content = self._begin(tx, upload, now) if content_id is None else content_id
+            self._write_part(tx, content, part, now)
+            return content
+
+        return self._db.transact(add)
 
     def commit(self, tx: Tx, sealed: Sealed) -> int:
         content_id = sealed.content_id
@@ -121,11 +121,10 @@ class BlockIndex:
         return content_id
 
     def _begin(self, tx: Tx, upload: bytes, now: Micros) -> int:
-        cursor = tx.execute(
-            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?)",
+        return tx.insert(
+            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?) RETURNING id",
             (self._store_id, upload, WRITING, now),
         )
-        return int(cursor.lastrowid or 0)
 
     def _write_part(self, tx: Tx, content_id: int, part: Part, now: Micros) -> None:
         payload = sum(block.stored for block in part.new.values())
@@ -142,10 +141,10 @@ class BlockIndex:
         if offset != part.offset + part.length:
             raise Corrupt("the blocks of an upload don't add up to its size")
         tx.executemany(
-            "INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows
+            'INSERT INTO extents (content, "offset", first_block, blocks, length) VALUES (?, ?, ?, ?, ?)', rows
         )
         tx.execute(
-            "INSERT INTO stretches (content, number, segment, offset, length) VALUES (?, ?, ?, ?, ?)",
+            'INSERT INTO stretches (content, number, segment, "offset", length) VALUES (?, ?, ?, ?, ?)',
             (content_id, part.number, segment, part.offset, part.length),
         )
         holes = sum(item.length for item in part.items if item.digest == HOLE)
@@ -174,8 +173,12 @@ class BlockIndex:
             raise NotFound(f"there is no stored content {content_id}")
 
     def discard(self, content_id: int) -> None:
-        with self._db.write(frees=True) as tx:
-            tx.execute("UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING))
+        self._db.transact(
+            lambda tx: tx.execute(
+                "UPDATE contents SET state = ? WHERE id = ? AND state = ?", (RELEASED, content_id, WRITING)
+            ),
+            frees=True,
+        )
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -188,8 +191,8 @@ class BlockIndex:
     def spans(self, content_id: int, offset: int, most: int) -> list[Span]:
         spans: list[Span] = []
         extents = self._db.rows(
-            "SELECT offset, first_block, blocks, length FROM extents WHERE content = ? AND offset >= "
-            "coalesce((SELECT max(offset) FROM extents WHERE content = ? AND offset <= ?), 0) ORDER BY offset LIMIT ?",
+            'SELECT "offset", first_block, blocks, length FROM extents WHERE content = ? AND "offset" >= coalesce('
+            '(SELECT max("offset") FROM extents WHERE content = ? AND "offset" <= ?), 0) ORDER BY "offset" LIMIT ?',
             (content_id, content_id, offset, most),
         )
         for extent in extents:

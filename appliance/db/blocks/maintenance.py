@@ -28,19 +28,20 @@ from appliance.db.blocks.sql import (
     segment_from_row,
     span_from_row,
 )
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.values import Micros
 
 _WALK = 1000
 
 # Each block of a page of the walk with the first sound one of the same bytes before it, unless they share a place.
 _DUPLICATES = """
-SELECT b.id AS moved, min(t.id) AS kept
-  FROM (SELECT id, store, key, rest, segment, offset FROM blocks WHERE id > ? ORDER BY id LIMIT ?) b
-  JOIN blocks t ON t.key = b.key AND t.rest = b.rest AND t.id < b.id
- WHERE b.store = ? AND t.store = b.store AND t.condemned_at IS NULL AND t.damaged_at IS NULL
-   AND NOT EXISTS (SELECT 1 FROM blocks c WHERE c.id = b.id AND c.condemned_at IS NOT NULL)
- GROUP BY b.id HAVING NOT (b.segment = t.segment AND b.offset = t.offset) ORDER BY b.id LIMIT ?
+SELECT b.id AS moved, t.id AS kept
+  FROM (SELECT id, store, key, rest, segment, "offset", condemned_at FROM blocks WHERE id > ? ORDER BY id LIMIT ?) b
+  JOIN blocks t ON t.id = (
+       SELECT min(s.id) FROM blocks s WHERE s.key = b.key AND s.rest = b.rest AND s.id < b.id AND s.store = b.store
+          AND s.condemned_at IS NULL AND s.damaged_at IS NULL)
+ WHERE b.store = ? AND b.condemned_at IS NULL AND NOT (b.segment = t.segment AND b."offset" = t."offset")
+ ORDER BY b.id LIMIT ?
 """
 
 
@@ -56,7 +57,7 @@ def duplicates(db: Database, store: int, after: int, most: int) -> tuple[int, li
     if len(rows) == most:
         return rows[-1]["moved"], found
     last = db.row(
-        "SELECT max(id) AS last FROM (SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT ?)", (after, _WALK)
+        "SELECT max(id) AS last FROM (SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT ?) AS page", (after, _WALK)
     )
     return (last["last"] or 0) if last else 0, found
 
@@ -79,7 +80,7 @@ def fold(tx: Tx, store: int, pairs: Sequence[Duplicate], to: int) -> int:
         if move_block(tx, moved["id"], moved["segment"], kept["segment"], place):
             tx.execute("UPDATE blocks SET damaged_at = NULL WHERE id = ?", (moved["id"],))
             freed += moved["stored"]
-    tx.execute("UPDATE stores SET folded_to = max(folded_to, ?) WHERE id = ?", (to, store))
+    tx.execute("UPDATE stores SET folded_to = ? WHERE id = ? AND folded_to < ?", (to, store, to))
     return freed
 
 
@@ -88,7 +89,7 @@ def _current(tx: Tx, span: Span | None) -> Row | None:
     if span is None:
         return None
     return tx.row(
-        "SELECT b.* FROM blocks b JOIN segments s ON s.id = b.segment WHERE b.id = ? AND b.offset = ? AND s.name = ?",
+        'SELECT b.* FROM blocks b JOIN segments s ON s.id = b.segment WHERE b.id = ? AND b."offset" = ? AND s.name = ?',
         (span.block_id, span.at, span.segment),
     )
 
@@ -109,10 +110,13 @@ class BlockMaintenance:
     def discard_writing(self) -> int:
         if not self._db.row("SELECT 1 FROM contents WHERE store = ? AND state = ?", (self._store, WRITING)):
             return 0
-        with self._db.write() as tx:
-            return tx.execute(
-                "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
-            ).rowcount
+        return self._db.transact(
+            lambda tx: (
+                tx.execute(
+                    "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
+                ).rowcount
+            )
+        )
 
     def bring_back(self, now: Micros) -> None:
         if not self._db.row(
@@ -121,13 +125,16 @@ class BlockMaintenance:
             {"store": self._store, "now": now},
         ):
             return
-        with self._db.write(frees=True) as tx:
+
+        def change(tx: Tx) -> None:
             tx.execute(
                 "UPDATE blocks SET condemned_at = ? WHERE store = ? AND condemned_at > ?", (now, self._store, now)
             )
             tx.execute(
                 "UPDATE segments SET scrubbed_at = ? WHERE store = ? AND scrubbed_at > ?", (now, self._store, now)
             )
+
+        self._db.transact(change, frees=True)
 
     def released(self, after: int, most: int) -> list[ContentRow]:
         rows = self._db.rows(
@@ -137,14 +144,15 @@ class BlockMaintenance:
         return [content_from_row(row) for row in rows]
 
     def drop_extents(self, content_id: int, condemned_at: Micros, most: int) -> int:
-        with self._db.write() as tx:
+        def drop(tx: Tx) -> int:
             extents = tx.rows(
-                "SELECT e.offset, e.first_block, e.blocks FROM extents e JOIN contents c ON c.id = e.content "
-                "WHERE e.content = ? AND c.state = ? ORDER BY e.offset LIMIT ?",
+                'SELECT e."offset", e.first_block, e.blocks FROM extents e JOIN contents c ON c.id = e.content '
+                'WHERE e.content = ? AND c.state = ? ORDER BY e."offset" LIMIT ?',
                 (content_id, RELEASED, most),
             )
             if extents:
-                tx.execute("DELETE FROM extents WHERE content = ? AND offset <= ?", (content_id, extents[-1]["offset"]))
+                last = extents[-1]["offset"]
+                tx.execute('DELETE FROM extents WHERE content = ? AND "offset" <= ?', (content_id, last))
             for extent in extents:
                 if extent["first_block"] is not None:
                     tx.execute(
@@ -152,20 +160,25 @@ class BlockMaintenance:
                         f"WHERE b.id BETWEEN ? AND ? AND b.condemned_at IS NULL AND NOT {IS_NAMED}",
                         (condemned_at, extent["first_block"], extent["first_block"] + extent["blocks"] - 1),
                     )
-        return len(extents)
+            return len(extents)
+
+        return self._db.transact(drop)
 
     def drop_content(self, content_id: int) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             named = "(SELECT id FROM contents WHERE id = ? AND state = ?)"
             tx.execute(f"DELETE FROM stretches WHERE content = {named}", (content_id, RELEASED))
             tx.execute("DELETE FROM contents WHERE id = ? AND state = ?", (content_id, RELEASED))
 
+        self._db.transact(change)
+
     def delete_marked(self, not_after: Micros, most: int) -> tuple[int, int]:
         gone: list[Row] = []
         unmarked = []
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             for row in tx.rows(
-                f"SELECT b.id, b.segment, b.offset, b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b "
+                f'SELECT b.id, b.segment, b."offset", b.stored, b.length, b.shared, {IS_NAMED} AS named FROM blocks b '
                 "WHERE b.store = ? AND b.condemned_at IS NOT NULL AND b.condemned_at <= ? LIMIT ?",
                 (self._store, not_after, most),
             ):
@@ -175,6 +188,8 @@ class BlockMaintenance:
                     gone.append(row)
             tx.executemany("UPDATE blocks SET condemned_at = NULL WHERE id = ?", unmarked)
             delete_blocks(tx, gone)
+
+        self._db.transact(change)
         return len(gone), len(unmarked)
 
     def marked(self, not_after: Micros) -> tuple[int, int]:
@@ -193,13 +208,14 @@ class BlockMaintenance:
         return [segment_from_row(row) for row in rows]
 
     def forget_segment(self, segment_id: int) -> bool:
-        with self._db.write() as tx:
-            return (
+        return self._db.transact(
+            lambda tx: (
                 tx.execute(
                     f"DELETE FROM segments WHERE id = ? AND live_blocks = 0 AND {_HAS_NO_PART}", (segment_id,)
                 ).rowcount
                 == 1
             )
+        )
 
     def thin_segments(self, live_percent: int, after: int, most: int) -> list[SegmentRow]:
         rows = self._db.rows(
@@ -226,10 +242,10 @@ class BlockMaintenance:
     def segment_blocks(self, segment_id: int, after: int, most: int) -> list[Span]:
         rows = self._db.rows(
             f"SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment WHERE s.id = ? AND b.moved = 0 "
-            "AND b.id BETWEEN max(s.first_block, ? + 1) AND s.last_block "
+            "AND b.id BETWEEN CASE WHEN s.first_block > ? THEN s.first_block ELSE ? + 1 END AND s.last_block "
             f"UNION ALL SELECT {SPAN_COLUMNS} FROM blocks b JOIN segments s ON s.id = b.segment "
             "WHERE b.segment = ? AND b.moved = 1 AND b.id > ? ORDER BY 1 LIMIT ?",
-            (segment_id, after, segment_id, after, most),
+            (segment_id, after, after, segment_id, after, most),
         )
         return [span_from_row(row, 0) for row in rows]
 
@@ -244,18 +260,21 @@ class BlockMaintenance:
         ]
 
     def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
-        # Several short transactions: between them some blocks are in the new segment and some in the old ones,
-        # which are there as long as they hold any.
-        with self._db.write() as tx:
+        def begin(tx: Tx) -> int:
             payload = sum({move.place.offset: move.place.stored for move in moves}.values())
             segment = add_segment(tx, self._store, name, size, payload, now)
             tx.executemany("UPDATE stretches SET segment = ? WHERE segment = ?", [(segment, each) for each in old])
-        moved = 0
-        for start in range(0, len(moves), _MOVES):
-            with self._db.write() as tx:
-                for move in moves[start : start + _MOVES]:
-                    moved += move_block(tx, move.block_id, move.old_segment, segment, move.place)
-        return moved
+            return segment
+
+        # Several short transactions: between them some blocks are in the new segment and some in the old ones,
+        # which are there as long as they hold any.
+        segment = self._db.transact(begin)
+        return sum(self._move(moves[start : start + _MOVES], segment) for start in range(0, len(moves), _MOVES))
+
+    def _move(self, moves: Sequence[Move], segment: int) -> int:
+        return self._db.transact(
+            lambda tx: sum(move_block(tx, move.block_id, move.old_segment, segment, move.place) for move in moves)
+        )
 
     # -- scrub -------------------------------------------------------------------------------------------------------
 
@@ -267,13 +286,15 @@ class BlockMaintenance:
         return segment_from_row(row) if row else None
 
     def scrub_progress(self, segment_id: int, after: int, finished_at: Micros | None) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             if finished_at is None:
                 tx.execute("UPDATE segments SET scrub_after = ? WHERE id = ?", (after, segment_id))
             else:
                 tx.execute(
                     "UPDATE segments SET scrub_after = 0, scrubbed_at = ? WHERE id = ?", (finished_at, segment_id)
                 )
+
+        self._db.transact(change)
 
     def scrubbed(self, since: Micros) -> Scrubbed:
         row = self._db.row(
@@ -286,11 +307,12 @@ class BlockMaintenance:
         return Scrubbed(row["size"], row["checked"], row["oldest"])
 
     def mark_damaged(self, block_ids: Sequence[int], now: Micros) -> None:
-        with self._db.write() as tx:
-            tx.executemany(
+        self._db.transact(
+            lambda tx: tx.executemany(
                 "UPDATE blocks SET damaged_at = ? WHERE id = ? AND damaged_at IS NULL",
                 [(now, block_id) for block_id in block_ids],
             )
+        )
 
     def mark_sound(self, segment_id: int, block_ids: Sequence[int]) -> None:
         rows = self._db.rows(
@@ -298,12 +320,14 @@ class BlockMaintenance:
             (self._store, segment_id),
         )
         if healed := {row["id"] for row in rows}.intersection(block_ids):
-            with self._db.write() as tx:
-                tx.executemany("UPDATE blocks SET damaged_at = NULL WHERE id = ?", [(each,) for each in healed])
+            self._db.transact(
+                lambda tx: tx.executemany(
+                    "UPDATE blocks SET damaged_at = NULL WHERE id = ?", [(each,) for each in healed]
+                )
+            )
 
     def mark_segment(self, segment_id: int, damaged: bool) -> None:
-        with self._db.write() as tx:
-            tx.execute("UPDATE segments SET damaged = ? WHERE id = ?", (damaged, segment_id))
+        self._db.transact(lambda tx: tx.execute("UPDATE segments SET damaged = ? WHERE id = ?", (damaged, segment_id)))
 
     def damaged_blocks(self, most: int) -> list[Span]:
         rows = self._db.rows(
@@ -333,12 +357,12 @@ class BlockMaintenance:
     def totals(self) -> Totals:
         row = self._db.row(
             "SELECT * FROM (SELECT count(*) AS contents, coalesce(sum(size), 0) AS logical, "
-            "coalesce(sum(hole_length), 0) AS holes FROM contents WHERE store = :store AND state = 1), "
+            "coalesce(sum(hole_length), 0) AS holes FROM contents WHERE store = :store AND state = 1) AS c, "
             "(SELECT coalesce(sum(live_length), 0) AS unique_length, coalesce(sum(live_stored), 0) AS stored, "
             "coalesce(sum(size), 0) AS file, count(*) AS segments, coalesce(sum(live_blocks), 0) AS blocks "
-            "FROM segments WHERE store = :store), "
-            "(SELECT count(*) AS damaged FROM blocks WHERE store = :store AND damaged_at IS NOT NULL), "
-            "(SELECT count(*) AS releasing FROM contents WHERE store = :store AND state = 2 AND state <> 1)",
+            "FROM segments WHERE store = :store) AS s, "
+            "(SELECT count(*) AS damaged FROM blocks WHERE store = :store AND damaged_at IS NOT NULL) AS b, "
+            "(SELECT count(*) AS releasing FROM contents WHERE store = :store AND state = 2 AND state <> 1) AS r",
             {"store": self._store},
         )
         assert row is not None
@@ -364,8 +388,7 @@ class BlockMaintenance:
     def fold(self, pairs: Sequence[Duplicate], to: int) -> int:
         if not pairs and to <= self.folded_to():
             return 0
-        with self._db.write() as tx:
-            return fold(tx, self._store, pairs, to)
+        return self._db.transact(lambda tx: fold(tx, self._store, pairs, to))
 
     def unreferenced(self, after: int, most: int) -> tuple[int, list[int]]:
         rows = self._db.rows(
@@ -381,24 +404,22 @@ class BlockMaintenance:
         return (rows[-1]["id"] if rows else 0), lost
 
     def mark(self, block_ids: Sequence[int], condemned_at: Micros) -> None:
-        with self._db.write() as tx:
-            tx.executemany(
+        self._db.transact(
+            lambda tx: tx.executemany(
                 f"UPDATE blocks AS b SET condemned_at = ? WHERE b.id = ? AND b.condemned_at IS NULL AND NOT {IS_NAMED}",
                 [(condemned_at, block_id) for block_id in block_ids],
             )
+        )
 
     # -- rebuild -----------------------------------------------------------------------------------------------------
 
     def adopt_segment(self, name: str, size: int, blocks: Sequence[tuple[bytes, NewBlock]], now: Micros) -> int:
-        with self._db.write() as tx:
-            return adopt_segment(tx, self._store, name, size, blocks, now)
+        return self._db.transact(lambda tx: adopt_segment(tx, self._store, name, size, blocks, now))
 
     def adopt_part(
         self, upload: bytes, segment_id: int, number: int, offset: int, items: Sequence[tuple[bytes, int]], now: Micros
     ) -> bool:
-        with self._db.write() as tx:
-            return adopt_part(tx, self._store, upload, segment_id, number, offset, items, now)
+        return self._db.transact(lambda tx: adopt_part(tx, self._store, upload, segment_id, number, offset, items, now))
 
     def adopt_seal(self, sealed: Sealed, parts: int) -> int | None:
-        with self._db.write() as tx:
-            return adopt_seal(tx, self._store, sealed, parts)
+        return self._db.transact(lambda tx: adopt_seal(tx, self._store, sealed, parts))

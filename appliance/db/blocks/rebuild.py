@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from appliance.blobs.index import NewBlock, Sealed, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.blocks.sql import EVERYBODY, LOOKUP, STORED, WRITING, add_blocks, add_segment, digest_of, key_of
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.values import Micros
 
 
@@ -43,9 +43,9 @@ def adopt_part(
     for first, blocks, length in extents_of((0 if digest == HOLE else ids[digest], size) for digest, size in items):
         rows.append((content, position, first, blocks, length))
         position += length
-    tx.executemany("INSERT INTO extents (content, offset, first_block, blocks, length) VALUES (?, ?, ?, ?, ?)", rows)
+    tx.executemany('INSERT INTO extents (content, "offset", first_block, blocks, length) VALUES (?, ?, ?, ?, ?)', rows)
     tx.execute(
-        "INSERT INTO stretches (content, number, segment, offset, length) VALUES (?, ?, ?, ?, ?)",
+        'INSERT INTO stretches (content, number, segment, "offset", length) VALUES (?, ?, ?, ?, ?)',
         (content, number, segment, offset, position - offset),
     )
     holes = sum(size for digest, size in items if digest == HOLE)
@@ -60,7 +60,7 @@ def adopt_seal(tx: Tx, store: int, sealed: Sealed, parts: int) -> int | None:
     """Make a content stored if its parts follow each other without a gap from 0 to its size."""
     content = _content(tx, store, sealed.upload, sealed.created_at)
     position = count = 0
-    for row in tx.rows("SELECT offset, length FROM stretches WHERE content = ? ORDER BY number", (content,)):
+    for row in tx.rows('SELECT "offset", length FROM stretches WHERE content = ? ORDER BY number', (content,)):
         if row["offset"] != position:
             return None
         position += row["length"]

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 
 from appliance.blobs.index import ContentRow, NewBlock, SegmentRow, Span
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.errors import Unavailable
 from appliance.values import Micros
 
@@ -14,7 +14,7 @@ RELEASED = 2
 
 _KEY = struct.Struct("<q")
 
-SPAN_COLUMNS = "b.id, b.key, b.rest, b.offset AS at, b.stored, b.length, b.codec, s.name AS segment"
+SPAN_COLUMNS = 'b.id, b.key, b.rest, b."offset" AS at, b.stored, b.length, b.codec, s.name AS segment'
 
 
 def key_of(digest: bytes) -> int:
@@ -84,12 +84,11 @@ IS_NAMED = (
 def add_segment(tx: Tx, store: int, name: str, size: int, payload: int, now: Micros) -> int:
     """Make a sealed segment known, still without blocks."""
     first = next_block(tx)
-    cursor = tx.execute(
+    return tx.insert(
         "INSERT INTO segments (store, name, size, payload, first_block, last_block, live_blocks, live_stored, "
-        "live_length, created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+        "live_length, created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?) RETURNING id",
         (store, name, size, payload, first, first - 1, now, now),
     )
-    return int(cursor.lastrowid or 0)
 
 
 def next_block(tx: Tx) -> int:
@@ -127,11 +126,7 @@ def scope_of(reader: Database | Tx, scope: str) -> int:
 def make_scope(tx: Tx, scope: str) -> int:
     """The number of a scope, which it has from now on."""
     number = scope_of(tx, scope)
-    return (
-        number
-        if number >= 0
-        else int(tx.execute("INSERT INTO block_scopes (name) VALUES (?)", (scope,)).lastrowid or 0)
-    )
+    return number if number >= 0 else tx.insert("INSERT INTO block_scopes (name) VALUES (?) RETURNING id", (scope,))
 
 
 def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], scope: int) -> dict[bytes, int]:
@@ -149,7 +144,7 @@ def add_blocks(tx: Tx, store: int, segment: int, new: dict[bytes, NewBlock], sco
         )
         following += 1
     tx.executemany(
-        "INSERT INTO blocks (id, store, scope, key, rest, segment, offset, stored, length, codec) "
+        'INSERT INTO blocks (id, store, scope, key, rest, segment, "offset", stored, length, codec) '
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
@@ -203,23 +198,26 @@ def _heal_those(tx: Tx, store: int, ids: dict[bytes, int]) -> None:
         sound = ids.get(digest_of(row))
         if sound is None or sound == row["id"]:
             continue
-        place = tx.row("SELECT segment, offset, stored, length, codec FROM blocks WHERE id = ?", (sound,))
+        place = tx.row('SELECT segment, "offset", stored, length, codec FROM blocks WHERE id = ?', (sound,))
         assert place is not None
         tx.execute("UPDATE blocks SET shared = 1, damaged_at = NULL WHERE id IN (?, ?)", (row["id"], sound))
         move_block(tx, row["id"], row["segment"], place["segment"], NewBlock(*place[1:]))
 
 
+_PLACE = 'SELECT id, segment, "offset", stored, length, shared FROM blocks WHERE id = ?'
+
+
 def move_block(tx: Tx, block_id: int, old_segment: int, segment: int, place: NewBlock) -> bool:
     """Give a block another place, if it is still where it was; both segments' figures follow."""
-    row = tx.row("SELECT id, segment, offset, stored, length, shared FROM blocks WHERE id = ?", (block_id,))
+    row = tx.row(_PLACE, (block_id,))
     if row is None or row["segment"] != old_segment:
         return False
     _count(tx, row, -1)
     tx.execute(
-        "UPDATE blocks SET segment = ?, offset = ?, stored = ?, codec = ?, moved = 1 WHERE id = ?",
+        'UPDATE blocks SET segment = ?, "offset" = ?, stored = ?, codec = ?, moved = 1 WHERE id = ?',
         (segment, place.offset, place.stored, place.codec, block_id),
     )
-    row = tx.row("SELECT id, segment, offset, stored, length, shared FROM blocks WHERE id = ?", (block_id,))
+    row = tx.row(_PLACE, (block_id,))
     assert row is not None
     _count(tx, row, 1)
     return True
@@ -246,7 +244,7 @@ def delete_blocks(tx: Tx, rows: Sequence[Row]) -> None:
 def _count(tx: Tx, row: Row, blocks: int) -> None:
     """One block more or less in its segment's figures; its bytes, if no other block has the same place."""
     alone = not row["shared"] or not tx.row(
-        "SELECT 1 FROM blocks WHERE shared = 1 AND segment = ? AND offset = ? AND id <> ?",
+        'SELECT 1 FROM blocks WHERE shared = 1 AND segment = ? AND "offset" = ? AND id <> ?',
         (row["segment"], row["offset"], row["id"]),
     )
     length = blocks if alone else 0

@@ -1,4 +1,4 @@
-"""What a database file says without being opened for work: its integrity, its stores, what a damaged one tells."""
+"""What a database file says without being opened for work: its stores, and what a damaged one tells."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.db.engine.sqlite import Parameters, Row, open_read_only
-from appliance.errors import ApplianceError, Corrupt, Unavailable
+from appliance.db.engine.base import Parameters, Row
+from appliance.db.engine.sqlite import open_read_only
+from appliance.errors import ApplianceError, Unavailable
 
 
 class Look:
@@ -33,26 +34,6 @@ def looking(path: Path) -> Iterator[Look]:
             yield Look(connection)
     except sqlite3.Error as error:
         raise Unavailable(f"{path} can't be read: {error}") from error
-
-
-_MOST = 20
-
-
-def damage(path: Path) -> Iterator[str]:
-    """What is wrong with the file, at most twenty things of a kind. Reads all of it, and changes nothing."""
-    try:
-        with open_read_only(path) as connection:
-            for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST})"):
-                if said != "ok":
-                    yield from (f"the database is damaged: {line}" for line in said.splitlines())
-            yield from _references(connection)
-    except Corrupt as error:
-        yield str(error)
-
-
-def _references(connection: sqlite3.Connection) -> Iterator[str]:
-    for row in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST):
-        yield f"the database is damaged: row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
 
 
 _IN_USE = "SELECT name FROM stores s WHERE EXISTS (SELECT 1 FROM segments g WHERE g.store = s.id) ORDER BY id"

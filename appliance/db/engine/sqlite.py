@@ -1,26 +1,21 @@
-"""The one SQLite database: a single writer with visible transactions, a read connection for each thread."""
+"""The embedded engine, SQLite: one file, a single writer, a read connection for each thread."""
 
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import sqlite_utils
-from sqlite_utils.db import Table
 
 from appliance.blobs.reserve import Reserve
+from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
 from appliance.db.migrations.steps import migrations, unknown_migrations
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 
-Parameters = Sequence[Any] | Mapping[str, Any]
-Row = sqlite3.Row
-
 SQLITE_VERSION = sqlite3.sqlite_version
-IntegrityError = sqlite3.IntegrityError
-"""A constraint said no. Aggregates catch it and say which rule of the domain it was."""
 
 _BUSY_SECONDS = 30.0
 _STREAM_ROWS = 100
@@ -37,30 +32,39 @@ _PRAGMAS = (
 )
 
 
-class Tx:
-    """One write transaction. Only `Database.write` makes one, and it is of no use after its block has ended."""
+class SqliteTx:
+    """A `Tx` on the one connection that writes."""
 
-    def __init__(self, db: sqlite_utils.Database) -> None:
-        self._db = db
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
-        return self._db.conn.execute(sql, parameters)
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def executemany(self, sql: str, rows: Iterable[Parameters]) -> sqlite3.Cursor:
-        return self._db.conn.executemany(sql, rows)
+        try:
+            return self._connection.executemany(sql, rows)
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        return cast(Row | None, self.execute(sql, parameters).fetchone())
+        # To the end: a statement that returns what it changes may have changed nothing before that.
+        return next(iter(self.execute(sql, parameters).fetchall()), None)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return self.execute(sql, parameters).fetchall()
 
-    def table(self, name: str) -> Table:
-        """The sqlite-utils table, for inserts and upserts off the hot paths (it looks the schema up each time)."""
-        return cast(Table, self._db[name])
+    def insert(self, sql: str, parameters: Parameters = ()) -> int:
+        return cast(int, self.execute(sql, parameters).fetchone()[0])
+
+    def defer_references(self) -> None:
+        self._connection.execute("PRAGMA defer_foreign_keys = ON")
 
 
-class Database:
+class SqliteDatabase:
     """Opens, migrates and guards one database file.
 
     WAL with `synchronous=FULL`: a commit that returned survives a loss of power. All writes go through one connection
@@ -79,7 +83,7 @@ class Database:
         self._open_lock = threading.Lock()
         self._large_lock = threading.Lock()
         self._closed = False
-        with _faults():
+        with _FAULTS:
             _make_private(path)
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
             try:
@@ -115,7 +119,7 @@ class Database:
             )
         try:
             # All steps or none: after a few of them, the version that made the file would refuse it as too new.
-            with _faults(), self._writer.atomic():
+            with _FAULTS, self._writer.atomic():
                 migrations.apply(self._writer)
         except ApplianceError:
             raise
@@ -125,13 +129,8 @@ class Database:
                 "for the version that used it last"
             ) from error
 
-    @contextmanager
-    def write(self, *, frees: bool = False) -> Iterator[Tx]:
-        """A write transaction: committed when the block ends, rolled back when it raises.
-
-        One that `frees`, or clears away what has failed, goes on when the disk is full but for the reserve.
-        Raises `StorageFull` or `StorageFault` if the disk says no. Do no I/O and call no other module inside.
-        """
+    def transact(self, function: Callable[[SqliteTx], Result], *, frees: bool = False) -> Result:
+        """There is one writer at a time, so that no transaction ever meets another, and `function` is called once."""
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write transaction is already open in this thread")
         with ExitStack() as held:
@@ -141,19 +140,23 @@ class Database:
             held.enter_context(self._lock)
             self._writing_thread = threading.get_ident()
             try:
-                with _faults():
-                    connection = self._writer.conn
-                    connection.execute("BEGIN IMMEDIATE")
-                    try:
-                        yield Tx(self._writer)
-                        connection.execute("COMMIT")
-                    except BaseException:
-                        # A full disk may have ended the transaction already.
-                        if connection.in_transaction:
-                            connection.execute("ROLLBACK")
-                        raise
+                with _FAULTS:
+                    return self._run(function)
             finally:
                 self._writing_thread = None
+
+    def _run(self, function: Callable[[SqliteTx], Result]) -> Result:
+        connection = self._writer.conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = function(SqliteTx(connection))
+            connection.execute("COMMIT")
+            return result
+        except BaseException:
+            # A full disk may have ended the transaction already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
     def _reader(self, sql: str = "") -> "_Reader":
         """The calling thread's own, to be entered while it is used; for a large statement, one that all share."""
@@ -191,23 +194,23 @@ class Database:
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row, as the calling thread's read connection sees it."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             return cast(Row | None, connection.execute(sql, parameters).fetchone())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows, as the calling thread's read connection sees them."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, each made when it is asked for: for the few rows that may be large."""
-        with _faults(), self._reader(sql) as connection:
+        with _FAULTS, self._reader(sql) as connection:
             yield from connection.execute(sql, parameters)
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Rows one by one, in constant memory. The snapshot is held until the iterator ends or is closed."""
         reader = self._reader()
-        with _faults():
+        with _FAULTS:
             with reader as connection:
                 cursor = connection.execute(sql, parameters)
             while True:
@@ -217,19 +220,11 @@ class Database:
                     return
                 yield from rows
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let every read of this thread in the block see one and the same state."""
-        reader = self._reader()
-        with _faults(), reader as connection:
-            connection.execute("BEGIN")
-        reader.in_snapshot = True
-        try:
-            yield
-        finally:
-            reader.in_snapshot = False
-            with _faults(), reader as connection:
-                connection.execute("ROLLBACK")
+    def snapshot(self) -> "_Snapshot":
+        return _Snapshot(self._reader())
+
+    def damage(self) -> Iterator[str]:
+        return damage(self.path)
 
     def close(self) -> None:
         """Close every connection; the write-ahead log is folded back into the file.
@@ -246,10 +241,30 @@ class Database:
             self._writer.conn.close()
 
 
+_MOST = 20
+
+
+def damage(path: Path) -> Iterator[str]:
+    """What is wrong with the file, at most twenty things of a kind. Reads all of it, and changes nothing."""
+    try:
+        with open_read_only(path) as connection:
+            for (said,) in connection.execute(f"PRAGMA integrity_check({_MOST})"):
+                if said != "ok":
+                    yield from (f"the database is damaged: {line}" for line in said.splitlines())
+            yield from _references(connection)
+    except Corrupt as error:
+        yield str(error)
+
+
+def _references(connection: sqlite3.Connection) -> Iterator[str]:
+    for row in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST):
+        yield f"the database is damaged: row {row[1]} of {row[0]} names a row of {row[2]} that is not there"
+
+
 @contextmanager
 def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that changes nothing, to a database that any process may be using, or that is damaged."""
-    with _faults():
+    with _FAULTS:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         connection.row_factory = sqlite3.Row
         try:
@@ -296,10 +311,30 @@ class _Reader:
             self._connection.close()
 
 
+class _Snapshot:
+    """A read transaction of one thread; inside another one, nothing."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+        self._outer = reader.in_snapshot
+
+    def __enter__(self) -> None:
+        if not self._outer:
+            with _FAULTS, self._reader as connection:
+                connection.execute("BEGIN")
+            self._reader.in_snapshot = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._outer:
+            self._reader.in_snapshot = False
+            with _FAULTS, self._reader as connection:
+                connection.execute("COMMIT")
+
+
 class _ThreadExit:
     """Lives in a thread's locals and so dies with the thread; takes the thread's read connection along."""
 
-    def __init__(self, database: Database, reader: _Reader) -> None:
+    def __init__(self, database: SqliteDatabase, reader: _Reader) -> None:
         self._database = database
         self._reader = reader
 
@@ -307,29 +342,33 @@ class _ThreadExit:
         self._database.forget(self._reader)
 
 
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what SQLite says of the disk into our own errors. Constraint errors pass."""
-    try:
-        yield
-    except ApplianceError:
-        raise
-    except sqlite3.IntegrityError:
-        raise
-    except OverflowError as error:
-        raise Invalid("A number is too large to be stored.") from error
-    except sqlite3.ProgrammingError as error:
-        if "closed database" in str(error):
-            raise Unavailable("the service is shutting down") from error
-        raise
-    except sqlite3.OperationalError as error:
-        text = str(error)
+class _Faults:
+    """Turns what SQLite says into our own errors. A class, for each statement enters it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and (ours := _fault_of(error)) is not None:
+            raise ours from error
+
+
+def _fault_of(error: BaseException) -> Exception | None:
+    """Our own error, if it is one of SQLite's that the rest should know of."""
+    text = str(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return IntegrityError(text)
+    if isinstance(error, OverflowError):
+        return Invalid("A number is too large to be stored.")
+    if isinstance(error, sqlite3.ProgrammingError):
+        return Unavailable("the service is shutting down") if "closed database" in text else None
+    if isinstance(error, sqlite3.OperationalError):
         if "full" in text:
-            raise StorageFull("the disk that holds the database is full") from error
-        if "disk I/O" in text or "readonly" in text or "unable to open" in text:
-            raise StorageFault(f"the database can't be used: {text}") from error
-        raise
-    except sqlite3.DatabaseError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
-            raise Corrupt(f"the database is damaged: {error}") from error
-        raise
+            return StorageFull("the disk that holds the database is full")
+        unusable = "disk I/O" in text or "readonly" in text or "unable to open" in text
+        return StorageFault(f"the database can't be used: {text}") if unusable else None
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return Corrupt(f"the database is damaged: {text}")
+    return None
+
+
+_FAULTS = _Faults()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Reader, Tx
 from appliance.db.identity.projects import PROJECTS, Project
-from appliance.db.records import Filter, Options, Reader, Table, read, select
+from appliance.db.records import Filter, Options, Table, read, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Row, Tx
+from appliance.db.engine.base import Reader, Row, Tx
 from appliance.db.identity.grants import Role
-from appliance.db.records import Filter, Page, Reader, Table, computed, read, select
+from appliance.db.records import Filter, Page, Table, computed, read, select
 from appliance.values import Micros
 
 

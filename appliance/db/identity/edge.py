@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as revocation_rows
 from appliance.db.identity.grants import ROLES, Grant, add
 from appliance.db.identity.projects import PROJECTS
@@ -17,7 +17,7 @@ KINDS: dict[str, Table[Any]] = {"projects": PROJECTS, "users": USERS, "groups": 
 def replace(tx: Tx, copied: Mapping[str, Iterable[Any]]) -> None:
     """Bring projects (domains first, parents before children), users, groups and roles to exactly these."""
     # Names may have been swapped and parents gone: look at the references once all is in place.
-    tx.execute("PRAGMA defer_foreign_keys = ON")
+    tx.defer_references()
     tx.execute("DELETE FROM grants")
     tx.execute("DELETE FROM group_members")
     tx.execute("DELETE FROM implied_roles")

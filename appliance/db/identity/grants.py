@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Options, Reader, Table, one
+from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.records import Options, Table, one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

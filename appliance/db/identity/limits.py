@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Filter, Page, Reader, Table, computed, conditions
+from appliance.db.engine.base import Reader, Tx
+from appliance.db.records import Filter, Page, Table, computed, conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,8 @@ _TABLES = {"project_id": "limits.", "domain_id": "limits."}
 def registered_for(reader: Reader, service_id: str, region_id: str | None, resource_name: str) -> str | None:
     """The id of the registered limit for exactly this."""
     row = reader.row(
-        "SELECT id FROM registered_limits WHERE service_id = ? AND region_id IS ? AND resource_name = ?",
+        "SELECT id FROM registered_limits WHERE service_id = ? AND region_id IS NOT DISTINCT FROM ? "
+        "AND resource_name = ?",
         (service_id, region_id, resource_name),
     )
     return None if row is None else row["id"]
@@ -67,7 +68,7 @@ def in_force(reader: Reader, service_type: str, region_id: str, project_id: str)
     """A project's limits of a service in a region, by resource: its own ones, or else the defaults."""
     rows = reader.rows(
         """
-        SELECT resource_name, ifnull(
+        SELECT resource_name, coalesce(
                  (SELECT resource_limit FROM limits
                    WHERE registered_limit_id = registered_limits.id AND project_id = :project), default_limit) AS most
           FROM registered_limits JOIN services ON services.id = service_id
@@ -108,7 +109,7 @@ class Policy:
 
 POLICIES = Table("policies", Policy)
 
-_AT_PLACE = "endpoint_id IS ? AND service_id IS ? AND region_id IS ?"
+_AT_PLACE = " AND ".join(f"{column} IS NOT DISTINCT FROM ?" for column in ("endpoint_id", "service_id", "region_id"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
-from appliance.db.records import Condition, Options, Reader, Table, computed, one, read
+from appliance.db.engine.base import Reader, Tx
+from appliance.db.records import Condition, Options, Table, computed, one, read
 from appliance.errors import Invalid
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Reader
+from appliance.db.engine.base import Reader, Row, Tx
 from appliance.values import Micros
 
 
@@ -19,7 +18,7 @@ def of_subjects(reader: Reader, subjects: Sequence[tuple[str, str]]) -> Micros |
     marks = ", ".join(["(?, ?)"] * len(subjects))
     row = reader.row(
         f"WITH asked (kind, subject) AS (VALUES {marks}) "
-        "SELECT max(issued_before) AS latest FROM asked CROSS JOIN revocations USING (kind, subject)",
+        "SELECT max(issued_before) AS latest FROM asked JOIN revocations USING (kind, subject)",
         [part for subject in subjects for part in subject],
     )
     return None if row is None else row["latest"]
@@ -31,11 +30,14 @@ def latest(reader: Reader) -> Micros:
     return (row["latest"] if row is not None else None) or 0
 
 
+_LATER = "CASE WHEN excluded.{0} > revocations.{0} THEN excluded.{0} ELSE revocations.{0} END"
+
+
 def add(tx: Tx, kind: str, subject: str, issued_before: Micros, forget_at: Micros) -> None:
     """Void the tokens of this kind and subject that exist now. A later entry replaces an earlier one."""
     tx.execute(
-        "INSERT INTO revocations VALUES (?, ?, ?, ?) ON CONFLICT (kind, subject) DO UPDATE SET "
-        "issued_before = max(issued_before, excluded.issued_before), forget_at = max(forget_at, excluded.forget_at)",
+        "INSERT INTO revocations VALUES (?, ?, ?, ?) ON CONFLICT (kind, subject) DO UPDATE SET issued_before = "
+        f"{_LATER.format('issued_before')}, forget_at = {_LATER.format('forget_at')}",
         (kind, subject, issued_before, forget_at),
     )
 

@@ -1,12 +1,11 @@
 """Rows of users, their passwords and options, and groups with their members."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.db.engine.sqlite import Row, Tx
-from appliance.db.records import Condition, Filter, Options, Reader, Table, computed, conditions, one
+from appliance.db.engine.base import Reader, Row, Tx
+from appliance.db.records import Condition, Filter, Options, Table, computed, conditions, one, one_of
 from appliance.values import Micros
 
 
@@ -120,7 +119,7 @@ def expiring(item: Filter) -> Condition:
 
 def among(ids: Iterable[str]) -> Condition:
     """A condition: the user is one of these."""
-    return "id IN (SELECT value FROM json_each(?))", [json.dumps(list(ids))]
+    return one_of("id", list(ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

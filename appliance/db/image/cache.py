@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.values import Micros
 
 

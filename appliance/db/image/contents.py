@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.db.image.images import METADATA
 
 _NAMED = """
@@ -46,7 +46,8 @@ class ImageContents:
 
     def of(self, store: str, content_id: int) -> list[NamedContent]:
         """The claims on one content."""
-        rows = self._db.rows(f"SELECT * FROM ({_NAMED}) WHERE store = ? AND content_id = ?", (store, content_id))
+        sql = f"SELECT * FROM ({_NAMED}) AS named WHERE store = ? AND content_id = ?"
+        rows = self._db.rows(sql, (store, content_id))
         return [_named(row) for row in rows]
 
 
@@ -54,15 +55,15 @@ class ImageContents:
 # while a copy runs.
 _USAGE = f"""
 WITH own AS (
-    SELECT id, ifnull(size, 0) AS size, status, {METADATA} AS metadata,
+    SELECT id, coalesce(size, 0) AS size, status, {METADATA} AS metadata,
            EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = i.id
                    AND p.name = 'os_glance_importing_to_stores' AND p.value <> '') AS copying
       FROM images i WHERE owner = :owner AND status NOT IN ('killed', 'pending_delete')
 )
 SELECT count(*) AS images,
-       ifnull(sum(size * (SELECT count(*) FROM image_locations l WHERE l.image_id = own.id) + metadata), 0) AS stored,
-       ifnull(sum(CASE WHEN status IN ('uploading', 'importing') OR copying THEN size ELSE 0 END), 0) AS staged,
-       ifnull(sum(status IN ('saving', 'uploading', 'importing') OR copying), 0) AS uploading
+       coalesce(sum(size * (SELECT count(*) FROM image_locations l WHERE l.image_id = own.id) + metadata), 0) AS stored,
+       coalesce(sum(CASE WHEN status IN ('uploading', 'importing') OR copying THEN size ELSE 0 END), 0) AS staged,
+       count(*) FILTER (WHERE status IN ('saving', 'uploading', 'importing') OR copying) AS uploading
   FROM own
 """
 

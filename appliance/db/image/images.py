@@ -1,11 +1,12 @@
 """Rows of images: read whole with their properties, tags and locations; written by compare-and-set."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, IntegrityError, Row, Tx
+from appliance.db.engine.base import Database, IntegrityError, Reader, Row, Tx
+from appliance.db.records import one_of
 from appliance.errors import Conflict
 from appliance.values import Micros
 
@@ -83,36 +84,65 @@ def _facts(image: ImageRecord, *, with_properties: bool) -> str:
 COLUMNS = tuple(field.name for field in fields(ImageRecord))[:21]
 assert COLUMNS[-1] == "staged_content"
 
-# One statement reads a whole image, or a page of them, children included. `:project` is the caller's project.
+# The parameters begin with the caller's project.
 SELECT = f"""
 SELECT {", ".join(f"i.{column}" for column in COLUMNS)},
-  (SELECT json_group_object(name, value) FROM image_properties WHERE image_id = i.id) AS properties,
-  (SELECT json_group_array(value) FROM image_tags WHERE image_id = i.id) AS tags,
-  (SELECT json_group_array(json_array(id, store, content_id, url, metadata))
-     FROM image_locations WHERE image_id = i.id) AS locations,
-  EXISTS (SELECT 1 FROM image_members WHERE image_id = i.id AND member_id = :project) AS shared_with_caller
+  EXISTS (SELECT 1 FROM image_members WHERE image_id = i.id AND member_id = ?) AS shared_with_caller
 """
+AT_ONCE = 32
+"""Images read by one statement."""
+
+_PROPERTIES = "SELECT image_id, name, value FROM image_properties WHERE image_id IN ({})"
+_TAGS = "SELECT image_id, value FROM image_tags WHERE image_id IN ({}) ORDER BY value"
+_LOCATIONS = (
+    "SELECT image_id, id, store, content_id, url, metadata FROM image_locations WHERE image_id IN ({}) ORDER BY id"
+)
+_MARKS = {1: "?", AT_ONCE: ", ".join("?" * AT_ONCE)}
 
 
-def record(row: Row) -> ImageRecord:
-    """The image of a row that `SELECT` gave."""
-    values = tuple(row)
-    columns = len(COLUMNS)
-    image = ImageRecord(*values[:columns])
+def bare_record(row: Row) -> ImageRecord:
+    """The image of a row that `SELECT` gave, still without what belongs to it."""
+    *values, shared = row
+    image = ImageRecord(*values)
     image.protected = bool(image.protected)
     image.os_hidden = bool(image.os_hidden)
-    properties, tags, locations, shared = values[columns:]
-    if properties != "{}":
-        image.properties = json.loads(properties)
-    if tags != "[]":
-        image.tags = json.loads(tags)
-    if locations != "[]":
-        image.locations = [
-            LocationRecord(store, content_id, url, json.loads(metadata), key)
-            for key, store, content_id, url, metadata in sorted(json.loads(locations))
-        ]
     image.shared_with_caller = bool(shared)
     return image
+
+
+def marks_for(ids: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Parameters for up to `AT_ONCE` ids, filled up so that few statements differ."""
+    if len(ids) == 1:
+        return _MARKS[1], ids
+    return _MARKS[AT_ONCE], [*ids, *[ids[-1]] * (AT_ONCE - len(ids))]
+
+
+def fill(db: Database, images: Mapping[str, ImageRecord], room: int | None = None) -> int | None:
+    """Give up to `AT_ONCE` images their properties, tags and locations.
+
+    Says what these take of an answer, roughly; None, and the images are of no use, if it is more than `room`.
+    The caller has a snapshot, for there are several tables.
+    """
+    weight = 0
+    read = db.rows if room is None else db.each
+    marks, ids = marks_for(list(images))
+    for image_id, name, value in read(_PROPERTIES.format(marks), ids):
+        images[image_id].properties[name] = value
+        weight += _weight(name) + _weight(value or "")
+        if room is not None and weight > room:
+            return None
+    for image_id, value in db.rows(_TAGS.format(marks), ids):
+        images[image_id].tags.append(value)
+        weight += len(value)
+    for image_id, key, store, content_id, url, metadata in db.rows(_LOCATIONS.format(marks), ids):
+        images[image_id].locations.append(LocationRecord(store, content_id, url, json.loads(metadata), key))
+        weight += len(metadata) + len(url or "")
+    return None if room is not None and weight > room else weight
+
+
+def _weight(text: str) -> int:
+    """What a text takes in JSON at most, roughly: twelve bytes for a character that is not ASCII."""
+    return len(text) if text.isascii() else 12 * len(text)
 
 
 class ImageRows:
@@ -121,21 +151,25 @@ class ImageRows:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    def _one(self, condition: str, *parameters: Any, project: str | None = None) -> ImageRecord | None:
+        return next(iter(self._all(condition, *parameters, project=project)), None)
+
+    def _all(self, condition: str, *parameters: Any, project: str | None = None) -> list[ImageRecord]:
+        """Images that meet a condition, whole, as they all were at one moment."""
+        with self._db.snapshot():
+            rows = self._db.rows(f"{SELECT} FROM images i WHERE {condition}", (project, *parameters))
+            images = [bare_record(row) for row in rows]
+            for start in range(0, len(images), AT_ONCE):
+                fill(self._db, {image.id: image for image in images[start : start + AT_ONCE]})
+        return images
+
     def get(self, image_id: str, project: str | None = None) -> ImageRecord | None:
         """The image, or None. `project` decides `shared_with_caller`."""
-        row = self._db.row(
-            f"{SELECT} FROM images i WHERE i.id = :id AND i.status <> 'pending_delete'",
-            {"id": image_id, "project": project},
-        )
-        return record(row) if row else None
+        return self._one("i.id = ? AND i.status <> 'pending_delete'", image_id, project=project)
 
     def pending_delete(self, image_id: str) -> ImageRecord | None:
         """The image if it waits for its end."""
-        row = self._db.row(
-            f"{SELECT} FROM images i WHERE i.id = :id AND i.status = 'pending_delete'",
-            {"id": image_id, "project": None},
-        )
-        return record(row) if row else None
+        return self._one("i.id = ? AND i.status = 'pending_delete'", image_id)
 
     def deleted(self, image_id: str) -> DeletedImage | None:
         """What is recorded of a deleted image."""
@@ -150,14 +184,11 @@ class ImageRows:
         marks = ", ".join(f":{column}" for column in COLUMNS)
         taken = f"Image ID {image.id} already exists!"
         try:
-            inserted = tx.row(
-                f"INSERT INTO images ({', '.join(COLUMNS)}) SELECT {marks} "
-                "WHERE NOT EXISTS (SELECT 1 FROM image_tombstones WHERE id = :id) RETURNING id",
-                values,
-            )
+            tx.execute(f"INSERT INTO images ({', '.join(COLUMNS)}) VALUES ({marks})", values)
         except IntegrityError as error:
             raise Conflict(taken) from error
-        if inserted is None:
+        # After the insert: it waits for whoever is deleting an image of this id.
+        if tx.row("SELECT 1 FROM image_tombstones WHERE id = ?", (image.id,)):
             raise Conflict(taken)
         self.put_properties(tx, image.id, image.properties)
         self.add_tags(tx, image.id, image.tags)
@@ -207,10 +238,9 @@ class ImageRows:
 
     def properties_in(self, tx: Tx, image_id: str, names: Iterable[str]) -> dict[str, str | None]:
         """Some properties as they stand in this transaction."""
-        wanted = tuple(names)
+        condition, wanted = one_of("name", tuple(names))
         rows = tx.rows(
-            f"SELECT name, value FROM image_properties WHERE image_id = ? AND name IN ({', '.join('?' * len(wanted))})",
-            (image_id, *wanted),
+            f"SELECT name, value FROM image_properties WHERE image_id = ? AND {condition}", (image_id, *wanted)
         )
         return {row["name"]: row["value"] for row in rows}
 
@@ -300,44 +330,24 @@ class ImageRows:
         row = tx.row(f"SELECT {METADATA} FROM images i WHERE i.id = ?", (image_id,))
         return int(row[0]) if row else 0
 
-    def stored_by(self, owner: str | None, excluding: str) -> int:
-        """Bytes that an owner's images take up, each location counted, without the data of the image `excluding`."""
-        row = self._db.row(STORED_BY, {"owner": owner, "excluding": excluding})
-        return int(row[0]) if row else 0
-
     def oldest_pending(self, not_after: Micros) -> ImageRecord | None:
         """The image that has waited longest for its end, if it was deleted by then."""
-        row = self._db.row(
-            f"{SELECT} FROM images i WHERE i.status = 'pending_delete' AND i.updated_at <= :at "
-            "ORDER BY i.updated_at LIMIT 1",
-            {"project": None, "at": not_after},
-        )
-        return record(row) if row else None
+        due = "i.status = 'pending_delete' AND i.updated_at <= ? ORDER BY i.updated_at LIMIT 1"
+        return self._one(due, not_after)
 
     def in_states(self, states: Iterable[str]) -> list[ImageRecord]:
         """Images in one of the states; for start-up, when nobody else is at work."""
-        listed = tuple(states)
-        marks = ", ".join(f":s{n}" for n in range(len(listed)))
-        parameters: dict[str, Any] = {f"s{n}": state for n, state in enumerate(listed)}
-        rows = self._db.rows(f"{SELECT} FROM images i WHERE i.status IN ({marks})", {"project": None} | parameters)
-        return [record(row) for row in rows]
+        condition, wanted = one_of("i.status", tuple(states))
+        return self._all(condition, *wanted)
 
     def with_content(self, store: str, content_id: int, project: str | None) -> list[ImageRecord]:
         """Active images whose data is this content; `project` is who asks."""
-        rows = self._db.rows(
-            f"{SELECT} FROM images i WHERE i.status = 'active' AND i.id IN "
-            "(SELECT image_id FROM image_locations WHERE content_id = :content AND store = :store)",
-            {"project": project, "content": content_id, "store": store},
-        )
-        return [record(row) for row in rows]
+        naming = "SELECT image_id FROM image_locations WHERE content_id = ? AND store = ?"
+        return self._all(f"i.status = 'active' AND i.id IN ({naming})", content_id, store, project=project)
 
     def with_property(self, name: str) -> list[ImageRecord]:
         """Images that have the property, whatever its value."""
-        rows = self._db.rows(
-            f"{SELECT} FROM images i WHERE i.id IN (SELECT image_id FROM image_properties WHERE name = :name)",
-            {"project": None, "name": name},
-        )
-        return [record(row) for row in rows]
+        return self._all("i.id IN (SELECT image_id FROM image_properties WHERE name = ?)", name)
 
 
 # What clients have written about the image `i`, in characters.
@@ -347,10 +357,20 @@ METADATA = """
  + coalesce((SELECT sum(length(metadata) - 2) FROM image_locations WHERE image_id = i.id), 0))
 """
 
-# An image counts once for each location, as Glance counts; what is written about it counts too, and for the image
-# `excluding`, whose data is on its way in, that alone.
-STORED_BY = f"""
-SELECT coalesce(sum(CASE WHEN i.id = :excluding THEN 0 ELSE coalesce(i.size, 0) END
-                    * (SELECT count(*) FROM image_locations WHERE image_id = i.id) + {METADATA}), 0)
-FROM images i WHERE i.owner IS :owner AND i.status <> 'pending_delete'
+_STORED_BY = f"""
+SELECT coalesce(sum(CASE WHEN i.id = ? THEN 0 ELSE coalesce(i.size, 0) END
+                    * (SELECT count(*) FROM image_locations WHERE image_id = i.id) + {METADATA}), 0) AS stored
+FROM images i WHERE i.status <> 'pending_delete' AND
 """
+
+
+def stored_by(reader: Reader, owner: str | None, excluding: str = "") -> int:
+    """Bytes that an owner's images take up: each location counts, as in Glance, and what is written about them.
+
+    For the image `excluding`, whose data is on its way in, only what is written counts.
+    """
+    if owner is None:
+        row = reader.row(f"{_STORED_BY} i.owner IS NULL", (excluding,))
+    else:
+        row = reader.row(f"{_STORED_BY} i.owner = ?", (excluding, owner))
+    return int(row["stored"]) if row else 0

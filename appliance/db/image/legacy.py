@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image.images import DeletedImage
 from appliance.errors import LimitExceeded
 from appliance.values import MIB, Micros
@@ -39,7 +39,7 @@ class OldRows:
         """The images shared with a project, as far as `viewer` owns them or is that project, or all of them."""
         rows = self._db.rows(
             "SELECT m.image_id, m.member_id, m.can_share FROM image_members m JOIN images i ON i.id = m.image_id "
-            "WHERE m.member_id = :member AND (:every OR i.owner = :viewer OR m.member_id = :viewer) "
+            "WHERE m.member_id = :member AND (:every = 1 OR i.owner = :viewer OR m.member_id = :viewer) "
             "ORDER BY m.created_at, m.image_id",
             {"member": member_id, "viewer": viewer, "every": int(every)},
         )

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import IntegrityError, Row, Tx
-from appliance.db.image.metadefs import NamespaceRecord, Order, ordered
-from appliance.db.records import Reader
+from appliance.db.engine.base import IntegrityError, Reader, Row, Tx
+from appliance.db.image.metadefs import LARGEST, NamespaceRecord, Order, ordered
 from appliance.errors import Conflict
 from appliance.values import Micros
 
@@ -186,4 +185,4 @@ def page_of_tags(
     reader: Reader, namespace_id: int, order: Order, limit: int | None, marker: TagRecord | None
 ) -> list[TagRecord]:
     sql, parameters = ordered("metadef_tags", order, None if marker is None else marker.id, ["namespace_id = ?"])
-    return [_tag(row) for row in reader.rows(sql, [namespace_id, *parameters, -1 if limit is None else limit])]
+    return [_tag(row) for row in reader.rows(sql, [namespace_id, *parameters, LARGEST if limit is None else limit])]

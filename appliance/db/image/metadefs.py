@@ -1,12 +1,11 @@
 """Rows of metadata namespaces and of the resource types that they are associated with."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.db.engine.sqlite import IntegrityError, Row, Tx
-from appliance.db.records import Reader
+from appliance.db.engine.base import IntegrityError, Reader, Row, Tx
+from appliance.db.records import one_of
 from appliance.errors import Conflict, Invalid
 from appliance.values import Micros
 
@@ -70,7 +69,9 @@ NAMESPACE_SORT_KEYS = frozenset(
 )
 
 _COLUMNS = "namespace, owner, visibility, protected, created_at, updated_at, display_name, description"
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
+"""What a limit is that limits nothing."""
+_NUMBERS = frozenset(("protected", "created_at", "updated_at"))
 
 
 def read_namespace(row: Row) -> NamespaceRecord:
@@ -115,13 +116,11 @@ def find_namespace(reader: Reader, name: str) -> NamespaceRecord | None:
 def insert_namespace(tx: Tx, record: NamespaceRecord) -> int:
     """Add a namespace and give its id. Raises `Conflict` if the name is taken."""
     try:
-        cursor = tx.execute(
-            f"INSERT INTO metadef_namespaces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _values(record)
+        return tx.insert(
+            f"INSERT INTO metadef_namespaces ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id", _values(record)
         )
     except IntegrityError as error:
         raise _taken(record.namespace) from error
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
 def update_namespace(tx: Tx, record: NamespaceRecord) -> None:
@@ -149,19 +148,21 @@ def page_of_namespaces(reader: Reader, query: NamespaceQuery, owner: str | None,
         clauses.append("visibility = ?")
         parameters.append(query.visibility)
     if query.resource_types is not None:
+        wanted, names = one_of("t.name", query.resource_types)
         clauses.append(
             "id IN (SELECT namespace_id FROM metadef_associations JOIN metadef_resource_types t ON t.id = "
-            "resource_type_id WHERE t.name IN (SELECT value FROM json_each(?)))"
+            f"resource_type_id WHERE {wanted})"
         )
-        parameters.append(json.dumps(list(query.resource_types)))
+        parameters += names
     marker = None if query.marker is None else query.marker.id
     sql, more = ordered("metadef_namespaces", query.order, marker, clauses)
-    return [read_namespace(row) for row in reader.rows(sql, [*parameters, *more, min(query.limit, _LARGEST)])]
+    return [read_namespace(row) for row in reader.rows(sql, [*parameters, *more, min(query.limit, LARGEST)])]
 
 
 def ordered(table: str, order: Order, marker: int | None, clauses: list[str]) -> tuple[str, list[Any]]:
     """`SELECT` in a stable order, after the row with the id `marker`. The limit is the last parameter."""
-    key = "created_at" if order.key in ("created_at", "id") else f"ifnull({order.key}, '')"
+    nothing = "0" if order.key in _NUMBERS else "''"
+    key = "created_at" if order.key in ("created_at", "id") else f"coalesce({order.key}, {nothing})"
     keys = f"{key}, created_at, id"
     direction = " DESC" if order.descending else ""
     parameters: list[Any] = []
@@ -205,8 +206,8 @@ def associations(reader: Reader, namespace_id: int) -> list[AssociationRecord]:
 def associations_of_many(reader: Reader, namespace_ids: Iterable[int]) -> dict[int, list[AssociationRecord]]:
     """The same for many namespaces at once, by their ids."""
     found: dict[int, list[AssociationRecord]] = {}
-    sql = f"{_ASSOCIATIONS} WHERE a.namespace_id IN (SELECT value FROM json_each(?)) ORDER BY a.id"
-    for row in reader.rows(sql, (json.dumps(list(namespace_ids)),)):
+    wanted, ids = one_of("a.namespace_id", list(namespace_ids))
+    for row in reader.rows(f"{_ASSOCIATIONS} WHERE {wanted} ORDER BY a.id", ids):
         found.setdefault(row["namespace_id"], []).append(_association(row))
     return found
 

@@ -11,16 +11,16 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from appliance.db.engine.sqlite import Database
-from appliance.db.image.images import COLUMNS, SELECT, ImageRecord, record
+from appliance.db.engine.base import Database
+from appliance.db.image.images import AT_ONCE, COLUMNS, SELECT, ImageRecord, bare_record, fill, marks_for
 
-# What a client may sort by, as it is sorted: an index on `ifnull(name, '')` is behind the sort by name.
+# What a client may sort by, as it is sorted: an index on `coalesce(name, '')` is behind the sort by name.
 SORT_KEYS = {
-    "name": "ifnull({i}name, '')",
+    "name": "coalesce({i}name, '')",
     "status": "{i}status",
-    "container_format": "ifnull({i}container_format, '')",
-    "disk_format": "ifnull({i}disk_format, '')",
-    "size": "ifnull({i}size, 0)",
+    "container_format": "coalesce({i}container_format, '')",
+    "disk_format": "coalesce({i}disk_format, '')",
+    "size": "coalesce({i}size, 0)",
     "id": "{i}id",
     "created_at": "{i}created_at",
     "updated_at": "{i}updated_at",
@@ -30,12 +30,8 @@ FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_conte
 _OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
 
-_AT_ONCE = 32
-"""Images read by one statement."""
 _BASE_WEIGHT = 1024
 """What an image without properties takes in an answer, roughly."""
-_ESCAPED = 12
-"""Bytes that a character which is not ASCII takes in JSON at most."""
 _SIZES = (1, 4, 16, 64, 256, 1024)
 """How many values a list in a statement has. Others are filled up to the next size, so that few statements differ."""
 
@@ -98,7 +94,7 @@ def page(db: Database, query: PageQuery, most_bytes: int) -> Page:
     statement = _Statement(query)
     ids = [row[0] for row in db.rows(statement.sql(), statement.parameters)]
     found: list[ImageRecord] = []
-    room, start, size = most_bytes, 0, _AT_ONCE
+    room, start, size = most_bytes, 0, AT_ONCE
     while start < len(ids):
         wanted = ids[start : start + size]
         read = _read(db, wanted, query.project, room)
@@ -116,28 +112,16 @@ def page(db: Database, query: PageQuery, most_bytes: int) -> Page:
     return Page(found, more=len(ids) == query.limit)
 
 
-_WHOLE = f"{SELECT} FROM images i WHERE i.id IN ({', '.join(f':i{n}' for n in range(_AT_ONCE))})"
-_NAMES = [f"i{n}" for n in range(_AT_ONCE)]
-_CHILDREN = slice(len(COLUMNS), len(COLUMNS) + 3)
-
-
 def _read(
     db: Database, ids: Sequence[str], project: str | None, room: int | None
 ) -> tuple[dict[str, ImageRecord], int] | None:
     """Some images by their ids, and what they take of an answer; None if that is more than there is room for."""
-    parameters: dict[str, str | None] = {"project": project, **dict.fromkeys(_NAMES, ids[-1])}
-    parameters.update(zip(_NAMES, ids, strict=False))
-    found: dict[str, ImageRecord] = {}
-    weight = 0
-    for row in db.each(_WHOLE, parameters):
-        properties, tags, locations = row[_CHILDREN]
-        weight += _BASE_WEIGHT + len(properties) + len(tags) + len(locations)
-        if not properties.isascii():
-            weight += (_ESCAPED - 1) * len(properties)
-        if room is not None and weight > room:
-            return None
-        found[row[0]] = record(row)
-    return found, weight
+    marks, parameters = marks_for(ids)
+    with db.snapshot():
+        rows = db.rows(f"{SELECT} FROM images i WHERE i.id IN ({marks})", (project, *parameters))
+        found = {image.id: image for image in map(bare_record, rows)}
+        weight = fill(db, found, None if room is None else room - _BASE_WEIGHT * len(found)) if found else 0
+    return None if weight is None else (found, weight + _BASE_WEIGHT * len(found))
 
 
 class _Statement:
@@ -157,7 +141,7 @@ class _Statement:
         tail = f"{self._order('i.')} LIMIT {self._bind(self._query.limit)}"
         common = self._conditions()
         branches = [
-            f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail})"
+            f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail}) AS branch"
             for source, conditions in self._branches()
         ]
         page = branches[0]
@@ -179,21 +163,19 @@ class _Statement:
 
     def _column(self, name: str) -> str:
         """A column that a branch compares; hidden from the planner if a filter should lead."""
-        return f"+i.{name}" if self._selective else f"i.{name}"
+        return (f"i.{name} + 0" if name == "os_hidden" else f"(i.{name} || '')") if self._selective else f"i.{name}"
 
     def _branches(self) -> list[tuple[str, list[str]]]:
         """For each way, where it begins and what it asks for."""
-        return [self._branch(way) for way in self._query.ways] or [("images i", ["0"])]
+        return [self._branch(way) for way in self._query.ways] or [("images i", ["1 = 0"])]
 
     def _branch(self, way: Way) -> tuple[str, list[str]]:
         if way is Way.SHARED:
-            # A CROSS JOIN: the memberships lead, for they are few.
-            source = "image_members m CROSS JOIN images i ON i.id = m.image_id"
-            return source, ["+i.visibility = 'shared'", *self._membership()]
+            return "images i", ["(i.visibility || '') = 'shared'", self._membership()]
         if way is Way.OWN:
             return "images i", [f"{self._column('owner')} = {self._project}", *self._only_visibility()]
         if way is Way.EVERY:
-            return "images i", self._only_visibility() or ["1"]
+            return "images i", self._only_visibility() or ["1 = 1"]
         if way is Way.ALL_BUT_FOREIGN_COMMUNITY:
             return "images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"]
         return "images i", [f"{self._column('visibility')} = '{way.name.lower()}'"]
@@ -202,9 +184,10 @@ class _Statement:
         wanted = self._query.visibility
         return [] if wanted is None else [f"i.visibility = {self._bind(wanted)}"]
 
-    def _membership(self) -> list[str]:
+    def _membership(self) -> str:
         status = self._query.member_status
-        return [f"m.member_id = {self._project}", *([] if status == "all" else [f"m.status = {self._bind(status)}"])]
+        answered = "" if status == "all" else f" AND status = {self._bind(status)}"
+        return f"i.id IN (SELECT image_id FROM image_members WHERE member_id = {self._project}{answered})"
 
     def _conditions(self) -> list[str]:
         query = self._query
@@ -234,7 +217,7 @@ class _Statement:
             return f"i.{condition.column} IN (SELECT value FROM {name})"
         column = f"i.{condition.column}"
         if condition.column == "name" and condition.operator == "eq" and condition.value:
-            column = "ifnull(i.name, '')"
+            column = "coalesce(i.name, '')"
         return f"{column} {_OPERATORS[condition.operator]} {self._bind(condition.value)}"
 
     def _order(self, prefix: str) -> str:

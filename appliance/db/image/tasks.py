@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Row, Tx
+from appliance.db.engine.base import Database, Row, Tx
 from appliance.values import Micros
 
 
@@ -103,7 +103,7 @@ class TaskRows:
             assert column in _COLUMNS
             conditions.append(f"{column} = ?")
             parameters.append(value)
-        key = "ifnull(expires_at, 0)" if sort_key == "expires_at" else sort_key
+        key = "coalesce(expires_at, 0)" if sort_key == "expires_at" else sort_key
         if marker is not None:
             conditions.append(f"({key}, created_at, id) {'<' if sort_dir == 'desc' else '>'} (?, ?, ?)")
             parameters += [getattr(marker, sort_key) or 0, marker.created_at, marker.id]

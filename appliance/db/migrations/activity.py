@@ -1,6 +1,6 @@
 """The tables of what has happened: the audit trail, and the hourly figures of the stores."""
 
-from sqlite_utils import Database
+from appliance.db.engine.base import Schema
 
 _STATEMENTS = (
     # `subject` is the id of what was acted on, `parts` all ids of the path as JSON. No column ever holds a secret.
@@ -23,7 +23,7 @@ _STATEMENTS = (
 )
 
 
-def create_activity(db: Database) -> None:
+def create_activity(db: Schema) -> None:
     """Make the tables of the audit trail and of the history."""
     for statement in _STATEMENTS:
         db.execute(statement)

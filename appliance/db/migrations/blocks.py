@@ -4,7 +4,7 @@ Sized for 1.5 MiB a logical GiB: a digest is stored once (eight bytes of it as t
 of extents (runs of consecutive block ids), and a segment's own blocks are found by the range of ids born in it.
 """
 
-import sqlite_utils
+from appliance.db.engine.base import Schema
 
 _STATEMENTS = (
     """CREATE TABLE stores (
@@ -93,7 +93,7 @@ _STATEMENTS = (
 )
 
 
-def create_blocks(db: sqlite_utils.Database) -> None:
+def create_blocks(db: Schema) -> None:
     """The first form of the block index."""
     for statement in _STATEMENTS:
         db.execute(statement)
@@ -117,7 +117,7 @@ _SCOPES = (
 )
 
 
-def create_block_scopes(db: sqlite_utils.Database) -> None:
+def create_block_scopes(db: Schema) -> None:
     """Give the block index scopes."""
     for statement in _SCOPES:
         db.execute(statement)

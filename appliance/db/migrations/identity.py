@@ -6,7 +6,7 @@ A domain is a project whose `is_domain` is 1, as in Keystone; so a domain's `dom
 
 import json
 
-from sqlite_utils import Database
+from appliance.db.engine.base import Schema
 
 _IDENTITY = (
     """
@@ -137,7 +137,7 @@ _IDENTITY = (
 )
 
 
-def create_identity(db: Database) -> None:
+def create_identity(db: Schema) -> None:
     """Make every table of the identity package."""
     for statement in _IDENTITY:
         db.execute(statement)
@@ -226,7 +226,7 @@ _CATALOG = (
 )
 
 
-def create_catalog(db: Database) -> None:
+def create_catalog(db: Schema) -> None:
     """Make the tables. Those of `schema_identity` are there."""
     for statement in _CATALOG:
         db.execute(statement)
@@ -246,9 +246,9 @@ _STATEMENTS = (
 )
 
 
-def create_legacy(db: Database) -> None:
+def create_legacy(db: Schema) -> None:
     for statement in _STATEMENTS:
-        db.conn.execute(statement)
+        db.execute(statement)
 
 
 _PROOFS = (
@@ -259,14 +259,14 @@ _PROOFS = (
 )
 
 
-def create_proofs(db: Database) -> None:
+def create_proofs(db: Schema) -> None:
     for statement in _PROOFS:
         db.execute(statement)
 
 
-def move_service_descriptions(db: Database) -> None:
+def move_service_descriptions(db: Schema) -> None:
     """Keep the description of a service with its other attributes: it may be null, and something else than text."""
-    found = db.query("SELECT id, description, extra FROM services WHERE description IS NOT NULL")
-    for service in list(found):
+    found = db.execute("SELECT id, description, extra FROM services WHERE description IS NOT NULL").fetchall()
+    for service in found:
         extra = json.dumps({**json.loads(service["extra"]), "description": service["description"]})
         db.execute("UPDATE services SET description = NULL, extra = ? WHERE id = ?", [extra, service["id"]])

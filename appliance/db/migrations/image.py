@@ -1,6 +1,6 @@
 """The tables of images: the image itself, its properties, tags, members, locations, and the tasks that import it."""
 
-from sqlite_utils import Database
+from appliance.db.engine.base import Schema
 
 _TABLES = """
 CREATE TABLE images (
@@ -109,10 +109,10 @@ CREATE INDEX tasks_by_expiry ON tasks (expires_at) WHERE expires_at IS NOT NULL;
 """
 
 
-def create_images(db: Database) -> None:
+def create_images(db: Schema) -> None:
     for statement in (_TABLES + _INDEXES).split(";"):
         if statement.strip():
-            db.conn.execute(statement)
+            db.execute(statement)
 
 
 _METADEFS = """
@@ -182,14 +182,14 @@ CREATE INDEX metadef_associations_by_type ON metadef_associations (resource_type
 """
 
 
-def create_metadefs(db: Database) -> None:
+def create_metadefs(db: Schema) -> None:
     """The first form of the tables."""
     for statement in _METADEFS.split(";"):
         if statement.strip():
-            db.conn.execute(statement)
+            db.execute(statement)
 
 
-def create_image_cache(db: Database) -> None:
+def create_image_cache(db: Schema) -> None:
     """What each node, which is an address of the service, has cached or is to cache. The bytes lie in files."""
     db.execute(
         """
@@ -208,6 +208,20 @@ def create_image_cache(db: Database) -> None:
     db.execute("CREATE INDEX image_cache_by_image ON image_cache (image_id, last_accessed)")
 
 
-def create_notes(db: Database) -> None:
+def create_notes(db: Schema) -> None:
     """The table of notes."""
     db.execute("CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+
+
+# An index serves only what is spelled like it, and no other engine knows the former word.
+_BY_NAME = (
+    ("images_by_name", "os_hidden"),
+    ("images_by_owner_and_name", "owner, os_hidden"),
+    ("images_by_visibility_and_name", "visibility, os_hidden"),
+)
+
+
+def portable_indexes(db: Schema) -> None:
+    for index, columns in _BY_NAME:
+        db.execute(f"DROP INDEX {index}")
+        db.execute(f"CREATE INDEX {index} ON images ({columns}, coalesce(name, ''), created_at, id)")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
+from appliance.db.engine.base import Schema
 from appliance.db.migrations.activity import create_activity
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
 from appliance.db.migrations.identity import (
@@ -18,9 +19,15 @@ from appliance.db.migrations.identity import (
     create_proofs,
     move_service_descriptions,
 )
-from appliance.db.migrations.image import create_image_cache, create_images, create_metadefs, create_notes
+from appliance.db.migrations.image import (
+    create_image_cache,
+    create_images,
+    create_metadefs,
+    create_notes,
+    portable_indexes,
+)
 
-STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
+STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0001_blocks", create_blocks),
     ("0002_identity", create_identity),
     ("0003_images", create_images),
@@ -33,6 +40,7 @@ STEPS: tuple[tuple[str, Callable[[Database], None]], ...] = (
     ("0010_block_scopes", create_block_scopes),
     ("0011_service_descriptions", move_service_descriptions),
     ("0012_activity", create_activity),
+    ("0013_portable_indexes", portable_indexes),
 )
 
 migrations = Migrations("appliance")

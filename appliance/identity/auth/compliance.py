@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from appliance.db.engine.sqlite import Row
+from appliance.db.engine.base import Row, Tx
 from appliance.db.identity import users as rows
 from appliance.db.identity.users import User
 from appliance.errors import Invalid, Unauthenticated, WrongUsage
@@ -108,8 +108,7 @@ class Compliance:
         now = self._steady()
         if last is not None and last > now:
             # The clock was set back while we were not running: nobody knows how long ago that was. Begin anew.
-            with self._store.db.write() as tx:
-                rows.begin_lockout(tx, user.id, now)
+            self._store.db.transact(lambda tx: rows.begin_lockout(tx, user.id, now))
             last = now
         return last is not None and now < last + self._settings.lockout_duration * SECOND
 
@@ -121,13 +120,16 @@ class Compliance:
         if not self._settings.lockout_failure_attempts:
             return
         now = self._steady()
-        with self._store.db.write() as tx:
+
+        def count(tx: Tx) -> None:
             if user is None or not self._is_counted(user):
                 rows.count_for_nobody(tx, now)
                 return
             if rows.failures(tx, user.id)[0] >= self._settings.lockout_failure_attempts:
                 rows.forget_failures(tx, user.id)
             rows.count_failure(tx, user.id, now)
+
+        self._store.db.transact(count)
 
     def succeeded(self, user: User) -> None:
         """Forget failures and remember the day, where that matters. Writes only if something changes."""
@@ -137,11 +139,14 @@ class Compliance:
         stale = days and (user.last_active_at or 0) // DAY != now // DAY
         if not count and not stale:
             return
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if count:
                 rows.forget_failures(tx, user.id)
             if stale:
                 rows.set_active(tx, user.id, now)
+
+        self._store.transact(change)
 
     def _in_force(self, user: User, password: Row | None) -> bool:
         """False for a password that has expired."""

@@ -61,8 +61,7 @@ class PasswordMethod:
         admitted = self._compliance.admitted(user, stored, right=right)
         renewed = self._passwords.renewed(secret, stored["hash"]) if stored is not None else None
         if stored is not None and renewed is not None:
-            with self._store.db.write() as tx:
-                user_rows.replace_hash(tx, stored["id"], stored["hash"], renewed)
+            self._store.db.transact(lambda tx: user_rows.replace_hash(tx, stored["id"], stored["hash"], renewed))
         return Proof(admitted.id, ("password",))
 
 

@@ -7,6 +7,7 @@ import hmac
 import struct
 from collections.abc import Callable, Iterable
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as rows
 from appliance.db.records import Record
 from appliance.errors import Invalid, Unauthenticated
@@ -31,10 +32,13 @@ class Once:
         digest = hashlib.sha256(" ".join(str(part) for part in proof).encode()).hexdigest()
         now = self._store.clock()
         # Not a write of the identity store's: nothing that anybody keeps in memory depends on these rows.
-        with self._store.db.write() as tx:
+
+        def change(tx: Tx) -> None:
             rows.forget_proofs(tx, now - _KEPT)
             if not rows.claim(tx, digest, now):
                 raise Unauthenticated("This proof has been used before.")
+
+        self._store.db.transact(change)
 
 
 _STEP = 30 * 1_000_000

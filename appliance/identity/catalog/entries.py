@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import IntegrityError
+from appliance.db.engine.base import IntegrityError, Tx
 from appliance.db.identity import catalog as rows
 from appliance.db.identity.catalog import ENDPOINTS, REGIONS, SERVICES, Endpoint, Region, Service
 from appliance.db.records import ALL, Filter, Page, Record, Table, delete, find, insert, select, update
@@ -39,8 +39,7 @@ class Regions:
         created = REGIONS.made({**region, "description": region.get("description") or ""})
         self._check_parent(created)
         try:
-            with self._store.write() as tx:
-                insert(tx, REGIONS, created)
+            self._store.transact(lambda tx: insert(tx, REGIONS, created))
         except IntegrityError as error:
             raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {created.id}.") from error
         return self.get(created.id)
@@ -51,19 +50,21 @@ class Regions:
         self._check_parent(changed)
         if changed.parent_region_id in rows.tree(self._store.db, region_id):
             raise Invalid(f"The specified parent region {region_id} would create a circular region hierarchy.")
-        with self._store.write() as tx:
-            update(tx, REGIONS, changed)
+        self._store.transact(lambda tx: update(tx, REGIONS, changed))
         return self.get(region_id)
 
     def delete(self, region_id: str) -> None:
         """Remove the region with all below it, and the limits for them, unless there are endpoints in one of them."""
         self.get(region_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if rows.in_use(tx, region_id):
                 raise Forbidden(
                     f"Unable to delete region {region_id} because it or its child regions have associated endpoints."
                 )
             rows.remove_tree(tx, region_id)
+
+        self._store.transact(change)
 
     def _check_parent(self, region: Region) -> None:
         if region.parent_region_id is not None:
@@ -85,22 +86,19 @@ class Services:
 
     def create(self, service: Record) -> Service:
         created = SERVICES.made({**service, "id": new_hex_id()})
-        with self._store.write() as tx:
-            insert(tx, SERVICES, created)
+        self._store.transact(lambda tx: insert(tx, SERVICES, created))
         return self.get(created.id)
 
     def update(self, service_id: str, changes: Record) -> Service:
         refuse_new_id(changes, service_id)
         changed = merged(SERVICES, self.get(service_id), changes)
-        with self._store.write() as tx:
-            update(tx, SERVICES, changed)
+        self._store.transact(lambda tx: update(tx, SERVICES, changed))
         return self.get(service_id)
 
     def delete(self, service_id: str) -> None:
         """Remove the service with its endpoints and limits."""
         self.get(service_id)
-        with self._store.write() as tx:
-            delete(tx, SERVICES, service_id)
+        self._store.transact(lambda tx: delete(tx, SERVICES, service_id))
 
 
 _SUBSTITUTIONS = dict.fromkeys(("tenant_id", "project_id", "user_id", "compute_host", "public_endpoint"), "")
@@ -125,22 +123,19 @@ class Endpoints:
         if not substitutable(endpoint["url"]):
             raise Invalid(f"Cannot create an endpoint with an invalid URL: {endpoint['url']}.")
         created = ENDPOINTS.made({**self._placed(endpoint), "id": new_hex_id()})
-        with self._store.write() as tx:
-            insert(tx, ENDPOINTS, created)
+        self._store.transact(lambda tx: insert(tx, ENDPOINTS, created))
         return self.get(created.id)
 
     def update(self, endpoint_id: str, changes: Record) -> Endpoint:
         refuse_new_id(changes, endpoint_id)
         placed = self._placed(changes)
         changed = merged(ENDPOINTS, self.get(endpoint_id), placed)
-        with self._store.write() as tx:
-            update(tx, ENDPOINTS, changed)
+        self._store.transact(lambda tx: update(tx, ENDPOINTS, changed))
         return self.get(endpoint_id)
 
     def delete(self, endpoint_id: str) -> None:
         self.get(endpoint_id)
-        with self._store.write() as tx:
-            delete(tx, ENDPOINTS, endpoint_id)
+        self._store.transact(lambda tx: delete(tx, ENDPOINTS, endpoint_id))
 
     def _placed(self, endpoint: Record) -> Record:
         """What was sent, with its service and region checked.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from appliance.db.engine.sqlite import IntegrityError
+from appliance.db.engine.base import IntegrityError, Tx
 from appliance.db.identity import catalog as rows
 from appliance.db.identity.catalog import ENDPOINT_GROUPS, Endpoint, EndpointGroup
 from appliance.db.identity.projects import Project
@@ -33,21 +33,18 @@ class EndpointGroups:
     def create(self, group: Record) -> EndpointGroup:
         _check_filters(group["filters"])
         created = ENDPOINT_GROUPS.made({**group, "id": new_hex_id()})
-        with self._store.write() as tx:
-            insert(tx, ENDPOINT_GROUPS, created)
+        self._store.transact(lambda tx: insert(tx, ENDPOINT_GROUPS, created))
         return self.get(created.id)
 
     def update(self, group_id: str, changes: Record) -> EndpointGroup:
         _check_filters(changes.get("filters", {}))
         changed = merged(ENDPOINT_GROUPS, self.get(group_id), changes)
-        with self._store.write() as tx:
-            update(tx, ENDPOINT_GROUPS, changed)
+        self._store.transact(lambda tx: update(tx, ENDPOINT_GROUPS, changed))
         return self.get(group_id)
 
     def delete(self, group_id: str) -> None:
         self.get(group_id)
-        with self._store.write() as tx:
-            delete(tx, ENDPOINT_GROUPS, group_id)
+        self._store.transact(lambda tx: delete(tx, ENDPOINT_GROUPS, group_id))
 
     def endpoints(self, group_id: str) -> list[Endpoint]:
         """The endpoints that the group's filters let through."""
@@ -71,15 +68,13 @@ class EndpointGroups:
     def give(self, group_id: str, project_id: str) -> None:
         self._check_both(group_id, project_id)
         try:
-            with self._store.write() as tx:
-                rows.give_group(tx, project_id, group_id)
+            self._store.transact(lambda tx: rows.give_group(tx, project_id, group_id))
         except IntegrityError as error:
             raise Conflict("Conflict occurred attempting to store project_endpoint_group - Duplicate entry.") from error
 
     def take(self, group_id: str, project_id: str) -> None:
         self.check_given(group_id, project_id)
-        with self._store.write() as tx:
-            rows.take_group(tx, project_id, group_id)
+        self._store.transact(lambda tx: rows.take_group(tx, project_id, group_id))
 
     def _check_both(self, group_id: str, project_id: str) -> None:
         self._projects.get(project_id)
@@ -119,15 +114,17 @@ class ProjectEndpoints:
     def give(self, project_id: str, endpoint_id: str) -> None:
         self._check_both(project_id, endpoint_id)
         try:
-            with self._store.write() as tx:
-                rows.give_endpoint(tx, project_id, endpoint_id)
+            self._store.transact(lambda tx: rows.give_endpoint(tx, project_id, endpoint_id))
         except IntegrityError as error:
             raise Conflict("Conflict occurred attempting to store project_endpoint - Duplicate entry.") from error
 
     def take(self, project_id: str, endpoint_id: str) -> None:
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not rows.take_endpoint(tx, project_id, endpoint_id):
                 raise _not_given(project_id, endpoint_id)
+
+        self._store.transact(change)
 
     def _check_both(self, project_id: str, endpoint_id: str) -> None:
         self._endpoints.get(endpoint_id)

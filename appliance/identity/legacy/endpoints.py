@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import catalog
 from appliance.db.identity.catalog import ENDPOINTS, SERVICES, Endpoint
 from appliance.db.records import Record, delete, find, insert, select
@@ -46,22 +47,28 @@ class V2Endpoints:
         if region is not None:
             self._regions.ensure(region)
         legacy_id = new_hex_id()
-        with self._store.write() as tx:
+
+        def add(tx: Tx) -> None:
             for interface, url in urls.items():
                 endpoint = Endpoint(
                     id=new_hex_id(), service_id=service_id, region_id=region, interface=interface, url=url
                 )
                 insert(tx, ENDPOINTS, endpoint)
                 catalog.add(tx, endpoint.id, legacy_id)
+
+        self._store.transact(add)
         return {"id": legacy_id, "service_id": service_id, "region": region, "enabled": True, **urls}
 
     def delete(self, legacy_id: str) -> None:
         members = self._members().get(legacy_id)
         if members is None:
             raise NotFound(f"Could not find endpoint: {legacy_id}.")
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             for member in members:
                 delete(tx, ENDPOINTS, member.id)
+
+        self._store.transact(change)
 
     def _members(self) -> dict[str, list[Endpoint]]:
         """The endpoints of each, the public one first."""

@@ -32,8 +32,8 @@ class LegacyMemberRole:
             if name.lower() == _TODAY:
                 self._imply(role.id)
             return role
-        with names_unique("role", name), self._store.write() as tx:
-            insert(tx, ROLES, Role(id=ID, name=NAME))
+        with names_unique("role", name):
+            self._store.transact(lambda tx: insert(tx, ROLES, Role(id=ID, name=NAME)))
         self._imply(ID)
         return self._roles.get(ID)
 
@@ -57,5 +57,4 @@ class LegacyMemberRole:
         today = rows.by_name(self._store.db, _TODAY)
         if today is None or find(self._store.db, ROLES, role_id) is None:
             return
-        with self._store.write() as tx:
-            rows.imply(tx, role_id, today.id)
+        self._store.transact(lambda tx: rows.imply(tx, role_id, today.id))

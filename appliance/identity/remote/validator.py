@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from appliance.db.engine.sqlite import IntegrityError
+from appliance.db.engine.base import IntegrityError, Tx
 from appliance.db.identity import edge as rows
 from appliance.db.identity.grants import SYSTEM, Grant
 from appliance.db.key_values import KeyValues
@@ -191,10 +191,13 @@ class Edge:
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable("The central identity service answers what can't be understood.") from error
         try:
-            with self._identity.store.write() as tx:
+
+            def change(tx: Tx) -> None:
                 rows.replace(tx, records)
                 rows.relate(tx, members, implied, grants)
                 rows.revoke(tx, events, started + self._kept)
+
+            self._identity.store.transact(change)
         except IntegrityError as error:
             raise Unavailable("The central identity service changed while it was copied.") from error
         self._key_values.set(_KEY, str(started))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as rows
 from appliance.db.identity.delegation import ACCESS_RULES, APPLICATION_CREDENTIALS, AccessRule, ApplicationCredential
 from appliance.db.identity.grants import ROLES
@@ -142,19 +142,26 @@ class ApplicationCredentials:
             expires_at=expires_at,
             unrestricted=bool(asked.get("unrestricted")),
         )
-        with names_unique("application credential", asked["name"]), self._store.write() as tx:
+
+        def add(tx: Tx) -> None:
             insert(tx, APPLICATION_CREDENTIALS, credential)
             for role_id in roles:
                 rows.add_credential_role(tx, credential.id, role_id)
-            for rule in access_rules:
-                _attach(tx, credential.id, rule)
+            for each in access_rules:
+                _attach(tx, credential.id, each)
+
+        with names_unique("application credential", asked["name"]):
+            self._store.transact(add)
         return self.get(credential.id), secret
 
     def delete(self, credential_id: str) -> None:
         """Remove it; its tokens end at once."""
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not delete(tx, APPLICATION_CREDENTIALS, credential_id):
                 raise NotFound(f"Could not find application credential: {credential_id}.")
+
+        self._store.transact(change)
 
     def authenticate(
         self, reference: Record, user_id: str | None, owner: str, attempt: Attempt
@@ -173,8 +180,7 @@ class ApplicationCredentials:
             raise Unauthenticated("The application credential is not there, has expired or its secret is wrong.")
         renewed = self._passwords.renewed(secret, credential.secret_hash)
         if renewed is not None:
-            with self._store.db.write() as tx:
-                rows.replace_hash(tx, credential.id, credential.secret_hash, renewed)
+            self._store.db.transact(lambda tx: rows.replace_hash(tx, credential.id, credential.secret_hash, renewed))
         return credential
 
     def delegated(self, claims: Claims) -> Delegated:
@@ -266,10 +272,13 @@ class ApplicationCredentials:
     def delete_access_rule(self, user_id: str, rule_id: str) -> None:
         """Remove a rule that no credential uses. Raises `Forbidden` if one does."""
         self.access_rule(user_id, rule_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if rows.rule_in_use(tx, rule_id):
                 raise Forbidden(f"Access rule {rule_id} is in use by an application credential.")
             delete(tx, ACCESS_RULES, rule_id)
+
+        self._store.transact(change)
 
 
 def _within(

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from appliance.db.engine.base import Reader, Tx
 from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as group_rows
 from appliance.db.identity.grants import ROLES, SYSTEM, Grant, Role
 from appliance.db.identity.projects import PROJECTS, Project
 from appliance.db.identity.users import USERS
-from appliance.db.records import Reader, Table, find, find_many
+from appliance.db.records import Table, find, find_many
 from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.projects import Domains, Projects
@@ -288,16 +289,18 @@ class Grants:
         bound = grant.target_type == "project" and role.domain_id is not None
         if bound and self._projects.get(grant.target_id).domain_id != role.domain_id:
             raise Forbidden(f"Role {role.id} belongs to another domain than project {grant.target_id}.")
-        with self._store.write() as tx:
-            rows.add(tx, grant)
+        self._store.transact(lambda tx: rows.add(tx, grant))
 
     def remove(self, grant: Grant) -> None:
         """Take a role, also from someone who is gone."""
         self._roles.get(grant.role_id)
         self._target(grant)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not rows.remove(tx, grant):
                 raise NotFound(f"Could not find role assignment with role: {grant.role_id}.")
+
+        self._store.transact(change)
 
     def _require(self, grant: Grant) -> Role:
         role = self._roles.get(grant.role_id)

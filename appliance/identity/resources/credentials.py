@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS, Consumer, Credential
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
@@ -47,8 +48,8 @@ class Credentials:
             created = replace(created, id=hash_access_key(blob["access"]))
             self.check_delegation(blob, created.user_id, created.project_id)
         sealed = self._sealed(created)
-        with names_unique("credential", created.id), self._store.write() as tx:
-            insert(tx, CREDENTIALS, sealed)
+        with names_unique("credential", created.id):
+            self._store.transact(lambda tx: insert(tx, CREDENTIALS, sealed))
         return self.get(created.id)
 
     def update(self, credential_id: str, changes: Record) -> Credential:
@@ -63,14 +64,16 @@ class Credentials:
                 raise Invalid("Expecting to find project_id in credential.")
             self.check_delegation(ec2_blob(changed.blob), changed.user_id, changed.project_id)
         sealed = self._sealed(changed)
-        with self._store.write() as tx:
-            update(tx, CREDENTIALS, sealed)
+        self._store.transact(lambda tx: update(tx, CREDENTIALS, sealed))
         return self.get(credential_id)
 
     def delete(self, credential_id: str) -> None:
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not delete(tx, CREDENTIALS, credential_id):
                 raise NotFound(f"Could not find credential: {credential_id}.")
+
+        self._store.transact(change)
 
     def check_delegation(self, blob: Record, user_id: str, project_id: str | None) -> None:
         """Raise `Forbidden` for an EC2 credential that acts by a trust or application credential which is not its own
@@ -187,18 +190,15 @@ class Consumers:
 
     def create(self, sent: Record) -> Consumer:
         created = Consumer(id=new_hex_id(), description=sent.get("description"), secret=secrets.token_hex(16))
-        with self._store.write() as tx:
-            insert(tx, CONSUMERS, created)
+        self._store.transact(lambda tx: insert(tx, CONSUMERS, created))
         return created
 
     def update(self, consumer_id: str, changes: Record) -> Consumer:
         refuse_new_id(changes, consumer_id)
         changed = merged(CONSUMERS, self.get(consumer_id), changes)
-        with self._store.write() as tx:
-            update(tx, CONSUMERS, changed)
+        self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
         return self.get(consumer_id)
 
     def delete(self, consumer_id: str) -> None:
         self.get(consumer_id)
-        with self._store.write() as tx:
-            delete(tx, CONSUMERS, consumer_id)
+        self._store.transact(lambda tx: delete(tx, CONSUMERS, consumer_id))

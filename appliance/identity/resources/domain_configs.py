@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import projects as rows
 from appliance.db.identity.projects import Config
 from appliance.db.records import Record
@@ -97,9 +98,12 @@ class DomainConfigs:
 
     def replace(self, domain_id: str, config: Any) -> Record:
         checked = _checked(config)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             rows.remove(tx, domain_id)
             rows.put(tx, domain_id, checked)
+
+        self._store.transact(change)
         return _public(rows.config_of(self._store.db, domain_id))
 
     def update(self, domain_id: str, config: Any, group: str | None = None, option: str | None = None) -> Record:
@@ -112,16 +116,14 @@ class DomainConfigs:
             _check_only(checked, group, option)
             if not _part(rows.config_of(self._store.db, domain_id), group, option):
                 raise _missing(domain_id, group, option)
-        with self._store.write() as tx:
-            rows.put(tx, domain_id, checked)
+        self._store.transact(lambda tx: rows.put(tx, domain_id, checked))
         return self.get(domain_id)
 
     def delete(self, domain_id: str, group: str | None = None, option: str | None = None) -> None:
         check_supported(group, option)
         if group is not None and not _part(rows.config_of(self._store.db, domain_id), group, option):
             raise _missing(domain_id, group, option)
-        with self._store.write() as tx:
-            rows.remove(tx, domain_id, group, option)
+        self._store.transact(lambda tx: rows.remove(tx, domain_id, group, option))
 
     def security_compliance(self, is_default: bool, option: str | None = None) -> Record:
         """The rule on passwords, which anyone may read: it is the same for all and told of the default domain."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as rows
@@ -46,8 +46,8 @@ class Groups:
             raise NotFound(f"Could not find domain: {group['domain_id']}.")
         named = {"name": group["name"].strip(), "description": group.get("description") or ""}
         created = GROUPS.made({**group, **named, "id": new_hex_id()})
-        with names_unique("group", created.name), self._store.write() as tx:
-            insert(tx, GROUPS, created)
+        with names_unique("group", created.name):
+            self._store.transact(lambda tx: insert(tx, GROUPS, created))
         return self.get(created.id)
 
     def update(self, group_id: str, changes: Record) -> Group:
@@ -57,29 +57,34 @@ class Groups:
             raise Invalid("Cannot change Domain ID.")
         changed = merged(GROUPS, group, changes)
         changed = replace(changed, description=changed.description or "", name=changed.name.strip())
-        with names_unique("group", changed.name), self._store.write() as tx:
-            update(tx, GROUPS, changed)
+        with names_unique("group", changed.name):
+            self._store.transact(lambda tx: update(tx, GROUPS, changed))
         return self.get(group_id)
 
     def delete(self, group_id: str) -> None:
         """Remove the group and its grants. Who was in it has to authenticate anew."""
         members = self.member_ids(group_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             remove_group(tx, group_id)
             for user_id in members:
                 self._revocations.add(tx, "user", user_id)
 
+        self._store.transact(change)
+
     def add_member(self, group_id: str, user_id: str) -> None:
         self._require(group_id, user_id)
-        with self._store.write() as tx:
-            rows.add_member(tx, group_id, user_id)
+        self._store.transact(lambda tx: rows.add_member(tx, group_id, user_id))
 
     def remove_member(self, group_id: str, user_id: str) -> None:
         """Take someone out, who then has to authenticate anew."""
         self.require_member(group_id, user_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             rows.remove_member(tx, group_id, user_id)
             self._revocations.add(tx, "user", user_id)
+
+        self._store.transact(change)
 
     def require_member(self, group_id: str, user_id: str) -> None:
         """Raise `NotFound` unless both exist and the one is in the other."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import limits as rows
 from appliance.db.identity.catalog import REGIONS, SERVICES
 from appliance.db.identity.limits import LIMITS, REGISTERED_LIMITS, Limit, RegisteredLimit
@@ -39,24 +39,35 @@ class RegisteredLimits:
         for sent in limits:
             _check_place(self._store, sent, "registered_limit")
         created = [REGISTERED_LIMITS.made({**sent, "id": new_hex_id()}) for sent in limits]
-        with names_unique("registered_limit", _resources(limits)), self._store.write() as tx:
-            for limit in created:
-                insert(tx, REGISTERED_LIMITS, limit)
+
+        def add(tx: Tx) -> None:
+            for each in created:
+                insert(tx, REGISTERED_LIMITS, each)
+
+        with names_unique("registered_limit", _resources(limits)):
+            self._store.transact(add)
         return [self.get(limit.id) for limit in created]
 
     def update(self, registered_limit_id: str, changes: Record) -> RegisteredLimit:
         _check_place(self._store, changes, "registered_limit")
         changed = merged(REGISTERED_LIMITS, self.get(registered_limit_id), changes)
-        with names_unique("registered_limit", changed.resource_name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             self._refuse_if_used(tx, registered_limit_id, "update")
             update(tx, REGISTERED_LIMITS, changed)
+
+        with names_unique("registered_limit", changed.resource_name):
+            self._store.transact(change)
         return self.get(registered_limit_id)
 
     def delete(self, registered_limit_id: str) -> None:
         self.get(registered_limit_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             self._refuse_if_used(tx, registered_limit_id, "delete")
             delete(tx, REGISTERED_LIMITS, registered_limit_id)
+
+        self._store.transact(change)
 
     def _refuse_if_used(self, tx: Tx, registered_limit_id: str, doing: str) -> None:
         if rows.overridden(tx, registered_limit_id):
@@ -87,21 +98,23 @@ class Limits:
         """All of them or none. Raises `Forbidden` where no limit is registered to be overridden."""
         unregistered = {"registered_limit_id": ""}
         created = [LIMITS.made({**self._placed(sent), **unregistered, "id": new_hex_id()}) for sent in limits]
-        with names_unique("limit", _resources(limits)), self._store.write() as tx:
-            for limit in created:
-                insert(tx, LIMITS, replace(limit, registered_limit_id=_registered(tx, limit)))
+
+        def add(tx: Tx) -> None:
+            for each in created:
+                insert(tx, LIMITS, replace(each, registered_limit_id=_registered(tx, each)))
+
+        with names_unique("limit", _resources(limits)):
+            self._store.transact(add)
         return [self.get(limit.id) for limit in created]
 
     def update(self, limit_id: str, changes: Record) -> Limit:
         changed = merged(LIMITS, self.get(limit_id), changes)
-        with self._store.write() as tx:
-            update(tx, LIMITS, changed)
+        self._store.transact(lambda tx: update(tx, LIMITS, changed))
         return self.get(limit_id)
 
     def delete(self, limit_id: str) -> None:
         self.get(limit_id)
-        with self._store.write() as tx:
-            delete(tx, LIMITS, limit_id)
+        self._store.transact(lambda tx: delete(tx, LIMITS, limit_id))
 
     def _placed(self, limit: Record) -> Record:
         """The limit, its places checked; a project that is a domain counts as one."""

@@ -27,22 +27,19 @@ class Policies:
 
     def create(self, policy: Record) -> Policy:
         created = POLICIES.made({**policy, "id": new_hex_id()})
-        with self._store.write() as tx:
-            insert(tx, POLICIES, created)
+        self._store.transact(lambda tx: insert(tx, POLICIES, created))
         return self.get(created.id)
 
     def update(self, policy_id: str, changes: Record) -> Policy:
         if changes.get("id", policy_id) != policy_id:
             raise Invalid("Cannot change policy ID.")
         changed = merged(POLICIES, self.get(policy_id), changes)
-        with self._store.write() as tx:
-            update(tx, POLICIES, changed)
+        self._store.transact(lambda tx: update(tx, POLICIES, changed))
         return self.get(policy_id)
 
     def delete(self, policy_id: str) -> None:
         self.get(policy_id)
-        with self._store.write() as tx:
-            delete(tx, POLICIES, policy_id)
+        self._store.transact(lambda tx: delete(tx, POLICIES, policy_id))
 
 
 class EndpointPolicies:
@@ -65,14 +62,12 @@ class EndpointPolicies:
 
     def associate(self, policy_id: str, place: Place) -> None:
         self._check_known(policy_id, place)
-        with self._store.write() as tx:
-            rows.associate(tx, policy_id, place)
+        self._store.transact(lambda tx: rows.associate(tx, policy_id, place))
 
     def dissociate(self, policy_id: str, place: Place) -> None:
         """Nothing happens if the place has not this policy."""
         self._check_known(policy_id, place)
-        with self._store.write() as tx:
-            rows.dissociate(tx, policy_id, place)
+        self._store.transact(lambda tx: rows.dissociate(tx, policy_id, place))
 
     def endpoints(self, policy_id: str) -> list[Endpoint]:
         """The endpoints that a policy's associations name, those of regions below included."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as rows
@@ -84,9 +84,13 @@ class Projects:
         parent_id = project.get("parent_id") or project["domain_id"]
         created = _made(project, new_hex_id(), is_domain=False, parent_id=parent_id)
         self._check_place(created.domain, parent_id)
-        with names_unique("project", created.name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, PROJECTS, created)
             rows.set_tags(tx, created.id, created.tags)
+
+        with names_unique("project", created.name):
+            self._store.transact(change)
         return self.get(created.id)
 
     def _check_place(self, domain_id: str, parent_id: str) -> None:
@@ -111,11 +115,15 @@ class Projects:
         self._check_change(project, changes)
         changed = merged(PROJECTS, project, changes)
         changed = replace(changed, name=changed.name.strip(), description=changed.description or "")
-        with names_unique("project", changed.name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             update(tx, PROJECTS, changed)
             rows.set_tags(tx, project_id, changed.tags)
             if project.enabled and not changed.enabled:
                 self._revocations.add(tx, "domain" if project.is_domain else "project", project_id)
+
+        with names_unique("project", changed.name):
+            self._store.transact(change)
         return self.get(project_id)
 
     def _check_change(self, project: Project, changes: Record) -> None:
@@ -138,13 +146,11 @@ class Projects:
         refuse_if_immutable("project", project)
         if self.subtree(project_id):
             raise Forbidden(f"Project {project_id} has children; they are to be deleted first.")
-        with self._store.write() as tx:
-            remove_project(tx, project_id, self._store.clock())
+        self._store.transact(lambda tx: remove_project(tx, project_id, self._store.clock()))
 
     def set_tags(self, project_id: str, tags: Sequence[str]) -> list[str]:
         self.get(project_id)
-        with self._store.write() as tx:
-            rows.set_tags(tx, project_id, tags)
+        self._store.transact(lambda tx: rows.set_tags(tx, project_id, tags))
         return rows.tags(self._store.db, project_id)
 
     def add_tag(self, project_id: str, tag: str) -> None:
@@ -153,8 +159,7 @@ class Projects:
             raise Invalid(f"The project has the tag {tag} already.")
         if len(tags) >= MOST_TAGS:
             raise Invalid(f"A project has at most {MOST_TAGS} tags.")
-        with self._store.write() as tx:
-            rows.add_tag(tx, project_id, tag)
+        self._store.transact(lambda tx: rows.add_tag(tx, project_id, tag))
 
     def require_tag(self, project_id: str, tag: str) -> None:
         """Raise `NotFound` unless the project has the tag."""
@@ -163,8 +168,7 @@ class Projects:
 
     def remove_tag(self, project_id: str, tag: str) -> None:
         self.require_tag(project_id, tag)
-        with self._store.write() as tx:
-            rows.remove_tag(tx, project_id, tag)
+        self._store.transact(lambda tx: rows.remove_tag(tx, project_id, tag))
 
 
 def _made(sent: Record, project_id: str, **place: Any) -> Project:
@@ -206,9 +210,13 @@ class Domains:
         created = _made(domain, explicit_id or new_hex_id(), is_domain=True, domain_id=None, parent_id=None)
         if find(self._store.db, PROJECTS, created.id) is not None:
             raise Conflict(f"Conflict occurred attempting to store domain - ID {created.id} is in use.")
-        with names_unique("domain", created.name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, PROJECTS, created)
             rows.set_tags(tx, created.id, created.tags)
+
+        with names_unique("domain", created.name):
+            self._store.transact(change)
         return self.get(created.id)
 
     def update(self, domain_id: str, changes: Record) -> Project:
@@ -227,7 +235,8 @@ class Domains:
         owned = [Filter("domain_id", domain_id)]
         users, groups, roles = select(db, USERS, owned), select(db, GROUPS, owned), select(db, ROLES, owned)
         now = self._store.clock()
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             for user in users:
                 remove_user(tx, user.id, now)
             for group in groups:
@@ -240,3 +249,5 @@ class Domains:
             grant_rows.remove_of_target(tx, "domain", domain_id)
             remove_project(tx, domain_id, now)
             self._revocations.add(tx, "domain", domain_id)
+
+        self._store.transact(change)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import grants as rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity.grants import ROLES, Role
@@ -29,8 +30,8 @@ class Roles:
         if domain_id is not None and find(self._store.db, project_rows.PROJECTS, domain_id) is None:
             raise NotFound(f"Could not find domain: {domain_id}.")
         created = ROLES.made({**role, "options": given_options(role.get("options", {})), "id": new_hex_id()})
-        with names_unique("role", role["name"]), self._store.write() as tx:
-            insert(tx, ROLES, created)
+        with names_unique("role", role["name"]):
+            self._store.transact(lambda tx: insert(tx, ROLES, created))
         return self.get(created.id)
 
     def update(self, role_id: str, changes: Record) -> Role:
@@ -39,16 +40,19 @@ class Roles:
         if "domain_id" in changes and changes["domain_id"] != role.domain_id:
             raise Invalid("Cannot change Domain ID.")
         changed = merged(ROLES, role, changes)
-        with names_unique("role", changed.name), self._store.write() as tx:
-            update(tx, ROLES, changed)
+        with names_unique("role", changed.name):
+            self._store.transact(lambda tx: update(tx, ROLES, changed))
         return self.get(role_id)
 
     def delete(self, role_id: str) -> None:
         """The role goes, and with it every grant and implication of it."""
         refuse_if_immutable("role", self.get(role_id))
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             rows.remove_of_role(tx, role_id)
             delete(tx, ROLES, role_id)
+
+        self._store.transact(change)
 
 
 PROHIBITED = frozenset({"admin"})
@@ -82,11 +86,13 @@ class ImpliedRoles:
             raise Forbidden(f"Role {implied_id} can't be implied by another one.")
         if implied.domain_id is not None and prior.domain_id is None:
             raise Forbidden("A global role can't imply one of a domain.")
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not rows.imply(tx, prior_id, implied_id):
                 raise Conflict(f"Conflict occurred attempting to store implied role - {prior_id} implies {implied_id}.")
 
+        self._store.transact(change)
+
     def delete(self, prior_id: str, implied_id: str) -> None:
         self.require(prior_id, implied_id)
-        with self._store.write() as tx:
-            rows.no_longer_imply(tx, prior_id, implied_id)
+        self._store.transact(lambda tx: rows.no_longer_imply(tx, prior_id, implied_id))

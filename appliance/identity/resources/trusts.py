@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as rows
 from appliance.db.identity.delegation import TRUSTS, Trust
 from appliance.db.identity.grants import ROLES
@@ -68,7 +69,8 @@ class Trusts:
         )
         if parent is not None:
             trust = self._bound_to(parent, trust, asked, role_ids)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if trust.expires_at is not None and rows.has_equal(tx, trust):
                 raise Conflict(
                     f"Conflict occurred attempting to store trust - Duplicate entry found with ID {trust_id}."
@@ -76,6 +78,8 @@ class Trusts:
             insert(tx, TRUSTS, trust)
             for role_id in role_ids:
                 rows.add_trust_role(tx, trust.id, role_id)
+
+        self._store.transact(change)
         return self.get(trust.id)
 
     def _check_parent(self, named: str | None, parent: Trust | None) -> None:
@@ -121,17 +125,19 @@ class Trusts:
     def delete(self, trust_id: str) -> None:
         """End a trust, those made from it, and their tokens."""
         self.get(trust_id)
-        with self._store.write() as tx:
-            rows.end(tx, trust_id, self._store.clock())
+        self._store.transact(lambda tx: rows.end(tx, trust_id, self._store.clock()))
 
     def consume(self, trust_id: str) -> None:
         """Take one of the remaining uses, if they are counted. Raises `Unauthenticated` when none is left."""
         trust = find(self._store.db, TRUSTS, trust_id)
         if trust is not None and trust.remaining_uses is None:
             return
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not rows.use(tx, trust_id):
                 raise Unauthenticated("The trust has no use left.")
+
+        self._store.transact(change)
 
     def delegated(self, claims: Claims) -> Delegated:
         """What a token of a trust amounts to: the trust's roles, as long as the trustor has every one of them."""

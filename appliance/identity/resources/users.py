@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
@@ -65,10 +65,14 @@ class Users:
         password = sent.pop("password", None)
         created = USERS.made(sent)
         new = self._compliance.given(password, created) if password is not None else None
-        with names_unique("user", created.name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             insert(tx, USERS, created)
             if new is not None:
                 _store(tx, created.id, new)
+
+        with names_unique("user", created.name):
+            self._store.transact(change)
         return self.get(created.id)
 
     def update(self, user_id: str, changes: Record) -> User:
@@ -82,7 +86,8 @@ class Users:
         changed = replace(changed, name=changed.name.strip())
         new = self._compliance.given(password, changed) if password is not None else None
         disabled = user.enabled and not changed.enabled
-        with names_unique("user", changed.name), self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             update(tx, USERS, changed)
             if new is not None:
                 _store(tx, user_id, new)
@@ -92,13 +97,19 @@ class Users:
                 # Being enabled by hand ends a lock-out and an absence.
                 rows.forget_failures(tx, user_id)
                 rows.set_active(tx, user_id, self._store.clock())
+
+        with names_unique("user", changed.name):
+            self._store.transact(change)
         return self.get(user_id)
 
     def delete(self, user_id: str) -> None:
         self._stored(user_id)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             remove_user(tx, user_id, self._store.clock())
             self._revocations.add(tx, "user", user_id)
+
+        self._store.transact(change)
 
     def change_password(self, user_id: str, original: str, password: str) -> None:
         """A user's own change, for which the old password is enough, expired or not.
@@ -117,10 +128,13 @@ class Users:
         if password == original:
             raise Invalid("The new password must differ from the old one.")
         new = self._compliance.chosen(password, user)
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             _store(tx, user_id, new)
             rows.forget_failures(tx, user_id)
             self._revocations.add(tx, "user", user_id)
+
+        self._store.transact(change)
 
     def _stored(self, user_id: str) -> User:
         user = find(self._store.db, USERS, user_id)

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as rows
 from appliance.db.key_values import KeyValues
 from appliance.errors import StorageFault, StorageFull

@@ -8,6 +8,7 @@ password, an explicit revocation) is in `revocations`. Results are kept for as l
 import threading
 from collections.abc import Callable
 
+from appliance.db.engine.base import Tx
 from appliance.db.identity.grants import Role
 from appliance.db.identity.projects import Project
 from appliance.db.identity.users import User
@@ -129,10 +130,13 @@ class Tokens:
 
     def revoke(self, token: Token, *, cascade: bool = True) -> None:
         """Void a token and, unless told otherwise, the ones that were made from it."""
-        with self._store.write() as tx:
+
+        def change(tx: Tx) -> None:
             self._revocations.add(tx, "audit", token.audit_ids[0])
             if cascade:
                 self._revocations.add(tx, "chain", token.audit_ids[0])
+
+        self._store.transact(change)
 
     def _remember(self, text: str, generation: int, token: Token) -> None:
         with self._cache_lock:

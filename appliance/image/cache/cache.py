@@ -6,6 +6,7 @@ one, each address under which the service is reached counts as a node with a lis
 """
 
 import logging
+from functools import partial
 
 from appliance.db.image.cache import CacheRecord, CacheRows
 from appliance.db.image.images import ImageRecord
@@ -70,8 +71,7 @@ class ImageCache:
     def _enqueue(self, caller: Caller, node: str, image_id: str) -> None:
         if self._finder.look_up(caller, image_id).status != "active":
             raise Invalid("Only images with status active can be targeted for queueing")
-        with self._db.write() as tx:
-            self._rows.enqueue(tx, node, image_id, self._clock())
+        self._db.transact(lambda tx: self._rows.enqueue(tx, node, image_id, self._clock()))
 
     def remove(self, caller: Caller, node: str, image_id: str) -> None:
         """Forget an image, cached or queued."""
@@ -79,8 +79,7 @@ class ImageCache:
         if not entry:
             self._finder.look_up(caller, image_id)
         self._enforce(caller, "cache_delete")
-        with self._db.write() as tx:
-            self._rows.remove(tx, node, image_id)
+        self._db.transact(lambda tx: self._rows.remove(tx, node, image_id))
         self._drop_unused(image_id)
 
     def remove_old(self, caller: Caller, node: str, image_id: str, state: str) -> None:
@@ -95,8 +94,9 @@ class ImageCache:
         self._enforce(caller, operation)
         if target not in TARGETS:
             raise Invalid("If provided 'x-image-cache-clear-target' must be 'cache', 'queue' or empty string.")
-        with self._db.write() as tx:
-            gone = [image_id for state in TARGETS[target] for image_id in self._rows.clear(tx, node, state)]
+        gone = self._db.transact(
+            lambda tx: [image_id for state in TARGETS[target] for image_id in self._rows.clear(tx, node, state)]
+        )
         for image_id in gone:
             self._drop_unused(image_id)
         return len(gone)
@@ -158,12 +158,10 @@ class ImageCache:
             if image is None or image.status != "active":
                 raise not_found(image_id)
             self._bring(image)
-            with self._db.write() as tx:
-                self._rows.settle(tx, node, image_id, image.size or 0, self._clock())
+            self._db.transact(lambda tx: self._rows.settle(tx, node, image_id, image.size or 0, self._clock()))
         except (ApplianceError, OSError) as error:
             log.warning("image %s could not be cached: %s", image_id, error)
-            with self._db.write() as tx:
-                self._rows.remove(tx, node, image_id)
+            self._db.transact(lambda tx: self._rows.remove(tx, node, image_id))
         self._drop_unused(image_id)
 
     def _bring(self, image: ImageRecord) -> None:
@@ -186,8 +184,7 @@ class ImageCache:
     def forget(self, image_id: str) -> None:
         """The image is deleted."""
         if self._files is not None:
-            with self._db.write() as tx:
-                self._rows.remove_image(tx, image_id)
+            self._db.transact(lambda tx: self._rows.remove_image(tx, image_id))
             self._files.remove(image_id)
 
     def _drop_unused(self, image_id: str) -> None:
@@ -209,8 +206,7 @@ class ImageCache:
             if freed >= over:
                 break
             if image_id in sizes:
-                with self._db.write() as tx:
-                    self._rows.remove_image(tx, image_id)
+                self._db.transact(partial(self._rows.remove_image, image_id=image_id))
                 self._files.remove(image_id)
                 files, freed = files + 1, freed + sizes[image_id]
         return files, freed

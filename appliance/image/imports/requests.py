@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Conflict, Invalid
 from appliance.image.context import ImageContext, ImageFinder
@@ -164,7 +165,8 @@ class Imports:
         """Lock the image, note what is to come, and make the task, all at once."""
         task_id = new_uuid()
         given = {"image_id": image.id, "import_req": dict(body), "backend": list(stores)}
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values: dict[str, Any] = {"updated_at": self._clock()}
             if asked.method != "copy-image":
                 values["status"] = "importing"
@@ -187,6 +189,8 @@ class Imports:
                 request_id=request_id,
                 task_id=task_id,
             )
+
+        self._db.transact(change)
         return task_id
 
 

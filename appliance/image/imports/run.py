@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.blobs.index import ContentRow, Sealed
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Gone, Unavailable
 from appliance.image.context import ImageContext
@@ -79,9 +79,8 @@ class ImportRun:
     def __call__(self, job: ImportJob) -> None:
         """Fill the image's stores, and tell the task how it went."""
         try:
-            with self._db.write() as tx:
-                if not self._tasks.start(tx, job.task_id):
-                    return
+            if not self._db.transact(lambda tx: self._tasks.start(tx, job.task_id)):
+                return
             self._fill_all(job)
         except Exception as error:
             log.exception("import of image %s broke off", job.image_id)
@@ -112,8 +111,11 @@ class ImportRun:
             if job.all_must_succeed or isinstance(error, Gone) or self._queue.stopping.is_set():
                 job.over = True
                 return
-            with self._db.write(frees=True) as tx:
-                mark_done(tx, self._rows, job.image_id, (store_id,), failed=(store_id,))
+            self._give_up(job, store_id)
+
+    def _give_up(self, job: ImportJob, store_id: str) -> None:
+        failed = (store_id,)
+        self._db.transact(lambda tx: mark_done(tx, self._rows, job.image_id, failed, failed=failed), frees=True)
 
     # -- one store ---------------------------------------------------------------------------------------------------
 
@@ -172,10 +174,13 @@ class ImportRun:
         ) as taken:
             if again and image.os_hash_value and taken.sealed.hash_value != image.os_hash_value:
                 raise Corrupt(f"The bytes read for image {image.id} are not those that were stored.")
-            with self._db.write() as tx:
+
+            def change(tx: Tx) -> None:
                 content_id = store.writer.index.commit(tx, taken.sealed)
                 facts = {} if again else _facts(taken.sealed, taken.virtual_size)
                 self._settle(tx, job, LocationRecord(store_id, content_id), facts)
+
+            self._db.transact(change)
 
     def _move_staged(self, job: ImportJob, image: ImageRecord, store_id: str, offer: Offer) -> None:
         """Staged bytes in the right store stay where they are: they are only inspected, and named anew."""
@@ -193,9 +198,12 @@ class ImportRun:
         assert store is not None and offer.content is not None
         content = store.writer.content(offer.content[1])
         self._data.limits(image, None).check(content.size)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             facts = _facts(content, virtual_size) | {"staged_store": None, "staged_content": None}
             self._settle(tx, job, LocationRecord(store_id, content.id), facts)
+
+        self._db.transact(change)
 
     def _settle(self, tx: Tx, job: ImportJob, location: LocationRecord, facts: dict[str, Any]) -> None:
         """One store has the bytes: say so, in the transaction that commits them."""
@@ -212,10 +220,13 @@ class ImportRun:
     def _adopt(self, image: ImageRecord, changes: tuple[dict[str, Any], dict[str, str | None]]) -> ImageRecord:
         """Take over what another Glance, or the operator, says of the image."""
         columns, properties = changes
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.change(tx, image.id, ("importing",), columns):
                 raise gone(image.id)
             self._rows.put_properties(tx, image.id, properties)
+
+        self._db.transact(change)
         return self._image(image.id)
 
     def _image(self, image_id: str) -> ImageRecord:
@@ -241,7 +252,8 @@ class ImportRun:
     def _end(self, job: ImportJob) -> None:
         failed = bool(job.trouble) and (job.all_must_succeed or not job.filled)
         try:
-            with self._db.write(frees=True) as tx:
+
+            def change(tx: Tx) -> None:
                 if failed:
                     revert(
                         tx, self._rows, self._stores, job.image_id, job.filled if job.is_copy else None, self._clock()
@@ -254,6 +266,8 @@ class ImportRun:
                     self._tasks.fail(tx, job.task_id, "; ".join(job.trouble))
                 else:
                     self._tasks.succeed(tx, job.task_id, {"image_id": job.image_id})
+
+            self._db.transact(change, frees=True)
         except ApplianceError as error:
             # The next start puts it right.
             log.error("import of image %s could not be ended: %s", job.image_id, error)

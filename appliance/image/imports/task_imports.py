@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Invalid
 from appliance.image.imports.run import ImportJob
@@ -28,20 +30,21 @@ class TaskImports:
         enforce_service(caller, "tasks_api_access")
         given = _input(body)
         self._images.fetcher.check(given["import_from"])
-        with self._db.write() as tx:
-            task = self._tasks.add(tx, caller, "import", given, request_id=request_id)
+        task = self._db.transact(lambda tx: self._tasks.add(tx, caller, "import", given, request_id=request_id))
         self._images.queue.submit(caller.project_id, lambda: self._run(caller, task.id, given))
         return task
 
     def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
         try:
             image = self._images.create(caller, given["image_properties"])
-            with self._db.write() as tx:
+
+            def change(tx: Tx) -> None:
                 self._rows.change(tx, image.id, ("queued",), {"status": "importing"})
                 self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id)
+
+            self._db.transact(change)
         except ApplianceError as error:
-            with self._db.write() as tx:
-                self._tasks.fail(tx, task_id, str(error))
+            self._db.transact(partial(self._tasks.fail, task_id=task_id, message=str(error)))
             return
         store = self._images.stores.default.id
         self._images.run_import(

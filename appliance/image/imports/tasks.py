@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from appliance.db.engine.sqlite import Tx
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.tasks import SORT_KEYS, TaskRecord, TaskRows
 from appliance.errors import Conflict, Invalid, NotFound
@@ -112,8 +112,9 @@ class Tasks:
 
     def tell(self, task_id: str, message: str) -> None:
         """How far the work has come."""
-        with self._db.write() as tx:
-            self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
+        self._db.transact(
+            lambda tx: self._rows.change(tx, task_id, ("processing",), "processing", self._clock(), message=message)
+        )
 
     def succeed(self, tx: Tx, task_id: str, result: dict[str, Any] | None = None, message: str = "") -> None:
         told = {"message": message} if message else {}
@@ -199,10 +200,13 @@ class ImportLock:
             life = _LOCK_LIFE.get(task.status, _USUAL_LOCK_LIFE)
             if self._clock() - task.updated_at < life:
                 raise Conflict("Image has active task")
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.release_property(tx, image.id, IMPORT_LOCK, holder):
                 raise Conflict("Image has active task")
             self._tasks.fail(tx, holder, "Expired lock preempted")
+
+        self._db.transact(change)
         log.warning("image %s: the lock of task %s had expired and was broken", image.id, holder)
 
     def take(self, tx: Tx, image_id: str, task_id: str) -> None:

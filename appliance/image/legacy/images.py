@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.legacy import OldRows, Sharing
 from appliance.errors import Invalid, NotFound
@@ -40,25 +41,26 @@ class OldSharing:
     def share(self, caller: Caller, image_id: str, member_id: str, can_share: bool | None) -> None:
         image = self._sharable(caller, image_id)
         _check(member_id)
-        with self._db.write() as tx:
-            self._rows.share(tx, image.id, member_id, can_share, self._clock(), self._quota)
+        self._db.transact(lambda tx: self._rows.share(tx, image.id, member_id, can_share, self._clock(), self._quota))
 
     def replace(self, caller: Caller, image_id: str, members: Mapping[str, bool | None]) -> None:
         """Make these the members, and nobody else. Those that stay keep what they answered."""
         image = self._sharable(caller, image_id)
         for member_id in members:
             _check(member_id)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             for one in self._rows.of_image(image.id):
                 if one.member_id not in members:
                     self._rows.unshare(tx, image.id, one.member_id)
-            for member_id, can_share in members.items():
-                self._rows.share(tx, image.id, member_id, can_share, self._clock(), self._quota)
+            for member, can_share in members.items():
+                self._rows.share(tx, image.id, member, can_share, self._clock(), self._quota)
+
+        self._db.transact(change)
 
     def unshare(self, caller: Caller, image_id: str, member_id: str) -> None:
         image = self._sharable(caller, image_id)
-        with self._db.write() as tx:
-            removed = self._rows.unshare(tx, image.id, member_id)
+        removed = self._db.transact(lambda tx: self._rows.unshare(tx, image.id, member_id))
         if not removed:
             raise NotFound("Membership could not be found.")
 

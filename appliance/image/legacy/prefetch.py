@@ -2,6 +2,7 @@
 
 import logging
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, NotFound
 from appliance.image.data import check_formats
@@ -49,9 +50,12 @@ class Filling:
     def kill(self, image_id: str) -> None:
         """Mark an image that will never get its data. Does nothing to one that is not waiting for it any more."""
         try:
-            with self._db.write() as tx:
+
+            def change(tx: Tx) -> None:
                 values = {"status": "killed", "updated_at": self._clock()}
                 self._rows.change(tx, image_id, ("queued",), values)
+
+            self._db.transact(change)
         except ApplianceError as error:
             log.error("image %s could not be marked as killed: %s", image_id, error)
 
@@ -97,17 +101,23 @@ class Filling:
         if size and size != found:
             raise Conflict(f"The data at the location has {found} bytes, and not {size}.")
         self._images.data.limits(image, None).check(found)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = {"status": "active", "size": found, "updated_at": self._clock()}
             if not self._rows.change(tx, image.id, ("queued",), values):
                 raise Conflict(f"Image {image.id} was changed meanwhile; try again.")
             self._rows.add_location(tx, image.id, LocationRecord(None, url=url))
 
+        self._db.transact(change)
+
     def activate_empty(self, image: ImageRecord) -> None:
         """An image of no bytes is active from the start."""
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = {"status": "active", "size": 0, "updated_at": self._clock()}
             self._rows.change(tx, image.id, ("queued",), values)
+
+        self._db.transact(change)
 
     def relabel(self, image: ImageRecord, formats: dict[str, str]) -> None:
         """Change the formats of an image, its data included if there is any.
@@ -120,10 +130,13 @@ class Filling:
         stored = any(location.content_id is not None for location in image.locations)
         if stored and "container_format" in changed:
             self._inspect(image, changed)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             values = changed | {"updated_at": self._clock()}
             if not self._rows.change(tx, image.id, (image.status,), values, revision=image.revision):
                 raise Conflict(f"Image {image.id} was changed meanwhile; try again.")
+
+        self._db.transact(change)
 
     def _inspect(self, image: ImageRecord, changed: dict[str, str]) -> None:
         for name, value in changed.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Conflict, Corrupt, Forbidden, Gone, Invalid
@@ -78,13 +79,16 @@ class Locations:
         self._lock.check(image)
         job = LocationJob(image.id, new_uuid(), url, digests)
         given = {"image_id": image.id, "loc_url": url, "validation_data": dict(digests)}
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             if not self._rows.change(tx, image.id, ("queued",), {"updated_at": self._clock()}):
                 raise Conflict(f"Image {image.id} was changed meanwhile.")
             self._lock.take(tx, image.id, job.task_id)
             self._tasks.add(
                 tx, caller, "location_import", given, image_id=image.id, request_id=request_id, task_id=job.task_id
             )
+
+        self._db.transact(change)
         self._submit(job, caller.project_id)
 
     def _check_digests(self, digests: Mapping[str, str]) -> None:
@@ -111,9 +115,8 @@ class Locations:
 
     def _run(self, job: LocationJob) -> None:
         try:
-            with self._db.write() as tx:
-                if not self._tasks.start(tx, job.task_id):
-                    return
+            if not self._db.transact(lambda tx: self._tasks.start(tx, job.task_id)):
+                return
             message = self._do(job)
         except Exception as error:
             if self._queue.stopping.is_set():
@@ -165,12 +168,15 @@ class Locations:
             values = {"status": "importing" if job.digests else "active", "os_hash_algo": algorithm}
         else:
             values = {"status": "active", **job.digests}
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             changes = {"size": size, "updated_at": self._clock(), **values}
             if not self._rows.change(tx, job.image_id, ("queued",), changes):
                 raise gone(job.image_id)
             self._rows.clear_locations(tx, job.image_id)
             self._rows.add_location(tx, job.image_id, LocationRecord(self._stores.for_urls, url=job.url))
+
+        self._db.transact(change)
 
     def _verify(self, job: LocationJob, algorithm: str) -> None:
         found = self._digests(job, algorithm)
@@ -184,9 +190,11 @@ class Locations:
     def _store_digests(
         self, job: LocationJob, found: Mapping[str, str], states: tuple[str, ...], values: Mapping[str, str]
     ) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             if not self._rows.change(tx, job.image_id, states, {**found, **values, "updated_at": self._clock()}):
                 raise gone(job.image_id)
+
+        self._db.transact(change)
 
     def _digests(self, job: LocationJob, algorithm: str) -> dict[str, str]:
         """Read all of it. Gives up as soon as the image is deleted, or the service stops."""
@@ -214,7 +222,8 @@ class Locations:
 
     def _end(self, job: LocationJob, trouble: str | None, message: str = "") -> None:
         try:
-            with self._db.write(frees=True) as tx:
+
+            def change(tx: Tx) -> None:
                 if trouble is not None:
                     # The location stays in sight, as it does in the original, but a queued image has no data.
                     self._rows.change(tx, job.image_id, ("importing",), EMPTY | {"updated_at": self._clock()})
@@ -223,6 +232,8 @@ class Locations:
                     self._tasks.succeed(tx, job.task_id, {"image_id": job.image_id}, message)
                 if self._rows.exists_in(tx, job.image_id):
                     self._rows.release_property(tx, job.image_id, IMPORT_LOCK, job.task_id)
+
+            self._db.transact(change, frees=True)
         except ApplianceError as error:
             # The next start puts it right.
             log.error("the task %s could not be ended: %s", job.task_id, error)

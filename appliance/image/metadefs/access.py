@@ -1,8 +1,7 @@
 """Who may read and change which metadata definitions."""
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Reader
 from appliance.db.image.metadefs import NamespaceRecord, find_namespace
-from appliance.db.records import Reader
 from appliance.errors import Forbidden, NotFound
 from appliance.values import Caller, Clock
 

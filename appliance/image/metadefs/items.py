@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from appliance.db.engine.base import Reader, Tx
 from appliance.db.image import metadef_items as rows
 from appliance.db.image.metadef_items import TAG_SORT_KEYS, ObjectRecord, PropertyRecord, TagRecord
 from appliance.db.image.metadefs import Order, associations, check_sort_key
-from appliance.db.records import Reader
 from appliance.errors import NotFound
 from appliance.image.metadefs.access import Access, check_unprotected
 from appliance.image.metadefs.bodies import Json, checked, read_object, read_property, read_tag, read_tags, usable
@@ -26,9 +26,12 @@ class Objects:
 
     def create(self, caller: Caller, namespace: str, body: Json) -> ObjectRecord:
         record = read_object(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "add_metadef_object")
             rows.insert_item(tx, found, record)
+
+        self._db.transact(change)
         return record
 
     def show(self, caller: Caller, namespace: str, name: str) -> ObjectRecord:
@@ -39,18 +42,23 @@ class Objects:
     def update(self, caller: Caller, namespace: str, name: str, body: Json) -> ObjectRecord:
         """Replace the object; it may get another name."""
         record = read_object(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> ObjectRecord:
             found = self._access.namespace(tx, caller, namespace, "modify_metadef_object")
-            record = replace(record, created_at=_found(tx, found.id, name).created_at)
-            rows.update_item(tx, found, name, record)
-        return record
+            changed = replace(record, created_at=_found(tx, found.id, name).created_at)
+            rows.update_item(tx, found, name, changed)
+            return changed
+
+        return self._db.transact(change)
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "delete_metadef_object")
             _found(tx, found.id, name)
             check_unprotected(found, f"object {name}")
             rows.delete_item(tx, ObjectRecord, found.id, name)
+
+        self._db.transact(change)
 
 
 def _found(reader: Reader, namespace_id: int, name: str) -> ObjectRecord:
@@ -74,9 +82,12 @@ class Properties:
 
     def create(self, caller: Caller, namespace: str, body: Json) -> PropertyRecord:
         record = read_property(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "add_metadef_property")
             rows.insert_item(tx, found, record)
+
+        self._db.transact(change)
         return record
 
     def show(self, caller: Caller, namespace: str, name: str, resource_type: str | None = None) -> PropertyRecord:
@@ -99,18 +110,23 @@ class Properties:
     def update(self, caller: Caller, namespace: str, name: str, body: Json) -> PropertyRecord:
         """Replace the property; it may get another name."""
         record = read_property(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> PropertyRecord:
             found = self._access.namespace(tx, caller, namespace, "modify_metadef_property")
-            record = replace(record, created_at=_property_found(tx, found.id, name).created_at)
-            rows.update_item(tx, found, name, record)
-        return record
+            changed = replace(record, created_at=_property_found(tx, found.id, name).created_at)
+            rows.update_item(tx, found, name, changed)
+            return changed
+
+        return self._db.transact(change)
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "remove_metadef_property")
             _property_found(tx, found.id, name)
             check_unprotected(found, f"property {name}")
             rows.delete_item(tx, PropertyRecord, found.id, name)
+
+        self._db.transact(change)
 
 
 def _property_found(reader: Reader, namespace_id: int, name: str) -> PropertyRecord:
@@ -139,22 +155,28 @@ class Tags:
 
     def create(self, caller: Caller, namespace: str, name: str) -> TagRecord:
         now = self._access.clock()
-        with self._db.write() as tx:
+
+        def add(tx: Tx) -> TagRecord:
             found = self._access.namespace(tx, caller, namespace, "add_metadef_tag")
             checked("tag", {"name": name})
             record = TagRecord(usable(name, "tag"), now, now)
             rows.insert_item(tx, found, record)
-        return record
+            return record
+
+        return self._db.transact(add)
 
     def create_many(self, caller: Caller, namespace: str, body: Json, *, append: bool) -> list[TagRecord]:
         """Put these tags in the place of all that were there, or beside them. No tags at all change nothing."""
         tags = read_tags(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "add_metadef_tags")
             if tags and not append:
                 rows.delete_items(tx, TagRecord, found.id)
             for tag in tags:
                 rows.insert_item(tx, found, tag)
+
+        self._db.transact(change)
         return tags
 
     def show(self, caller: Caller, namespace: str, name: str) -> TagRecord:
@@ -165,18 +187,23 @@ class Tags:
     def update(self, caller: Caller, namespace: str, name: str, body: Json) -> TagRecord:
         """Give the tag another name."""
         record = read_tag(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> TagRecord:
             found = self._access.namespace(tx, caller, namespace, "modify_metadef_tag")
-            record = replace(record, created_at=_tag_found(tx, found.id, name).created_at)
-            rows.update_item(tx, found, name, record)
-        return record
+            changed = replace(record, created_at=_tag_found(tx, found.id, name).created_at)
+            rows.update_item(tx, found, name, changed)
+            return changed
+
+        return self._db.transact(change)
 
     def delete(self, caller: Caller, namespace: str, name: str) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "delete_metadef_tag")
             _tag_found(tx, found.id, name)
             check_unprotected(found, f"tag {name}")
             rows.delete_item(tx, TagRecord, found.id, name)
+
+        self._db.transact(change)
 
 
 def _tag_found(reader: Reader, namespace_id: int, name: str) -> TagRecord:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image import metadef_items as items
 from appliance.db.image import metadefs as rows
 from appliance.db.image.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
@@ -58,10 +58,13 @@ class Namespaces:
         enforce(caller, "add_metadef_namespace")
         record = _record(body, now, body.get("owner", caller.project_id))
         contents = read_contents(body, now)
-        with self._db.write() as tx:
-            record = replace(record, id=rows.insert_namespace(tx, record))
-            fill(tx, record, contents)
-        return record, contents
+
+        def insert(tx: Tx) -> NamespaceRecord:
+            stored = replace(record, id=rows.insert_namespace(tx, record))
+            fill(tx, stored, contents)
+            return stored
+
+        return self._db.transact(insert), contents
 
     def show(self, caller: Caller, name: str, resource_type: str | None = None) -> tuple[NamespaceRecord, Contents]:
         """A namespace with all that is in it; names of properties as they are on resources of `resource_type`."""
@@ -78,30 +81,39 @@ class Namespaces:
     def update(self, caller: Caller, name: str, body: Json) -> NamespaceRecord:
         """Replace what is said of the namespace itself. What the body leaves out goes back to its default."""
         checked("namespace", body)
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> NamespaceRecord:
             found = self._access.namespace(tx, caller, name, "modify_metadef_namespace")
             now = self._access.clock()
             record = _record(body, now, body.get("owner") or caller.project_id)
             record = replace(record, id=found.id, created_at=found.created_at)
             rows.update_namespace(tx, record)
-        return record
+            return record
+
+        return self._db.transact(change)
 
     def delete(self, caller: Caller, name: str) -> None:
         """Remove a namespace with all that is in it."""
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             namespace = self._access.namespace(tx, caller, name, "delete_metadef_namespace")
             check_unprotected(namespace, f"namespace {name}")
             rows.delete_namespace(tx, namespace.id)
+
+        self._db.transact(change)
 
     def empty(
         self, caller: Caller, name: str, kind: type[ObjectRecord] | type[PropertyRecord] | type[TagRecord]
     ) -> None:
         """Remove everything of one kind from a namespace."""
         operation = "delete_metadef_tags" if kind is TagRecord else "delete_metadef_namespace"
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             namespace = self._access.namespace(tx, caller, name, operation)
             check_unprotected(namespace, f"namespace {name}")
             items.delete_items(tx, kind, namespace.id)
+
+        self._db.transact(change)
 
 
 def _record(body: Json, now: int, owner: str | None) -> NamespaceRecord:
@@ -178,18 +190,23 @@ class ResourceTypes:
     def associate(self, caller: Caller, namespace: str, body: Json) -> AssociationRecord:
         """Tie the namespace to a resource type, which becomes known by that."""
         record = read_association(body, self._access.clock())
-        with self._db.write() as tx:
+
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "add_metadef_resource_type_association")
             rows.insert_association(tx, found, record)
+
+        self._db.transact(change)
         return record
 
     def dissociate(self, caller: Caller, namespace: str, name: str) -> None:
-        with self._db.write() as tx:
+        def change(tx: Tx) -> None:
             found = self._access.namespace(tx, caller, namespace, "remove_metadef_resource_type_association")
             if not any(tie.name == name for tie in rows.associations(tx, found.id)):
                 raise NotFound(f"Failed to find resource type {name} to delete")
             check_unprotected(found, f"resource-type-association {name}")
             rows.delete_association(tx, found.id, name)
+
+        self._db.transact(change)
 
 
 class Metadefs:

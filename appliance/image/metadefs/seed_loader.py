@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from appliance.db.engine.sqlite import Database, Tx
+from appliance.db.engine.base import Database, Tx
 from appliance.db.image import metadef_items as items
 from appliance.db.image import metadefs as rows
 from appliance.db.image.metadef_items import ObjectRecord, PropertyRecord, TagRecord
@@ -66,11 +66,7 @@ def load(db: Database, clock: Clock, documents: Iterable[Json], policy: Policy =
     """Load namespaces, all or none. Raises `Invalid` if one does not fit the schemas."""
     now = clock()
     prepared = [_prepare(document, now) for document in documents]
-    written = 0
-    with db.write() as tx:
-        for namespace, contents in prepared:
-            written += _load_one(tx, namespace, contents, policy)
-    return written
+    return db.transact(lambda tx: sum(_load_one(tx, *each, policy) for each in prepared))
 
 
 def _prepare(document: Json, now: Micros) -> tuple[NamespaceRecord, Contents]:

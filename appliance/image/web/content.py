@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from appliance.blobs.durable import DurableFile
-from appliance.db.engine.sqlite import IntegrityError
+from appliance.db.engine.base import IntegrityError, Tx
 from appliance.db.image.cache import CacheRows
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Corrupt, Invalid, Refusal, Unavailable
@@ -38,16 +38,18 @@ class WebCache:
         """A part of an image from its file; None if there is none."""
         content = self._files.open(image, start, length)
         if content is not None:
-            with self._db.write() as tx:
-                self._rows.touch(tx, image.id, self._clock())
+            self._db.transact(lambda tx: self._rows.touch(tx, image.id, self._clock()))
         return content
 
     def note(self, image: ImageRecord, length: int) -> None:
         """Somebody reads an image that one of our own stores has: from the first whole read on it has an entry."""
+
+        def change(tx: Tx) -> None:
+            if not self._rows.touch(tx, image.id, self._clock()) and length == image.size:
+                self._rows.add_found(tx, self._node, image.id, length, self._clock())
+
         try:
-            with self._db.write() as tx:
-                if not self._rows.touch(tx, image.id, self._clock()) and length == image.size:
-                    self._rows.add_found(tx, self._node, image.id, length, self._clock())
+            self._db.transact(change)
         except (ApplianceError, IntegrityError) as error:
             # It was deleted meanwhile, or nothing can be written: no matter to who reads it.
             log.warning("the cache could not take note of image %s: %s", image.id, error)
@@ -71,8 +73,7 @@ class WebCache:
     def _publish(self, image: ImageRecord, file: DurableFile) -> None:
         self._files.publish(file, image.id)
         try:
-            with self._db.write() as tx:
-                self._rows.add_found(tx, self._node, image.id, image.size or 0, self._clock())
+            self._db.transact(lambda tx: self._rows.add_found(tx, self._node, image.id, image.size or 0, self._clock()))
         except IntegrityError:
             # The image was deleted under the download.
             self._files.remove(image.id)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from appliance.api.legacy.identity_v2.routes import build
-from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Answer, Client, start
+from tests.databases import open_test_database
 
 BOOTSTRAP = "a-bootstrap-token"
 
@@ -68,7 +68,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Halves]:
 
 def _halves(tmp_path: Path) -> Iterator[Halves]:
     settings = Settings(legacy=True, admin_token=BOOTSTRAP)
-    db = Database(tmp_path / "appliance.db")
+    db = open_test_database(tmp_path / "appliance.db")
     today = start(tmp_path, settings, db)
     made = Halves(today, today, today)
 

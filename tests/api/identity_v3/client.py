@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from appliance.api.identity_v3.routes import build
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.identity.auth.passwords import Cost
 from appliance.identity.service import Identity
 from appliance.settings import Settings

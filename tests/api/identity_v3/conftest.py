@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
 from tests.api.identity_v3.socket_server import serving
+from tests.databases import open_test_database
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def settings() -> Settings:
 @pytest.fixture
 def client(tmp_path: Path, settings: Settings) -> Iterator[Client]:
     """A client that acts as the admin on the project admin."""
-    db = Database(tmp_path / "appliance.db")
+    db = open_test_database(tmp_path / "appliance.db")
     yield start(tmp_path, settings, db)
     db.close()
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.db.engine.sqlite import Database
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
+from tests.databases import open_test_database
 
 MEMBERS = {
     "regions": "region",
@@ -50,7 +50,7 @@ WORDS = [
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, dict[str, list[str]]]]:
     """A service, and for each variable of its paths ids that exist and ids that don't."""
     directory = tmp_path_factory.mktemp("fuzz")
-    db = Database(directory / "appliance.db")
+    db = open_test_database(directory / "appliance.db")
     client = start(directory, Settings(), db)
     service = client.create("service", {"type": "t"})["id"]
     endpoint = client.create("endpoint", {"service_id": service, "interface": "public", "url": "http://x"})["id"]

@@ -44,8 +44,7 @@ def stored(client: Client, owner: str, project: str | None, blob: dict[str, Any]
         "project_id": project,
         "sealed_blob": client.identity.sealer.seal(json.dumps(pair)),
     }
-    with client.identity.store.write() as tx:
-        insert(tx, CREDENTIALS, CREDENTIALS.made(row))
+    client.identity.store.transact(lambda tx: insert(tx, CREDENTIALS, CREDENTIALS.made(row)))
     return pair
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database
 from appliance.db.key_values import KeyValues
 from appliance.errors import Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
@@ -13,11 +13,12 @@ from appliance.identity.remote.validator import Edge
 from appliance.identity.service import Identity
 from appliance.settings import Settings
 from tests.api.identity_v3.client import CHEAP, PASSWORD, Client, Time
+from tests.databases import open_test_database
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    db = Database(tmp_path / "edge.db")
+    db = open_test_database(tmp_path / "edge.db")
     yield db
     db.close()
 

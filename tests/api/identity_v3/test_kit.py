@@ -9,11 +9,11 @@ from appliance.api.http.service import Service
 from appliance.api.identity_v3 import routes
 from appliance.api.identity_v3.kit import Resource, Rules
 from appliance.api.identity_v3.schemas import TEXT, name_of, pair
-from appliance.db.engine.sqlite import Database
 from appliance.db.identity.limits import Policy
 from appliance.identity.policy.rules import RULES
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, start
+from tests.databases import open_test_database
 
 
 class Widgets(Resource[Policy]):
@@ -33,7 +33,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     for doing in ("list_widgets", "create_widget", "get_widget", "update_widget", "delete_widget"):
         monkeypatch.setitem(RULES, f"identity:{doing}", RULES["identity:create_policy"])
     monkeypatch.setattr(routes, "HANDLERS", (*routes.HANDLERS, Widgets))
-    return start(tmp_path, Settings(data_dir=tmp_path), Database(tmp_path / "appliance.db"))
+    return start(tmp_path, Settings(data_dir=tmp_path), open_test_database(tmp_path / "appliance.db"))
 
 
 def sent(**attributes: Any) -> Any:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from appliance.db.engine.sqlite import Database, Parameters, Row
+from appliance.db.engine.base import Parameters, Row, Tx
+from appliance.db.engine.sqlite import SqliteDatabase
 from appliance.db.identity import revocations as rows
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Client, password_auth, start
+from tests.databases import open_test_database
 
 HOUR = 3600
 YEAR = 365 * 24 * HOUR
@@ -58,7 +60,7 @@ def test_what_was_revoked_stays_so_though_the_clock_was_far_ahead_for_a_while(cl
 
 
 def test_tokens_from_before_a_restart_end_though_the_clock_was_set_back_with_it(tmp_path: Path) -> None:
-    db = Database(tmp_path / "x.db")
+    db = open_test_database(tmp_path / "x.db")
     before = start(tmp_path, Settings(), db)
     before.time.set_clock(HOUR / 2)
     user = anna(before)
@@ -82,7 +84,7 @@ def test_issuing_tokens_writes_once_a_minute(client: Client) -> None:
     assert len(found) <= 2
 
 
-class CountingDatabase(Database):
+class CountingDatabase(SqliteDatabase):
     """Counts what is read."""
 
     def __init__(self, path: Path) -> None:
@@ -123,9 +125,12 @@ def test_a_write_costs_the_same_however_much_was_revoked(counted: tuple[Client, 
     client, db = counted
     before = cost(client, db)
     far = client.time() + YEAR * 1_000_000
-    with db.write() as tx:
+
+    def change(tx: Tx) -> None:
         for number in range(5000):
             rows.add(tx, "audit", f"token-{number}", client.time(), far)
+
+    db.transact(change)
     assert cost(client, db) == before
 
 
@@ -173,7 +178,7 @@ def test_a_receipt_ends_with_a_change_of_password_whatever_the_clock_says(client
 
 
 def test_a_password_from_before_the_clock_was_set_back_can_be_changed(tmp_path: Path) -> None:
-    db = Database(tmp_path / "x.db")
+    db = open_test_database(tmp_path / "x.db")
     client = start(tmp_path, Settings(minimum_password_age=1), db)
     user = anna(client)
     change_password(client, user, "one", "two")

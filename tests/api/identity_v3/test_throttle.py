@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from appliance.api.legacy.identity_v2.routes import build as build_v2
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.base import Database, Tx
 from appliance.db.identity import users as user_rows
 from appliance.identity.auth.hash_queue import HashQueue
 from appliance.identity.auth.totp import passcode
@@ -39,10 +39,13 @@ class World:
             self.users[name] = client.create("user", values)["id"]
         self.users["unknown"] = "0" * 32
         client.call("PATCH", f"/v3/users/{self.users['disabled']}", {"user": {"enabled": False}})
-        with client.identity.store.write() as tx:
+
+        def change(tx: Tx) -> None:
             for _ in range(100):
                 user_rows.count_failure(tx, self.users["locked"], client.time())
             tx.execute("UPDATE passwords SET expires_at = 1 WHERE user_id = ?", (self.users["expired"],))
+
+        client.identity.store.transact(change)
         body = {"application_credential": {"name": "robot"}}
         admin = client.call("GET", "/v3/users?name=admin").json["users"][0]["id"]
         made = client.call("POST", f"/v3/users/{admin}/application_credentials", body)
@@ -246,8 +249,7 @@ def test_every_refusal_takes_one_hash(world: World, way: str, shown: tuple[str, 
 
 def test_every_refusal_writes_once_where_failures_are_kept(world: World) -> None:
     def changes() -> int:
-        with world.client.identity.store.write() as tx:
-            row = tx.row("SELECT total_changes() AS count")
+        row = world.client.identity.store.transact(lambda tx: tx.row("SELECT total_changes() AS count"))
         assert row is not None
         return int(row["count"])
 
@@ -287,9 +289,12 @@ def of_before(secret: str) -> str:
 
 def test_hashes_of_before_are_renewed_by_the_next_log_in(world: World, client: Client) -> None:
     db = client.identity.store.db
-    with client.identity.store.write() as tx:
+
+    def change(tx: Tx) -> None:
         tx.execute("UPDATE passwords SET hash = ? WHERE user_id = ?", (of_before("short"), world.users["anna"]))
         tx.execute("UPDATE application_credentials SET secret_hash = ?", (of_before("long" * 20),))
+
+    client.identity.store.transact(change)
     assert world.by_name("anna", "short\0").status == 401
     assert world.by_name("anna", "short").status == 201
     assert world.by_credential("robot", "long" * 20).status == 201
@@ -333,8 +338,9 @@ class TestLockout:
         self, client: Client, locked: str, tmp_path: Path, settings: Settings
     ) -> None:
         client.time.set_clock(-86400 * 30)
-        with client.identity.store.write() as tx:
-            user_rows.begin_lockout(tx, locked, client.time() + 86400 * 30 * 1_000_000)
+        client.identity.store.transact(
+            lambda tx: user_rows.begin_lockout(tx, locked, client.time() + 86400 * 30 * 1_000_000)
+        )
         again = start_again(client, tmp_path, settings)
         assert self.log_in(again) == 401
         again.time.pass_seconds(590)

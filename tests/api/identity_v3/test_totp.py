@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from appliance.db.engine.sqlite import Database
 from appliance.errors import WrongUsage
 from appliance.identity.auth.totp import passcode
 from appliance.identity.lookup import Lookup
 from appliance.settings import Settings
 from tests.api.identity_v3.client import Answer, Client, start
+from tests.databases import open_test_database
 
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 WITH_TOTP = Settings(auth_methods=("password", "token", "totp"))
@@ -56,7 +56,7 @@ def in_a_window(client: Client) -> None:
 
 
 def test_the_method_is_off_until_it_is_asked_for(tmp_path: Path) -> None:
-    db = Database(tmp_path / "default.db")
+    db = open_test_database(tmp_path / "default.db")
     client = start(tmp_path, Settings(), db)
     user = new_anna(client)
     assert log_in(client, user, code_of(client)).status == 401
@@ -85,13 +85,13 @@ def test_a_code_is_good_once_though_its_seed_is_stored_twice(client: Client, ann
 
 
 def test_a_code_stays_used_across_a_restart(tmp_path: Path) -> None:
-    db = Database(tmp_path / "first.db")
+    db = open_test_database(tmp_path / "first.db")
     client = start(tmp_path, ALONE, db)
     user = new_anna(client)
     code = code_of(client)
     assert log_in(client, user, code).status == 201
     db.close()
-    db = Database(tmp_path / "first.db")
+    db = open_test_database(tmp_path / "first.db")
     again = start(tmp_path, ALONE, db)
     assert log_in(again, user, code).status == 401
     db.close()
@@ -183,7 +183,7 @@ def with_other_signature(token: str) -> str:
 
 
 def test_a_method_that_there_is_not_is_refused_at_the_start(tmp_path: Path) -> None:
-    db = Database(tmp_path / "x.db")
+    db = open_test_database(tmp_path / "x.db")
     with pytest.raises(WrongUsage, match="fingerprint"):
         start(tmp_path, Settings(auth_methods=("password", "fingerprint")), db)
     db.close()

@@ -14,12 +14,12 @@ from wsgiref.util import FileWrapper
 from appliance.api.image_v2.routes import build
 from appliance.blobs.durable import Disk
 from appliance.datadir import DataDir
-from appliance.db.engine.sqlite import Database
 from appliance.errors import Unauthenticated
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
 from appliance.settings import Settings
 from appliance.values import Caller
+from tests.databases import open_test_database
 
 # Keystone's standard roles imply each other downwards.
 _ADMIN = frozenset({"admin", "manager", "member", "reader"})
@@ -104,7 +104,7 @@ class Cloud:
         )
         self.clock = Clock()
         with ExitStack() as opened:
-            self.db = Database(directory / "appliance.db")
+            self.db = open_test_database(directory / "appliance.db")
             opened.callback(self.db.close)
             self.stores = open_stores(self.settings, DataDir(directory), self.db, self.clock, disk=disk)
             opened.callback(self.stores.close)

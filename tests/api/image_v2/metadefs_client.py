@@ -8,10 +8,10 @@ from appliance.api.http.healthcheck import Healthcheck
 from appliance.api.http.service import Service
 from appliance.api.image_v2 import discovery, metadef_items
 from appliance.api.image_v2.dialect import ImageDialect
-from appliance.db.engine.sqlite import Database
 from appliance.image.metadefs.namespaces import Metadefs
 from appliance.settings import Settings
 from tests.api.image_v2.client import Answer, Clock, Cloud
+from tests.databases import open_test_database
 
 NAMESPACES = "/v2/metadefs/namespaces"
 PROPERTY = {"name": "p", "type": "string", "title": "P"}
@@ -23,7 +23,7 @@ class Catalog(Cloud):
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
-        self.db = Database(directory / "appliance.db")
+        self.db = open_test_database(directory / "appliance.db")
         routes = [
             *metadef_items.routes(Metadefs(self.db, self.settings, self.clock), self.settings),
             *discovery.routes(self.settings),

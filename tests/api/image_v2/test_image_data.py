@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.blobs.ingest import Ingest
+from appliance.db.engine.base import Tx
 from appliance.errors import ClientVanished, StorageFault
 from tests.api.image_v2.client import Cloud, Pieces
 
@@ -327,9 +328,12 @@ def test_a_start_puts_interrupted_uploads_back(cloud: Cloud) -> None:
         ).status
         == 204
     )
-    with cloud.db.write() as tx:
+
+    def change(tx: Tx) -> None:
         tx.execute("UPDATE images SET status = 'saving', size = 5 WHERE id = ?", (image,))
         tx.execute("UPDATE images SET status = 'uploading' WHERE id = ?", (lost,))
+
+    cloud.db.transact(change)
     cloud.images.recover()
     assert [cloud.show(one)["status"] for one in (image, staged, lost)] == ["queued", "uploading", "queued"]
     assert cloud.show(image)["size"] is None

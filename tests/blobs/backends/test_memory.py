@@ -11,7 +11,7 @@ from appliance.blobs.scrub import Scrubber
 from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import verify
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.sqlite import SqliteDatabase
 from tests.blobs.backends.conformance import Conformance, Reopen
 from tests.blobs.world import World, noise, text
 
@@ -37,7 +37,7 @@ class InMemory(World):
         if not hasattr(self, "memory"):
             self.memory = MemoryBackend()
         self.backend = self.memory
-        self.db = Database(self.directory / "appliance.db")
+        self.db = SqliteDatabase(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
         self.store = BlobStore(self.backend, self.index)
         self.store.open(lost_index=lost_index)

@@ -17,7 +17,7 @@ from appliance.blobs.scrub import Scrubber
 from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import verify
 from appliance.db.blocks.index import BlockIndex
-from appliance.db.engine.sqlite import Database
+from appliance.db.engine.sqlite import SqliteDatabase
 from appliance.errors import Corrupt, Fatal, Unavailable
 from appliance.values import KIB, MIB, FileRange
 from tests.blobs.backends.fault_proxy import Plan, fault_proxy
@@ -37,7 +37,7 @@ class Far(World):
         super().__init__(directory, limits=Limits(segment=MIB))
 
     def start(self) -> None:
-        self.db = Database(self.directory / "appliance.db")
+        self.db = SqliteDatabase(self.directory / "appliance.db")
         self.index = BlockIndex(self.db)
         options = {"endpoint": self.endpoint, "access_key": KEY, "secret_key": SECRET} | self.options
         self.backend: Backend = connect(Location("deep", "s3", self.place, self.directory / "far", options))

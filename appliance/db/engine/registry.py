@@ -1,0 +1,31 @@
+"""Which engine a database is of. SQLite is built in; PostgreSQL is loaded by name, and only when it is asked for."""
+
+import importlib
+from pathlib import Path
+from typing import cast
+
+from appliance.blobs.reserve import Reserve
+from appliance.db.engine.base import Database
+from appliance.db.engine.sqlite import SqliteDatabase
+from appliance.errors import Fatal
+
+_SERVERS = ("postgresql://", "postgres://")
+
+
+def is_server(where: Path | str) -> bool:
+    """Whether a database is on a server, and not a file of the data directory."""
+    return isinstance(where, str) and where.startswith(_SERVERS)
+
+
+def open_database(where: Path | str, reserve: Reserve | None = None) -> Database:
+    """Open a file, or what a `postgresql://` URL names, made or brought up to this version if need be.
+
+    Only writes that free room use the reserve. Raises `Fatal` if it can't be used.
+    """
+    if not is_server(where):
+        return SqliteDatabase(Path(where), reserve)
+    try:
+        engine = importlib.import_module("appliance.db.engine.postgresql")
+    except ModuleNotFoundError as error:
+        raise Fatal(f"A database on PostgreSQL needs {error.name}: pip install 'psycopg[binary,pool]'") from error
+    return cast(Database, engine.PostgresqlDatabase(where, reserve or Reserve(Path.cwd(), 0)))

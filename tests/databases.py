@@ -1,0 +1,33 @@
+"""The database of a test: a file, or, with TEST_DATABASE=postgresql, one on a server that is started when first asked.
+
+A path stands for a database on either engine: whoever opens it again finds what was there.
+"""
+
+import atexit
+import os
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+
+from appliance.db.engine.base import Database
+from appliance.db.engine.registry import open_database
+from tests import postgresql
+
+ENGINE = os.environ.get("TEST_DATABASE", "sqlite")
+
+
+@cache
+def server() -> postgresql.Server:
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(postgresql.server())
+
+
+@cache
+def _url(path: Path) -> str:
+    return server().create_current()
+
+
+def open_test_database(path: Path, engine: str = ENGINE) -> Database:
+    """Open what the path stands for."""
+    return open_database(_url(path) if engine == "postgresql" else path)

