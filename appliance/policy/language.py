@@ -16,7 +16,7 @@ import yaml  # type: ignore[import-untyped]
 
 from appliance.errors import WrongUsage
 
-_TOKEN = re.compile(r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<word>(?:'[^']*'|"[^"]*"|%\([^()]*\)s|[^\s()'"])+))""")
+_PART = re.compile(r"""\s+|[()]|'[^']*'|"[^"]*"|%\([^()]*\)s|[^\s()'"%]+|%""")
 _NAMED = re.compile(r"%\(([^()]*)\)s")
 _LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"|(True|False|None|\d+)")
 
@@ -41,21 +41,31 @@ def _never(_: Question) -> bool:
     return False
 
 
+def _words(text: str) -> list[str]:
+    """The parentheses and words of a rule. Raises `ValueError` for a quotation mark that is not closed."""
+    words: list[str] = []
+    at, joined = 0, False
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None:
+            raise ValueError(f"a quotation mark is not closed: {text[at:].strip()}")
+        part, at = match[0], match.end()
+        if joined and not part.isspace() and part not in "()":
+            words[-1] += part
+        elif not part.isspace():
+            words.append(part)
+        joined = not part.isspace() and part not in "()"
+    return words
+
+
 class Parser:
     """Reads one rule from left to right: `not` binds closest, then `and`, then `or`. Raises `ValueError`."""
 
     def __init__(self, text: str) -> None:
-        self._words: list[str] = []
+        self._words = _words(text)
         self.named: set[str] = set()
         """The other rules that it asks."""
         self._is_empty = not text
-        at, text = 0, text.rstrip()
-        while at < len(text):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise ValueError(f"a quotation mark is not closed: {text[at:].strip()}")
-            self._words.append(match[match.lastgroup or "word"])
-            at = match.end()
 
     def check(self) -> Check:
         """What the whole text stands for."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,11 @@ def test_a_command_that_prints_nothing_needs_no_output(admin: Program) -> None:
     assert shell(admin, ("image", "delete", "quiet"), "<&- >&- 2>&-") == (0, "", "")
 
 
+def width(text: str) -> int:
+    """Columns on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
 def test_every_list_comes_whole_in_every_encoding(admin: Program, encoding: str) -> None:
     names = ["enc-café", "enc-日本", "enc-plain"]
@@ -98,7 +104,7 @@ def test_every_list_comes_whole_in_every_encoding(admin: Program, encoding: str)
         environment: dict[str, Any] = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
         lines = admin("image", "list", **environment).out.decode(encoding).splitlines()
         shown = [line for line in lines if "enc-" in line]
-        assert len(shown) == 3 and len({line.index("queued") for line in shown}) == 1, lines
+        assert len(shown) == 3 and len({width(line.split("queued")[0]) for line in shown}) == 1, lines
         listed = json.loads(admin("image", "list", "-f", "json", **environment).out.decode(encoding))
         assert {image["name"] for image in listed} >= set(names)
         values = admin("image", "list", "-f", "value", "-c", "name", **environment).out.decode(encoding)

@@ -1,5 +1,6 @@
 """Every verb as a person meets it: in a narrow and a wide terminal, piped, and in a locale without letters."""
 
+import codecs
 import os
 import pty
 import re
@@ -43,6 +44,7 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
+        self._text = codecs.getincrementaldecoder("utf-8")()
 
     def read(self, until: str = "", seconds: float = 30) -> str:
         """What is shown, up to a text or the end."""
@@ -51,7 +53,7 @@ class Terminal:
             if time.monotonic() > end or not select.select([self._ours], [], [], end - time.monotonic())[0]:
                 raise AssertionError(f"{until!r} was not shown: {self.shown!r}")
             try:
-                self.shown += os.read(self._ours, 65536).decode()
+                self.shown += self._text.decode(os.read(self._ours, 65536))
             except OSError:  # the other end is closed
                 break
         return self.shown

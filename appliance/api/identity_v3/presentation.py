@@ -1,6 +1,6 @@
 """How resources look to clients: members and collections with their links, filters and limits."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -173,7 +173,8 @@ class Presenter:
 
     def linked(self, request: Request[Any], path: str, record: Record) -> Record:
         """The record with `links.self`, without what is for our own use."""
-        links = {**record.get("links", {}), "self": self.url(request, f"{path}/{record['id']}")}
+        given = record.get("links")  # An attribute of this name that a client invented is kept as far as it can be.
+        links = {**(given if isinstance(given, Mapping) else {}), "self": self.url(request, f"{path}/{record['id']}")}
         return {**record, "links": links}
 
     def self_url(self, request: Request[Any]) -> str:

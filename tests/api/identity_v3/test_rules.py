@@ -98,7 +98,7 @@ SCENARIOS: list[tuple[str, str, Any, int, set[str]]] = [
     ("PATCH", "/v3/projects/{P}", {"project": CHANGE}, 200, MANAGERS),
     ("GET", "/v3/projects/{P}/tags", None, 200, EVERYONE - {"unscoped"}),
     ("PUT", "/v3/projects/{P}/tags", {"tags": ["a"]}, 200, MANAGERS),
-    ("PUT", "/v3/projects/{P}/tags/a", None, 201, MANAGERS),
+    ("PUT", "/v3/projects/{P}/tags/another", None, 201, MANAGERS),
     ("GET", "/v3/roles", None, 200, READERS | {"domain_manager"}),
     ("GET", "/v3/roles?domain_id={D}", None, 200, GLOBAL | {"system_reader"}),
     ("GET", "/v3/roles/{R_member}", None, 200, READERS | {"domain_manager", "manager"}),
