@@ -198,7 +198,7 @@ def _check_stores(settings: Settings, directory: DataDir) -> None:
         raise Fatal(f"{directory.path} has no stored data to make a database from: is it the right directory?")
     for name in missing:
         raise Fatal(
-            f"{stores[name].place}, the place of the store {name}, is not there: mount its disk, or make an empty "
+            f"{stores[name].place}, the directory of the store {name}, is not there: mount its disk, or make an empty "
             "directory in its place if its data is lost"
         )
 

@@ -214,7 +214,7 @@ def _check_stores(database: Path, stores: Mapping[str, tuple[Backend, Backend]])
             raise Fatal(f"the database names the store {name}, and nothing says where it is: see --enabled-backends")
         source = stores[name][0]
         if not source.is_there():
-            raise Fatal(f"{source.place}, the place of the store {name}, is not there: is its disk mounted?")
+            raise Fatal(f"{source.place}, the directory of the store {name}, is not there: is its disk mounted?")
 
 
 def _inside(directory: DataDir, store: str) -> Backend:

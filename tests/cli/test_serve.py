@@ -1,6 +1,7 @@
 """What `serve` looks at first, what a signal does to it, and that the one-file program's halves end together."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_a_directory_that_another_user_serves_from_is_refused(tmp_path: Path) ->
         "try: preflight.check(Path(sys.argv[1]), 0.0)\nexcept Exception as error: print(error)"
     )
     link = Path("/tmp") / f"preflight-{os.getpid()}"
-    directory.rename(link)
+    shutil.move(directory, link)
     try:
         done = subprocess.run([sys.executable, "-c", code, link], cwd=ROOT, capture_output=True, text=True, check=True)
     finally:

@@ -1,5 +1,6 @@
 """The engine for a server: what is tried again, what is not, and that one appliance owns a database."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,9 +70,11 @@ def test_one_that_has_lost_the_database_writes_no_more(db: Database, url: str) -
 def test_writers_never_pass_a_limit_together(db: Database) -> None:
     """What is counted in a transaction can't change before it commits."""
 
+    numbers = itertools.count()
+
     def add(tx: Tx) -> None:
         if len(tx.rows("SELECT key FROM notes")) < 5:
-            tx.execute("INSERT INTO notes VALUES (?, '')", (f"{threading.get_ident()} {id(tx)}",))
+            tx.execute("INSERT INTO notes VALUES (?, '')", (str(next(numbers)),))
 
     def several() -> None:
         for _ in range(5):
