@@ -3,11 +3,12 @@
 Whatever can't be had on this machine is left out with a sentence that says why, and its tests are skipped.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from debian_packages import from_debian
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "clients"
@@ -29,20 +30,6 @@ def has_fog() -> bool:
 
 def has_gophercloud() -> bool:
     return runs("go", "version") and GOPHERCLOUD.is_dir()
-
-
-def from_debian(what: str, *packages: str) -> str:
-    """Install packages where that is possible; else what to do."""
-    by_hand = f"no {what}: apt-get install {' '.join(packages)}"
-    if shutil.which("apt-get") is None:
-        return f"no {what}, and no apt-get to install it with"
-    if os.geteuid() != 0:
-        return by_hand
-    print(f"installing {', '.join(packages)}", flush=True)
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else f"{by_hand} failed: {done.stderr.strip().splitlines()[-1:]}"
 
 
 def node_modules() -> str:

