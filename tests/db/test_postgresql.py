@@ -100,3 +100,26 @@ def test_a_database_of_a_newer_version_is_refused(db: Database, url: str) -> Non
 def test_a_server_that_does_not_answer_is_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="does not answer.*No such file"):
         open_database(f"postgresql://nobody@/none?host={tmp_path}")
+
+
+def test_a_snapshot_begins_anew_when_its_connection_was_lost_before(db: Database, url: str) -> None:
+    db.row("SELECT 1")
+    cut(url)
+    with db.snapshot():
+        assert [row["two"] for row in db.rows("SELECT 2 AS two")] == [2]
+
+
+def test_a_connection_that_is_lost_inside_of_a_snapshot_is_told(db: Database, url: str) -> None:
+    with pytest.raises(Unavailable, match="does not answer"), db.snapshot():
+        db.row("SELECT 1")
+        cut(url)
+        db.row("SELECT 1")
+    assert db.row("SELECT 1") is not None
+
+
+def test_a_connection_that_is_lost_between_rows_is_told(db: Database, url: str) -> None:
+    rows = db.stream("SELECT n FROM generate_series(1, 100000) AS n")
+    next(rows)
+    cut(url)
+    with pytest.raises(Unavailable, match="does not answer"):
+        list(rows)

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
@@ -225,7 +225,7 @@ class PostgresqlDatabase:
                     return work()
             except _Again as again:
                 if attempt == _ATTEMPTS - 1:
-                    raise Unavailable(f"the database does not answer: {again.__cause__}") from again.__cause__
+                    raise _unanswered(again) from again.__cause__
                 time.sleep(random.uniform(0.5, 1) * min(0.05 * 2**attempt, 1))
         raise AssertionError
 
@@ -234,7 +234,7 @@ class PostgresqlDatabase:
     def _read(self, read: Callable[[Connection], Result]) -> Result:
         snapshot: Connection | None = getattr(self._local, "snapshot", None)
         if snapshot is not None:
-            with _faults():
+            with _final_faults():
                 return read(snapshot)
 
         def work() -> Result:
@@ -253,7 +253,7 @@ class PostgresqlDatabase:
         yield from self.rows(sql, parameters)
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
-        with _faults(), self._pool.connection() as connection, connection.transaction():
+        with _final_faults(), self._pool.connection() as connection, connection.transaction():
             with connection.cursor(name="stream") as cursor:
                 cursor.execute(statement(sql), parameters)
                 yield from cursor
@@ -263,15 +263,25 @@ class PostgresqlDatabase:
         if getattr(self._local, "snapshot", None) is not None:
             yield
             return
-        with _faults(), self._pool.connection() as connection:
+        connection = self._attempt(self._begin_snapshot)
+        self._local.snapshot = connection
+        try:
+            yield
+        finally:
+            self._local.snapshot = None
+            # It has written nothing, so that it may be lost.
+            with suppress(psycopg.OperationalError):
+                connection.execute("COMMIT")
+            self._pool.putconn(connection)
+
+    def _begin_snapshot(self) -> Connection:
+        connection = self._pool.getconn()
+        try:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            self._local.snapshot = connection
-            try:
-                yield
-            finally:
-                self._local.snapshot = None
-                if not connection.broken:
-                    connection.execute("COMMIT")
+        except BaseException:
+            self._pool.putconn(connection)
+            raise
+        return connection
 
     def damage(self) -> Iterator[str]:
         """The server looks after its files itself; constraints are always on."""
@@ -356,6 +366,20 @@ def _faults() -> Iterator[None]:
         raise Unavailable("the service is shutting down") from error
     except (*_AGAIN, psycopg.OperationalError) as error:
         raise _Again from error
+
+
+@contextmanager
+def _final_faults() -> Iterator[None]:
+    """The same, where nothing can be tried again."""
+    try:
+        with _faults():
+            yield
+    except _Again as again:
+        raise _unanswered(again) from again.__cause__
+
+
+def _unanswered(again: _Again) -> Unavailable:
+    return Unavailable(f"the database does not answer: {again.__cause__}")
 
 
 def _check_encoding(connection: Connection) -> None:
