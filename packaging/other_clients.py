@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from debian import from_debian
+from debian_packages import from_debian
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "clients"

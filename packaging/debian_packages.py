@@ -1,4 +1,4 @@
-"""What tests drive and Debian has: `debian.py` installs the PostgreSQL server, where that changes nothing else.
+"""What tests drive and Debian has: `debian_packages.py` installs PostgreSQL where that changes nothing else.
 
 Whatever can't be had on this machine is left out with a sentence that says why, and its tests are skipped.
 """
