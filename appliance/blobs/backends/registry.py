@@ -8,6 +8,7 @@ from typing import cast
 
 from appliance.blobs.backends.base import Backend
 from appliance.blobs.durable import Disk
+from appliance.errors import Fatal
 
 KINDS = {"file": "local", "s3": "s3", "swift": "swift"}
 """Each kind's module in this package, which has `connect(Location) -> Backend`."""
@@ -27,6 +28,15 @@ class Location:
 
 
 def connect(location: Location, disk: Disk | None = None) -> Backend:
-    """The backend of that place. Reaches for nothing yet. Raises `WrongUsage` for options that can't be meant."""
-    module = importlib.import_module(f"appliance.blobs.backends.{KINDS[location.kind]}")
+    """The backend of that place. Reaches for nothing yet.
+
+    Raises `WrongUsage` for options that can't be meant, `Fatal` if the kind's driver is not installed.
+    """
+    try:
+        module = importlib.import_module(f"appliance.blobs.backends.{KINDS[location.kind]}")
+    except ModuleNotFoundError as error:
+        raise Fatal(
+            f"The store {location.store} needs the library {error.name}, which the executable does not have: run the "
+            "appliance from its source, where make setup installs it."
+        ) from error
     return cast(Backend, module.connect(location, disk or Disk()))
