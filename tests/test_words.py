@@ -12,9 +12,9 @@ FILES = sorted(
     for path in ROOT.glob(pattern)
     if path.name not in ("CHANGELOG.md", "test_words.py")
 )
-# Tables and columns of databases in use keep their names, and so does an icon.
+# Tables and columns of databases in use keep their names.
 ON_DISK = re.compile(
-    r"\"house\"|condemned_at|blocks_condemned"
+    r"condemned_at|blocks_condemned"
     r"|\bstretches\b(?=[ `'\" (,%])|stretches_segment|\bshelf.marker|FROM notes|INTO notes"
 )
 RETIRED = {

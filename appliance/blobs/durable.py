@@ -171,6 +171,18 @@ def ensure_directory(disk: Disk, path: Path) -> None:
         raise disk_failure(error, f"making the directory {path.name}") from error
 
 
+def remove_files(disk: Disk, directory: Path) -> int:
+    """Remove what was staged in a directory; the number of files. Needs no flush: what comes back is removed again."""
+    count = 0
+    try:
+        for name in list(disk.names(directory)):
+            disk.unlink(directory / name)
+            count += 1
+    except OSError as error:
+        raise disk_failure(error, "clearing the staging directory") from error
+    return count
+
+
 def replace_file(disk: Disk, path: Path, data: bytes) -> None:
     """Put a small file in place of another: either the old or the new one is found after a crash."""
     scratch = path.with_name(path.name + ".new")

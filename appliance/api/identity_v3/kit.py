@@ -4,6 +4,7 @@ A resource is a subclass of `Resource` that says what it is called, where it is,
 its policies look at. What it does differently from others it overrides.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -30,7 +31,7 @@ class Api:
     queries: QueryParser
 
 
-class Handlers:
+class Handlers(ABC):
     """Handlers that belong together, and their routes."""
 
     def __init__(self, api: Api) -> None:
@@ -38,8 +39,8 @@ class Handlers:
         self._identity = api.identity
         self._presenter = api.presenter
 
-    def routes(self) -> list[Route]:
-        raise NotImplementedError
+    @abstractmethod
+    def routes(self) -> list[Route]: ...
 
 
 class Rules(Protocol[Row_co]):
@@ -88,8 +89,8 @@ class Resource(Handlers, Generic[Row]):
             cls.plural = vars(cls).get("plural", f"{cls.name}s")
 
     @property
-    def rules(self) -> Rules[Row]:
-        raise NotImplementedError
+    @abstractmethod
+    def rules(self) -> Rules[Row]: ...
 
     @property
     def path(self) -> str:

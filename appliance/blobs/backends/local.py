@@ -15,6 +15,7 @@ from appliance.blobs.durable import (
     disk_failure,
     ensure_directory,
     read_exactly,
+    remove_files,
     replace_file,
 )
 from appliance.errors import StorageFault
@@ -168,14 +169,7 @@ class LocalBackend:
             raise disk_failure(error, "removing a segment") from error
 
     def clear_staging(self) -> int:
-        count = 0
-        try:
-            for name in list(self._disk.names(self._staging)):
-                self._disk.unlink(self._staging / name)
-                count += 1
-        except OSError as error:
-            raise disk_failure(error, "clearing the staging directory") from error
-        return count
+        return remove_files(self._disk, self._staging)
 
     def free_space(self) -> int | None:
         try:

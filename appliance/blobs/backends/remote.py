@@ -15,7 +15,7 @@ from typing import TypeVar
 from appliance.blobs.backends.base import SegmentHandle, SegmentMissing, StagedSegment
 from appliance.blobs.backends.objects import ObjectInfo, ObjectMissing, Objects, Unreachable
 from appliance.blobs.backends.read_cache import CachedSegment, ReadCache
-from appliance.blobs.durable import Bytes, Disk, DurableFile, disk_failure, ensure_directory, replace_file
+from appliance.blobs.durable import Bytes, Disk, DurableFile, ensure_directory, remove_files, replace_file
 from appliance.errors import Failure, Fatal, StorageFault, Unavailable
 from appliance.values import KIB, MIB, Micros
 
@@ -307,14 +307,7 @@ class RemoteBackend:
         self._reach.ask(lambda: self._objects.delete(self._key(name)))
 
     def clear_staging(self) -> int:
-        count = 0
-        try:
-            for name in list(self._disk.names(self._staging)):
-                self._disk.unlink(self._staging / name)
-                count += 1
-        except OSError as error:
-            raise disk_failure(error, "clearing the staging directory") from error
-        return count
+        return remove_files(self._disk, self._staging)
 
     # -- how it is -----------------------------------------------------------------------------------------------------
 
