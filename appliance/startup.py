@@ -9,9 +9,7 @@ the directory as it was.
 import json
 import logging
 import shutil
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,12 @@ from appliance import client_files
 from appliance.datadir import DataDir
 from appliance.db.engine.base import Database
 from appliance.db.key_values import KeyValues
-from appliance.errors import ApplianceError, Fatal
+from appliance.errors import ApplianceError
 from appliance.identity.service import Identity
 from appliance.image.metadefs.seed_loader import load_seed
 from appliance.image.service import Images
 from appliance.server.interfaces import addresses, is_loopback, is_wildcard
-from appliance.server.listener import AddressInUse, bind, shown
-from appliance.settings import Settings, flag
+from appliance.settings import Settings
 from appliance.values import Caller, Clock
 
 log = logging.getLogger(__name__)
@@ -54,51 +51,6 @@ class StartupReport:
     metrics_url: str = ""
     admin_url: str = ""
     """Where the admin's half of Identity API v2.0 is, if that is served."""
-
-
-# -- ports
-
-
-def ports(settings: Settings) -> dict[str, int]:
-    """The settings that name a port to listen on, in the order in which they are served, and the port of each."""
-    names = ["image_port"]
-    if settings.identity_mode != "external":
-        names += [] if settings.single_port else ["identity_port"]
-        names += ["legacy_admin_port"] if settings.legacy else []
-    names += ["metrics_port"] if settings.metrics_port >= 0 else []
-    return {name: getattr(settings, name) for name in names}
-
-
-@contextmanager
-def bound(settings: Settings, passed: Sequence[socket.socket] = ()) -> Iterator[list[socket.socket]]:
-    """Sockets that listen on every port, before anything else is done. Raises `Fatal` if one can't be had.
-
-    Those that were `passed` on by whoever started the process are taken as they are; there has to be one for each port.
-    """
-    if passed:
-        names = ", ".join(ports(settings))
-        if len(passed) != len(ports(settings)):
-            raise Fatal(f"{len(passed)} sockets were passed, and there have to be {len(ports(settings))}: {names}")
-        yield list(passed)
-        return
-    taken: dict[int, str] = {}
-    with ExitStack() as opened:
-        sockets = []
-        for name, port in ports(settings).items():
-            if port in taken:
-                raise Fatal(f"{flag(taken[port])} and {flag(name)} are both {port}: give each a port of its own")
-            try:
-                sockets.append(bind(settings.host, port))
-            except AddressInUse as error:
-                where = shown(settings.host, port)
-                raise Fatal(
-                    f"Can't listen on {where}: another program uses that port. Choose another with {flag(name)}, "
-                    "or stop it."
-                ) from error
-            opened.callback(sockets[-1].close)
-            if port:
-                taken[port] = name
-        yield sockets
 
 
 # -- the directory

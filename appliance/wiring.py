@@ -4,7 +4,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from appliance.activity.history import History
@@ -15,17 +14,15 @@ from appliance.api.appliance_v1.events import EventRoutes
 from appliance.api.appliance_v1.images import ImageRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
-from appliance.api.console.gate import Console, Target
-from appliance.api.console.session import Forward, OneTimeLink, Sessions
+from appliance.api.console.gate import Console, console_before
 from appliance.api.http.addresses import AddressBook
-from appliance.api.http.admission import Uploaders, WithReserve
+from appliance.api.http.admission import WithReserve
 from appliance.api.http.observe import Observed, Observer, auditing, by_link
-from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
-from appliance.api.legacy.versions import UNDERSCORED, Legacy
+from appliance.api.legacy.versions import Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.registry import open_database
@@ -41,23 +38,22 @@ from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.store_settings import write_record
 from appliance.image.stores import open_stores
-from appliance.image.web.content import MOST_READERS
 from appliance.jobs.maintenance import activity_jobs, collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
-from appliance.server.interfaces import reachable_host
-from appliance.server.limits import Limits
-from appliance.server.listener import Identify, shown
-from appliance.server.server import Listener, Server
+from appliance.ports import Places, limits, listeners
+from appliance.server.server import Server
 from appliance.settings import Settings
-from appliance.startup import Startup, StartupReport, Trace, ports
-from appliance.values import Caller, Clock, SteadyClock, Uploader, now
+from appliance.startup import Startup, StartupReport, Trace
+from appliance.values import Caller, Clock, SteadyClock, now
 
 
 class Appliance:
     """Everything that one data directory needs to be served. `with` opens it, `start` listens, `run` serves.
 
-    With `sockets`, one for each of `startup.ports`, it listens there.
+    With `sockets`, one for each of `ports.ports`, it listens there.
     """
+
+    server: Server
 
     def __init__(self, settings: Settings, clock: Clock = now, sockets: Sequence[socket.socket] = ()) -> None:
         self.settings = settings
@@ -65,6 +61,7 @@ class Appliance:
         self.directory = DataDir(settings.data_dir)
         self._sockets = sockets
         self._trace = Trace(self.directory)
+        self.places = Places(settings, lambda: self.server.addresses)
 
     def __enter__(self) -> "Appliance":
         """Own the directory, open what is in it, and put right what a crash has left."""
@@ -96,8 +93,8 @@ class Appliance:
         opened.callback(self.images.close)
         self.images.recover()
 
-        legacy = Legacy(self.identity, settings, self._ports, self._admin_port) if settings.legacy else None
-        addresses = legacy.addresses if legacy else AddressBook(settings, self._ports)
+        legacy = Legacy(self.identity, settings, self.places.both, self.places.admin) if settings.legacy else None
+        addresses = legacy.addresses if legacy else AddressBook(settings, self.places.both)
         blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
         self.trail = AuditTrail(EventRows(self.db), self.clock, settings.audit_days, sink_of(settings))
         opened.callback(self.trail.close)
@@ -139,7 +136,10 @@ class Appliance:
                 served["admin"] = legacy.admin_identity()
         if legacy:
             self.routes |= legacy.routes
-        self.server = Server(self._listeners(self._observed(served)), self._limits())
+        with_console = self._with_console if settings.console else None
+        observed = self._observed(served)
+        listening = listeners(settings, observed, self._sockets, validator.validate, with_console)
+        self.server = Server(listening, limits(settings))
         opened.callback(self.server.close)
 
     def _observed(self, served: dict[str, WSGIApplication]) -> dict[str, WSGIApplication]:
@@ -160,18 +160,11 @@ class Appliance:
         seen = {name: Observed(name, app, self.transfers, observers) for name, app in served.items()}
         return {**{name: WithReserve(app, self.reserve) for name, app in seen.items()}, **more}
 
-    def _with_console(self, apps: list[WSGIApplication], own_identity: bool) -> Console:
+    def _with_console(self, apps: Sequence[WSGIApplication]) -> Console:
         """The first port's application behind the console."""
-        settings = self.settings
-        mount = "/image" if settings.single_port else ""
-        identity = Target(apps[0], "/identity") if settings.single_port else Target(apps[1 if own_identity else 0])
-        if settings.identity_mode != "own":
-            identity = Target(Forward(settings.keystone_url))
-        self.link = OneTimeLink()
-        sessions = Sessions(identity.app, identity.prefix, self.link, self._first_session)
-        targets = {"image": Target(apps[0], mount), "identity": identity}
-        two_ports = own_identity and not settings.single_port
-        return Console(apps[0], targets, sessions, self._ports, two_ports=two_ports)
+        console = console_before(apps, self.settings, self.places.both, self._first_session)
+        self.link = console.link
+        return console
 
     def _first_session(self, environ: WSGIEnvironment) -> Token:
         """The first administrator's token, for who has shown the one-time link."""
@@ -179,114 +172,38 @@ class Appliance:
         self.trail.record(by_link(token, environ, self.clock()))
         return token
 
-    def _listeners(self, served: dict[str, WSGIApplication]) -> list[Listener]:
-        """A listener for each port: the image's, the identity's, the admin's of v2.0 and that of metrics if wanted."""
-        settings = self.settings
-        proxies = TrustedProxies(settings.trusted_proxies)
-        apps = list(served.values())
-        if settings.single_port:
-            mounted = {f"/{name}": app for name, app in served.items() if name in ("image", "identity")}
-            apps = [Mount(mounted), *apps[len(mounted) :]]
-        uploaders = Uploaders(self._validator.validate, proxies, "/image" if settings.single_port else "")
-        identify: Identify = uploaders.identify
-        if settings.console:
-            console = self._with_console(apps, "identity" in served)
-            apps[0] = console
-
-            def identify(environ: dict[str, Any]) -> Uploader | None:
-                return uploaders.identify(console.inner(environ) or environ)
-
-        sockets: Sequence[socket.socket | None] = self._sockets or [None] * len(apps)
-        return [
-            Listener(
-                BehindProxies(app, proxies),
-                settings.host,
-                port,
-                sock=sock,
-                # Only images are large: at the other ports nobody gets a thread for a body.
-                identify=identify if number == 0 else None,
-                is_proxy=proxies.trusts,
-            )
-            for number, (app, port, sock) in enumerate(zip(apps, ports(settings).values(), sockets, strict=True))
-        ]
-
-    def _ports(self) -> tuple[int, int]:
-        """The image's and the identity's; without an identity service of our own, nothing of its port is ever asked."""
-        image = self._port("image_port")
-        return image, self._port("identity_port") if "identity_port" in ports(self.settings) else image
-
-    def _port(self, name: str) -> int:
-        """The port that a setting's name stands for, once it is bound."""
-        return self.server.addresses[list(ports(self.settings)).index(name)][1]
-
-    def _admin_port(self) -> int:
-        return self._port("legacy_admin_port")
-
     def _find_image_service(self, caller: Caller, region: str, interface: str) -> str | None:
         """The image service of a region, which glance-download fetches from: by the catalog of who issues tokens."""
         if isinstance(self._validator, ExternalIdentity):
             return image_endpoint(self._validator.catalog(caller.token), region, interface)
-        image, identity = self._urls(self._bases())
+        image, identity = self.places.urls()
         return image_endpoint(self.identity.catalog.rendered(Addresses(identity, image), None, ""), region, interface)
 
     def _find_image_limits(self, project_id: str) -> Mapping[str, int]:
         """A project's limits of the image service."""
         return self.identity.limits.in_force("image", self.settings.region, project_id)
 
-    def _limits(self) -> Limits:
-        settings = self.settings
-        return Limits(
-            worker_threads=settings.worker_threads,
-            transfer_slots=settings.transfer_threads,
-            transfer_slots_per_caller=settings.transfers_per_caller or max(1, settings.transfer_threads // 4),
-            transfer_slots_per_address=settings.transfers_per_address or max(1, settings.transfer_threads // 2),
-            connections=settings.max_connections,
-            connections_per_port=settings.max_connections * 4 // 5,
-            connections_per_address=settings.connections_per_address or max(1, settings.max_connections // 4),
-            receive_seconds=settings.receive_timeout,
-            minimum_rate=settings.minimum_upload_rate,
-            upload_seconds=settings.upload_timeout,
-            # Those that wait for other servers' data take no thread away from those that read ours.
-            download_threads=Limits().download_threads + MOST_READERS,
-            stall_seconds=settings.request_timeout,
-            grace_seconds=settings.shutdown_grace,
-            underscored_headers=UNDERSCORED if settings.legacy else (),
-        )
-
     def init(self) -> StartupReport:
         """Do what the first start has to do, and leave the rest to it: nothing listens."""
-        bases = [_base(self.settings.host, port) for port in ports(self.settings).values()]
-        return self._make_missing(*self._urls(bases))
+        return self._make_missing(*self.places.planned())
 
     def start(self) -> StartupReport:
         """Listen, do what the first start has to do, and say where."""
         self.server.start()
-        bases = self._bases()
-        report = self._make_missing(*self._urls(bases))
+        bases = self.places.bases()
+        report = self._make_missing(*self.places.urls())
         self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
-        of = dict(zip(ports(self.settings), bases, strict=True))
-        report.admin_url = of.get("legacy_admin_port", "")
-        report.metrics_url = f"{of['metrics_port']}/metrics" if "metrics_port" in of else ""
+        report.admin_url = bases.get("legacy_admin_port", "")
+        report.metrics_url = f"{bases['metrics_port']}/metrics" if "metrics_port" in bases else ""
         if self.settings.console:
-            report.console_url = f"{bases[0]}/console/"
+            report.console_url = f"{bases['image_port']}/console/"
             report.console_link = f"{report.console_url}#start={self.link.make()}" if report.is_first else ""
         return report
-
-    def _bases(self) -> list[str]:
-        return [_base(host, port) for host, port in self.server.addresses]
 
     def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
         startup = Startup(self.settings, self.directory, self.db, self.identity, self.images, self.clock)
         with self.reserve.spending():
             return startup.make_missing(self._trace, image_url, identity_url)
-
-    def _urls(self, bases: Sequence[str]) -> tuple[str, str]:
-        """Where the image and the identity service are, by the addresses that are listened on."""
-        settings = self.settings
-        image = f"{bases[0]}/image" if settings.single_port else bases[0]
-        if settings.identity_mode == "external":
-            return image, settings.keystone_url
-        return image, f"{bases[0]}/identity" if settings.single_port else bases[1]
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -301,8 +218,3 @@ class Appliance:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._opened.close()
-
-
-def _base(host: str, port: int) -> str:
-    """Where others find what listens there."""
-    return f"http://{shown(reachable_host(host), port)}"

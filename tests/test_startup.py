@@ -16,8 +16,8 @@ from appliance import client_files
 from appliance.cli.serve import _next_steps
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
+from appliance.ports import bound
 from appliance.settings import Settings
-from appliance.startup import bound
 from appliance.wiring import Appliance
 from tests.cli.conftest import Program, program  # noqa: F401 - a fixture
 

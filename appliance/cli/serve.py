@@ -15,8 +15,9 @@ from appliance.cli.commands import verb
 from appliance.cli.flags import Flags, exposed_secrets, settings_for, with_settings
 from appliance.cli.machine import is_one_file
 from appliance.errors import ApplianceError, Fatal, WrongUsage
+from appliance.ports import bound
 from appliance.settings import FIELDS, Settings, load
-from appliance.startup import StartupReport, bound
+from appliance.startup import StartupReport
 from appliance.wiring import Appliance
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ import pytest
 
 from appliance.cli import systemd
 from appliance.errors import Fatal
+from appliance.ports import bound
 from appliance.server import interfaces
 from appliance.settings import Settings
-from appliance.startup import beyond_loopback, bound
+from appliance.startup import beyond_loopback
 from tests.cli.conftest import Program
 from tests.waiting import eventually
 

@@ -6,16 +6,18 @@ the request is our own page's.
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from appliance.api.console.assets import Assets
-from appliance.api.console.session import Sessions, cookie_of, set_cookie
+from appliance.api.console.session import Forward, OneTimeLink, Sessions, cookie_of, set_cookie
 from appliance.api.http.addresses import Ports
 from appliance.api.http.messages import Response
+from appliance.identity.tokens.token import Token
+from appliance.settings import Settings
 
 _PATH = "/console"
 _API = f"{_PATH}/api/"
@@ -52,8 +54,16 @@ class Console:
     """A WSGI application that is the console below `/console`, and for everything else what it is in front of."""
 
     def __init__(
-        self, app: WSGIApplication, targets: Mapping[str, Target], sessions: Sessions, ports: Ports, *, two_ports: bool
+        self,
+        app: WSGIApplication,
+        targets: Mapping[str, Target],
+        sessions: Sessions,
+        ports: Ports,
+        link: OneTimeLink,
+        *,
+        two_ports: bool,
     ) -> None:
+        self.link = link
         self._app = app
         self._targets = dict(targets)
         self._sessions = sessions
@@ -169,6 +179,24 @@ class Console:
             found, headers = _packed(found, headers)
         start_response(status, [*headers, *attachment, ("Content-Security-Policy", _DATA_POLICY), *_COMMON])
         return found
+
+
+def console_before(
+    apps: Sequence[WSGIApplication], settings: Settings, ports: Ports, first_session: Callable[[WSGIEnvironment], Token]
+) -> Console:
+    """The console before the applications of the ports, whose first is the image service or both services.
+
+    `first_session` gives the first administrator's token to whoever shows the one-time link.
+    """
+    own = settings.identity_mode != "external"
+    two_ports = own and not settings.single_port
+    identity = Target(apps[0], "/identity") if settings.single_port else Target(apps[1 if own else 0])
+    if settings.identity_mode != "own":
+        identity = Target(Forward(settings.keystone_url))
+    targets = {"image": Target(apps[0], "/image" if settings.single_port else ""), "identity": identity}
+    link = OneTimeLink()
+    sessions = Sessions(identity.app, identity.prefix, link, first_session)
+    return Console(apps[0], targets, sessions, ports, link, two_ports=two_ports)
 
 
 def is_own(environ: WSGIEnvironment) -> bool:
