@@ -25,9 +25,8 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.versions import Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
+from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.registry import open_database
-from appliance.db.events import EventRows
-from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
 from appliance.identity.catalog.catalog import Addresses, image_endpoint

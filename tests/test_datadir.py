@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import preflight
+from appliance.cli import serve
 from appliance.datadir import DataDir
 from appliance.errors import Fatal
 
@@ -96,6 +96,6 @@ def test_a_read_only_file_system_is_called_that(tmp_path: Path) -> None:
         with pytest.raises(Fatal, match="Read-only file system; mount it for writing"):
             DataDir(mount).acquire("serve")
         with pytest.raises(Fatal, match="is on a file system that is mounted read-only"):
-            preflight.check(mount, 0)
+            serve.check(mount, 0)
     finally:
         subprocess.run(["umount", mount], check=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.blobs.store import BlobStore
-from appliance.db.history import Figures, HourRecord
+from appliance.db.activity import Figures, HourRecord
 from appliance.values import Clock, Micros
 
 _HOUR = 3600 * 1_000_000

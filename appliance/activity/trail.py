@@ -17,7 +17,7 @@ from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any, Protocol
 
-from appliance.db.events import EventRecord, EventRows
+from appliance.db.activity import EventRecord, EventRows
 from appliance.errors import ApplianceError
 from appliance.settings import Settings
 from appliance.values import Clock, micros_text

@@ -35,18 +35,23 @@ _PARTS = (
 @verb()
 @switch("--verbose", help="print the compiled libraries below those parts as well")
 def version(verbose: bool) -> int:
-    print(f"{PROGRAM} {__version__}")
-    print(f"python {platform.python_version()}")
+    for name, number in parts(verbose).items():
+        print(f"{name} {number}")
+    return 0
+
+
+def parts(with_libraries: bool = False) -> dict[str, str]:
+    """The versions of the program and of its parts, and if asked for of the compiled libraries below those."""
+    found = {PROGRAM: __version__, "python": platform.python_version()}
     for part in _PARTS:
         try:
-            print(f"{part} {version_of(part)}")
+            found[part] = version_of(part)
         except PackageNotFoundError:
-            print(f"{part} unknown")
-    if verbose:
+            found[part] = "unknown"
+    if with_libraries:
         # Loaded when asked for: it takes the database's and the cryptography's half of the program.
-        for name, number in importlib.import_module("appliance.cli.libraries").LIBRARIES.items():
-            print(f"{name} {number}")
-    return 0
+        found |= importlib.import_module("appliance.cli.libraries").LIBRARIES
+    return found
 
 
 @verb()

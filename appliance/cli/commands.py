@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
         "bring the images and metadata definitions of a running Glance into a running appliance", "migrate_from"
     ),
     "restore": Verb("make a data directory of a backup, and read every byte of it back", "backup"),
+    "export": Verb("write what the database holds, without secrets, as SQLite, CSV or JSON lines", "export"),
     "doctor": Verb("find out what does not fit in a data directory, repair it, rebuild a lost database", "doctor"),
     "store": Verb("show what the stores hold and save; collect and scrub them", "store", True),
     "config": Verb("show the settings in force and where they come from; check them", "config", True),
@@ -51,7 +52,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("issue and revoke tokens", "token", True),
     "completion": Verb("print the completion for a shell: bash, zsh or fish", "completion"),
     "help": Verb("explain a topic or a verb", "help"),
-    "man": Verb("print a manual page, or write all of them into a directory", "manual"),
+    "man": Verb("print a manual page, or write all of them into a directory", "help"),
     "version": Verb("print the version of the appliance and of its parts", "about"),
     "licenses": Verb("print the licences of all that the executable is made of", "about"),
 }

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,10 +29,19 @@ from appliance.settings import (
 )
 
 _HIDDEN = "(secret)"
+_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]+@|[:?& ]\w*(password|secret|token|key)=\S", re.IGNORECASE)
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in FIELDS if name.startswith(incomplete)]
+
+
+def shown(name: str, value: Any) -> str | int:
+    """A setting's value as others may see it: a secret, or a URL with a password in it, is hidden."""
+    values = value if isinstance(value, tuple) else (value,)
+    if name in SECRETS and value or any(_PASSWORD.search(str(one)) for one in values):
+        return _HIDDEN
+    return value if isinstance(value, bool | int) else ",".join(map(str, values))
 
 
 @verb("show", "show the settings in force, and where each comes from")
@@ -49,13 +59,12 @@ def show(flags: Flags, output: Output, names: tuple[str, ...], changed: bool) ->
         for name in members:
             if (names and name not in names) or (changed and name not in told):
                 continue
-            value = getattr(settings, name)
-            shown = _HIDDEN if name in SECRETS and value else ",".join(value) if isinstance(value, tuple) else value
+            value = shown(name, getattr(settings, name))
             flag_name, variable_name, default, meaning = describe(name)
             rows.append(
                 {
                     "setting": name,
-                    "value": str(shown) if not isinstance(shown, bool | int) else shown,
+                    "value": value,
                     "source": told.get(name, "default"),
                     "section": section,
                     "flag": flag_name,

@@ -7,18 +7,20 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+import click
+
 from appliance import client_files
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.credentials import find
-from appliance.cli.client.session import Session
-from appliance.cli.client.token_cache import TokenCache
-from appliance.cli.commands import exclusive, switch, verb
+from appliance.cli.client.session import Session, TokenCache
+from appliance.cli.commands import exclusive, option, switch, verb
 from appliance.cli.directory import OpenDirectory, owned
 from appliance.cli.flags import Flags, settings_for, with_directory
 from appliance.cli.output import confirm, with_quiet
 from appliance.cli.progress import Progress
+from appliance.cli.report import write_report
 from appliance.cli.status import stale_password, state_of
 from appliance.datadir import DataDir
 from appliance.db.engine.files import salvage
@@ -44,23 +46,33 @@ _WHAT_TO_DO = (
 @switch("--rebuild", help="put a lost or damaged database aside and make one from the stored data")
 @switch("-y", "--yes", help="don't ask before that")
 @exclusive("repair", "rebuild")
+@option("--report", metavar="FILE", type=click.Path(path_type=Path), help="write a report for whoever helps, as JSON")
 @with_quiet
 @with_directory
-def doctor(flags: Flags, deep: bool, repair: bool, rebuild: bool, yes: bool) -> int:
+def doctor(flags: Flags, deep: bool, repair: bool, rebuild: bool, yes: bool, report: Path | None) -> int:
     settings = settings_for(flags)
     directory = DataDir(settings.data_dir)
     if not (repair or rebuild) and (holder := directory.holder()):
-        return _examine_running(settings, directory, holder, deep=deep)
+        kinds = _examine_running(settings, directory, holder, deep=deep)
+    else:
+        kinds = _examine_stopped(settings, directory, deep=deep, repair=repair, rebuild=rebuild, yes=yes)
+    if report:
+        write_report(report, flags, settings, kinds)
+    return _ended(kinds)
+
+
+def _examine_stopped(
+    settings: Settings, directory: DataDir, *, deep: bool, repair: bool, rebuild: bool, yes: bool
+) -> Counter[str]:
     if rebuild:
         question = f"Put the database of {directory.path} aside, with its users and projects, and make a new one?"
         confirm(question, yes=yes)
         _rebuild(settings)
     try:
-        kinds = _examine(settings, deep=deep, repair=repair)
+        return _examine(settings, deep=deep, repair=repair)
     except Corrupt as error:
         print(f"database-damaged: {error}")
-        kinds = Counter({_DAMAGED: 1})
-    return _ended(kinds)
+        return Counter({_DAMAGED: 1})
 
 
 def _ended(kinds: Counter[str]) -> int:
@@ -93,7 +105,7 @@ def _tell(findings: Iterable[Finding]) -> Counter[str]:
     return kinds
 
 
-def _examine_running(settings: Settings, directory: DataDir, holder: str, *, deep: bool) -> int:
+def _examine_running(settings: Settings, directory: DataDir, holder: str, *, deep: bool) -> Counter[str]:
     """What can be found out while a service has the directory: by asking it, and by a look at the database."""
     kinds = _tell(_of_running(settings, directory))
     print(f"The directory is in use by {holder}, so that blocks were not compared with the database one by one.")
@@ -101,7 +113,7 @@ def _examine_running(settings: Settings, directory: DataDir, holder: str, *, dee
         print("`store scrub` has the running appliance read every stored byte; its log tells what it finds.")
     else:
         print("Stop the appliance for that, or let `store scrub` read every stored byte meanwhile.")
-    return _ended(kinds)
+    return kinds
 
 
 def _of_running(settings: Settings, directory: DataDir) -> Iterator[Finding]:

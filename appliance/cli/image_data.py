@@ -7,13 +7,11 @@ from typing import Any
 
 import click
 
-from appliance.cli.client.download import save as save_data
-from appliance.cli.client.download import stream
 from appliance.cli.client.images import Import, ordered, path, upload, with_fields
 from appliance.cli.client.options import Cloud, find_image, names, with_cloud
 from appliance.cli.client.session import Session
-from appliance.cli.client.transfer import FromCloud
-from appliance.cli.client.upload import Input, open_input, send
+from appliance.cli.client.transfer import FromCloud, Input, open_input, send, stream
+from appliance.cli.client.transfer import save as save_data
 from appliance.cli.commands import argument, exclusive, option, switch, verb
 from appliance.cli.output import Output, note, say, with_output, with_quiet
 from appliance.errors import ApplianceError, WrongUsage

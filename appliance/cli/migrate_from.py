@@ -12,8 +12,7 @@ from appliance.cli.client.calls import Refused
 from appliance.cli.client.images import change, patch_path, path
 from appliance.cli.client.options import Cloud, names, with_cloud
 from appliance.cli.client.session import Session
-from appliance.cli.client.transfer import FromCloud
-from appliance.cli.client.upload import send
+from appliance.cli.client.transfer import FromCloud, send
 from appliance.cli.commands import option, switch, verb
 from appliance.cli.output import note, with_quiet
 from appliance.errors import ApplianceError, Fatal

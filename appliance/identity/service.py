@@ -20,8 +20,7 @@ from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, admin
 from appliance.identity.catalog.catalog import Catalog
 from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
-from appliance.identity.legacy.endpoints import V2Endpoints
-from appliance.identity.legacy.member_role import LegacyMemberRole
+from appliance.identity.legacy import LegacyMemberRole, V2Endpoints
 from appliance.identity.lookup import Lookup
 from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
 from appliance.identity.policy.rules import RULES

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance.activity.trail import AuditTrail, JsonLines
+from appliance.db.activity import EventRecord, EventRows
 from appliance.db.engine.base import Database
 from appliance.db.engine.registry import open_database
-from appliance.db.events import EventRecord, EventRows
 from appliance.errors import StorageFull
 
 MINUTE = 60_000_000

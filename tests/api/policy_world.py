@@ -24,9 +24,8 @@ from appliance.api.image_v2 import routes as image_v2
 from appliance.api.legacy.identity_v2 import routes as identity_v2
 from appliance.api.legacy.image_v1 import images as image_v1
 from appliance.datadir import DataDir
+from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.base import Database
-from appliance.db.events import EventRows
-from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.namespaces import Metadefs

@@ -10,8 +10,7 @@ import pytest
 
 from appliance.cli.client.options import with_cloud
 from appliance.cli.commands import Command, commands
-from appliance.cli.help import TOPICS
-from appliance.cli.manual import pages
+from appliance.cli.help import TOPICS, pages
 from appliance.cli.output import with_output
 from appliance.settings import sections
 from tests.e2e.conftest import ROOT

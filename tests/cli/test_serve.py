@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import preflight
+from appliance.cli import serve
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT, Appliance
@@ -30,11 +30,11 @@ def used(directory: Path, at: float) -> Path:
 
 @pytest.mark.parametrize("behind", [-1_000_000.0, 0.0, 60.0])
 def test_a_clock_that_goes_on_is_no_matter(tmp_path: Path, behind: float) -> None:
-    assert not [said for said in preflight.check(used(tmp_path, NOW + behind), NOW) if "clock" in said]
+    assert not [said for said in serve.check(used(tmp_path, NOW + behind), NOW) if "clock" in said]
 
 
 def test_a_clock_some_hours_behind_is_a_warning(tmp_path: Path) -> None:
-    said = preflight.check(used(tmp_path, NOW + 7200), NOW)[0]
+    said = serve.check(used(tmp_path, NOW + 7200), NOW)[0]
     assert "the clock says 2027-01-15 08:00:00 UTC" in said and "2027-01-15 10:00:00 UTC" in said
 
 
@@ -43,7 +43,7 @@ def test_a_clock_days_behind_is_refused_until_the_files_are_touched(program: Pro
     said = program("serve", "--data-dir", directory, code=1).sentence()
     assert "the clock says" in said and "touch" in said
     used(directory, time.time())
-    assert not [said for said in preflight.check(directory, time.time()) if "clock" in said]
+    assert not [said for said in serve.check(directory, time.time()) if "clock" in said]
 
 
 def test_a_file_is_no_data_directory(program: Program, tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_a_directory_that_another_user_serves_from_is_refused(tmp_path: Path) ->
     directory = used(tmp_path / "d", NOW)
     directory.chmod(0o777)
     code = (
-        "import os, sys; from pathlib import Path; from appliance.cli import preflight; os.setuid(65534)\n"
-        "try: preflight.check(Path(sys.argv[1]), 0.0)\nexcept Exception as error: print(error)"
+        "import os, sys; from pathlib import Path; from appliance.cli import serve; os.setuid(65534)\n"
+        "try: serve.check(Path(sys.argv[1]), 0.0)\nexcept Exception as error: print(error)"
     )
     link = Path("/tmp") / f"preflight-{os.getpid()}"
     shutil.move(directory, link)
@@ -73,9 +73,9 @@ def test_a_directory_that_another_user_serves_from_is_refused(tmp_path: Path) ->
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_full_disk_is_refused(tmp_path: Path, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "ROOM_TO_START" if begun else "ROOM_TO_BEGIN", 1 << 80)
+    monkeypatch.setattr(serve, "ROOM_TO_START" if begun else "ROOM_TO_BEGIN", 1 << 80)
     with pytest.raises(Fatal, match="is full: it has"):
-        preflight.check(used(tmp_path, NOW) if begun else tmp_path / "new", NOW)
+        serve.check(used(tmp_path, NOW) if begun else tmp_path / "new", NOW)
 
 
 def test_an_unknown_log_level_is_wrong_usage(program: Program, tmp_path: Path) -> None:

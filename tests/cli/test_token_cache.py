@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.cli.client.credentials import Credentials
-from appliance.cli.client.token_cache import KeptToken, TokenCache
+from appliance.cli.client.session import KeptToken, TokenCache
 from tests.cli.conftest import Program
 from tests.cli.fake_cloud import FakeCloud
 from tests.e2e.conftest import PASSWORD, Appliance

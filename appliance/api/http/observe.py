@@ -12,7 +12,7 @@ from appliance.activity.running import DOWNLOAD, UPLOAD, CountedContent, Counted
 from appliance.activity.trail import AuditTrail
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.db.events import EventRecord
+from appliance.db.activity import EventRecord
 from appliance.identity.tokens.token import Token
 from appliance.values import Caller, Clock, Content, Micros, Source
 

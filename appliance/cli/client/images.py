@@ -7,10 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from appliance.cli.client.calls import Refused
-from appliance.cli.client.download import matches
 from appliance.cli.client.options import pairs, words
 from appliance.cli.client.session import PATCH_TYPE, Session
-from appliance.cli.client.upload import Input, send
+from appliance.cli.client.transfer import Input, matches, send
 from appliance.cli.commands import collecting, exclusive, option, switch
 from appliance.errors import Fatal, WrongUsage
 

@@ -13,8 +13,7 @@ import click
 
 from appliance.cli.client.calls import Refused, Unreachable
 from appliance.cli.client.credentials import AUTH, OTHER, cloud_names, find
-from appliance.cli.client.session import Session
-from appliance.cli.client.token_cache import TokenCache
+from appliance.cli.client.session import Session, TokenCache
 from appliance.cli.commands import collecting, exclusive, folded_help, option, switch
 from appliance.cli.output import say
 from appliance.errors import ApplianceError, Fatal, WrongUsage

@@ -84,7 +84,7 @@ class SqliteDatabase:
         self._large_lock = threading.Lock()
         self._closed = False
         with _FAULTS:
-            _make_private(path)
+            make_private(path)
             self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
             try:
                 self._migrate()
@@ -279,11 +279,11 @@ def copy_database(source: Path, target: Path) -> None:
     The copy is whole but not yet durable.
     """
     with open_read_only(source) as connection:
-        _make_private(target)
+        make_private(target)
         connection.execute("VACUUM INTO ?", (str(target),))
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """Make an empty file that nobody else can read, unless there is one: SQLite gives what it adds the same mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

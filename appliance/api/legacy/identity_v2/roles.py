@@ -10,7 +10,7 @@ from appliance.db.identity.grants import Grant, Role
 from appliance.db.records import Filter, Record
 from appliance.errors import Conflict, NotFound, NotSupported
 from appliance.identity.catalog.catalog import own_url
-from appliance.identity.legacy.endpoints import INTERFACES
+from appliance.identity.legacy import INTERFACES
 from appliance.identity.service import Identity
 
 

@@ -1,1 +1,0 @@
-"""What Identity API v2.0 has and v3 has not."""
