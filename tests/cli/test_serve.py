@@ -67,7 +67,7 @@ def test_a_directory_that_another_user_serves_from_is_refused(tmp_path: Path) ->
     try:
         done = subprocess.run([sys.executable, "-c", code, link], cwd=ROOT, capture_output=True, text=True, check=True)
     finally:
-        link.rename(directory)
+        shutil.move(link, directory)
     assert "can't be written by this user (id 65534); it belongs to the user with id 0" in done.stdout
 
 
