@@ -36,7 +36,7 @@ def connect(location: Location, disk: Disk | None = None) -> Backend:
         module = importlib.import_module(f"appliance.blobs.backends.{KINDS[location.kind]}")
     except ModuleNotFoundError as error:
         raise Fatal(
-            f"The store {location.store} needs the library {error.name}, which the executable does not have: run the "
-            "appliance from its source, where make setup installs it."
+            f"The store {location.store} needs the library {error.name}, which is not installed: make setup "
+            "installs it."
         ) from error
     return cast(Backend, module.connect(location, disk or Disk()))

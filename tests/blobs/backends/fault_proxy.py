@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -139,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fault_proxy(endpoint: str) -> Iterator[tuple[str, Plan]]:
+def fault_proxy(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Plan]]:
     """The proxy's address, and the plan that it goes by."""
     plan = Plan()
     target = urlsplit(endpoint)
@@ -148,10 +149,12 @@ def fault_proxy(endpoint: str) -> Iterator[tuple[str, Plan]]:
     server.daemon_threads = True
     server.block_on_close = False
     server.handle_error = lambda request, address: None  # type: ignore[method-assign, assignment]
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", plan
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", plan
     finally:
         plan.heal()
         server.shutdown()
