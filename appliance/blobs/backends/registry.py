@@ -10,7 +10,7 @@ from appliance.blobs.backends.base import Backend
 from appliance.blobs.durable import Disk
 from appliance.errors import Fatal
 
-KINDS = {"file": "local", "s3": "s3", "swift": "swift"}
+KINDS = {"file": "local", "s3": "s3", "swift": "swift", "rados": "rados"}
 """Each kind's module in this package, which has `connect(Location) -> Backend`."""
 
 
