@@ -22,8 +22,16 @@ FAULTS = (
     "truncated",
     "flipped",
     "404",
+    "skewed",
     "twice",
 )
+
+REFUSALS = {
+    "404": (404, "NoSuchKey"),
+    "500": (500, "InternalError"),
+    "503": (503, "SlowDown"),
+    "skewed": (403, "RequestTimeTooSkewed"),
+}
 
 
 @dataclass
@@ -73,8 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             if self.plan.answers_before_stall:
                 self._ask(body)
             return self._stall()
-        if fault in ("404", "500", "503"):
-            return self._refuse(int(fault))
+        if fault in REFUSALS:
+            return self._refuse(*REFUSALS[fault])
         if fault == "twice":
             self._ask(body)
         status, headers, data = self._ask(body)
@@ -124,8 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         while time.monotonic() < deadline and self.plan.fault:
             time.sleep(0.05)
 
-    def _refuse(self, status: int) -> None:
-        code = {404: "NoSuchKey", 500: "InternalError", 503: "SlowDown"}[status]
+    def _refuse(self, status: int, code: str) -> None:
         data = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>on purpose</Message></Error>".encode()
         self.send_response_only(status)
         self.send_header("Content-Length", str(len(data)))
