@@ -124,9 +124,12 @@ class RadosObjects:
         if error.errno in _NOT_ALLOWED:
             return Refused(f"{self.place}: Ceph does not know client.{self._user}, or its key is another one")
         if error.errno == errno.ENOENT:
-            return Refused(f"{self.place}: there is no key of client.{self._user}: see the option keyring")
+            return Refused(
+                f"{self.place}: Ceph's configuration names no monitor, or there is no key of "
+                f"client.{self._user}: see the options conf, mon_host and keyring"
+            )
         if error.errno == errno.EINVAL:
-            return Refused(f"{self.place}: Ceph's configuration names no monitor, or has an error")
+            return Refused(f"{self.place}: Ceph's configuration has an error: see the option conf")
         return Unreachable(f"{self.place} can't be reached: {_reason(error)}")
 
     def _failure(self, error: RadosError) -> Exception:

@@ -1,6 +1,6 @@
 """A real Ceph cluster for tests: one monitor, one disk that is memory, and the S3 gateway, unpacked into `build/ceph`.
 
-`make test-backends` lays the daemons out. There is no manager, and nobody has to say who they are.
+`make test-backends` lays the daemons out. There is no manager.
 """
 
 import ctypes
@@ -29,6 +29,15 @@ _PATHS = (LIBRARIES, LIBRARIES / "ceph", ROOT / "lib/x86_64-linux-gnu")
 _BEFORE = ("libnl-3", "libnl-route-3", "libibverbs", "librdmacm", "libfmt", "libboost_thread", "libceph-common")
 """What librados is linked with, each after what it needs itself."""
 KEY, SECRET = "access", "secretsecret"
+USERS = {
+    "mon.": {"mon": "allow *"},
+    "osd.0": {"mon": "allow profile osd", "osd": "allow *"},
+    "client.admin": {"mon": "allow *", "osd": "allow *"},
+    "client.images": {"mon": "allow r", "osd": "allow rwx"},
+    "client.reader": {"mon": "allow r", "osd": "allow r"},
+    "client.rgw": {"mon": "allow rw", "osd": "allow rwx"},
+}
+"""Who has a key in the cluster's keyring, and what for."""
 _BEGINS = 60.0
 _CONF = """[global]
 fsid = {fsid}
@@ -36,10 +45,10 @@ mon host = v2:127.0.0.1:{port}
 mon initial members = a
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
-auth cluster required = none
-auth service required = none
-auth client required = none
-ms mon client mode = crc
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+keyring = {directory}/keyring
 plugin dir = {libraries}/ceph
 erasure code dir = {libraries}/ceph/erasure-code
 osd class dir = {libraries}/rados-classes
@@ -123,6 +132,12 @@ class Ceph:
         command = ["/usr/bin/env", "python3", "-c", script, str(self.conf), json.dumps(words)]
         subprocess.run(command, env=environment(), check=True, timeout=60)
 
+    def key(self, name: str, file: Path, **capabilities: str) -> None:
+        """Add a new key to a file."""
+        words = [word for service, given in capabilities.items() for word in ("--cap", service, given)]
+        make = [] if file.exists() else ["--create-keyring"]
+        self.run("ceph-authtool", str(file), *make, "--gen-key", "-n", name, *words)
+
     def pool(self) -> str:
         """A new pool."""
         name = f"pool-{os.urandom(6).hex()}"
@@ -143,7 +158,10 @@ def ceph(directory: Path) -> Iterator[Ceph]:
     made, osd = Ceph(directory, None), str(uuid.uuid4())  # type: ignore[arg-type]
     address = ("--addv", "a", f"[v2:127.0.0.1:{port}]", str(directory / "monmap"))
     made.run("monmaptool", "--create", "--fsid", identity, *address)
-    made.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", str(directory / "monmap"))
+    for name, capabilities in USERS.items():
+        made.key(name, directory / "keyring", **capabilities)
+    given = ("--monmap", str(directory / "monmap"), "--keyring", str(directory / "keyring"))
+    made.run("ceph-mon", "--mkfs", "-i", "a", *given)
     with ExitStack() as running:
         running.callback(_end, made.begin("ceph-mon", "-f", "-i", "a"))
         made.administer(prefix="osd new", uuid=osd)

@@ -41,7 +41,7 @@ def connected(cluster: Ceph, pool: str, library: str, tmp_path: Path) -> Iterato
     prefix = os.urandom(6).hex()
 
     def open_(place: str = "", directory: str = "remote", **options: str) -> Backend:
-        given = {"conf": str(cluster.conf), "library": library, "timeout": "20"} | options
+        given = {"conf": str(cluster.conf), "library": library, "user": "images", "timeout": "20"} | options
         backend = connect(Location("deep", "rados", place or f"{pool}/{prefix}", tmp_path / directory, given))
         made.append(backend)
         backend.prepare()
@@ -99,8 +99,32 @@ def test_a_pool_that_is_not_there_is_told_in_a_sentence(connected: Connect) -> N
         list(connected("nothing-here").names())
 
 
-def test_a_monitor_that_does_not_answer_is_told_in_a_sentence(connected: Connect, tmp_path: Path) -> None:
-    (tmp_path / "ceph.conf").write_text("[global]\nauth client required = none\nms mon client mode = crc\n")
+def test_a_wrong_key_is_told_in_a_sentence(connected: Connect, cluster: Ceph, tmp_path: Path) -> None:
+    cluster.key("client.images", tmp_path / "keyring")
+    with pytest.raises(Unavailable, match="does not know client.images, or its key is another one"):
+        list(connected(keyring=str(tmp_path / "keyring")).names())
+
+
+def test_a_user_whom_nobody_knows_is_told_in_a_sentence(connected: Connect) -> None:
+    with pytest.raises(Unavailable, match="does not know client.nobody"):
+        list(connected(user="nobody").names())
+
+
+def test_a_configuration_without_a_monitor_is_told_in_a_sentence(connected: Connect, tmp_path: Path) -> None:
+    (tmp_path / "ceph.conf").write_text("[global]\n")
+    with pytest.raises(Unavailable, match="names no monitor, or there is no key of client.images"):
+        list(connected(conf=str(tmp_path / "ceph.conf"), connect_timeout="1").names())
+
+
+def test_a_user_who_may_only_read_is_told_in_a_sentence(connected: Connect) -> None:
+    with pytest.raises(Unavailable, match="client.reader may not do this there"):
+        put(connected(user="reader"), b"x")
+
+
+def test_a_monitor_that_does_not_answer_is_told_in_a_sentence(
+    connected: Connect, cluster: Ceph, tmp_path: Path
+) -> None:
+    (tmp_path / "ceph.conf").write_text(f"[global]\nkeyring = {cluster.directory}/keyring\n")
     backend = connected(conf=str(tmp_path / "ceph.conf"), mon_host="v2:127.0.0.1:1", connect_timeout="1")
     with pytest.raises(Unavailable, match="can't be reached: no answer in time"):
         list(backend.names())
