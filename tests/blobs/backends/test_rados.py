@@ -12,8 +12,9 @@ from appliance.blobs.backends.base import Backend
 from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import Fatal, Unavailable, WrongUsage
 from appliance.values import MIB
-from tests.blobs.backends.ceph_server import KEY, SECRET, Ceph, bucket, ceph, gateway, preload, why_not
+from tests.blobs.backends.ceph_server import KEY, SECRET, Ceph, bucket, ceph, environment, gateway, preload, why_not
 from tests.blobs.backends.conformance import Conformance, Reopen, get, put
+from tests.blobs.test_kill import kill_over_and_over
 
 pytestmark = [pytest.mark.backends, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 Connect = Callable[..., Backend]
@@ -169,6 +170,17 @@ def test_options_that_can_not_be_meant_are_refused(connected: Connect, options: 
 def test_a_machine_without_the_library_is_told_what_to_install(connected: Connect) -> None:
     with pytest.raises(Fatal, match="install librados2"):
         connected(library="librados.so.99")
+
+
+def test_a_store_killed_many_times_keeps_what_it_acknowledged(
+    cluster: Ceph, pool: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"conf": str(cluster.conf), "library": library, "user": "images", "timeout": "20"}
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TEST_STORE_URL", f"rados://{pool}/{os.urandom(6).hex()}")
+    monkeypatch.setenv("TEST_STORE_OPTIONS", ",".join(f"main:{name}={value}" for name, value in options.items()))
+    kill_over_and_over(tmp_path, 8)
 
 
 @pytest.fixture(scope="module")
