@@ -65,8 +65,10 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 	@$(PY) packaging/other_clients.py
 	@$(PY) -m pytest -n 0 -m clients -rs tests/clients $(ARGS)
 
-test-backends: setup .venv-backends/.complete ## Run the image API's tables on a remote store, and what else takes long with real object stores
+test-backends: setup .venv-backends/.complete ## Run the image API's tables on a remote store, and all backends on SeaweedFS, Swift and Ceph
+	@$(PY) packaging/ceph_packages.py build/ceph
 	@$(PY) -m pytest -n 0 -rs tests/blobs/backends $(ARGS)
+
 test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
 	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)
 

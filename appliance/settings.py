@@ -213,13 +213,13 @@ class Settings:
     show_image_direct_url: bool = _setting(False, "show the address of an image's data as direct_url")
     enabled_backends: tuple[str, ...] = _setting(
         (),
-        "several stores, as id:file, id:file:DIRECTORY, id:s3://BUCKET, id:swift://CONTAINER (/PREFIX may follow) or "
-        "id:http; none is a single one that no client is told of",
+        "several stores, as id:file, id:file:DIRECTORY, id:s3://BUCKET, id:swift://CONTAINER, id:rados://POOL (/PREFIX "
+        "may follow) or id:http; none is a single one that no client is told of",
     )
     store_url: str = _setting(
         "",
-        "where the single store's data is, as s3://BUCKET or swift://CONTAINER (/PREFIX may follow); in the data "
-        "directory unless set",
+        "where the single store's data is, as s3://BUCKET, swift://CONTAINER or rados://POOL (/PREFIX may follow); in "
+        "the data directory unless set",
     )
     store_options: tuple[str, ...] = _setting(
         (), "how remote stores are reached, each as id:option=value; the single store's id is main"

@@ -22,6 +22,7 @@ from pathlib import Path
 import lz4.block
 from blake3 import blake3
 
+from appliance.blobs.backends.base import Backend
 from appliance.blobs.backends.local import LocalBackend
 from appliance.blobs.block_writer import SCRATCH, BlockWriter, Limits
 from appliance.blobs.garbage_collection import GarbageCollector
@@ -39,11 +40,11 @@ _WORDS = b"server volume network image router token project compute the of and i
 class Bed:
     """A store and its database in a temporary directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, backend: Backend | None = None) -> None:
         self.path = directory / "appliance.db"
         self.db = open_database(self.path)
         self.index = BlockIndex(self.db)
-        self.store = BlobStore(LocalBackend(directory / "blobs"), self.index)
+        self.store = BlobStore(backend or LocalBackend(directory / "blobs"), self.index)
         self.store.open()
 
     def put(self, data: memoryview) -> tuple[int, float, float]:

@@ -1,7 +1,7 @@
 """Modules that stay out of the executable although something in it mentions them.
 
-Nothing of the appliance may import one of them but a driver, which a test sees to, and no library may need one for
-what the appliance asks of it.
+Nothing of the appliance may import one of them, which a test sees to, and no library may need one for what the
+appliance asks of it.
 """
 
 TOOLS = (
@@ -21,8 +21,4 @@ CODECS = (
 )  # fmt: skip
 """Encodings of East Asian locales; the executable speaks UTF-8 in every locale."""
 
-DRIVERS = ("obstore", "psycopg", "psycopg_binary", "psycopg_pool")
-"""Of object stores and PostgreSQL: their wheels hold some seventy compiled parts, of which not every licence text is
-collected yet. The appliance says so when one is asked for; from source they are there."""
-
-EXCLUDED = [*TOOLS, *TERMINALS, *MENTIONED, *CODECS, *DRIVERS]
+EXCLUDED = [*TOOLS, *TERMINALS, *MENTIONED, *CODECS]

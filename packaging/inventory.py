@@ -5,6 +5,7 @@ owner without a licence text, fail the build. Texts come with the packages thems
 those of libraries that are compiled into something else, and come without.
 """
 
+import functools
 import importlib
 import json
 import re
@@ -17,51 +18,27 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
+from libraries import (
+    APACHE,
+    ASKED,
+    BESIDE,
+    BUILT_INTO,
+    BUNDLED,
+    COMPILING_ONLY,
+    LICENCES,
+    SAID_INSIDE,
+    TEXT_OF,
+)  # fmt: skip
+
 HERE = Path(__file__).resolve().parent
 LICENCE = HERE.parent / "LICENSE"
+CRATES = HERE / "licenses" / "crates.txt"
+"""Texts of Rust packages, each after a line with the names of those that it is for; see `crate_licenses.py`."""
+CRATES_RULE = f"\n{'=' * 100}\n\n"
 VENDORED = HERE.parent / "appliance" / "api" / "console" / "static" / "vendor"
 OURS = "glance-appliance"
 BUILT = Path("/opt/licenses")
 """Of what was compiled in the older root, `NAME/version` and texts."""
-BUILT_INTO = {"_sqlite3": "sqlite3", "zlib": "zlib", "_lzma": "xz-utils", "pyexpat": "expat", "_decimal": "libmpdec"}
-"""Modules of Python, and the library that is linked into each, if none is packed beside it."""
-BUNDLED = {"cffi": ("libffi",), "lz4": ("lz4-library",), "PyYAML": ("libyaml",)}
-"""Packages whose compiled modules have a library inside."""
-TEXT_OF = {"lz4-library": "lz4"}
-ASKED = {
-    "expat": ("pyexpat", "EXPAT_VERSION"),
-    "libmpdec": ("decimal", "__libmpdec_version__"),
-    "libyaml": ("yaml._yaml", "get_version_string"),
-    "lz4-library": ("lz4", "library_version_string"),
-}
-"""Where the modules that have a library inside say its version."""
-LICENCES = {
-    "bzip2": "bzip2-1.0.6",
-    "expat": "MIT",
-    "gcc": "GPL-3.0-or-later WITH GCC-exception-3.1",
-    "libffi": "MIT",
-    "libmpdec": "BSD-2-Clause",
-    "libyaml": "MIT",
-    "lz4": "BSD-3-Clause",
-    "lz4-library": "BSD-2-Clause",
-    "openssl": "Apache-2.0",
-    "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
-    # Of it nothing but what runs in the executable is packed.
-    "pyinstaller-hooks-contrib": "Apache-2.0",
-    "sqlite-fts4": "Apache-2.0",
-    "sqlite3": "blessing",
-    "util-linux": "BSD-3-Clause",
-    "waitress": "ZPL-2.1",
-    "xz-utils": "0BSD",
-    "zlib": "Zlib",
-}
-"""SPDX identifiers: of libraries by the name of Debian's source package, and of packages that say it otherwise."""
-COMPILING_ONLY = frozenset((
-    "asn1_derive", "cc", "find-msvc-tools", "heck", "openssl-macros", "pkg-config", "proc-macro2", "pyo3-build-config",
-    "pyo3-macros", "pyo3-macros-backend", "quote", "shlex", "syn", "target-lexicon", "unicode-ident", "vcpkg",
-))  # fmt: skip
-"""Rust packages that are at work while others are compiled, and leave nothing behind."""
-APACHE = "Apache-2.0"
 
 
 class Unlicensed(Exception):
@@ -144,7 +121,13 @@ class Inventory:
         if purl in self._found:
             return self._found[purl]
         licence = LICENCES.get(name) or licence_of(found)
-        component = self._once(Component(name, found.version, purl, licence, list(texts_of(found))))
+        texts = list(texts_of(found))
+        if not texts and own_text(name).exists():
+            texts.append(own_text(name).read_text())
+        if licence.startswith("LGPL-3"):
+            # That one is a list of exceptions from the other.
+            texts += _common("/usr/share/common-licenses/GPL-3")
+        component = self._once(Component(name, found.version, purl, licence, texts))
         for library in BUNDLED.get(name, ()):
             self._library(library)
         for crate in crates_of(found):
@@ -175,6 +158,12 @@ class Inventory:
         name = re.sub(r"^gcc-\d+$", "gcc", source)
         return self._library(name, version, text.read_text(errors="replace") if text.exists() else "")
 
+    def _said_inside(self, file: str, pattern: bytes) -> str:
+        """The version that a packed library says of itself, in its bytes."""
+        paths = (path for path in self._owners if path.name.startswith(file))
+        said = [re.search(pattern, path.read_bytes()) for path in paths]
+        return next((found[1].decode() for found in said if found), "")
+
     def _compiled_here(self, name: str) -> Component:
         """A library of the older root; or, in this machine's Python, one of which only the name is known."""
         version, text = BUILT / name / "version", BUILT / name / "copyright"
@@ -183,25 +172,44 @@ class Inventory:
         return self._library(name, version.read_text().strip(), text.read_text(errors="replace"))
 
     def _library(self, name: str, version: str = "", text: str = "") -> Component:
-        own = HERE / "licenses" / f"{TEXT_OF.get(name, name)}.txt"
+        own = own_text(name)
         if own.exists():
             text = own.read_text()
+        elif LICENCES.get(name) == APACHE and not text:
+            text = LICENCE.read_text()
+        if name in SAID_INSIDE:
+            version = self._said_inside(*SAID_INSIDE[name])
         if name in ASKED and not version:
             module, attribute = ASKED[name]
             told = getattr(importlib.import_module(module), attribute)
             version = str(told() if callable(told) else told).removeprefix("expat_")
+        if name == "libpq":
+            version = f"{int(version) // 10000}.{int(version) % 10000}"
         purl = f"pkg:generic/{name}" + (f"@{version}" if version else "")
         texts = [text, *_common(text)] if text else []
         return self._once(Component(name, version, purl, LICENCES.get(name, "see its text"), texts))
 
     def _crate(self, crate: dict[str, Any]) -> None:
         name, version = crate["name"], crate.get("version", "")
-        said = [choice.get("expression") or choice["license"].get("id", "") for choice in crate.get("licenses", [])]
-        licence = LICENCES.get(name, " AND ".join(said))
-        own = HERE / "licenses" / f"{name}.txt"
-        text = LICENCE.read_text() if APACHE in licence else own.read_text() if own.exists() else ""
+        licence = LICENCES.get(name) or licence_of_crate(crate)
+        own = own_text(name)
+        texts = [LICENCE.read_text()] if APACHE in licence else []
+        if own.exists():
+            texts.append(own.read_text())
+        elif needs_own_text(crate) and name not in LICENCES:
+            texts = [*texts, *self._crate_texts[name]] if name in self._crate_texts else []
         purl = crate.get("purl", f"pkg:generic/{name}@{version}").partition("?")[0]
-        self._once(Component(name, version, purl, licence, [text]))
+        self._once(Component(name, version, purl, licence, texts))
+
+    @functools.cached_property
+    def _crate_texts(self) -> dict[str, list[str]]:
+        """By name, what is kept of Rust packages."""
+        found: dict[str, list[str]] = {}
+        for part in CRATES.read_text().split(CRATES_RULE):
+            names, _, text = part.partition("\n\n")
+            for name in names.split():
+                found.setdefault(name, []).append(text)
+        return found
 
     def _add_bundled(self) -> None:
         """The libraries inside Python's own modules, unless they are packed as files of their own."""
@@ -228,12 +236,34 @@ def texts_of(found: Distribution) -> Iterator[str]:
             yield Path(str(file.locate())).read_text(errors="replace")
 
 
+def own_text(name: str) -> Path:
+    """The file that is kept of a library or a Rust package, if one is."""
+    return HERE / "licenses" / f"{'arrow' if name.startswith('arrow-') else TEXT_OF.get(name, name)}.txt"
+
+
+def licence_of_crate(crate: dict[str, Any]) -> str:
+    """What a bill of materials says of the licence of a Rust package."""
+    said = [choice.get("expression") or choice["license"].get("id", "") for choice in crate.get("licenses", [])]
+    return " ".join(" AND ".join(said).split())
+
+
+def needs_own_text(crate: dict[str, Any]) -> bool:
+    """Whether a Rust package can't be had under the Apache licence alone, whose text is here anyway."""
+    return any(APACHE not in part for part in licence_of_crate(crate).split(" AND "))
+
+
 def crates_of(found: Distribution) -> Iterator[dict[str, Any]]:
     """What was compiled into a package's modules, as the package's own bills of materials say."""
     for file in found.files or ():
         if ".dist-info/sboms/" in str(file):
             listed = json.loads(Path(str(file.locate())).read_text()).get("components", [])
-            yield from (crate for crate in listed if crate["name"] not in COMPILING_ONLY)
+            yield from (crate for crate in listed if _is_left_behind(crate))
+
+
+def _is_left_behind(crate: dict[str, Any]) -> bool:
+    """Whether it is in the compiled module: no tool of the compiler's, nor a file that lies beside the module."""
+    kind = crate.get("purl", "").partition("/")[0]
+    return crate.get("scope") != "excluded" and crate["name"] not in COMPILING_ONLY and kind not in BESIDE
 
 
 def _common(text: str) -> list[str]:

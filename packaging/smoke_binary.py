@@ -16,18 +16,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from build_binary import BILL
 from smoke_client import Client
 from smoke_contents import faults, native_files, outdated
+from smoke_servers import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE_ROOT = ROOT / "build" / "bare-root"
 PASSWORD = "smoke-test"
 NOBODY = 65534
 SIZE = 24 * 1024 * 1024
+DRIVERS = {"obstore": "/_obstore.", "psycopg": "/libpq-"}
+"""Of object stores and of PostgreSQL, and a file that each of them loads."""
 ENTER = """
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" &&
 mount -t proc proc "$1/proc" && mount --bind "$2" "$1/srv" && mount --bind "$3" "$1/mnt" && shift 3 &&
@@ -87,11 +91,11 @@ def contents(executable: Path, data: Path, root: Path | None) -> list[str]:
 
 
 class Server:
-    """The executable, serving."""
+    """The executable, serving, with these settings besides."""
 
-    def __init__(self, executable: Path, data: Path, root: Path | None) -> None:
+    def __init__(self, executable: Path, data: Path, root: Path | None, *settings: str) -> None:
         self._log = data.with_name("log").open("ab")
-        flags = ["--host", "127.0.0.1", "--image-port", "0", "--identity-port", "0"]
+        flags = ["--host", "127.0.0.1", "--image-port", "0", "--identity-port", "0", *settings]
         where = str(data) if root is None else "/srv"
         command = command_in(root, executable, data, ["serve", "--data-dir", where, *flags])
         started = time.monotonic()
@@ -111,9 +115,17 @@ class Server:
 
     def memory(self) -> int:
         """The resident memory of both of its processes, in bytes."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in (str(self.process.pid), *children)]
+        pages = [Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self._processes()]
         return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
+
+    def drivers(self) -> set[str]:
+        """The drivers of stores and databases that are loaded."""
+        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in self._processes())
+        return {name for name, file in DRIVERS.items() if file in maps}
+
+    def _processes(self) -> list[str]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [str(self.process.pid), *children]
 
     def stop(self) -> int:
         """Ask it to stop; its exit code."""
@@ -152,6 +164,7 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     server = start()
     client = server.client
     held = [f"ready after {server.started_in:.2f} s"]
+    check(not server.drivers(), f"it has loaded {server.drivers()}, which no setting asks for")
     image = client.upload("smoke", body)
     check(client.show(image)["os_hash_value"] == told, "the image has another os_hash_value")
     check(client.download(image) == body, "the image reads back differently")
@@ -181,6 +194,27 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     return held
 
 
+def drivers_story(start: Callable[..., Server], data: Path) -> list[str]:
+    """Rows on a server and blocks in a bucket, over a restart."""
+    body = random.Random(2).randbytes(SIZE)
+    stores = data.with_name("servers")
+    stores.mkdir()
+    with servers(stores) as found:
+        if not found:
+            return ["no drivers were tried: neither PostgreSQL nor SeaweedFS is installed"]
+        for file in list(data.iterdir()):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        settings = [word for words in found.values() for word in words]
+        server = start(*settings)
+        check(server.drivers() == {*found}, f"it has loaded {server.drivers()}")
+        image = server.client.upload("smoke", body)
+        check(server.stop() == 0, "it did not end well with drivers")
+        server = start(*settings)
+        check(server.client.download(image) == body, "the image reads back differently through the drivers")
+        check(server.stop() == 0, "it did not end well with drivers")
+    return [f"an image is there after a restart with {' and '.join(sorted(found))}"]
+
+
 def main() -> int:
     """Try the executable that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -200,12 +234,12 @@ def main() -> int:
             os.chown(data, NOBODY, NOBODY)
         running: list[Server] = []
 
-        def start() -> Server:
-            running.append(Server(executable, data, root))
+        def start(*settings: str) -> Server:
+            running.append(Server(executable, data, root, *settings))
             return running[-1]
 
         try:
-            for line in (*contents(executable, data, root), *story(start, data)):
+            for line in chain(contents(executable, data, root), story(start, data), drivers_story(start, data)):
                 print(line)
         except (Failure, OSError, KeyError, subprocess.CalledProcessError) as problem:
             print(f"FAILED {type(problem).__name__}: {problem}")

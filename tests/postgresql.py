@@ -29,13 +29,14 @@ def programs() -> Path | None:
 class Server:
     """A running server."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, port: int = 5432) -> None:
         self.directory = directory
+        self.port = port
         self._made = 0
         self._current = ""
 
     def url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={self.directory}"
+        return f"postgresql://{USER}@/{database}?host={self.directory}&port={self.port}"
 
     def administer(self, sql: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -61,8 +62,11 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Start one; its answers are not durable, for nobody cuts the power in a test. Skips a test if there is none."""
+def server(port: int = 0) -> Iterator[Server]:
+    """Start one; its answers are not durable, for nobody cuts the power in a test. Skips a test if there is none.
+
+    It listens on its socket, and on that port of the loopback address if one is given.
+    """
     bin_directory = programs()
     if bin_directory is None:
         pytest.skip("there is no PostgreSQL: apt-get install postgresql")
@@ -75,11 +79,18 @@ def server() -> Iterator[Server]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": user, "cwd": directory}
     command = [bin_directory / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(command, check=True, **quiet)  # type: ignore[call-overload]
-    settings = ("listen_addresses=", f"unix_socket_directories={directory}", "fsync=off", "max_connections=100")
+    listens = f"listen_addresses={'127.0.0.1' if port else ''}"
+    settings = (
+        listens,
+        f"port={port or 5432}",
+        f"unix_socket_directories={directory}",
+        "fsync=off",
+        "max_connections=100",
+    )
     options = [part for setting in settings for part in ("-c", setting)]
     process = subprocess.Popen([bin_directory / "postgres", "-D", data, *options], **quiet)  # type: ignore[call-overload]
     try:
-        made = Server(directory)
+        made = Server(directory, port or 5432)
         _wait(made)
         yield made
     finally:

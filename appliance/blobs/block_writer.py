@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
@@ -12,7 +14,7 @@ from appliance.blobs.durable import Bytes
 from appliance.blobs.gc_guard import GcGuard
 from appliance.blobs.index import BlockIndex, Item, NewBlock, Part
 from appliance.blobs.known_content import KnownContent
-from appliance.blobs.segments import SegmentWriter
+from appliance.blobs.segments import SealedSegment, SegmentWriter
 from appliance.errors import Failure
 from appliance.values import GIB, MIB, Clock
 
@@ -34,6 +36,15 @@ _HOLE_ITEM = GIB
 _CONTAINERS = (b"QFI\xfb", b"KDMV")
 _TRIAL_BLOCKS = 16
 _TRIAL_ENDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A part whose segment has all it will have, and is to become durable."""
+
+    part: Part
+    segment: SegmentWriter
+    publish: Callable[[], SealedSegment]
 
 
 class BlockWriter:
@@ -66,6 +77,8 @@ class BlockWriter:
         self._scope = scope
         self._admit = admit
         self._part = Part(0, 0, scope=scope)
+        self._closed: _Closed | None = None
+        self._putting: ThreadPoolExecutor | None = None
         self._carry = b""
         self._trial: list[bool] | None = None
         self._seen = 0
@@ -109,10 +122,21 @@ class BlockWriter:
             self._publish_part()
 
     def _publish_part(self) -> None:
-        part = self._publish(None)
+        self._settle()
+        self._closed = self._close_segment(None)
+        part = self._closed.part
+        self._part = Part(part.number + 1, part.offset + part.length, scope=self._scope)
+        if not self._backend.is_remote:
+            self._settle()
+
+    def _settle(self) -> None:
+        """See that the last part is durable, and only then tell the index."""
+        closed, self._closed = self._closed, None
+        if closed is None:
+            return
+        part = self._published(closed)
         self.content_id = self._index.add_part(self.upload, self.content_id, part, self._clock())
         self._gc_guard.segment_known(part.segment)
-        self._part = Part(part.number + 1, part.offset + part.length, scope=self._scope)
 
     def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
         steps: list[tuple[bytes, memoryview | None, int]] = []
@@ -167,31 +191,52 @@ class BlockWriter:
             self._gc_guard.segment_begun(self.upload, self._segment.name)
         return self._segment
 
-    def _publish(self, seal: fmt.SealRecord | None) -> Part:
+    def _close_segment(self, seal: fmt.SealRecord | None) -> _Closed:
         part, segment = self._part, self._open_segment()
         items = [(item.digest, item.length) for item in part.items]
         try:
             segment.add_map(fmt.MapRecord(self.upload, part.number, part.offset, items))
             if seal:
                 segment.add_seal(seal)
-            sealed = segment.publish()
         except Failure:
             self.discard()
             raise
         self._segment = None
-        part.segment, part.segment_size = sealed.name, sealed.size
-        return part
+        if seal or not self._backend.is_remote:
+            return _Closed(part, segment, segment.publish)
+        # The next segment is written meanwhile.
+        self._putting = self._putting or ThreadPoolExecutor(1, thread_name_prefix="segment-put")
+        return _Closed(part, segment, self._putting.submit(segment.publish).result)
+
+    def _published(self, closed: _Closed) -> Part:
+        try:
+            sealed = closed.publish()
+        except Failure:
+            closed.segment.discard()
+            self.discard()
+            raise
+        closed.part.segment, closed.part.segment_size = sealed.name, sealed.size
+        return closed.part
 
     def seal(self, md5: bytes, hash_algorithm: str, hash_value: bytes, label: bytes) -> tuple[Part, int]:
         """Make the last part durable, with the record that makes the content whole; and when that was."""
+        self._settle()
         now = self._clock()
         part = self._part
         size = part.offset + part.length
         record = fmt.SealRecord(self.upload, part.number + 1, size, md5, hash_algorithm, hash_value, label, now)
-        return self._publish(record), now
+        return self._published(self._close_segment(record)), now
 
     def discard(self) -> None:
         """Give the staged segment up; segments sealed earlier go with the collection."""
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            # It is being put. Nobody will ever ask for it.
+            with suppress(Failure):
+                self._backend.delete(closed.publish().name)
+        if self._putting is not None:
+            self._putting.shutdown()
+            self._putting = None
         if self._segment is not None:
             self._segment.discard()
             self._segment = None

@@ -44,7 +44,7 @@ def store_locations(settings: Settings, directory: DataDir) -> dict[str, Locatio
         else:
             raise WrongUsage(
                 f"enabled_backends: {item!r} is neither id:file, id:file:DIRECTORY, id:s3://BUCKET/PREFIX, "
-                "id:swift://CONTAINER/PREFIX nor id:http"
+                "id:swift://CONTAINER/PREFIX, id:rados://POOL/PREFIX nor id:http"
             )
     if not any(found.values()):
         raise WrongUsage("enabled_backends: at least one store must be of a type that can be written, such as file")

@@ -1,5 +1,6 @@
 """Whatever is packed into the executable has an owner and the owner a licence text; the bill of materials says so."""
 
+import importlib
 import json
 import sys
 import sysconfig
@@ -62,6 +63,38 @@ def test_what_was_compiled_into_a_package_is_listed_too() -> None:
 
     found = {one.name for one in components(SITE, ("cryptography", cryptography.__file__, "PYMODULE"))}
     assert {"cryptography", "openssl", "pyo3"} <= found
+
+
+@pytest.mark.parametrize("name", ["obstore", "psycopg_binary"])
+def test_all_that_a_driver_brings_along_has_a_text(name: str) -> None:
+    importlib.import_module("psycopg")
+    found = components(SITE, (name, str(importlib.import_module(name).__file__), "PYMODULE"))
+    assert len(found) > 5
+
+
+def test_libraries_beside_a_driver_are_listed_with_their_versions() -> None:
+    importlib.import_module("psycopg")
+    found = components(SITE, ("psycopg", str(importlib.import_module("psycopg_binary").__file__), "PYMODULE"))
+    assert {one.name for one in found if one.version} >= {"libpq", "krb5", "openssl-psycopg"}
+
+
+@pytest.mark.parametrize(
+    ("said", "needs"),
+    [
+        ("MIT OR Apache-2.0", False),
+        ("Apache-2.0", False),
+        ("MIT", True),
+        ("Apache-2.0 AND ISC", True),
+        ("(MIT OR Apache-2.0) AND Unicode-3.0", True),
+        ("Apache-2.0 AND (Apache-2.0 OR ISC)", False),
+    ],
+)
+def test_a_rust_package_needs_a_text_unless_the_apache_licence_is_enough(said: str, needs: bool) -> None:
+    assert inventory.needs_own_text({"name": "left", "licenses": [{"expression": said}]}) == needs
+
+
+def test_no_text_that_is_kept_of_a_rust_package_is_a_form_to_fill_in() -> None:
+    assert "<year>" not in inventory.CRATES.read_text()
 
 
 @pytest.mark.parametrize("text", sorted((ROOT / "packaging/licenses").iterdir()), ids=lambda path: str(path.stem))

@@ -10,7 +10,7 @@ from appliance.blobs.backends.base import Backend
 from appliance.blobs.durable import Disk
 from appliance.errors import Fatal
 
-KINDS = {"file": "local", "s3": "s3", "swift": "swift"}
+KINDS = {"file": "local", "s3": "s3", "swift": "swift", "rados": "rados"}
 """Each kind's module in this package, which has `connect(Location) -> Backend`."""
 
 
@@ -36,7 +36,7 @@ def connect(location: Location, disk: Disk | None = None) -> Backend:
         module = importlib.import_module(f"appliance.blobs.backends.{KINDS[location.kind]}")
     except ModuleNotFoundError as error:
         raise Fatal(
-            f"The store {location.store} needs the library {error.name}, which the executable does not have: run the "
-            "appliance from its source, where make setup installs it."
+            f"The store {location.store} needs the library {error.name}, which is not installed: make setup "
+            "installs it."
         ) from error
     return cast(Backend, module.connect(location, disk or Disk()))

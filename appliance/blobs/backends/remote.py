@@ -237,13 +237,16 @@ class RemoteBackend:
         return RemoteStaged(self, name, DurableFile(self._disk, self._staging / (name + _SUFFIX)))
 
     def upload(self, name: str, path: Path, size: int) -> None:
-        """Put a file, and see that it is there: its size, and how it ends. Tried again while it may help."""
+        """Put a file, and see that it is there: its size, and how it ends.
+
+        Put again if it isn't. What does not answer is not asked again here: the objects' own calls are repeated.
+        """
         for rest in reversed(range(_PUT_TRIES)):
             try:
                 self._reach.ask(lambda: self._objects.put_file(self._key(name), path, size))
                 self._check_upload(name, path, size)
                 return
-            except (Unreachable, StorageFault) as error:
+            except StorageFault as error:
                 if not rest:
                     raise
                 log.warning("segment %s is put once more: %s", name, error)

@@ -16,6 +16,7 @@ from appliance.blobs.backends.objects import ObjectInfo, ObjectMissing, Refused,
 from appliance.blobs.backends.options import Options
 from appliance.blobs.backends.registry import Location
 from appliance.blobs.backends.remote import RemoteBackend
+from appliance.blobs.backends.s3_errors import SAID, code, reason, why_not
 from appliance.blobs.durable import Bytes, Disk
 from appliance.errors import WrongUsage
 from appliance.values import MIB, Micros
@@ -26,22 +27,8 @@ _PART = 8 * MIB
 _PARTS_AT_ONCE = 2
 _SEGMENT = 128 * MIB
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
-_KIND = re.compile(r"kind: (Timeout|Connect|Interrupted)\b")
-_KINDS = {"Timeout": "no answer in time", "Connect": "no connection", "Interrupted": "the connection broke"}
 _OPTIONS = ("endpoint", "region", "addressing", "credentials", "credentials_file", "access_key", "secret_key")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_SAID = {
-    "NoSuchBucket": "there is no such bucket: make it first",
-    "InvalidBucketName": "there is no such bucket: make it first",
-    "InvalidAccessKeyId": "the access key is not known there",
-    "SignatureDoesNotMatch": "the secret key is wrong",
-    "RequestTimeTooSkewed": "the clock of this machine differs from the store's: set it",
-    "AccessDenied": "the credentials don't allow this",
-    "PermanentRedirect": "the bucket is in another region: see the option region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: see the option region",
-}
 
 
 class S3Objects:
@@ -55,13 +42,16 @@ class S3Objects:
         self._prefix = prefix
         self._endpoint = str(config.get("endpoint", ""))
         timeout = timedelta(seconds=options.number("timeout", 30))
+        plain = self._endpoint.lower().startswith("http://")
         client: dict[str, Any] = {
-            "allow_http": True,
+            "allow_http": plain,
+            # Without TLS there is nothing to check; else the library would insist on certificates of authorities.
+            "allow_invalid_certificates": plain,
             "timeout": timeout,
             "connect_timeout": timedelta(seconds=options.number("connect_timeout", 5)),
         }
         if ca_file := options.text("ca_file"):
-            client["root_certificate"] = _read(ca_file, "ca_file").decode("ascii", "replace")
+            client["root_certificate"] = _certificates(ca_file)
         retries: dict[str, Any] = {
             "max_retries": int(options.number("retries", 3)),
             # What has timed out once is not worth as long again.
@@ -81,7 +71,7 @@ class S3Objects:
                 retry_config=cast(Any, retries),
             )
         except exceptions.BaseError as error:
-            raise WrongUsage(f"{self.place}: {_first_line(error)}") from error
+            raise WrongUsage(f"{self.place}: {why_not(error)}") from error
 
     @property
     def details(self) -> Mapping[str, object]:
@@ -140,16 +130,16 @@ class S3Objects:
         try:
             return call()
         except FileNotFoundError as error:
-            if _code(error) == "NoSuchBucket":
-                raise Refused(f"{self.place}: {_SAID['NoSuchBucket']}") from error
+            if code(error) == "NoSuchBucket":
+                raise Refused(f"{self.place}: {SAID['NoSuchBucket']}") from error
             raise ObjectMissing from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-            said = _SAID.get(_code(error), "the credentials are wrong, or don't allow this")
+            said = SAID.get(code(error), "the credentials are wrong, or don't allow this")
             raise Refused(f"{self.place}: {said}") from error
         except (exceptions.BaseError, OSError) as error:
-            if _code(error) in _SAID:
-                raise Refused(f"{self.place}: {_SAID[_code(error)]}") from error
-            raise Unreachable(f"{self.place} can't be reached at {self._endpoint}: {_reason(error)}") from error
+            if code(error) in SAID:
+                raise Refused(f"{self.place}: {SAID[code(error)]}") from error
+            raise Unreachable(f"{self.place} can't be reached at {self._endpoint}: {reason(error)}") from error
 
 
 def connect(location: Location, disk: Disk) -> RemoteBackend:
@@ -214,28 +204,12 @@ def _read(path: str, option: str) -> bytes:
         raise WrongUsage(f"{option}: {path} can't be read: {error.strerror}") from error
 
 
-def _code(error: BaseException) -> str:
-    """The code of S3's answer, if it has one."""
-    found = _CODE.search(str(error))
-    return str(found[1] or found[2]) if found else ""
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _reason(error: BaseException) -> str:
-    """The last word of the library's chain of causes, without what follows it for its developers."""
-    text = str(error).partition("Debug source")[0].strip()
-    if code := _code(error):
-        return code
-    if found := _KIND.search(str(error)):
-        return _KINDS[found[1]]
-    if found := re.search(r"status code: (\d+ [\w ]+)", text):
-        return found[1].strip()
-    if found := re.search(r"HTTP error: (.+)", text, re.DOTALL):
-        return " ".join(found[1].split())[:200]
-    return _first_line(error)[:200]
+def _certificates(path: str) -> str:
+    """The text of a file of certificates. The library takes one without any for fine."""
+    text = _read(path, "ca_file").decode("ascii", "replace")
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise WrongUsage(f"ca_file: {path} has no certificate in PEM")
+    return text
 
 
 def _micros(at: datetime) -> Micros:

@@ -28,7 +28,6 @@ def open_database(where: Path | str, reserve: Reserve | None = None) -> Database
         engine = importlib.import_module("appliance.db.engine.postgresql")
     except ModuleNotFoundError as error:
         raise Fatal(
-            f"A database on PostgreSQL needs the library {error.name}, which the executable does not have: run the "
-            "appliance from its source, where make setup installs it."
+            f"A database on PostgreSQL needs the library {error.name}, which is not installed: make setup installs it."
         ) from error
     return cast(Database, engine.PostgresqlDatabase(where, reserve or Reserve(Path.cwd(), 0)))

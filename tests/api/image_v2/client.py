@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
+import pytest
+
 from appliance.api.image_v2.routes import build
 from appliance.blobs.durable import Disk
 from appliance.datadir import DataDir
@@ -84,6 +86,10 @@ class Pieces(io.RawIOBase):
         return part
 
     readinto = None  # type: ignore[assignment]
+
+
+on_a_disk = pytest.mark.skipif("TEST_STORE_URL" in os.environ, reason="a bucket does not say how much room it has")
+"""Of what only a store on a disk of its own does."""
 
 
 def remote_store() -> dict[str, Any]:

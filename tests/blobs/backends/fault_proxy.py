@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -21,8 +22,16 @@ FAULTS = (
     "truncated",
     "flipped",
     "404",
+    "skewed",
     "twice",
 )
+
+REFUSALS = {
+    "404": (404, "NoSuchKey"),
+    "500": (500, "InternalError"),
+    "503": (503, "SlowDown"),
+    "skewed": (403, "RequestTimeTooSkewed"),
+}
 
 
 @dataclass
@@ -72,8 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             if self.plan.answers_before_stall:
                 self._ask(body)
             return self._stall()
-        if fault in ("404", "500", "503"):
-            return self._refuse(int(fault))
+        if fault in REFUSALS:
+            return self._refuse(*REFUSALS[fault])
         if fault == "twice":
             self._ask(body)
         status, headers, data = self._ask(body)
@@ -123,8 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         while time.monotonic() < deadline and self.plan.fault:
             time.sleep(0.05)
 
-    def _refuse(self, status: int) -> None:
-        code = {404: "NoSuchKey", 500: "InternalError", 503: "SlowDown"}[status]
+    def _refuse(self, status: int, code: str) -> None:
         data = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>on purpose</Message></Error>".encode()
         self.send_response_only(status)
         self.send_header("Content-Length", str(len(data)))
@@ -139,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fault_proxy(endpoint: str) -> Iterator[tuple[str, Plan]]:
+def fault_proxy(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Plan]]:
     """The proxy's address, and the plan that it goes by."""
     plan = Plan()
     target = urlsplit(endpoint)
@@ -148,10 +156,12 @@ def fault_proxy(endpoint: str) -> Iterator[tuple[str, Plan]]:
     server.daemon_threads = True
     server.block_on_close = False
     server.handle_error = lambda request, address: None  # type: ignore[method-assign, assignment]
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", plan
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", plan
     finally:
         plan.heal()
         server.shutdown()

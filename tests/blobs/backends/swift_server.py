@@ -43,7 +43,7 @@ bind_port = {port}
 workers = 0
 swift_dir = {directory}
 [pipeline:main]
-pipeline = catch_errors cache tempauth proxy-server
+pipeline = catch_errors cache {auth} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -52,6 +52,21 @@ use = egg:swift#tempauth
 user_images_glance = secret .admin
 user_images_reader = secret
 token_life = {token_life}
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+www_authenticate_uri = {identity}
+auth_url = {identity}
+auth_type = password
+user_domain_id = default
+project_domain_id = default
+project_name = service
+username = swift
+password = {password}
+delay_auth_decision = true
+cache = swift.cache
+[filter:keystoneauth]
+use = egg:swift#keystoneauth
+operator_roles = member
 [filter:cache]
 use = egg:swift#memcache
 memcache_servers = 127.0.0.1:{cache}
@@ -87,9 +102,17 @@ class Swift:
         return name
 
 
+@dataclass
+class Keystone:
+    """Where Swift has tokens checked, as its user `swift`."""
+
+    url: str
+    password: str
+
+
 @contextmanager
-def swift(directory: Path, token_life: int = 86400) -> Iterator[Swift]:
-    """Start it, wait until it serves, and stop it at the end."""
+def swift(directory: Path, token_life: int = 86400, keystone: Keystone | None = None) -> Iterator[Swift]:
+    """Start it, wait until it serves, and stop it at the end. It issues tokens itself, unless there is a Keystone."""
     (directory / "srv" / "d1").mkdir(parents=True)
     (directory / "swift.conf").write_text(_CONF)
     ports = dict(zip(("account", "container", "object", "proxy", "cache"), free_ports(5), strict=True))
@@ -103,7 +126,15 @@ def swift(directory: Path, token_life: int = 86400) -> Iterator[Swift]:
             subprocess.run(command, cwd=directory, check=False, capture_output=True)
         text = _STORAGE.format(kind=kind, port=ports[kind], directory=directory)
         (directory / f"{kind}.conf").write_text(text)
-    text = _PROXY.format(port=ports["proxy"], cache=ports["cache"], directory=directory, token_life=token_life)
+    text = _PROXY.format(
+        port=ports["proxy"],
+        cache=ports["cache"],
+        directory=directory,
+        token_life=token_life,
+        auth="authtoken keystoneauth" if keystone else "tempauth",
+        identity=keystone.url if keystone else "",
+        password=keystone.password if keystone else "",
+    )
     (directory / "proxy.conf").write_text(text)
     with ExitStack() as running:
         commands = [["memcached", "-u", "root", "-l", "127.0.0.1", "-p", str(ports["cache"]), "-m", "16"]]
@@ -111,7 +142,7 @@ def swift(directory: Path, token_life: int = 86400) -> Iterator[Swift]:
         for command in commands:
             running.callback(_end, _begin(command, directory))
         made = Swift(f"http://127.0.0.1:{ports['proxy']}/auth/v1.0")
-        _wait(made, directory)
+        _wait(made, directory, 401 if keystone else 0)
         yield made
 
 
@@ -125,12 +156,17 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _wait(server: Swift, directory: Path) -> None:
+def _wait(server: Swift, directory: Path, refuses: int) -> None:
+    """Until it makes a container; or refuses to, with that status."""
     deadline = time.monotonic() + _BEGINS
     while True:
         try:
+            if refuses:
+                urllib.request.urlopen(server.auth_url.replace("/auth/v1.0", "/v1/AUTH_x"), timeout=5).close()
             server.container()
             return
-        except (urllib.error.URLError, OSError):
+        except (urllib.error.URLError, OSError) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code == refuses:
+                return
             assert time.monotonic() < deadline, (directory / "log").read_text()[-2000:]
             time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +122,41 @@ def test_the_same_data_is_stored_once(world: Far) -> None:
 def test_an_upload_leaves_nothing_staged(world: Far) -> None:
     world.put(DATA)
     assert list((world.directory / "far" / "staging").iterdir()) == []
+
+
+def test_an_upload_goes_on_while_its_last_segment_is_put(world: Far) -> None:
+    world.options["timeout"] = "20"
+    world.cool()
+    data = noise(MIB + 200 * KIB, 7)
+    world.plan.set("stall", "PUT", "segments")
+    with world.store.begin(expected_size=len(data)) as ingest:
+        ingest.write(data)
+        ingest.flush()
+        assert not world.names()
+        world.plan.heal()
+        sealed = ingest.seal()
+        content = world.db.transact(lambda tx: world.index.commit(tx, sealed))
+    assert world.get(content) == data
+
+
+def test_an_upload_whose_earlier_segment_could_not_be_put_fails(world: Far) -> None:
+    world.plan.set("500", "PUT", "segments", -1)
+    with pytest.raises(Unavailable), world.store.begin(expected_size=2 * MIB) as ingest:
+        ingest.write(noise(MIB + 200 * KIB, 8))
+        ingest.flush()
+        deadline = time.monotonic() + 20
+        while not world.plan.done and time.monotonic() < deadline:
+            time.sleep(0.01)
+        world.plan.heal()
+        ingest.seal()
+    assert list((world.directory / "far" / "staging").iterdir()) == []
+
+
+def test_an_upload_that_is_given_up_leaves_no_segment_that_was_being_put(world: Far) -> None:
+    with world.store.begin(expected_size=2 * MIB) as ingest:
+        ingest.write(noise(MIB + 200 * KIB, 9))
+        ingest.flush()
+    assert world.names() == set()
 
 
 def test_deleted_data_leaves_the_bucket(world: Far) -> None:

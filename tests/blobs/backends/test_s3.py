@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -320,6 +322,74 @@ def test_options_that_can_not_be_meant_are_refused(
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(WrongUsage, match=said):
         connected(prepared=False, **options)
+
+
+def test_a_machine_without_certificates_reaches_a_store_without_tls(
+    connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, "/no/such/place")
+    backend = connected()
+    assert get(backend, put(backend, b"x")) == b"x"
+
+
+def test_a_machine_without_certificates_is_told_so(connected: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, "/no/such/place")
+    assert "install ca-certificates" in sentence(lambda: connected(endpoint="https://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("text", ["words", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_file_that_holds_no_certificate_is_told_in_a_sentence(connected: Connect, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text(text)
+    assert "no certificate" in sentence(lambda: connected(endpoint="https://127.0.0.1:1", ca_file=str(file)))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 with its key. It vouches for itself, and for nobody else: no library minds that."""
+    file = tmp_path / "server.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += ["-subj", "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(file), "-out", str(file)]
+    subprocess.run([*command], check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture
+def encrypted(server: Seaweed, certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with fault_proxy(server.endpoint, context) as (address, _):
+        yield address
+
+
+def test_a_store_with_a_certificate_of_its_own_is_reached_with_a_ca_file(
+    connected: Connect, encrypted: str, certificate: Path
+) -> None:
+    backend = connected(endpoint=encrypted, ca_file=str(certificate))
+    assert get(backend, put(backend, b"x")) == b"x"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_in_a_sentence(connected: Connect, encrypted: str) -> None:
+    assert "vouches for" in sentence(lambda: list(connected(endpoint=encrypted, **QUICK).names()))
+
+
+def test_a_store_that_does_not_speak_tls_is_told_in_a_sentence(connected: Connect, server: Seaweed) -> None:
+    backend = connected(endpoint=server.endpoint.replace("http:", "https:"), **QUICK)
+    assert "does not speak TLS" in sentence(lambda: list(backend.names()))
 
 
 def test_credentials_come_from_a_file(connected: Connect, tmp_path: Path) -> None:
