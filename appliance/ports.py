@@ -12,11 +12,12 @@ from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.image_v2.dialect import Authenticate
 from appliance.api.legacy.versions import UNDERSCORED
 from appliance.errors import Fatal
+from appliance.https import Https
 from appliance.image.web.content import MOST_READERS
-from appliance.server.interfaces import reachable_host
 from appliance.server.limits import Limits
 from appliance.server.listener import AddressInUse, Identify, bind, shown
 from appliance.server.server import Listener
+from appliance.server.tls import ServerCertificate
 from appliance.settings import Settings, flag
 from appliance.values import Uploader
 
@@ -69,8 +70,9 @@ class Places:
     Made before the server is: `bound` gives the pairs of host and port in the order of `ports`, once there are any.
     """
 
-    def __init__(self, settings: Settings, bound: Callable[[], Sequence[tuple[str, int]]]) -> None:
+    def __init__(self, settings: Settings, https: Https, bound: Callable[[], Sequence[tuple[str, int]]]) -> None:
         self._settings = settings
+        self._https = https
         self._bound = bound
 
     def both(self) -> tuple[int, int]:
@@ -87,7 +89,7 @@ class Places:
 
     def bases(self) -> dict[str, str]:
         """For each setting that names a port, where others find what listens there."""
-        return dict(zip(ports(self._settings), [base(*address) for address in self._bound()], strict=True))
+        return dict(zip(ports(self._settings), [self._https.base(*address) for address in self._bound()], strict=True))
 
     def urls(self, bases: Mapping[str, str] | None = None) -> tuple[str, str]:
         """Where the image and the identity service are, without a version."""
@@ -101,18 +103,20 @@ class Places:
 
     def planned(self) -> tuple[str, str]:
         """`urls` as the settings alone say, while nothing listens."""
-        return self.urls({name: base(self._settings.host, port) for name, port in ports(self._settings).items()})
+        named = ports(self._settings).items()
+        return self.urls({name: self._https.base(self._settings.host, port) for name, port in named})
 
-
-def base(host: str, port: int) -> str:
-    """Where others find what listens at a host and a port."""
-    return f"http://{shown(reachable_host(host), port)}"
+    def local(self) -> tuple[str, str]:
+        """`urls` for whoever asks on this machine: what the world calls it may have no meaning here."""
+        addresses = [self._https.address(*address) for address in self._bound()]
+        return self.urls(dict(zip(ports(self._settings), addresses, strict=True)))
 
 
 def listeners(
     settings: Settings,
     served: Mapping[str, WSGIApplication],
     sockets: Sequence[socket.socket],
+    certificate: ServerCertificate | None,
     validate: Authenticate,
     with_console: Callable[[Sequence[WSGIApplication]], Console] | None,
 ) -> list[Listener]:
@@ -144,6 +148,7 @@ def listeners(
             # Only images are large: at the other ports nobody gets a thread for a body.
             identify=identify if number == 0 else None,
             is_proxy=proxies.trusts,
+            certificate=certificate,
         )
         for number, (app, port, sock) in enumerate(zip(apps, ports(settings).values(), given, strict=True))
     ]

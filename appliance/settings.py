@@ -48,6 +48,16 @@ class Settings:
     admin_token_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
     )
+    tls_cert: str = _setting(
+        "",
+        "PEM file with the certificate that every port serves HTTPS with, and those up to its authority; `self` makes "
+        "an authority and a certificate in the data directory; plain HTTP unless set",
+    )
+    tls_key: str = _setting("", "PEM file with the key of that certificate; in the same file unless set")
+    tls_ca: str = _setting(
+        "", "PEM file with its authority, for clouds.yaml and openrc; clients ask their own system's unless set"
+    )
+    insecure_http: bool = _setting(False, "don't warn that plain HTTP can be reached from other machines")
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")

@@ -30,6 +30,7 @@ from appliance.db.events import EventRows
 from appliance.db.history import Figures
 from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
+from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
@@ -61,7 +62,8 @@ class Appliance:
         self.directory = DataDir(settings.data_dir)
         self._sockets = sockets
         self._trace = Trace(self.directory)
-        self.places = Places(settings, lambda: self.server.addresses)
+        self.https = Https(settings, self.directory, clock)
+        self.places = Places(settings, self.https, lambda: self.server.addresses)
 
     def __enter__(self) -> "Appliance":
         """Own the directory, open what is in it, and put right what a crash has left."""
@@ -81,6 +83,7 @@ class Appliance:
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
+        self.https.open()
         self.db = open_database(settings.database or self.directory.database, self.reserve)
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
@@ -105,7 +108,7 @@ class Appliance:
         jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(validator, Edge):
             jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
-        jobs += activity_jobs(self.history, self.trail)
+        jobs += [*activity_jobs(self.history, self.trail), *self.https.jobs()]
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
@@ -138,7 +141,8 @@ class Appliance:
             self.routes |= legacy.routes
         with_console = self._with_console if settings.console else None
         observed = self._observed(served)
-        listening = listeners(settings, observed, self._sockets, validator.validate, with_console)
+        certificate = self.https.certificate
+        listening = listeners(settings, observed, self._sockets, certificate, validator.validate, with_console)
         self.server = Server(listening, limits(settings))
         opened.callback(self.server.close)
 
@@ -154,6 +158,7 @@ class Appliance:
                 self.stores.trouble,
                 self.directory.room,
                 lambda: self.identity.keyring.age(self.clock()) / 1_000_000,
+                self.https.expires,
             )
             observers.append(metrics.counting(figures))
             more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
@@ -192,7 +197,8 @@ class Appliance:
         self.server.start()
         bases = self.places.bases()
         report = self._make_missing(*self.places.urls())
-        self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
+        image, identity = self.places.local()
+        self.directory.tell({"image": image, "identity": f"{identity}/v3"})
         report.admin_url = bases.get("legacy_admin_port", "")
         report.metrics_url = f"{bases['metrics_port']}/metrics" if "metrics_port" in bases else ""
         if self.settings.console:
@@ -201,7 +207,9 @@ class Appliance:
         return report
 
     def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
-        startup = Startup(self.settings, self.directory, self.db, self.identity, self.images, self.clock)
+        startup = Startup(
+            self.settings, self.directory, self.db, self.identity, self.images, self.clock, self.https.authority
+        )
         with self.reserve.spending():
             return startup.make_missing(self._trace, image_url, identity_url)
 

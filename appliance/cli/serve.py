@@ -7,7 +7,7 @@ import sys
 import time
 from types import FrameType
 
-from appliance import logs
+from appliance import https, logs
 from appliance.cli import preflight, streams, systemd
 from appliance.cli.about import with_bundled_samples
 from appliance.cli.client.calls import Http, Refused
@@ -29,6 +29,7 @@ _RELOADED = "log_level"
 @with_settings()
 def serve(flags: Flags) -> int:
     settings = with_bundled_samples(load(flags))
+    https.check(settings)
     _start_log(settings.log_level)
     # Whatever is made from here on, by libraries and helper programs too, is for this user alone.
     os.umask(0o077)
@@ -48,7 +49,7 @@ def serve(flags: Flags) -> int:
         if is_one_file():
             streams.follow()
         _print_report(report, settings)
-        watchdog = systemd.Watchdog(systemd.watchdog_seconds(), lambda: _answers(report.image_url))
+        watchdog = systemd.Watchdog(systemd.watchdog_seconds(), lambda: _answers(appliance.places.local()[0]))
         systemd.notify(READY=1, STATUS=f"serving images at {report.image_url}")
         watchdog.start()
         appliance.run()
@@ -60,7 +61,7 @@ def serve(flags: Flags) -> int:
 def _answers(image_url: str) -> bool:
     """Whether the service answers anything at all: a refusal is a sign of life, too."""
     try:
-        Http().call("GET", f"{image_url}/healthcheck", {})
+        Http(verify=False).call("GET", f"{image_url}/healthcheck", {})
     except Refused:
         return True
     except ApplianceError:
@@ -75,6 +76,7 @@ def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
         fresh = with_bundled_samples(load(flags))
         _start_log(fresh.log_level)
         appliance.identity.keyring.reload()
+        appliance.https.reload()
     except ApplianceError as error:
         log.error("settings not reloaded: %s", error)
         systemd.notify(READY=1)

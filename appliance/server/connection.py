@@ -20,9 +20,11 @@ from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server.body import BadFraming
 from appliance.server.context import ServerContext
 from appliance.server.downloads import Download
+from appliance.server.handshake import Handshake, State
 from appliance.server.limits import origin
 from appliance.server.parser import Request, RequestTimeout
 from appliance.server.response import AppResponse, ErrorResponse, Outgoing
+from appliance.server.tls import PART, TlsSocket
 from appliance.values import MIB
 
 _log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.origin = origin(str(addr[0]))
         # When the client last sent or took something. waitress's last_activity is by a clock that can be set.
         self.active_at = time.monotonic()
+        # Until it is done, the connection has neither requests nor responses.
+        self._handshake = Handshake(self.limits, str(addr[0])) if isinstance(sock, TlsSocket) else None
         self._begun = 0.0
         self._context = contextvars.copy_context()
         # Received behind a request that has been answered, and not parsed before the client has taken that response.
@@ -72,6 +76,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
+        # What has once been tried to be sent over TLS has to be tried again with no fewer bytes.
+        self.sendbuf_len = max(self.sendbuf_len, PART)
         self.shared.crowd.enter(self)
 
     def del_channel(self, map: Any = None) -> None:
@@ -81,6 +87,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: reading ----------------------------------------------------------------------------------
 
     def readable(self) -> bool:
+        if self._handshake is not None:
+            return self._handshake.state is State.READS
         if self._linger_until or self._collecting is not None:
             return True
         return not (
@@ -96,7 +104,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
         # came behind it, whose body is none of ours. Under the lock, `requests` says who reads.
         with self.requests_lock:
-            if self._linger_until:
+            if self._handshake is not None:
+                self._shake_hands()
+            elif self._linger_until:
                 self._discard()
             elif self._collecting is not None:
                 self._collect(self._collecting)
@@ -107,6 +117,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def _receive(self) -> bytes:
         try:
             return bytes(self.recv(self.adj.recv_bytes))
+        except BlockingIOError:
+            # Of what is encrypted, some may have come and yet not enough.
+            return b""
         except OSError as error:
             _log.info("a connection broke: %s", error)
             self.handle_close()
@@ -160,6 +173,36 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.server.add_task(self)
             self.shared.loop.wake(self)
 
+    # -- the handshake -------------------------------------------------------------------------------------------
+
+    def _shake_hands(self) -> None:
+        """Have a thread go on with it. On the main loop's thread."""
+        handshake = self._handshake
+        assert handshake is not None
+        handshake.state = State.WORKS
+        sock = self.socket.dup()
+
+        def go_on() -> None:
+            handshake.go_on(sock)
+            self.shared.post(self._handshake_went_on)
+
+        if not self.shared.handshakes.submit(go_on):
+            sock.close()
+            self.handle_close()
+
+    def _handshake_went_on(self) -> None:
+        """On the main loop's thread."""
+        if not self.connected or self._handshake is None:
+            return
+        state = self._handshake.state
+        if state in (State.DONE, State.FAILED):
+            self._handshake = None
+            self.active_at = time.monotonic()
+        if state is State.FAILED:
+            # The client reads why in an alert.
+            self._linger()
+        self.shared.loop.wake(self)
+
     # -- bodies of those whom nobody knows -----------------------------------------------------------------------
 
     def collect(self) -> None:
@@ -196,6 +239,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: writing ----------------------------------------------------------------------------------
 
     def writable(self) -> bool:
+        if self._handshake is not None:
+            return self._handshake.state is State.WRITES
         if self._linger_until:
             return bool(self.will_close)
         if self._staying:
@@ -203,6 +248,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(self.total_outbufs_len or self._rest or self.will_close or self.close_when_flushed)
 
     def handle_write(self) -> None:
+        if self._handshake is not None:
+            self._shake_hands()
+            return
         if self.total_outbufs_len:
             self._flush_exception(self._flush_some_if_lockable)
         if not self.total_outbufs_len and self.connected:
@@ -237,7 +285,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def check(self, now: float) -> None:
         """Enforce the time limits. On the main loop's thread, now and then; `now` is monotonic."""
         receiving = self._collecting or self.request
-        if self._linger_until:
+        if self._handshake is not None:
+            if now > self._handshake.due:
+                self.handle_close()
+        elif self._linger_until:
             if now > self._linger_until:
                 self.handle_close()
         elif self.total_outbufs_len or self._rest:

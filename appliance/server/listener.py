@@ -16,6 +16,7 @@ from appliance.errors import Fatal
 from appliance.server.channel import Channel
 from appliance.server.context import ServerContext
 from appliance.server.limits import Limits
+from appliance.server.tls import ServerCertificate, TlsSocket
 from appliance.values import KIB, Uploader
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Listener:
     """Asked before a body that streams gets a thread. None: nobody is known here, so that all bodies are small."""
     is_proxy: Callable[[str], bool] = lambda address: False
     """Whether connections from this address are those of many clients."""
+    certificate: ServerCertificate | None = None
+    """What connections are encrypted with; None for plain ones."""
     sock: socket.socket | None = None
     """What `bind` gave for that address, if it was called before."""
 
@@ -63,12 +66,13 @@ class AddressInUse(Fatal):
     """Another program listens there."""
 
 
-def adjustments(limits: Limits) -> Adjustments:
+def adjustments(limits: Limits, *, encrypted: bool = False) -> Adjustments:
     """waitress's settings, from ours. Nothing is ever spooled to a file, no header of a proxy is touched."""
     adj = Adjustments(
         host="127.0.0.1",
         port=0,
         ident=limits.ident,
+        url_scheme="https" if encrypted else "http",
         backlog=limits.backlog,
         recv_bytes=_RECEIVE,
         inbuf_overflow=_NEVER,
@@ -128,8 +132,10 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
 
-    def __init__(self, listener: Listener, shared: ServerContext, adj: Adjustments) -> None:
+    def __init__(self, listener: Listener, shared: ServerContext) -> None:
         self.shared = shared
+        self._certificate = listener.certificate
+        adj = adjustments(shared.limits, encrypted=listener.certificate is not None)
         self.identify = listener.identify
         self._is_proxy = listener.is_proxy
         self._pause_until = 0.0
@@ -203,10 +209,16 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             return None
         self._more = True
         address = str(pair[1][0])
-        if self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+        if not self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+            _turn_away(pair[0], b"" if self._certificate else _FULL)
+            return None
+        if self._certificate is None:
             return pair
-        _turn_away(pair[0])
-        return None
+        try:
+            return TlsSocket.accepted(pair[0], self._certificate.context), pair[1]
+        except OSError as error:
+            _log.info("a connection broke before its handshake: %s", error)
+            return None
 
     def _pause(self, reason: str) -> None:
         self._pause_until = time.monotonic() + _PAUSE
@@ -216,8 +228,8 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             _log.warning("can't accept connections for a moment: %s", reason)
 
 
-def _turn_away(sock: socket.socket) -> None:
+def _turn_away(sock: socket.socket, answer: bytes) -> None:
     with sock, contextlib.suppress(OSError):
         sock.setblocking(False)
-        sock.send(_FULL)
+        sock.send(answer)
         sock.shutdown(socket.SHUT_WR)
