@@ -27,6 +27,8 @@ class Https:
     """The certificate that all ports show, if any, and what follows from it for addresses and clients."""
 
     def __init__(self, settings: Settings, directory: DataDir, clock: Clock) -> None:
+        """Raises `WrongUsage` for settings that contradict each other. Reads nothing yet."""
+        _check(settings)
         self._settings = settings
         self._clock = clock
         self._authority = Authority(directory.tls) if settings.tls_cert == SELF else None
@@ -93,8 +95,7 @@ def server_certificate(settings: Settings) -> ServerCertificate:
     return certificate
 
 
-def check(settings: Settings) -> None:
-    """Raise `WrongUsage` for settings that contradict each other."""
+def _check(settings: Settings) -> None:
     if not settings.tls_cert and (settings.tls_key or settings.tls_ca):
         raise WrongUsage("tls_key and tls_ca belong to a tls_cert, and there is none")
     if settings.tls_cert == SELF and (settings.tls_key or settings.tls_ca):
@@ -116,6 +117,11 @@ def _fits(host: str) -> bool:
         return not getattr(ipaddress.ip_address(host), "scope_id", None)
     except ValueError:
         return bool(host) and host.isascii() and all(letter.isalnum() or letter in "-." for letter in host)
+
+
+def now_utc() -> datetime.datetime:
+    """The time of day, as certificates tell it."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 def ending(said: Facts, now: datetime.datetime) -> str:

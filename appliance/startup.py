@@ -168,8 +168,8 @@ def beyond_loopback(settings: Settings) -> list[str]:
     encrypted = settings.tls_cert or settings.trusted_proxies or settings.public_image_url.startswith("https:")
     if not encrypted and not settings.insecure_http:
         found.append(
-            "Passwords and tokens travel unencrypted: name a certificate with --tls-cert (`--tls-cert self` makes one), "
-            "or a proxy with TLS in front with --trusted-proxies; --insecure-http says that it is meant so."
+            "Passwords and tokens travel unencrypted: name a certificate with --tls-cert (`self` makes one), or name "
+            "a proxy with TLS in front with --trusted-proxies; --insecure-http says that it is meant so."
         )
     return found
 

@@ -7,7 +7,7 @@ import sys
 import time
 from types import FrameType
 
-from appliance import https, logs
+from appliance import logs
 from appliance.cli import preflight, streams, systemd
 from appliance.cli.about import with_bundled_samples
 from appliance.cli.client.calls import Http, Refused
@@ -29,7 +29,6 @@ _RELOADED = "log_level"
 @with_settings()
 def serve(flags: Flags) -> int:
     settings = with_bundled_samples(load(flags))
-    https.check(settings)
     _start_log(settings.log_level)
     # Whatever is made from here on, by libraries and helper programs too, is for this user alone.
     os.umask(0o077)

@@ -47,6 +47,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     close_when_flushed: bool
     will_close: bool
     total_outbufs_len: int
+    sendbuf_len: int
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.shared: ServerContext = server.shared

@@ -158,6 +158,7 @@ class ServerContext:
         """End all threads; how many that serve requests would not end. Connections have been cut before."""
         running = self.workers.close(seconds) + self.transfers.close(seconds)
         self.downloads.close(seconds)
-        self.handshakes.close(seconds)
+        # Each is short, and holds a duplicate of its socket.
+        self.handshakes.close(seconds, drop=False)
         self.run_posted()
         return running

@@ -81,9 +81,8 @@ class ServerCertificate:
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 raise Fatal(f"The key in {key} does not belong to the certificate in {chain}.") from error
-            raise Fatal(
-                f"{chain} and {key} are no certificate and key in PEM form that can be used: {error}"
-            ) from error
+            said = error.reason or error
+            raise Fatal(f"{chain} and {key} are no certificate and key in PEM form that can be used: {said}") from error
         except OSError as error:
             raise Fatal(f"Can't read {chain} and {key}: {error.strerror}.") from error
 

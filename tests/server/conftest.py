@@ -165,7 +165,7 @@ def serve(encrypted: bool, authority: Authority, trusting: ssl.SSLContext) -> It
     running: list[Running] = []
 
     def start(*apps: WSGIApp, **given: Any) -> Running:
-        listener = {name: given.pop(name) for name in ("identify", "is_proxy") if name in given}
+        listener: dict[str, Any] = {name: given.pop(name) for name in ("identify", "is_proxy") if name in given}
         if encrypted:
             listener["certificate"] = ServerCertificate(authority.server_certificate, authority.server_key)
         limits = Limits(**{"linger_seconds": 1.0, **given})
