@@ -60,6 +60,14 @@ class Settings:
     insecure_http: bool = _setting(False, "don't warn that plain HTTP can be reached from other machines")
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
+    proxy_protocol: str = _setting(
+        "off", "PROXY protocol on connections of trusted_proxies: off, accept, or require, which refuses those without"
+    )
+    socket_dir: str = _setting(
+        "",
+        "directory in which each port's service listens on a Unix socket, too, for a proxy on this machine: image.sock "
+        "and so on; whoever may use them is a trusted proxy",
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     console: bool = _setting(True, "serve the console, a page for browsers, at /console on the image port")
     audit_days: int = _setting(90, "days that the audit trail is kept in the database; 0 is no audit trail")

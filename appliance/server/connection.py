@@ -13,18 +13,18 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.channel import ClientDisconnected
 from waitress.utilities import BadRequest, Error
 
 from appliance.errors import ClientVanished, LimitExceeded
 from appliance.server.body import BadFraming
 from appliance.server.context import ServerContext
 from appliance.server.downloads import Download
-from appliance.server.handshake import Handshake, State
 from appliance.server.limits import origin
+from appliance.server.opening import Opening
 from appliance.server.parser import Request, RequestTimeout
 from appliance.server.response import AppResponse, ErrorResponse, Outgoing
-from appliance.server.tls import PART, TlsSocket
+from appliance.server.tls import PART
 from appliance.values import MIB
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _MOST_OUTPUT = 64 * MIB
 AnyResponse = AppResponse | ErrorResponse
 
 
-class Connection(HTTPChannel):  # type: ignore[misc]
+class Connection(Opening):
     """Waitress's channel with its reading and its writing replaced."""
 
     parser_class = Request
@@ -55,8 +55,6 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.origin = origin(str(addr[0]))
         # When the client last sent or took something. waitress's last_activity is by a clock that can be set.
         self.active_at = time.monotonic()
-        # Until it is done, the connection has neither requests nor responses.
-        self._handshake = Handshake(self.limits, str(addr[0])) if isinstance(sock, TlsSocket) else None
         self._begun = 0.0
         self._context = contextvars.copy_context()
         # Received behind a request that has been answered, and not parsed before the client has taken that response.
@@ -77,6 +75,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
+        self._open(sock, str(addr[0]))
         # What has once been tried to be sent over TLS has to be tried again with no fewer bytes.
         self.sendbuf_len = max(self.sendbuf_len, PART)
         self.shared.crowd.enter(self)
@@ -88,8 +87,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: reading ----------------------------------------------------------------------------------
 
     def readable(self) -> bool:
-        if self._handshake is not None:
-            return self._handshake.state is State.READS
+        if self._is_opening:
+            return self._opening_wants()[0]
         if self._linger_until or self._collecting is not None:
             return True
         return not (
@@ -105,8 +104,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
         # came behind it, whose body is none of ours. Under the lock, `requests` says who reads.
         with self.requests_lock:
-            if self._handshake is not None:
-                self._shake_hands()
+            if self._is_opening:
+                self._go_on_opening()
             elif self._linger_until:
                 self._discard()
             elif self._collecting is not None:
@@ -174,36 +173,6 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.server.add_task(self)
             self.shared.loop.wake(self)
 
-    # -- the handshake -------------------------------------------------------------------------------------------
-
-    def _shake_hands(self) -> None:
-        """Have a thread go on with it. On the main loop's thread."""
-        handshake = self._handshake
-        assert handshake is not None
-        handshake.state = State.WORKS
-        sock = self.socket.dup()
-
-        def go_on() -> None:
-            handshake.go_on(sock)
-            self.shared.post(self._handshake_went_on)
-
-        if not self.shared.handshakes.submit(go_on):
-            sock.close()
-            self.handle_close()
-
-    def _handshake_went_on(self) -> None:
-        """On the main loop's thread."""
-        if not self.connected or self._handshake is None:
-            return
-        state = self._handshake.state
-        if state in (State.DONE, State.FAILED):
-            self._handshake = None
-            self.active_at = time.monotonic()
-        if state is State.FAILED:
-            # The client reads why in an alert.
-            self._linger()
-        self.shared.loop.wake(self)
-
     # -- bodies of those whom nobody knows -----------------------------------------------------------------------
 
     def collect(self) -> None:
@@ -240,8 +209,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: writing ----------------------------------------------------------------------------------
 
     def writable(self) -> bool:
-        if self._handshake is not None:
-            return self._handshake.state is State.WRITES
+        if self._is_opening:
+            return self._opening_wants()[1]
         if self._linger_until:
             return bool(self.will_close)
         if self._staying:
@@ -249,8 +218,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(self.total_outbufs_len or self._rest or self.will_close or self.close_when_flushed)
 
     def handle_write(self) -> None:
-        if self._handshake is not None:
-            self._shake_hands()
+        if self._is_opening:
+            self._go_on_opening()
             return
         if self.total_outbufs_len:
             self._flush_exception(self._flush_some_if_lockable)
@@ -286,9 +255,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def check(self, now: float) -> None:
         """Enforce the time limits. On the main loop's thread, now and then; `now` is monotonic."""
         receiving = self._collecting or self.request
-        if self._handshake is not None:
-            if now > self._handshake.due:
-                self.handle_close()
+        if self._is_opening:
+            self._check_opening(now)
         elif self._linger_until:
             if now > self._linger_until:
                 self.handle_close()

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -16,12 +17,16 @@ from appliance.errors import Fatal
 from appliance.server.channel import Channel
 from appliance.server.context import ServerContext
 from appliance.server.limits import Limits
+from appliance.server.proxy_protocol import OFF, REQUIRE, ProxyHeader
 from appliance.server.tls import ServerCertificate, TlsSocket
 from appliance.values import KIB, Uploader
 
 _log = logging.getLogger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+UNIX = "unix"
+"""What stands for the address of whoever has connected to a Unix socket."""
 
 _RECEIVE = 64 * KIB
 _NEVER = 1 << 60
@@ -56,6 +61,8 @@ class Listener:
     """Asked before a body that streams gets a thread. None: nobody is known here, so that all bodies are small."""
     is_proxy: Callable[[str], bool] = lambda address: False
     """Whether connections from this address are those of many clients."""
+    proxy_protocol: str = OFF
+    """Whether such connections begin with a PROXY header: `off`, `accept` or `require`."""
     certificate: ServerCertificate | None = None
     """What connections are encrypted with; None for plain ones."""
     sock: socket.socket | None = None
@@ -91,7 +98,9 @@ def adjustments(limits: Limits, *, encrypted: bool = False) -> Adjustments:
 
 
 def bind(host: str, port: int, backlog: int = Limits().backlog) -> socket.socket:
-    """A socket that listens at the first address that `host` has. Raises Fatal."""
+    """A socket that listens at the first address that `host` has, or at a path. Raises Fatal."""
+    if host.startswith("/"):
+        return _bind_path(host, backlog)
     if not 0 <= port <= 65535:
         raise Fatal(f"Can't listen on {shown(host, port)}: ports go from 0 to 65535.")
     try:
@@ -109,6 +118,32 @@ def bind(host: str, port: int, backlog: int = Limits().backlog) -> socket.socket
     except OSError as error:
         sock.close()
         raise _cannot_listen(host, port, error) from error
+    return sock
+
+
+def _bind_path(path: str, backlog: int) -> socket.socket:
+    """A Unix socket for the user and the group of this process."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            sock.connect(path)
+            raise AddressInUse(f"Can't listen on {path}: another program listens there already.")
+    except ConnectionRefusedError:
+        # Nobody listens any more: it is what a process that was killed has left.
+        os.unlink(path)
+    except OSError as error:
+        sock.close()
+        raise Fatal(f"Can't listen on {path}: {error.strerror or error}.") from error
+    except AddressInUse:
+        sock.close()
+        raise
+    try:
+        sock.bind(path)
+        os.chmod(path, 0o660)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise Fatal(f"Can't listen on {path}: {error.strerror or error}.") from error
     return sock
 
 
@@ -138,6 +173,7 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         adj = adjustments(shared.limits, encrypted=listener.certificate is not None)
         self.identify = listener.identify
         self._is_proxy = listener.is_proxy
+        self._proxy_protocol = listener.proxy_protocol
         self._pause_until = 0.0
         self._warn_at = 0.0
         self._more = False
@@ -158,6 +194,22 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
     def address(self) -> tuple[str, int]:
         """Where it really listens."""
         return str(self.effective_host), int(self.effective_port)
+
+    def proxy_header(self, client: str) -> ProxyHeader | None:
+        """What has to come first on a connection from this address; None if it is a client's own."""
+        if self._proxy_protocol == OFF or not self._is_proxy(client):
+            return None
+        return ProxyHeader(self.shared.limits, required=self._proxy_protocol == REQUIRE)
+
+    def getsockname(self) -> tuple[str, int]:
+        """Where it listens, as waitress wants it: the path of a Unix socket has no port."""
+        name = self.socket.getsockname()
+        return (str(name), 0) if self.family == socket.AF_UNIX else (str(name[0]), int(name[1]))
+
+    def set_socket_options(self, conn: socket.socket) -> None:
+        """Those of waitress are TCP's."""
+        if self.family != socket.AF_UNIX:
+            super().set_socket_options(conn)
 
     def add_task(self, channel: Channel) -> None:
         """Have the first request of `channel` served. requests_lock is held by the caller."""
@@ -208,6 +260,7 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         if pair is None:
             return None
         self._more = True
+        pair = pair[0], _peer(pair[0], pair[1])
         address = str(pair[1][0])
         if not self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
             _turn_away(pair[0], b"" if self._certificate else _FULL)
@@ -226,6 +279,14 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         if time.monotonic() >= self._warn_at:
             self._warn_at = time.monotonic() + _QUIET
             _log.warning("can't accept connections for a moment: %s", reason)
+
+
+def _peer(sock: socket.socket, address: Any) -> tuple[str, int]:
+    """Who has connected: an IPv4 address as such, even where IPv6 is listened on, and no zone."""
+    if sock.family == socket.AF_UNIX:
+        return UNIX, 0
+    host = str(address[0]).partition("%")[0]
+    return host.removeprefix("::ffff:") if "." in host else host, int(address[1])
 
 
 def _turn_away(sock: socket.socket, answer: bytes) -> None:

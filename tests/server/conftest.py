@@ -5,7 +5,7 @@ import datetime
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +104,15 @@ class Running:
     """A server and the thread that it runs in."""
 
     def __init__(
-        self, apps: tuple[WSGIApp, ...], limits: Limits, tls: ssl.SSLContext | None = None, **listener: Any
+        self,
+        apps: tuple[WSGIApp, ...],
+        limits: Limits,
+        tls: ssl.SSLContext | None = None,
+        more: Sequence[Listener] = (),
+        **listener: Any,
     ) -> None:
         self._tls = tls
-        self.server = Server([Listener(app, "127.0.0.1", 0, **listener) for app in apps], limits)
+        self.server = Server([*(Listener(app, "127.0.0.1", 0, **listener) for app in apps), *more], limits)
         self.server.start()
         self._clients: list[Client] = []
         self._thread = threading.Thread(target=self.server.run, name="main loop")
