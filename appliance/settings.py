@@ -61,7 +61,9 @@ class Settings:
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
     proxy_protocol: str = _setting(
-        "off", "PROXY protocol on connections of trusted_proxies: off, accept, or require, which refuses those without"
+        "off",
+        "PROXY protocol on connections of trusted_proxies: off, accept, or require, which refuses those without, but "
+        "for those from this machine itself",
     )
     socket_dir: str = _setting(
         "",

@@ -16,6 +16,7 @@ from waitress.server import TcpWSGIServer
 from appliance.errors import Fatal
 from appliance.server.channel import Channel
 from appliance.server.context import ServerContext
+from appliance.server.interfaces import is_loopback
 from appliance.server.limits import Limits
 from appliance.server.proxy_protocol import OFF, REQUIRE, ProxyHeader
 from appliance.server.tls import ServerCertificate, TlsSocket
@@ -199,7 +200,9 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         """What has to come first on a connection from this address; None if it is a client's own."""
         if self._proxy_protocol == OFF or not self._is_proxy(client):
             return None
-        return ProxyHeader(self.shared.limits, required=self._proxy_protocol == REQUIRE)
+        # Who looks after the service on this machine, as its watchdog does, has no proxy in between.
+        required = self._proxy_protocol == REQUIRE and not is_loopback(client)
+        return ProxyHeader(self.shared.limits, required=required)
 
     def getsockname(self) -> tuple[str, int]:
         """Where it listens, as waitress wants it: the path of a Unix socket has no port."""

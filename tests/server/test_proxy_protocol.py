@@ -121,8 +121,18 @@ def test_a_trusted_proxy_without_a_header_is_served_if_it_is_only_accepted(
         assert client.send(GET).response().body == b"127.0.0.1 http"
 
 
-def test_a_trusted_proxy_without_a_header_is_refused_if_it_is_required(running: Callable[..., Running]) -> None:
-    assert running("require").client().send(GET).at_end()
+def test_a_trusted_proxy_without_a_header_is_refused_if_it_is_required(
+    running: Callable[..., Running], tmp_path: Path
+) -> None:
+    path = tmp_path / "s.sock"
+    running("off", more=[Listener(_who, str(path), 0, proxy_protocol="require", is_proxy=lambda _: True)])
+    client = _OverPath(path)
+    assert client.send(GET).at_end()
+    client.close()
+
+
+def test_this_machine_itself_needs_none(running: Callable[..., Running]) -> None:
+    assert running("require").client().send(GET).response().body == b"127.0.0.1 http"
 
 
 @pytest.mark.parametrize("header", [V1, v2()])
