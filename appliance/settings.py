@@ -71,6 +71,8 @@ class Settings:
         "and so on; whoever may use them is a trusted proxy",
     )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_format: str = _setting("text", "text, or json: an object a line")
+    log_file: str = _setting("", "file to append the log to, opened anew on SIGHUP; standard error unless set")
     console: bool = _setting(True, "serve the console, a page for browsers, at /console on the image port")
     audit_days: int = _setting(90, "days that the audit trail is kept in the database; 0 is no audit trail")
     audit_log: str = _setting("", "file that gets each event of the audit trail as a line of JSON too, or `syslog`")

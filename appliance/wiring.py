@@ -1,7 +1,7 @@
 """The composition root: settings in, the whole appliance out, on one screen."""
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -217,6 +217,10 @@ class Appliance:
         """Serve until `stop`."""
         self.scheduler.start()
         self.server.run()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `run` call this soon, between requests. From any thread and from signal handlers."""
+        self.server.post(call)
 
     def stop(self) -> None:
         """Let running requests end, then make `run` return. From any thread and from signal handlers."""

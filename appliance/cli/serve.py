@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from types import FrameType
 
 from appliance import logs
@@ -14,6 +15,7 @@ from appliance.cli.client.calls import Http, Refused
 from appliance.cli.commands import verb
 from appliance.cli.flags import Flags, exposed_secrets, settings_for, with_settings
 from appliance.cli.machine import is_one_file
+from appliance.datadir import reason
 from appliance.errors import ApplianceError, Fatal, WrongUsage
 from appliance.ports import bound
 from appliance.settings import FIELDS, Settings, load
@@ -22,14 +24,14 @@ from appliance.wiring import Appliance
 
 log = logging.getLogger(__name__)
 
-_RELOADED = "log_level"
+_RELOADED = ("log_level", "log_format", "log_file")
 
 
 @verb()
 @with_settings()
 def serve(flags: Flags) -> int:
     settings = with_bundled_samples(load(flags))
-    _start_log(settings.log_level)
+    _start_log(settings)
     # Whatever is made from here on, by libraries and helper programs too, is for this user alone.
     os.umask(0o077)
     for warning in (*exposed_secrets(flags), *preflight.check(settings.data_dir, time.time())):
@@ -44,7 +46,9 @@ def serve(flags: Flags) -> int:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGHUP, lambda number, frame: _reload(flags, settings, appliance))
+        # Not here and now: the signal may come in the middle of a line of the log.
+        reload = partial(_reload, flags, settings, appliance)
+        signal.signal(signal.SIGHUP, lambda number, frame: appliance.post(reload))
         if is_one_file():
             streams.follow()
         _print_report(report, settings)
@@ -73,7 +77,7 @@ def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
     systemd.notify_reloading()
     try:
         fresh = with_bundled_samples(load(flags))
-        _start_log(fresh.log_level)
+        _start_log(fresh)
         appliance.identity.keyring.reload()
         appliance.https.reload()
     except ApplianceError as error:
@@ -82,16 +86,18 @@ def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
         return
     log.info("settings reloaded; log_level is %s", fresh.log_level)
     for name in FIELDS:
-        if name != _RELOADED and getattr(fresh, name) != getattr(running, name):
+        if name not in _RELOADED and getattr(fresh, name) != getattr(running, name):
             log.warning("the new %s takes effect at the next start", name)
     systemd.notify(READY=1)
 
 
-def _start_log(level: str) -> None:
+def _start_log(settings: Settings) -> None:
     try:
-        logs.configure(level)
-    except ValueError:
-        raise WrongUsage(f"log_level can't be {level!r}: say DEBUG, INFO, WARNING or ERROR") from None
+        logs.configure(settings.log_level, settings.log_format, settings.log_file)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from None
+    except OSError as error:
+        raise Fatal(f"can't write the log to {settings.log_file}: {reason(error)}") from error
 
 
 def _print_report(report: StartupReport, settings: Settings) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from appliance.server.context import Loop, ServerContext
 from appliance.server.limits import Limits
@@ -83,6 +83,11 @@ class Server:
         deadline = time.monotonic() + grace
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         self._loop.wakeup()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `run` call this soon. From any thread and from signal handlers."""
+        if self._shared is not None:
+            self._shared.post(call)
 
     def _over(self) -> bool:
         if self._deadline is None:
