@@ -15,7 +15,7 @@ import bottle
 
 from appliance.api.http.addresses import merged
 from appliance.api.http.messages import Request, Response
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, Corrupt, StorageFault, StorageFull
 from appliance.identity.tokens.token import Token
 from appliance.logs import request_fields, request_id
 from appliance.values import NOBODY, Caller, Client, current_client, is_uuid, onward_headers
@@ -137,6 +137,9 @@ class Service(Generic[C]):
                 return early
             return self._route(request)
         except ApplianceError as error:
+            if isinstance(error, StorageFull | StorageFault | Corrupt):
+                # The client is told what failed; which file it was is for who runs the service.
+                log.error("%s %s: %s%s", request.method, request.path, error, _place(error))
             return self._dialect.fault(request, error)
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
@@ -203,6 +206,12 @@ def _fields(request: Request[Any]) -> dict[str, str]:
         image = body.get("id", "") if isinstance(body, dict) else ""
     # Of a path that is no image's, anything may stand there.
     return {"user": user, "project": project or "", "image": image if is_uuid(image) else ""}
+
+
+def _place(error: ApplianceError) -> str:
+    """The file that the system refused, if it did."""
+    cause = error.__cause__
+    return f" ({cause.filename})" if isinstance(cause, OSError) and cause.filename else ""
 
 
 def _client(environ: WSGIEnvironment) -> Client:
