@@ -51,8 +51,8 @@ pins: ## List the hashes of the pinned releases anew, after a version in packagi
 	@$(need-python)
 	@$(PYTHON) packaging/pins.py $(wildcard packaging/*.txt)
 
-run: setup sample-images ## Serve from this checkout, with a sample image, data in var/ (DATA_DIR=..., ARGS='--image-port 0')
-	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(ARGS)
+run: setup sample-images ## Serve from this checkout, with a sample image, data in var/ (DATA_DIR=..., TLS=self for HTTPS, ARGS='--image-port 0')
+	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(if $(TLS),--tls-cert '$(TLS)') $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 	@$(PY) packaging/debian_packages.py

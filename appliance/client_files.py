@@ -95,10 +95,30 @@ class _Syntax:
     password: str
     quote: Callable[[str], str]
     auth: Callable[[str], dict[str, Any]]
+    authority: str
+    """The line that names the authority of the certificates, its value left out."""
+    before_authority: str
+    """The line that it comes behind."""
 
 
-_YAML = _Syntax(_CLOUDS, r"(?m)^(\s+auth_url: ).*$", r"(?m)^(\s+password: ).*$", json.dumps, _yaml_auth)
-_SHELL = _Syntax(_OPENRC, r"(?m)^(export OS_AUTH_URL=).*$", r"(?m)^(export OS_PASSWORD=).*$", shlex.quote, _shell_auth)
+_YAML = _Syntax(
+    _CLOUDS,
+    r"(?m)^(\s+auth_url: ).*$",
+    r"(?m)^(\s+password: ).*$",
+    json.dumps,
+    _yaml_auth,
+    "    cacert: ",
+    r"(?m)^  appliance:[ ]*\n",
+)
+_SHELL = _Syntax(
+    _OPENRC,
+    r"(?m)^(export OS_AUTH_URL=).*$",
+    r"(?m)^(export OS_PASSWORD=).*$",
+    shlex.quote,
+    _shell_auth,
+    "export OS_CACERT=",
+    r"(?m)^export OS_AUTH_URL=.*\n",
+)
 _IMAGE_URL = r"(?m)^(\s+image_endpoint_override: ).*$"
 
 
@@ -107,26 +127,25 @@ def new_password() -> str:
     return secrets.token_urlsafe(16).replace("-", "x").replace("_", "y")
 
 
-def write(directory: DataDir, identity_url: str, region: str, password: str) -> None:
-    """Write both files anew, mode 0600, durable when this returns."""
+def write(directory: DataDir, identity_url: str, region: str, password: str, authority: str = "") -> None:
+    """Write both files anew, mode 0600, durable when this returns. `authority` is the file that https is trusted by."""
     for path, syntax in _both(directory):
-        _replace(
-            path,
-            syntax.template.format(
-                auth_url=f"{identity_url}/v3",
-                password=syntax.quote(password),
-                region=region,
-                clouds=directory.clouds,
-                openrc=directory.openrc,
-            ),
+        text = syntax.template.format(
+            auth_url=f"{identity_url}/v3",
+            password=syntax.quote(password),
+            region=region,
+            clouds=directory.clouds,
+            openrc=directory.openrc,
         )
+        _replace(path, _with_authority(text, syntax, authority, directory))
 
 
-def refresh(directory: DataDir, identity_url: str) -> None:
-    """Bring the address in the files up to date, in those that are there."""
+def refresh(directory: DataDir, identity_url: str, authority: str = "") -> None:
+    """Bring the address and the authority in the files up to date, in those that are there."""
     for path, syntax in _both(directory):
         if text := _text(path):
-            _replace(path, _with(text, syntax.url, f"{identity_url}/v3"))
+            text = _with(text, syntax.url, f"{identity_url}/v3")
+            _replace(path, _with_authority(text, syntax, authority, directory))
 
 
 def write_for_keystone(directory: DataDir, identity_url: str, image_url: str) -> Path | None:
@@ -196,6 +215,19 @@ def _text(path: Path) -> str:
 def _with(text: str, line: str, value: str) -> str:
     """The text with the end of the first such line replaced."""
     return re.sub(line, lambda match: match[1] + value, text, count=1)
+
+
+def _with_authority(text: str, syntax: _Syntax, authority: str, directory: DataDir) -> str:
+    """The text with that file named. Where there is none, ours is taken out, and one that the operator named stays."""
+    line = re.compile(rf"(?m)^{re.escape(syntax.authority)}(.*)\n")
+    there = line.search(text)
+    if not authority:
+        ours = there is not None and str(directory.tls) in there[1]
+        return line.sub("", text, count=1) if ours else text
+    wanted = f"{syntax.authority}{syntax.quote(authority)}\n"
+    if there is not None:
+        return text[: there.start()] + wanted + text[there.end() :]
+    return re.sub(syntax.before_authority, lambda before: before[0] + wanted, text, count=1)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -35,6 +35,7 @@ class DataDir:
         self.remote = self.path / "remote"
         self.store_record = self.path / "stores.json"
         self.keys = self.path / "keys"
+        self.tls = self.path / "tls"
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "admin-openrc"
         self.last_backup = self.path / "last-backup"
@@ -130,6 +131,7 @@ class DataDir:
         yield from (self.clouds, self.openrc, self.path / "lock", self.path / "segments.lock")
         yield from self.path.glob("appliance.db*")
         yield from self.keys.rglob("*")
+        yield from self.tls.glob("*.key")
 
     def tell(self, facts: Mapping[str, str]) -> None:
         """Let other processes know something for as long as we own the directory: `told` gives it to them."""

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -11,12 +12,14 @@ from appliance.api.http.admission import Uploaders
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.image_v2.dialect import Authenticate
 from appliance.api.legacy.versions import UNDERSCORED
-from appliance.errors import Fatal
+from appliance.errors import Fatal, WrongUsage
+from appliance.https import Https
 from appliance.image.web.content import MOST_READERS
-from appliance.server.interfaces import reachable_host
 from appliance.server.limits import Limits
 from appliance.server.listener import AddressInUse, Identify, bind, shown
+from appliance.server.proxy_protocol import ACCEPT, OFF, REQUIRE
 from appliance.server.server import Listener
+from appliance.server.tls import ServerCertificate
 from appliance.settings import Settings, flag
 from appliance.values import Uploader
 
@@ -37,30 +40,48 @@ def bound(settings: Settings, passed: Sequence[socket.socket] = ()) -> Iterator[
 
     Those that were `passed` on by whoever started the process are taken as they are; there has to be one for each port.
     """
-    if passed:
-        names = ", ".join(ports(settings))
-        if len(passed) != len(ports(settings)):
-            raise Fatal(f"{len(passed)} sockets were passed, and there have to be {len(ports(settings))}: {names}")
-        yield list(passed)
-        return
-    taken: dict[int, str] = {}
     with ExitStack() as opened:
-        sockets = []
-        for name, port in ports(settings).items():
-            if port in taken:
-                raise Fatal(f"{flag(taken[port])} and {flag(name)} are both {port}: give each a port of its own")
-            try:
-                sockets.append(bind(settings.host, port))
-            except AddressInUse as error:
-                where = shown(settings.host, port)
-                raise Fatal(
-                    f"Can't listen on {where}: another program uses that port. Choose another with {flag(name)}, "
-                    "or stop it."
-                ) from error
+        sockets = list(passed)
+        if passed:
+            names = ", ".join(ports(settings))
+            if len(passed) != len(ports(settings)):
+                raise Fatal(f"{len(passed)} sockets were passed, and there have to be {len(ports(settings))}: {names}")
+        else:
+            sockets += _bind_ports(settings, opened)
+        for path in socket_paths(settings):
+            sockets.append(bind(path, 0))
             opened.callback(sockets[-1].close)
-            if port:
-                taken[port] = name
+            opened.callback(Path(path).unlink, missing_ok=True)
         yield sockets
+
+
+def _bind_ports(settings: Settings, opened: ExitStack) -> Iterator[socket.socket]:
+    taken: dict[int, str] = {}
+    for name, port in ports(settings).items():
+        if port in taken:
+            raise Fatal(f"{flag(taken[port])} and {flag(name)} are both {port}: give each a port of its own")
+        try:
+            sock = bind(settings.host, port)
+        except AddressInUse as error:
+            where = shown(settings.host, port)
+            raise Fatal(
+                f"Can't listen on {where}: another program uses that port. Choose another with {flag(name)}, or "
+                "stop it."
+            ) from error
+        opened.callback(sock.close)
+        if port:
+            taken[port] = name
+        yield sock
+
+
+def socket_paths(settings: Settings) -> list[str]:
+    """The Unix sockets to listen on, one for each of `ports`, if there are to be any."""
+    if not settings.socket_dir:
+        return []
+    directory = Path(settings.socket_dir).absolute()
+    if not directory.is_dir():
+        raise Fatal(f"{directory}, which socket_dir names, is not a directory")
+    return [str(directory / f"{name.removesuffix('_port')}.sock") for name in ports(settings)]
 
 
 class Places:
@@ -69,8 +90,9 @@ class Places:
     Made before the server is: `bound` gives the pairs of host and port in the order of `ports`, once there are any.
     """
 
-    def __init__(self, settings: Settings, bound: Callable[[], Sequence[tuple[str, int]]]) -> None:
+    def __init__(self, settings: Settings, https: Https, bound: Callable[[], Sequence[tuple[str, int]]]) -> None:
         self._settings = settings
+        self._https = https
         self._bound = bound
 
     def both(self) -> tuple[int, int]:
@@ -83,11 +105,15 @@ class Places:
         return self._port("legacy_admin_port")
 
     def _port(self, name: str) -> int:
-        return self._bound()[list(ports(self._settings)).index(name)][1]
+        return self._addresses()[name][1]
+
+    def _addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and port for each setting that names a port; Unix sockets come behind them."""
+        return dict(zip(ports(self._settings), self._bound(), strict=False))
 
     def bases(self) -> dict[str, str]:
         """For each setting that names a port, where others find what listens there."""
-        return dict(zip(ports(self._settings), [base(*address) for address in self._bound()], strict=True))
+        return {name: self._https.base(*address) for name, address in self._addresses().items()}
 
     def urls(self, bases: Mapping[str, str] | None = None) -> tuple[str, str]:
         """Where the image and the identity service are, without a version."""
@@ -101,18 +127,19 @@ class Places:
 
     def planned(self) -> tuple[str, str]:
         """`urls` as the settings alone say, while nothing listens."""
-        return self.urls({name: base(self._settings.host, port) for name, port in ports(self._settings).items()})
+        named = ports(self._settings).items()
+        return self.urls({name: self._https.base(self._settings.host, port) for name, port in named})
 
-
-def base(host: str, port: int) -> str:
-    """Where others find what listens at a host and a port."""
-    return f"http://{shown(reachable_host(host), port)}"
+    def local(self) -> tuple[str, str]:
+        """`urls` for whoever asks on this machine: what the world calls it may have no meaning here."""
+        return self.urls({name: self._https.address(*address) for name, address in self._addresses().items()})
 
 
 def listeners(
     settings: Settings,
     served: Mapping[str, WSGIApplication],
     sockets: Sequence[socket.socket],
+    certificate: ServerCertificate | None,
     validate: Authenticate,
     with_console: Callable[[Sequence[WSGIApplication]], Console] | None,
 ) -> list[Listener]:
@@ -120,6 +147,10 @@ def listeners(
 
     `with_console` puts the console before the applications of the ports, the first of which it shares.
     """
+    if settings.proxy_protocol not in (OFF, ACCEPT, REQUIRE):
+        raise WrongUsage(f"proxy_protocol can't be {settings.proxy_protocol!r}: say off, accept or require")
+    if settings.proxy_protocol != OFF and not (settings.trusted_proxies or settings.socket_dir):
+        raise WrongUsage("proxy_protocol is for trusted_proxies, and none are named")
     proxies = TrustedProxies(settings.trusted_proxies)
     apps = list(served.values())
     if settings.single_port:
@@ -134,18 +165,23 @@ def listeners(
         def identify(environ: dict[str, Any]) -> Uploader | None:
             return uploaders.identify(console.inner(environ) or environ)
 
-    given: Sequence[socket.socket | None] = sockets or [None] * len(apps)
+    places = [(settings.host, port) for port in ports(settings).values()]
+    paths = [(path, 0) for path in socket_paths(settings)]
+    given: Sequence[socket.socket | None] = sockets or [None] * len(places + paths)
     return [
         Listener(
-            BehindProxies(app, proxies),
-            settings.host,
+            BehindProxies(apps[number % len(apps)], proxies),
+            host,
             port,
             sock=sock,
             # Only images are large: at the other ports nobody gets a thread for a body.
-            identify=identify if number == 0 else None,
+            identify=identify if number % len(apps) == 0 else None,
             is_proxy=proxies.trusts,
+            proxy_protocol=settings.proxy_protocol,
+            # Nobody listens in on a Unix socket.
+            certificate=certificate if number < len(places) else None,
         )
-        for number, (app, port, sock) in enumerate(zip(apps, ports(settings).values(), given, strict=True))
+        for number, ((host, port), sock) in enumerate(zip(places + paths, given, strict=True))
     ]
 
 

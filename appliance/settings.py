@@ -48,9 +48,31 @@ class Settings:
     admin_token_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
     )
+    tls_cert: str = _setting(
+        "",
+        "PEM file with the certificate that every port serves HTTPS with, and those up to its authority; `self` makes "
+        "an authority and a certificate in the data directory; plain HTTP unless set",
+    )
+    tls_key: str = _setting("", "PEM file with the key of that certificate; in the same file unless set")
+    tls_ca: str = _setting(
+        "", "PEM file with its authority, for clouds.yaml and openrc; clients ask their own system's unless set"
+    )
+    insecure_http: bool = _setting(False, "don't warn that plain HTTP can be reached from other machines")
     single_port: bool = _setting(False, "serve /image and /identity on the image port, for use behind a proxy")
     trusted_proxies: tuple[str, ...] = _setting((), "addresses or networks whose X-Forwarded-* headers are trusted")
+    proxy_protocol: str = _setting(
+        "off",
+        "PROXY protocol on connections of trusted_proxies: off, accept, or require, which refuses those without, but "
+        "for those from this machine itself",
+    )
+    socket_dir: str = _setting(
+        "",
+        "directory in which each port's service listens on a Unix socket, too, for a proxy on this machine: image.sock "
+        "and so on; whoever may use them is a trusted proxy",
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    log_format: str = _setting("text", "text, or json: an object a line")
+    log_file: str = _setting("", "file to append the log to, opened anew on SIGHUP; standard error unless set")
     console: bool = _setting(True, "serve the console, a page for browsers, at /console on the image port")
     audit_days: int = _setting(90, "days that the audit trail is kept in the database; 0 is no audit trail")
     audit_log: str = _setting("", "file that gets each event of the audit trail as a line of JSON too, or `syslog`")

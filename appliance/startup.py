@@ -101,8 +101,16 @@ class Startup:
     """Makes what a data directory lacks."""
 
     def __init__(
-        self, settings: Settings, directory: DataDir, db: Database, identity: Identity, images: Images, clock: Clock
+        self,
+        settings: Settings,
+        directory: DataDir,
+        db: Database,
+        identity: Identity,
+        images: Images,
+        clock: Clock,
+        authority: str = "",
     ) -> None:
+        """`authority` is the file that clients trust our certificate by; empty if they know without us."""
         self._settings = settings
         self._directory = directory
         self._db = db
@@ -110,6 +118,7 @@ class Startup:
         self._identity = identity
         self._images = images
         self._clock = clock
+        self._authority = authority
 
     def make_missing(self, trace: Trace, image_url: str, identity_url: str) -> StartupReport:
         """Definitions, the administrator with the files for clients, samples. The addresses are without a version."""
@@ -138,12 +147,12 @@ class Startup:
         """The first rows of identity. Their commit comes last: the files have the password by then."""
         settings = self._settings
         if self._identity.bootstrapped():
-            client_files.refresh(self._directory, identity_url)
+            client_files.refresh(self._directory, identity_url, self._authority)
             if not self._identity.administrators():
                 report.messages.append(no_administrator(self._directory))
             return
         password = settings.admin_password or client_files.new_password()
-        client_files.write(self._directory, identity_url, settings.region, password)
+        client_files.write(self._directory, identity_url, settings.region, password, self._authority)
         self._identity.bootstrap(password, settings.region)
         report.is_first = True
         report.new_password = "" if settings.admin_password else password
@@ -156,9 +165,11 @@ def beyond_loopback(settings: Settings) -> list[str]:
     found = []
     if is_wildcard(settings.host):
         found.append(f"The services listen on every address of this machine: {', '.join(addresses()) or 'none yet'}.")
-    if not settings.trusted_proxies and not settings.public_image_url.startswith("https:"):
+    encrypted = settings.tls_cert or settings.trusted_proxies or settings.public_image_url.startswith("https:")
+    if not encrypted and not settings.insecure_http:
         found.append(
-            "Passwords and tokens travel unencrypted: put a proxy with TLS in front and name it with --trusted-proxies."
+            "Passwords and tokens travel unencrypted: name a certificate with --tls-cert (`self` makes one), or name "
+            "a proxy with TLS in front with --trusted-proxies; --insecure-http says that it is meant so."
         )
     return found
 

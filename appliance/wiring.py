@@ -1,7 +1,7 @@
 """The composition root: settings in, the whole appliance out, on one screen."""
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -29,6 +29,7 @@ from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.registry import open_database
 from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
+from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
 from appliance.identity.service import Identity
@@ -60,7 +61,8 @@ class Appliance:
         self.directory = DataDir(settings.data_dir)
         self._sockets = sockets
         self._trace = Trace(self.directory)
-        self.places = Places(settings, lambda: self.server.addresses)
+        self.https = Https(settings, self.directory, clock)
+        self.places = Places(settings, self.https, lambda: self.server.addresses)
 
     def __enter__(self) -> "Appliance":
         """Own the directory, open what is in it, and put right what a crash has left."""
@@ -80,6 +82,7 @@ class Appliance:
 
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
+        self.https.open()
         self.db = open_database(settings.database or self.directory.database, self.reserve)
         opened.callback(self.db.close)
         self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
@@ -104,7 +107,7 @@ class Appliance:
         jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(validator, Edge):
             jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
-        jobs += activity_jobs(self.history, self.trail)
+        jobs += [*activity_jobs(self.history, self.trail), *self.https.jobs()]
         self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
@@ -137,7 +140,8 @@ class Appliance:
             self.routes |= legacy.routes
         with_console = self._with_console if settings.console else None
         observed = self._observed(served)
-        listening = listeners(settings, observed, self._sockets, validator.validate, with_console)
+        certificate = self.https.certificate
+        listening = listeners(settings, observed, self._sockets, certificate, validator.validate, with_console)
         self.server = Server(listening, limits(settings))
         opened.callback(self.server.close)
 
@@ -153,6 +157,7 @@ class Appliance:
                 self.stores.trouble,
                 self.directory.room,
                 lambda: self.identity.keyring.age(self.clock()) / 1_000_000,
+                self.https.expires,
             )
             observers.append(metrics.counting(figures))
             more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
@@ -191,7 +196,8 @@ class Appliance:
         self.server.start()
         bases = self.places.bases()
         report = self._make_missing(*self.places.urls())
-        self.directory.tell({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
+        image, identity = self.places.local()
+        self.directory.tell({"image": image, "identity": f"{identity}/v3"})
         report.admin_url = bases.get("legacy_admin_port", "")
         report.metrics_url = f"{bases['metrics_port']}/metrics" if "metrics_port" in bases else ""
         if self.settings.console:
@@ -200,7 +206,9 @@ class Appliance:
         return report
 
     def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
-        startup = Startup(self.settings, self.directory, self.db, self.identity, self.images, self.clock)
+        startup = Startup(
+            self.settings, self.directory, self.db, self.identity, self.images, self.clock, self.https.authority
+        )
         with self.reserve.spending():
             return startup.make_missing(self._trace, image_url, identity_url)
 
@@ -208,6 +216,10 @@ class Appliance:
         """Serve until `stop`."""
         self.scheduler.start()
         self.server.run()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `run` call this soon, between requests. From any thread and from signal handlers."""
+        self.server.post(call)
 
     def stop(self) -> None:
         """Let running requests end, then make `run` return. From any thread and from signal handlers."""

@@ -133,3 +133,47 @@ def test_messages_that_are_quoted_are_those_of_the_program(document: str, quote:
 def test_a_message_that_nobody_says_is_noticed() -> None:
     assert said("Can't listen on 127.0.0.1:9292: another program uses that port.")
     assert not said("Address already in use") and not said("… was written by a newer version")
+
+
+# -- the program's own words
+
+
+def _template(node: ast.expr) -> str:
+    """A text of the program with `…` for what is put into it."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_template(part) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        return "…"
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%(?:\.\d+)?[sdrf]", "…", node.value)
+    return ""
+
+
+@functools.cache
+def _sayings() -> str:
+    """Everything that the program may say."""
+    texts = set()
+    for file in sorted((ROOT / "appliance").rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        said = [node for node in nodes if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in docstrings]
+        texts |= {_template(node) for node in said}
+    return "\0".join(texts)
+
+
+def _table_of_messages() -> list[str]:
+    section = (ROOT / "docs/operations.md").read_text().partition("## What it says when something is wrong")[2]
+    return re.findall(r"^\| `([^`]+)` \|", section.partition("\n## ")[0], re.M)
+
+
+@pytest.mark.parametrize("message", _table_of_messages())
+def test_a_message_of_the_documentation_is_one_of_the_program(message: str) -> None:
+    # What changes may be the beginning or the end of a sentence of several parts.
+    said = message.strip("….").strip().removeprefix(":").strip()
+    pattern = re.escape(said).replace("…", r"[^\0]*")
+    assert re.search(pattern, _sayings()), "the program says something else"
+
+
+def test_there_is_a_table_of_messages() -> None:
+    assert len(_table_of_messages()) > 20
+    assert "a sentence that nobody has written into the program" not in _sayings()

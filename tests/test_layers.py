@@ -30,6 +30,8 @@ LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
 for _name in ("jobs", "maintenance"):
     LAYERS[_name] = (4, BASE | STORE | DOMAIN | {"activity"}, "background work is beside the API, not on top of it")
 LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
+LAYERS["certificates"] = (1, BASE | {"blobs"}, "an authority is four files")
+LAYERS["https"] = (5, set(LAYERS), "the settings of the server's encryption, and the job that renews it")
 LAYERS["ports"] = (5, set(LAYERS), "the ports are where the server meets the services")
 LAYERS["startup"] = (5, set(LAYERS), "what the first start does may touch all that it starts")
 LAYERS["wiring"] = (5, set(LAYERS), "the composition root sees all but the command line")

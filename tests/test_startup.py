@@ -221,3 +221,30 @@ def test_the_files_of_a_site_whose_users_are_elsewhere_name_that_keystone(tmp_pa
     cloud = yaml.safe_load(directory.clouds.read_text())["clouds"]["appliance"]
     assert cloud["auth"]["auth_url"] == "http://keystone:5000/v3" and cloud["auth"]["username"] == "ann"
     assert cloud["image_endpoint_override"] == "http://127.0.0.1:9393"
+
+
+@pytest.mark.parametrize("again", ["write", "refresh"])
+def test_the_authority_of_https_is_named_in_both_files(tmp_path: Path, again: str) -> None:
+    directory = DataDir(tmp_path)
+    client_files.write(directory, "http://127.0.0.1:5000", "R", "secret")
+    authority = str(directory.tls / "it's a ca.pem")
+    if again == "write":
+        client_files.write(directory, "https://127.0.0.1:5000", "R", "secret", authority)
+    else:
+        client_files.refresh(directory, "https://127.0.0.1:5000", authority)
+    cloud = yaml.safe_load(directory.clouds.read_text())["clouds"]["appliance"]
+    assert (cloud["cacert"], cloud["auth"]["auth_url"]) == (authority, "https://127.0.0.1:5000/v3")
+    script = f'. {directory.openrc}; printf %s "$OS_CACERT"'
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == authority
+
+
+def test_our_own_authority_goes_with_https_and_another_one_stays(tmp_path: Path) -> None:
+    directory = DataDir(tmp_path)
+    client_files.write(directory, "https://127.0.0.1:5000", "R", "secret", str(directory.tls / "ca.pem"))
+    plain = directory.clouds.read_text().replace(f'    cacert: "{directory.tls}/ca.pem"\n', "")
+    client_files.refresh(directory, "https://127.0.0.1:5000")
+    assert directory.clouds.read_text() == plain and "OS_CACERT" not in directory.openrc.read_text()
+    theirs = plain.replace("    auth:\n", "    cacert: /etc/ssl/site.pem\n    auth:\n")
+    directory.clouds.write_text(theirs)
+    client_files.refresh(directory, "https://127.0.0.1:5000")
+    assert directory.clouds.read_text() == theirs

@@ -32,15 +32,17 @@ class Metrics:
         health: Health,
         disk: Callable[[], tuple[int, int]],
         key_age: Callable[[], float],
+        certificate_expires: Callable[[], float | None],
     ) -> None:
         """`disk` gives the size and the free bytes of the data directory's disk, `key_age` the seconds since the newest
-        signing key was made."""
+        signing key was made, `certificate_expires` when the TLS certificate ends, if there is one."""
         self._history = history
         self._transfers = transfers
         self._jobs = jobs
         self._health = health
         self._disk = disk
         self._key_age = key_age
+        self._certificate_expires = certificate_expires
         self._registry = CollectorRegistry(auto_describe=True)
         self._requests = Counter(
             "glance_appliance_requests",
@@ -81,6 +83,8 @@ class Metrics:
         yield from self._of_stores()
         yield from self._of_work()
         yield _gauge("signing_key_age_seconds", "Seconds since the newest signing key was made.", self._key_age())
+        if (expires := self._certificate_expires()) is not None:
+            yield _gauge("certificate_expiry_seconds", "When the TLS certificate ends, since 1970.", expires)
         health = GaugeMetricFamily("glance_appliance_healthy", "1 for a part that can be written.", labels=["part"])
         for part, trouble in self._health().items():
             health.add_metric([part], 0 if trouble else 1)

@@ -12,6 +12,7 @@ import click
 from appliance import client_files
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
+from appliance.certificates import SELF, SOON, Facts, facts
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session, TokenCache
@@ -21,11 +22,12 @@ from appliance.cli.flags import Flags, settings_for, with_directory
 from appliance.cli.output import confirm, with_quiet
 from appliance.cli.progress import Progress
 from appliance.cli.report import write_report
-from appliance.cli.status import stale_password, state_of
+from appliance.cli.status import certificate, stale_password, state_of
 from appliance.datadir import DataDir
 from appliance.db.engine.files import salvage
 from appliance.db.engine.sqlite import damage
 from appliance.errors import ApplianceError, Corrupt, Fatal
+from appliance.https import ending, now_utc, server_certificate
 from appliance.identity.bootstrap import administrators, has_users
 from appliance.image.store_settings import store_backends, with_recorded_stores
 from appliance.maintenance.doctor import Doctor
@@ -91,10 +93,10 @@ def _examine(settings: Settings, *, deep: bool, repair: bool) -> Counter[str]:
             for done in examined.repair():
                 print(done)
         if not deep:
-            return _tell(chain(examined.examine(), _access(settings, opened)))
+            return _tell(chain(examined.examine(), _around(settings, opened)))
         with Progress("read", examined.stored()) as progress:
             found = list(examined.examine(deep=True, progress=progress.add))
-        return _tell(chain(found, _access(settings, opened)))
+        return _tell(chain(found, _around(settings, opened)))
 
 
 def _tell(findings: Iterable[Finding]) -> Counter[str]:
@@ -123,6 +125,8 @@ def _of_running(settings: Settings, directory: DataDir) -> Iterator[Finding]:
         yield Finding("not-healthy", "; ".join(services) or "the process does not say where it serves")
     for text in damage(directory.database):
         yield Finding(_DAMAGED, text)
+    if healthy and (shown := certificate(directory)):
+        yield from _of_certificate(shown)
     if settings.identity_mode != "own":
         return
     for path in (directory.clouds, directory.openrc):
@@ -152,6 +156,21 @@ def _of_stores(directory: DataDir) -> Iterator[Finding]:
         if count := store["damaged_blocks"]:
             text = f"the store {store['store']} has {count} damaged blocks; `doctor`, while stopped, names the images"
             yield Finding("block-damaged", text)
+
+
+def _around(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:
+    """What else a start needs: a certificate that can be used, and a way in for an administrator."""
+    if settings.tls_cert not in ("", SELF):
+        try:
+            yield from _of_certificate(facts(server_certificate(settings).pem))
+        except Fatal as error:
+            yield Finding("certificate", str(error))
+    yield from _access(settings, opened)
+
+
+def _of_certificate(said: Facts) -> Iterator[Finding]:
+    if said.is_over(now_utc(), within=SOON):
+        yield Finding("certificate", f"the TLS certificate {ending(said, now_utc())}: renew it")
 
 
 def _access(settings: Settings, opened: OpenDirectory) -> Iterator[Finding]:

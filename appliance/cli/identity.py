@@ -94,7 +94,8 @@ def _own_identity(settings: Settings, purpose: str) -> Iterator[tuple[DataDir, I
 def _write_files(settings: Settings, directory: DataDir, password: str) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     port, mount = (settings.image_port, "/identity") if settings.single_port else (settings.identity_port, "")
-    client_files.set_password(directory, f"http://{host}:{port}{mount}", settings.region, password)
+    scheme = "https" if settings.tls_cert else "http"
+    client_files.set_password(directory, f"{scheme}://{host}:{port}{mount}", settings.region, password)
 
 
 def _print_files(directory: DataDir) -> None:

@@ -85,7 +85,9 @@ def _told(run: Callable[[], int]) -> int:
     except WrongUsage as error:
         return _fail(str(error), USAGE)
     except ApplianceError as error:
-        return _fail(str(error), FAILED)
+        cause = error.__cause__
+        where = f" ({_refusal(cause)})" if isinstance(cause, PermissionError) and cause.filename else ""
+        return _fail(f"{error}{where}", FAILED)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except streams.Ended as ended:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,7 +18,7 @@ from appliance.cli.client.calls import Http, Refused
 from appliance.cli.commands import verb
 from appliance.cli.flags import Flags, exposed_secrets, settings_for, with_settings
 from appliance.cli.machine import is_one_file
-from appliance.datadir import DataDir
+from appliance.datadir import DataDir, reason
 from appliance.errors import ApplianceError, Fatal, WrongUsage
 from appliance.ports import bound
 from appliance.settings import FIELDS, Settings, load
@@ -99,14 +100,14 @@ def _text(moment: float) -> str:
 
 log = logging.getLogger(__name__)
 
-_RELOADED = "log_level"
+_RELOADED = ("log_level", "log_format", "log_file")
 
 
 @verb()
 @with_settings()
 def serve(flags: Flags) -> int:
     settings = with_bundled_samples(load(flags))
-    _start_log(settings.log_level)
+    _start_log(settings)
     # Whatever is made from here on, by libraries and helper programs too, is for this user alone.
     os.umask(0o077)
     for warning in (*exposed_secrets(flags), *check(settings.data_dir, time.time())):
@@ -121,11 +122,13 @@ def serve(flags: Flags) -> int:
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGHUP, lambda number, frame: _reload(flags, settings, appliance))
+        # Not here and now: the signal may come in the middle of a line of the log.
+        reload = partial(_reload, flags, settings, appliance)
+        signal.signal(signal.SIGHUP, lambda number, frame: appliance.post(reload))
         if is_one_file():
             streams.follow()
         _print_report(report, settings)
-        watchdog = systemd.Watchdog(systemd.watchdog_seconds(), lambda: _answers(report.image_url))
+        watchdog = systemd.Watchdog(systemd.watchdog_seconds(), lambda: _answers(appliance.places.local()[0]))
         systemd.notify(READY=1, STATUS=f"serving images at {report.image_url}")
         watchdog.start()
         appliance.run()
@@ -137,7 +140,7 @@ def serve(flags: Flags) -> int:
 def _answers(image_url: str) -> bool:
     """Whether the service answers anything at all: a refusal is a sign of life, too."""
     try:
-        Http().call("GET", f"{image_url}/healthcheck", {})
+        Http(verify=False).call("GET", f"{image_url}/healthcheck", {})
     except Refused:
         return True
     except ApplianceError:
@@ -150,24 +153,27 @@ def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
     systemd.notify_reloading()
     try:
         fresh = with_bundled_samples(load(flags))
-        _start_log(fresh.log_level)
+        _start_log(fresh)
         appliance.identity.keyring.reload()
+        appliance.https.reload()
     except ApplianceError as error:
         log.error("settings not reloaded: %s", error)
         systemd.notify(READY=1)
         return
     log.info("settings reloaded; log_level is %s", fresh.log_level)
     for name in FIELDS:
-        if name != _RELOADED and getattr(fresh, name) != getattr(running, name):
+        if name not in _RELOADED and getattr(fresh, name) != getattr(running, name):
             log.warning("the new %s takes effect at the next start", name)
     systemd.notify(READY=1)
 
 
-def _start_log(level: str) -> None:
+def _start_log(settings: Settings) -> None:
     try:
-        logs.configure(level)
-    except ValueError:
-        raise WrongUsage(f"log_level can't be {level!r}: say DEBUG, INFO, WARNING or ERROR") from None
+        logs.configure(settings.log_level, settings.log_format, settings.log_file)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from None
+    except OSError as error:
+        raise Fatal(f"can't write the log to {settings.log_file}: {reason(error)}") from error
 
 
 def _print_report(report: StartupReport, settings: Settings) -> None:

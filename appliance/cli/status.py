@@ -2,14 +2,17 @@
 
 import os
 import shutil
+import ssl
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from appliance import client_files
+from appliance.certificates import Facts, facts
 from appliance.cli.client.calls import Http
 from appliance.cli.commands import option, verb
 from appliance.cli.machine import DATA_DIR, UNIT
@@ -17,6 +20,7 @@ from appliance.cli.output import Output, size_text, with_output
 from appliance.datadir import DataDir
 from appliance.db.engine.files import looking
 from appliance.errors import ApplianceError, Fatal
+from appliance.https import ending, now_utc
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, has_password
 from appliance.settings import load
@@ -62,6 +66,7 @@ def state_of(directory: DataDir) -> tuple[dict[str, Any], bool]:
             name: _asked(address, _HEALTH[name]) for name, address in directory.told().items() if name in _HEALTH
         }
         found.update(services)
+        found.update(_certificate(directory))
         healthy = bool(services) and all(answer.endswith("answers") for answer in services.values())
     usage = shutil.disk_usage(directory.path)
     found["free"] = f"{size_text(usage.free)} of {size_text(usage.total)}"
@@ -87,12 +92,33 @@ def _directory(typed: str | None) -> Path:
 
 def _asked(address: str, path: str) -> str:
     try:
-        answer = Http().call("GET", address + path, {"Accept": "application/json"})
+        # Nothing secret is said, and the address need not be what the certificate is for.
+        answer = Http(verify=False).call("GET", address + path, {"Accept": "application/json"})
         parts = (answer.json() or {}).get("parts", {})
     except ApplianceError as error:
         return f"{address}: {error}"
     troubles = dict.fromkeys(trouble for trouble in parts.values() if trouble != "OK")
     return f"{address}: {'; '.join(troubles)}" if troubles else f"{address} answers"
+
+
+def certificate(directory: DataDir) -> Facts | None:
+    """What the certificate says that the running service shows; None if it shows none. Raises `Fatal`."""
+    parts = urlsplit(directory.told().get("image", ""))
+    if parts.scheme != "https" or not parts.hostname:
+        return None
+    try:
+        pem = ssl.get_server_certificate((parts.hostname, parts.port or 443), timeout=_SECONDS)
+    except OSError as error:
+        raise Fatal(f"the certificate at {parts.netloc} can't be had: {error}") from error
+    return facts(pem.encode())
+
+
+def _certificate(directory: DataDir) -> dict[str, str]:
+    try:
+        said = certificate(directory)
+    except Fatal as error:
+        return {"certificate": str(error)}
+    return {"certificate": ending(said, now_utc())} if said else {}
 
 
 def stale_password(directory: DataDir) -> str:

@@ -178,8 +178,10 @@ class ImageData:
     def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
         """Give an image its data's facts and make it active, in the transaction that commits the data."""
         quota = self._storage_quota
-        if quota > 0 and stored_by(tx, image.owner, image.id) + sealed.size > quota:
-            raise LimitExceeded(f"Image exceeds the storage quota of {quota} bytes.")
+        if quota > 0 and (used := stored_by(tx, image.owner, image.id)) + sealed.size > quota:
+            raise LimitExceeded(
+                f"Image exceeds the storage quota of {quota} bytes: it takes {sealed.size}, and {used} are used."
+            )
         values = {
             "status": "active",
             "size": sealed.size,

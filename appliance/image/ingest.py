@@ -160,7 +160,10 @@ class Limits:
     def check(self, size: int) -> None:
         """Raise `LimitExceeded` if so many bytes are too many."""
         if size > self.size_cap:
-            raise LimitExceeded(f"The incoming image is too large: it has more than {self.size_cap} bytes.")
+            said = f"has {size}" if size == self.declared else f"has more than {self.size_cap}"
+            raise LimitExceeded(
+                f"The incoming image is too large: it {said} bytes, and an image may have {self.size_cap}."
+            )
         if self.quota_left is not None and size > self.quota_left:
             raise LimitExceeded(
                 f"Image exceeds the storage quota: it takes {size} bytes and the project has {self.quota_left} left."
@@ -172,8 +175,10 @@ class Limits:
             return
         self.check(self.declared)
         free = store.free_space()
-        if free is not None and self.declared > free:
-            raise StorageFull("Image storage media is full: there is not enough room for the declared size.")
+        if free is not None and self.declared > (free := max(0, free)):
+            raise StorageFull(
+                f"Image storage media is full: the image has {self.declared} bytes, and there is room for {free}."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,10 @@ class Copier:
         self.report.copied_size += size
 
     def _copy_small(self) -> None:
-        """Keys, settings and credentials."""
+        """Keys, settings, credentials and our own authority."""
         self._copy_files(self._source.path, self._target.path, ("appliance.toml", "clouds.yaml", "admin-openrc"))
-        for directory in sorted(path for path in (self._source.keys, *self._source.keys.rglob("*")) if path.is_dir()):
+        trees = (self._source.keys, *self._source.keys.rglob("*"), self._source.tls)
+        for directory in sorted(path for path in trees if path.is_dir()):
             target = self._target.path / directory.relative_to(self._source.path)
             ensure_directory(self._disk, target)
             self._copy_files(directory, target, [path.name for path in directory.iterdir() if path.is_file()])

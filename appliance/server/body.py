@@ -10,6 +10,7 @@ from typing import Protocol
 
 from appliance.errors import ClientVanished, Invalid, LimitExceeded
 from appliance.server.limits import Limits
+from appliance.server.tls import TlsSocket
 from appliance.server.transfers import Pace
 from appliance.values import KIB, MIB
 
@@ -38,10 +39,10 @@ class BodyReader:
         self._sock = sock.dup()
         self._poll.register(self._sock, select.POLLIN)
 
-    @property
-    def ahead(self) -> bytes:
-        """What was received and not asked for yet."""
-        return self._ahead[self._at :]
+    def rest(self) -> bytes:
+        """What was received and not asked for, once nobody asks any more."""
+        decrypted = self._sock.decrypted() if isinstance(self._sock, TlsSocket) else b""
+        return self._ahead[self._at :] + decrypted
 
     def close(self) -> None:
         """Close the duplicate. May be called twice."""
@@ -52,7 +53,7 @@ class BodyReader:
     def fill(self, view: memoryview, *, wait: bool, beyond: bool) -> int:
         """Put bytes into `view`, as many as are there; 0 only if none are and `wait` is false.
 
-        With `beyond` the connection may receive more than fits and keep it as `ahead`.
+        With `beyond` the connection may receive more than fits and keep it for later.
         """
         if self._at < len(self._ahead):
             size = min(len(view), len(self._ahead) - self._at)
@@ -74,7 +75,7 @@ class BodyReader:
             size = self._receive([memoryview(spare)], wait=wait)
             if not size:
                 return None
-            self._ahead, self._at = self.ahead + bytes(spare[:size]), 0
+            self._ahead, self._at = self._ahead[self._at :] + bytes(spare[:size]), 0
         if end < 0 or end - self._at > limit:
             raise ValueError("a line is too long")
         line, self._at = self._ahead[self._at : end], end + 1
@@ -360,7 +361,7 @@ class Body:
     @property
     def leftover(self) -> bytes:
         """What was received behind the end of the body: the beginning of the next request."""
-        return self._reader.ahead if self._framing.finished else b""
+        return self._reader.rest() if self._framing.finished else b""
 
     def close(self) -> None:
         """Give the socket back. May be called twice."""

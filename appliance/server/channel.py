@@ -228,7 +228,10 @@ class Channel(Connection):
         response = self._response
         if response is not None:
             request = response.request
-            fields = (self.addr[0], request.command, request.path, response.status, size, self._begun)
+            # A trusted proxy's word of the client has been folded into the environment.
+            environ = getattr(response, "environ", None) or {}
+            client = str(environ.get("REMOTE_ADDR") or self.addr[0])
+            fields = (client, request.command, request.path, response.status, size, self._begun)
             self._context.run(record, *fields)
 
     # -- downloads -----------------------------------------------------------------------------------------------

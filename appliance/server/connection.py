@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.channel import ClientDisconnected
 from waitress.utilities import BadRequest, Error
 
 from appliance.errors import ClientVanished, LimitExceeded
@@ -21,8 +21,10 @@ from appliance.server.body import BadFraming
 from appliance.server.context import ServerContext
 from appliance.server.downloads import Download
 from appliance.server.limits import origin
+from appliance.server.opening import Opening
 from appliance.server.parser import Request, RequestTimeout
 from appliance.server.response import AppResponse, ErrorResponse, Outgoing
+from appliance.server.tls import PART
 from appliance.values import MIB
 
 _log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ _MOST_OUTPUT = 64 * MIB
 AnyResponse = AppResponse | ErrorResponse
 
 
-class Connection(HTTPChannel):  # type: ignore[misc]
+class Connection(Opening):
     """Waitress's channel with its reading and its writing replaced."""
 
     parser_class = Request
@@ -45,6 +47,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     close_when_flushed: bool
     will_close: bool
     total_outbufs_len: int
+    sendbuf_len: int
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:
         self.shared: ServerContext = server.shared
@@ -72,6 +75,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._linger_until = 0.0
         self._linger_left = self.limits.linger_bytes
         super().__init__(server, sock, addr, adj, map=map)
+        self._open(sock, str(addr[0]))
+        # What has once been tried to be sent over TLS has to be tried again with no fewer bytes.
+        self.sendbuf_len = max(self.sendbuf_len, PART)
         self.shared.crowd.enter(self)
 
     def del_channel(self, map: Any = None) -> None:
@@ -81,6 +87,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: reading ----------------------------------------------------------------------------------
 
     def readable(self) -> bool:
+        if self._is_opening:
+            return self._opening_wants()[0]
         if self._linger_until or self._collecting is not None:
             return True
         return not (
@@ -96,7 +104,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         # The event may be older than a worker's decision: when a body ends, the worker itself starts the request that
         # came behind it, whose body is none of ours. Under the lock, `requests` says who reads.
         with self.requests_lock:
-            if self._linger_until:
+            if self._is_opening:
+                self._go_on_opening()
+            elif self._linger_until:
                 self._discard()
             elif self._collecting is not None:
                 self._collect(self._collecting)
@@ -107,6 +117,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def _receive(self) -> bytes:
         try:
             return bytes(self.recv(self.adj.recv_bytes))
+        except BlockingIOError:
+            # Of what is encrypted, some may have come and yet not enough.
+            return b""
         except OSError as error:
             _log.info("a connection broke: %s", error)
             self.handle_close()
@@ -196,6 +209,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # -- the main loop: writing ----------------------------------------------------------------------------------
 
     def writable(self) -> bool:
+        if self._is_opening:
+            return self._opening_wants()[1]
         if self._linger_until:
             return bool(self.will_close)
         if self._staying:
@@ -203,6 +218,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(self.total_outbufs_len or self._rest or self.will_close or self.close_when_flushed)
 
     def handle_write(self) -> None:
+        if self._is_opening:
+            self._go_on_opening()
+            return
         if self.total_outbufs_len:
             self._flush_exception(self._flush_some_if_lockable)
         if not self.total_outbufs_len and self.connected:
@@ -237,7 +255,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def check(self, now: float) -> None:
         """Enforce the time limits. On the main loop's thread, now and then; `now` is monotonic."""
         receiving = self._collecting or self.request
-        if self._linger_until:
+        if self._is_opening:
+            self._check_opening(now)
+        elif self._linger_until:
             if now > self._linger_until:
                 self.handle_close()
         elif self.total_outbufs_len or self._rest:

@@ -14,7 +14,7 @@ from waitress import wasyncore
 
 from appliance.server.downloads import Downloads
 from appliance.server.limits import Crowd, Limits
-from appliance.server.pool import TurnPool
+from appliance.server.pool import Pool, TurnPool
 from appliance.server.transfers import Transfers
 
 _READ = select.EPOLLIN
@@ -119,6 +119,7 @@ class ServerContext:
         self.workers = TurnPool("worker", limits.worker_threads, limits.patience_seconds)
         self.transfers = Transfers(limits)
         self.downloads = Downloads(limits)
+        self.handshakes = Pool("handshake", limits.handshake_threads)
         self.stopping = False
         """No new request is begun, and every response ends its connection."""
         self._alarms: list[tuple[float, Any]] = []
@@ -157,5 +158,7 @@ class ServerContext:
         """End all threads; how many that serve requests would not end. Connections have been cut before."""
         running = self.workers.close(seconds) + self.transfers.close(seconds)
         self.downloads.close(seconds)
+        # Each is short, and holds a duplicate of its socket.
+        self.handshakes.close(seconds, drop=False)
         self.run_posted()
         return running

@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from appliance.errors import ClientVanished, Corrupt, StorageFault
 from appliance.server.limits import Limits
+from appliance.server.tls import TlsSocket
 from appliance.values import MIB, Content, FileRange, Piece
 
 _log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Download:
         while self.sent < end:
             piece = self._rest or self._next()
             left = self._length - self.sent
-            size = _sendfile(self.sock, piece, left) if isinstance(piece, FileRange) else self.sock.send(piece[:left])
+            size = _send_file(self.sock, piece, left) if isinstance(piece, FileRange) else self.sock.send(piece[:left])
             self.sent += size
             self.progress_at = time.monotonic()
             self._rest = _behind(piece, size)
@@ -84,9 +85,12 @@ class Download:
         self._on_end(error)
 
 
-def _sendfile(sock: socket.socket, run: FileRange, most: int) -> int:
+def _send_file(sock: socket.socket, run: FileRange, most: int) -> int:
     try:
-        size = os.sendfile(sock.fileno(), run.fd, run.offset, min(run.length, most))
+        if isinstance(sock, TlsSocket):
+            size = sock.send_file(run, most)
+        else:
+            size = os.sendfile(sock.fileno(), run.fd, run.offset, min(run.length, most))
     except OSError as error:
         if error.errno in _FILE_TROUBLE:
             raise StorageFault(f"A stored file can't be read: {error.strerror}.") from error

@@ -81,6 +81,12 @@ class Limits:
     upload_seconds: float = 7 * 86400.0
     """The longest that such a body may take; 0 is for ever."""
 
+    handshake_threads: int = 2
+    """Threads for the arithmetic of TLS handshakes. None waits for a client, however many clients say nothing."""
+
+    handshake_seconds: float = 10.0
+    """From the connection to the end of its TLS handshake; then it is closed."""
+
     idle_seconds: float = 75.0
     """How long a connection may stay open without a request."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -15,12 +16,18 @@ from waitress.server import TcpWSGIServer
 from appliance.errors import Fatal
 from appliance.server.channel import Channel
 from appliance.server.context import ServerContext
+from appliance.server.interfaces import is_loopback
 from appliance.server.limits import Limits
+from appliance.server.proxy_protocol import OFF, REQUIRE, ProxyHeader
+from appliance.server.tls import ServerCertificate, TlsSocket
 from appliance.values import KIB, Uploader
 
 _log = logging.getLogger(__name__)
 
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+UNIX = "unix"
+"""What stands for the address of whoever has connected to a Unix socket."""
 
 _RECEIVE = 64 * KIB
 _NEVER = 1 << 60
@@ -55,6 +62,10 @@ class Listener:
     """Asked before a body that streams gets a thread. None: nobody is known here, so that all bodies are small."""
     is_proxy: Callable[[str], bool] = lambda address: False
     """Whether connections from this address are those of many clients."""
+    proxy_protocol: str = OFF
+    """Whether such connections begin with a PROXY header: `off`, `accept` or `require`."""
+    certificate: ServerCertificate | None = None
+    """What connections are encrypted with; None for plain ones."""
     sock: socket.socket | None = None
     """What `bind` gave for that address, if it was called before."""
 
@@ -63,12 +74,13 @@ class AddressInUse(Fatal):
     """Another program listens there."""
 
 
-def adjustments(limits: Limits) -> Adjustments:
+def adjustments(limits: Limits, *, encrypted: bool = False) -> Adjustments:
     """waitress's settings, from ours. Nothing is ever spooled to a file, no header of a proxy is touched."""
     adj = Adjustments(
         host="127.0.0.1",
         port=0,
         ident=limits.ident,
+        url_scheme="https" if encrypted else "http",
         backlog=limits.backlog,
         recv_bytes=_RECEIVE,
         inbuf_overflow=_NEVER,
@@ -87,7 +99,9 @@ def adjustments(limits: Limits) -> Adjustments:
 
 
 def bind(host: str, port: int, backlog: int = Limits().backlog) -> socket.socket:
-    """A socket that listens at the first address that `host` has. Raises Fatal."""
+    """A socket that listens at the first address that `host` has, or at a path. Raises Fatal."""
+    if host.startswith("/"):
+        return _bind_path(host, backlog)
     if not 0 <= port <= 65535:
         raise Fatal(f"Can't listen on {shown(host, port)}: ports go from 0 to 65535.")
     try:
@@ -105,6 +119,32 @@ def bind(host: str, port: int, backlog: int = Limits().backlog) -> socket.socket
     except OSError as error:
         sock.close()
         raise _cannot_listen(host, port, error) from error
+    return sock
+
+
+def _bind_path(path: str, backlog: int) -> socket.socket:
+    """A Unix socket for the user and the group of this process."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            sock.connect(path)
+            raise AddressInUse(f"Can't listen on {path}: another program listens there already.")
+    except ConnectionRefusedError:
+        # Nobody listens any more: it is what a process that was killed has left.
+        os.unlink(path)
+    except OSError as error:
+        sock.close()
+        raise Fatal(f"Can't listen on {path}: {error.strerror or error}.") from error
+    except AddressInUse:
+        sock.close()
+        raise
+    try:
+        sock.bind(path)
+        os.chmod(path, 0o660)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise Fatal(f"Can't listen on {path}: {error.strerror or error}.") from error
     return sock
 
 
@@ -128,10 +168,13 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
 
-    def __init__(self, listener: Listener, shared: ServerContext, adj: Adjustments) -> None:
+    def __init__(self, listener: Listener, shared: ServerContext) -> None:
         self.shared = shared
+        self._certificate = listener.certificate
+        adj = adjustments(shared.limits, encrypted=listener.certificate is not None)
         self.identify = listener.identify
         self._is_proxy = listener.is_proxy
+        self._proxy_protocol = listener.proxy_protocol
         self._pause_until = 0.0
         self._warn_at = 0.0
         self._more = False
@@ -152,6 +195,24 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
     def address(self) -> tuple[str, int]:
         """Where it really listens."""
         return str(self.effective_host), int(self.effective_port)
+
+    def proxy_header(self, client: str) -> ProxyHeader | None:
+        """What has to come first on a connection from this address; None if it is a client's own."""
+        if self._proxy_protocol == OFF or not self._is_proxy(client):
+            return None
+        # Who looks after the service on this machine, as its watchdog does, has no proxy in between.
+        required = self._proxy_protocol == REQUIRE and not is_loopback(client)
+        return ProxyHeader(self.shared.limits, required=required)
+
+    def getsockname(self) -> tuple[str, int]:
+        """Where it listens, as waitress wants it: the path of a Unix socket has no port."""
+        name = self.socket.getsockname()
+        return (str(name), 0) if self.family == socket.AF_UNIX else (str(name[0]), int(name[1]))
+
+    def set_socket_options(self, conn: socket.socket) -> None:
+        """Those of waitress are TCP's."""
+        if self.family != socket.AF_UNIX:
+            super().set_socket_options(conn)
 
     def add_task(self, channel: Channel) -> None:
         """Have the first request of `channel` served. requests_lock is held by the caller."""
@@ -202,11 +263,18 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
         if pair is None:
             return None
         self._more = True
+        pair = pair[0], _peer(pair[0], pair[1])
         address = str(pair[1][0])
-        if self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+        if not self.shared.crowd.make_room(address, self, exempt=self._is_proxy(address)):
+            _turn_away(pair[0], b"" if self._certificate else _FULL)
+            return None
+        if self._certificate is None:
             return pair
-        _turn_away(pair[0])
-        return None
+        try:
+            return TlsSocket.accepted(pair[0], self._certificate.context), pair[1]
+        except OSError as error:
+            _log.info("a connection broke before its handshake: %s", error)
+            return None
 
     def _pause(self, reason: str) -> None:
         self._pause_until = time.monotonic() + _PAUSE
@@ -216,8 +284,16 @@ class Port(TcpWSGIServer):  # type: ignore[misc]
             _log.warning("can't accept connections for a moment: %s", reason)
 
 
-def _turn_away(sock: socket.socket) -> None:
+def _peer(sock: socket.socket, address: Any) -> tuple[str, int]:
+    """Who has connected: an IPv4 address as such, even where IPv6 is listened on, and no zone."""
+    if sock.family == socket.AF_UNIX:
+        return UNIX, 0
+    host = str(address[0]).partition("%")[0]
+    return host.removeprefix("::ffff:") if "." in host else host, int(address[1])
+
+
+def _turn_away(sock: socket.socket, answer: bytes) -> None:
     with sock, contextlib.suppress(OSError):
         sock.setblocking(False)
-        sock.send(_FULL)
+        sock.send(answer)
         sock.shutdown(socket.SHUT_WR)

@@ -29,7 +29,9 @@ def record(client: str, method: str, path: str, status: str, size: int, started:
         path = logs.redact(path)
     shown = quote(path[:_LONGEST_PATH], safe="/:@~!$&'()*+,;=", encoding="latin-1") or "-"
     milliseconds = (time.monotonic() - started) * 1000
-    logs.line(_log, f"{client} {method or '-'} {shown} {status[:3]} {size} {milliseconds:.1f}ms")
+    text = f"{client} {method or '-'} {shown} {status[:3]} {size} {milliseconds:.1f}ms"
+    facts = {"client": client, "method": method or "-", "path": shown, "status": int(status[:3]), "bytes": size}
+    logs.line(_log, text, message="request", **facts, milliseconds=round(milliseconds, 1))
 
 
 _BLOCK = 64 * KIB

@@ -4,15 +4,16 @@ import dataclasses
 import logging
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from appliance.server.context import Loop, ServerContext
 from appliance.server.limits import Limits
-from appliance.server.listener import Listener, Port, adjustments
+from appliance.server.listener import Listener, Port
 
 _log = logging.getLogger(__name__)
 
 _LAST_WORDS = 5.0
+# One that is encrypted needs another for its keys.
 _FILES_PER_CONNECTION = 3
 _OTHER_FILES = 256
 _FEWEST = 32
@@ -26,6 +27,7 @@ class Server:
     def __init__(self, listeners: Sequence[Listener], limits: Limits | None = None) -> None:
         self._listeners = listeners
         self._limits = limits or Limits()
+        self._certificates = {each.certificate for each in listeners if each.certificate is not None}
         self._loop = Loop()
         self._ports: list[Port] = []
         self._shared: ServerContext | None = None
@@ -42,12 +44,12 @@ class Server:
 
     def start(self) -> None:
         """Bind every address; from now on clients can connect, and `run` answers them. Raises Fatal."""
-        self._limits = _within_file_limit(self._limits)
+        files = _FILES_PER_CONNECTION + (1 if self._certificates else 0)
+        self._limits = _within_file_limit(self._limits, files)
         self._shared = ServerContext(self._limits, self._loop)
-        adj = adjustments(self._limits)
         try:
             for listener in self._listeners:
-                self._ports.append(Port(listener, self._shared, adj))
+                self._ports.append(Port(listener, self._shared))
         except BaseException:
             self._close()
             raise
@@ -82,6 +84,11 @@ class Server:
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         self._loop.wakeup()
 
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `run` call this soon. From any thread and from signal handlers."""
+        if self._shared is not None:
+            self._shared.post(call)
+
     def _over(self) -> bool:
         if self._deadline is None:
             return False
@@ -104,6 +111,8 @@ class Server:
             self._check_at = now + self._pause
             self._loop.wake_all()
             self._shared.downloads.check(now)
+            for certificate in self._certificates:
+                certificate.check()
             for port in self._ports:
                 try:
                     port.check(now)
@@ -131,9 +140,9 @@ def _stop_listening(port: Port) -> None:
     port.socket.close()
 
 
-def _within_file_limit(limits: Limits) -> Limits:
+def _within_file_limit(limits: Limits, files: int) -> Limits:
     """Raise the limit of open files; where it can't be raised so far, the limits with fewer connections."""
-    wanted = limits.connections * _FILES_PER_CONNECTION + _OTHER_FILES
+    wanted = limits.connections * files + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return limits
@@ -141,7 +150,7 @@ def _within_file_limit(limits: Limits) -> Limits:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     if most >= wanted:
         return limits
-    connections = max(_FEWEST, (most - _OTHER_FILES) // _FILES_PER_CONNECTION)
+    connections = max(_FEWEST, (most - _OTHER_FILES) // files)
     _log.warning(
         "This process may open %d files, which is enough for %d connections, not %d. Raise the limit of open files "
         "(ulimit -n, LimitNOFILE) or lower the number of connections.",

@@ -1,17 +1,21 @@
 """Which requests go on while the disk is full: every route of every API, held against a list of those that may."""
 
 import errno
+import http.client
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from appliance.api.http.admission import WithReserve
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route, Service
-from appliance.blobs.durable import Disk
+from appliance.blobs.durable import Disk, DurableFile
 from appliance.blobs.reserve import Reserve
 from tests.api.policy_world import SERVICES, World
+from tests.api.served import serving
 from tests.api.test_service import Plain, call
 from tests.databases import open_test_database
 
@@ -92,3 +96,42 @@ def test_only_what_frees_writes_on_a_full_disk(tmp_path: Path, method: str, free
     route = Route(method, "/thing", write, public=True, frees=frees)
     service = Service(Plain(), [route], head_is_get=False)
     assert int(call(method, "/thing", app=WithReserve(service, reserve))[0].split()[0]) == status
+
+
+def test_the_log_names_the_file_that_the_system_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place = tmp_path / "gone" / "file"
+
+    def write(request: Request[str]) -> Response:
+        DurableFile(Disk(), place)
+        return Response(200)
+
+    service = Service(Plain(), [Route("POST", "/thing", write, public=True)], head_is_get=False)
+    status, _, body = call("POST", "/thing", app=service)
+    assert f"POST /thing: the disk failed: creating a file said “No such file or directory” ({place})" in caplog.text
+    assert str(place) not in f"{status}{body!r}"
+
+
+def test_too_large_an_image_is_told_how_large_it_may_be(tmp_path: Path) -> None:
+    body = {"name": "large", "disk_format": "raw", "container_format": "bare"}
+    with serving(tmp_path / "d", console=False, image_size_cap=1000) as served:
+        image = served.ask("POST", "/v2/images", body).json["id"]
+        answer = served.ask("PUT", f"/v2/images/{image}/file", bytes(1001))
+        assert (answer.status, b"it has 1001 bytes, and an image may have 1000." in answer.body) == (413, True)
+
+
+def test_too_large_an_image_for_the_disk_is_told_how_much_room_there_is(tmp_path: Path) -> None:
+    body = {"name": "large", "disk_format": "raw", "container_format": "bare"}
+    with serving(tmp_path / "d", console=False, image_size_cap=1 << 60) as served:
+        image = served.ask("POST", "/v2/images", body).json["id"]
+        url = urlsplit(served.report.image_url)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+        headers = {"X-Auth-Token": served.token, "Content-Type": "application/octet-stream"}
+        connection.putrequest("PUT", f"/v2/images/{image}/file")
+        for name, value in {**headers, "Content-Length": str(1 << 59), "Expect": "100-continue"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        told = answer.read().decode()
+        assert answer.status == 413
+        assert re.search(rf"the image has {1 << 59} bytes, and there is room for \d+\.", told), told
+        connection.close()

@@ -1,5 +1,6 @@
 """What `serve` looks at first, what a signal does to it, and that the one-file program's halves end together."""
 
+import json
 import os
 import shutil
 import signal
@@ -92,6 +93,30 @@ def test_sighup_takes_over_the_log_level_and_says_what_has_to_wait(tmp_path: Pat
     appliance.process.send_signal(signal.SIGHUP)
     eventually(lambda: "settings not reloaded" in appliance.log())
     assert appliance.stop() == 0
+
+
+def test_a_log_file_has_json_with_user_project_and_image_and_is_opened_anew_on_sighup(tmp_path: Path) -> None:
+    file = tmp_path / "service.log"
+    appliance = Appliance(tmp_path / "data", "--log-format", "json", "--log-file", str(file))
+    call = Program(tmp_path / "home")
+    call.home.mkdir()
+    made = call("image", "create", "--data-dir", appliance.directory, "seen", "-f", "json").json
+    eventually(lambda: f'"image": "{made["id"]}"' in file.read_text())
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    line = next(line for line in lines if line.get("image") == made["id"])
+    assert (line["method"], line["path"], line["status"], line["project"]) == ("POST", "/v2/images", 201, made["owner"])
+    assert line["request_id"].startswith("req-") and line["user"]
+    file.rename(tmp_path / "service.log.1")
+    appliance.process.send_signal(signal.SIGHUP)
+    eventually(lambda: file.exists() and "settings reloaded" in file.read_text())
+    assert appliance.stop() == 0
+    assert appliance.log() == ""
+
+
+def test_a_log_file_that_can_not_be_written_names_the_directory_at_fault(program: Program, tmp_path: Path) -> None:
+    said = program("serve", "--data-dir", tmp_path / "d", "--log-file", tmp_path / "none" / "log", code=1).sentence()
+    assert said == f"can't write the log to {tmp_path}/none/log: No such file or directory"
+    assert not (tmp_path / "d").exists()
 
 
 def test_the_working_half_ends_when_the_other_is_killed(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def test_a_full_disk_is_emptied_through_the_service(service: Service, tmp_path: 
     assert service.call("GET", f"{service.image}/healthcheck")[0] == 200
     status, told, _ = service.call("GET", f"{service.image}/healthcheck?write")
     assert (status, "the disk is full" in told) == (503, True)
+    status, told, _ = service.call("GET", f"{service.identity.removesuffix('/v3')}/healthcheck?write")
+    assert (status, "the disk is full" in told) == (503, True)
     assert "the disk is full" in service.call("GET", f"{service.image}/healthcheck?detailed")[1]
     told = Program(tmp_path)("status", "--data-dir", service.directory, code=1).text
     assert "the disk is full" in told

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from appliance import logs
 from appliance.image.imports.queue import ImportQueue
 
 
@@ -60,3 +61,17 @@ def test_what_waits_at_the_end_is_forgotten() -> None:
     queue.close()
     queue.submit("a", late.set)
     assert not late.is_set()
+
+
+def test_work_runs_as_part_of_the_request_that_asked_for_it() -> None:
+    queue, done, seen = ImportQueue(1), threading.Event(), list[str]()
+
+    def work() -> None:
+        seen.append(logs.request_id.get())
+        done.set()
+
+    set_by = logs.request_id.set("req-1")
+    queue.submit("a", work)
+    logs.request_id.reset(set_by)
+    assert done.wait(5) and seen == ["req-1"]
+    queue.close()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import threading
 import urllib.request
 from pathlib import Path
@@ -20,14 +21,20 @@ NAME = re.compile(r"glance_appliance_\w+")
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("metrics") / "d", image_port=0, identity_port=0, metrics_port=0, disk_reserve=0
+        data_dir=tmp_path_factory.mktemp("metrics") / "d",
+        image_port=0,
+        identity_port=0,
+        metrics_port=0,
+        tls_cert="self",
+        disk_reserve=0,
     )
     with Appliance(settings) as appliance:
         report = appliance.start()
         serving = threading.Thread(target=appliance.run)
         serving.start()
-        urllib.request.urlopen(f"{report.identity_url}/v3").close()
-        with urllib.request.urlopen(report.metrics_url) as answer:
+        trusting = ssl.create_default_context(cafile=settings.data_dir / "tls" / "ca.pem")
+        urllib.request.urlopen(f"{report.identity_url}/v3", context=trusting).close()
+        with urllib.request.urlopen(report.metrics_url, context=trusting) as answer:
             text = str(answer.read().decode())
         appliance.stop()
         serving.join()

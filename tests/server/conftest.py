@@ -1,16 +1,20 @@
 """Real servers on real sockets, and a client that sends exactly the bytes that a test wants."""
 
 import contextlib
+import datetime
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from appliance.certificates import Authority
 from appliance.server.listener import Listener, WSGIApp
 from appliance.server.server import Limits, Server
+from appliance.server.tls import ServerCertificate
 
 _PATIENCE = 20.0
 
@@ -27,13 +31,17 @@ class AnyResponse:
 class Client:
     """One raw connection."""
 
-    def __init__(self, address: tuple[str, int], receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], receive_buffer: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.sock = socket.socket()
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(_PATIENCE)
         try:
             self.sock.connect(address)
+            if tls is not None:
+                self.sock = tls.wrap_socket(self.sock, server_hostname=address[0])
         except OSError:
             self.sock.close()
             raise
@@ -95,8 +103,16 @@ class Client:
 class Running:
     """A server and the thread that it runs in."""
 
-    def __init__(self, apps: tuple[WSGIApp, ...], limits: Limits, **listener: Any) -> None:
-        self.server = Server([Listener(app, "127.0.0.1", 0, **listener) for app in apps], limits)
+    def __init__(
+        self,
+        apps: tuple[WSGIApp, ...],
+        limits: Limits,
+        tls: ssl.SSLContext | None = None,
+        more: Sequence[Listener] = (),
+        **listener: Any,
+    ) -> None:
+        self._tls = tls
+        self.server = Server([*(Listener(app, "127.0.0.1", 0, **listener) for app in apps), *more], limits)
         self.server.start()
         self._clients: list[Client] = []
         self._thread = threading.Thread(target=self.server.run, name="main loop")
@@ -107,7 +123,7 @@ class Running:
         return self.server.addresses[0]
 
     def client(self, port: int = 0, receive_buffer: int | None = None) -> Client:
-        self._clients.append(Client(self.server.addresses[port], receive_buffer))
+        self._clients.append(Client(self.server.addresses[port], receive_buffer, self._tls))
         return self._clients[-1]
 
     def join(self) -> bool:
@@ -128,14 +144,37 @@ Respond = Callable[..., list[bytes]]
 """The short form of a WSGI response: `respond(start_response, body, status)`."""
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that has made a certificate for this machine."""
+    made = Authority(tmp_path_factory.mktemp("tls"))
+    made.make_missing(["localhost", "127.0.0.1"], datetime.datetime.now(datetime.UTC))
+    return made
+
+
+@pytest.fixture(scope="session")
+def trusting(authority: Authority) -> ssl.SSLContext:
+    """How a client connects that trusts that authority."""
+    return ssl.create_default_context(cafile=authority.certificate)
+
+
+@pytest.fixture(params=["plain", pytest.param("tls", marks=pytest.mark.slow)])
+def encrypted(request: pytest.FixtureRequest) -> bool:
+    """Whether `serve` does it over TLS. What is true of plain connections has to be true of encrypted ones."""
+    return bool(request.param == "tls")
+
+
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(encrypted: bool, authority: Authority, trusting: ssl.SSLContext) -> Iterator[Serve]:
     """`serve(app, …, limit=…)` starts a server for the length of the test."""
     running: list[Running] = []
 
     def start(*apps: WSGIApp, **given: Any) -> Running:
-        listener = {name: given.pop(name) for name in ("identify", "is_proxy") if name in given}
-        running.append(Running(apps, Limits(**{"linger_seconds": 1.0, **given}), **listener))
+        listener: dict[str, Any] = {name: given.pop(name) for name in ("identify", "is_proxy") if name in given}
+        if encrypted:
+            listener["certificate"] = ServerCertificate(authority.server_certificate, authority.server_key)
+        limits = Limits(**{"linger_seconds": 1.0, **given})
+        running.append(Running(apps, limits, trusting if encrypted else None, **listener))
         return running[-1]
 
     yield start

@@ -126,13 +126,15 @@ def test_access_log_has_the_path_but_no_query_and_no_header(
 
 
 @pytest.mark.parametrize("name", ["X_Forwarded_For", "X_Forwarded_Proto", "Forwarded"])
-def test_headers_of_a_proxy_reach_the_application_and_change_nothing(serve: Serve, respond: Respond, name: str) -> None:
+def test_headers_of_a_proxy_reach_the_application_and_change_nothing(
+    serve: Serve, respond: Respond, name: str, encrypted: bool
+) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         seen = (environ["HTTP_" + name.upper()], environ["REMOTE_ADDR"], environ["wsgi.url_scheme"])
         return respond(start_response, repr(seen).encode())
 
-    response = serve(app).client().request("GET", "/", **{name: "https"}).response()
-    assert response.body == b"('https', '127.0.0.1', 'http')"
+    response = serve(app).client().request("GET", "/", **{name: "anything"}).response()
+    assert response.body == b"('anything', '127.0.0.1', '%b')" % (b"https" if encrypted else b"http")
 
 
 def test_endless_answer_that_its_client_does_not_take_is_cut_and_holds_no_worker(

@@ -1,5 +1,7 @@
 """Clients that mean no good, each kind in a small form: what they hold, and that others don't notice."""
 
+import contextlib
+import ssl
 import subprocess
 import sys
 import threading
@@ -223,7 +225,12 @@ def test_head_may_take_a_second_more_for_what_has_come(serve: Serve, respond: Re
 
 
 def _half_heads(running: Any, count: int, port: int = 0) -> list[Any]:
-    return [running.client(port).send(b"GET / HTTP/1.1\r\nHost: he") for _ in range(count)]
+    found = []
+    for _ in range(count):
+        # One more may be closed in the middle of its TLS handshake.
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            found.append(running.client(port).send(b"GET / HTTP/1.1\r\nHost: he"))
+    return found
 
 
 @pytest.mark.parametrize("limit", ["connections", "connections_per_port", "connections_per_address"])
@@ -247,6 +254,7 @@ def test_flood_of_one_port_leaves_the_other_its_connections(serve: Serve, respon
     assert kept.request("GET", "/").response().status == 200
 
 
+@pytest.mark.parametrize("encrypted", ["plain"], indirect=True)
 def test_connections_that_are_being_served_are_not_closed_for_others(serve: Serve, sink: Sink) -> None:
     running = serve(sink, connections_per_address=4)
     uploads = [running.client().request("PUT", "/", Content_Length="200000").send(b"1") for _ in range(4)]

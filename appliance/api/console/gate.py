@@ -4,7 +4,6 @@ What a page may do is decided by the APIs alone. This only puts the session's to
 the request is our own page's.
 """
 
-import gzip
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ _PATH = "/console"
 _API = f"{_PATH}/api/"
 _SAFE = ("GET", "HEAD")
 _MOST = 64 * 1024
-_WORTH_PACKING = 1024
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
@@ -175,8 +173,6 @@ class Console:
 
         found = self._targets[name].app(inner, start)
         status, headers = begun
-        if isinstance(found, list) and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            found, headers = _packed(found, headers)
         start_response(status, [*headers, *attachment, ("Content-Security-Policy", _DATA_POLICY), *_COMMON])
         return found
 
@@ -206,17 +202,6 @@ def is_own(environ: WSGIEnvironment) -> bool:
         return bool(site == "same-origin")
     origin = environ.get("HTTP_ORIGIN", "")
     return bool(origin) and origin.partition("://")[2] == environ.get("HTTP_HOST")
-
-
-def _packed(found: list[bytes], headers: list[tuple[str, str]]) -> tuple[list[bytes], list[tuple[str, str]]]:
-    """JSON of some length, compressed: lists shrink to a tenth."""
-    kinds = [value for name, value in headers if name.lower() == "content-type"]
-    plain = b"".join(found)
-    if len(plain) < _WORTH_PACKING or not kinds or not kinds[0].startswith("application/json"):
-        return found, headers
-    data = gzip.compress(plain, 1, mtime=0)
-    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    return [data], [*kept, ("Content-Encoding", "gzip"), ("Content-Length", str(len(data)))]
 
 
 def _body(environ: WSGIEnvironment) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api.http.error_responses import preferred
-from appliance.api.http.messages import Request, Response
+from appliance.api.http.messages import RESERVE, Request, Response
+from appliance.blobs.reserve import Reserve
 
 PATH = "/healthcheck"
 
@@ -29,7 +30,9 @@ class Healthcheck:
         status = 503 if disabled else 200
         reason = "DISABLED BY FILE" if disabled else "OK"
         if not disabled and request.arg("write") is not None:
-            troubles = [f"{name}: {trouble}" for name, trouble in self._trouble().items() if trouble]
+            reserve: Reserve | None = request.environ.get(RESERVE)
+            parts = {"disk": reserve.trouble() if reserve else None, **self._trouble()}
+            troubles = [f"{name}: {trouble}" for name, trouble in parts.items() if trouble]
             if troubles:
                 status, reason = 503, f"NO WRITES: {'; '.join(troubles)}"
         if request.method == "HEAD":

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from appliance.api.http.compression import accepts_gzip, compressed, may_compress
 from appliance.blobs.reserve import Reserve
 from appliance.errors import HeaderTooLong, Invalid, LimitExceeded
 from appliance.values import MIB, Content, Source, new_uuid
@@ -216,6 +217,8 @@ class Response:
             data, kind = _encode(self.body)
             if kind and "content-type" not in names:
                 headers.append(("Content-Type", kind))
+            if "content-length" not in names and "content-encoding" not in names:
+                data = self._packed(data, headers, environ)
             if self.status not in (204, 304) and "content-length" not in names:
                 headers.append(("Content-Length", str(len(data))))
         start_response(f"{self.status} {self.reason}", headers)
@@ -227,6 +230,18 @@ class Response:
             wrapper: Iterable[bytes] = environ["wsgi.file_wrapper"](content)
             return wrapper
         return [data]
+
+    def _packed(self, data: bytes, headers: list[tuple[str, str]], environ: WSGIEnvironment) -> bytes:
+        """The body as it leaves: compressed, if it is of some length and the client likes that."""
+        kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+        path = environ.get("PATH_INFO", "")
+        if not may_compress(environ["REQUEST_METHOD"], self.status, path, kind, len(data)):
+            return data
+        headers.append(("Vary", "Accept-Encoding"))
+        if not accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+            return data
+        headers.append(("Content-Encoding", "gzip"))
+        return compressed(data)
 
 
 def _encode(body: Any) -> tuple[bytes, str | None]:

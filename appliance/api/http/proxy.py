@@ -12,6 +12,9 @@ from appliance.errors import Invalid, WrongUsage
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(?!.*//)(?!.*/\.{1,2}(/|$))/[A-Za-z0-9._~/-]+")
 
+UNIX = "unix"
+"""The address of whoever has connected to a Unix socket."""
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -30,7 +33,7 @@ class TrustedProxies:
         Each proxy adds its own word at the right end of a list, and the client's own words, which may be anything, are
         further left: so the outermost proxy that is trusted is counted from the right. Raises `Invalid`.
         """
-        if not self._networks or not self.trusts(environ.get("REMOTE_ADDR", "")):
+        if not self.trusts(environ.get("REMOTE_ADDR", "")):
             return
         hops = self._fold_client(environ)
         scheme = _word(environ, "HTTP_X_FORWARDED_PROTO", hops).lower()
@@ -60,7 +63,9 @@ class TrustedProxies:
         return hops
 
     def trusts(self, address: str) -> bool:
-        """Whether this is the address of such a proxy."""
+        """Whether this is the address of such a proxy. The file's mode says who may use a Unix socket."""
+        if address == UNIX:
+            return True
         if not self._networks or not _is_address(address):
             return False
         parsed = ipaddress.ip_address(address)

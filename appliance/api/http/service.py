@@ -15,9 +15,10 @@ import bottle
 
 from appliance.api.http.addresses import merged
 from appliance.api.http.messages import Request, Response
-from appliance.errors import ApplianceError
-from appliance.logs import request_id
-from appliance.values import NOBODY, Client, current_client, onward_headers
+from appliance.errors import ApplianceError, Corrupt, StorageFault, StorageFull
+from appliance.identity.tokens.token import Token
+from appliance.logs import request_fields, request_id
+from appliance.values import NOBODY, Caller, Client, current_client, is_uuid, onward_headers
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +124,10 @@ class Service(Generic[C]):
         request_id.set(f"{request.id} {request.trace_id}" if request.trace_id else request.id)
         onward_headers.set(request.onward)
         current_client.set(_client(environ))
+        request_fields.set({})
         response = request.response = self._respond(request)
         self._dialect.finish(request, response)
+        request_fields.set(_fields(request))
         return response.send(environ, start_response)
 
     def _respond(self, request: Request[C]) -> Response:
@@ -134,6 +137,9 @@ class Service(Generic[C]):
                 return early
             return self._route(request)
         except ApplianceError as error:
+            if isinstance(error, StorageFull | StorageFault | Corrupt):
+                # The client is told what failed; which file it was is for who runs the service.
+                log.error("%s %s: %s%s", request.method, request.path, error, _place(error))
             return self._dialect.fault(request, error)
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
@@ -174,6 +180,7 @@ class Service(Generic[C]):
             request.route, request.parts = route, parts
             with request.spending() if route.spends_reserve else nullcontext():
                 self._dialect.admit(request, route)
+                request_fields.set(_fields(request))
                 if route.reads is not None and not route.late:
                     request.sent = route.reads(request)
                 if not route.public:
@@ -183,6 +190,28 @@ class Service(Generic[C]):
                 return route.handler(request, **parts)
 
         return call
+
+
+def _fields(request: Request[Any]) -> dict[str, str]:
+    """What the log says of a request beside its line: the ids of whom it comes from and of the image."""
+    found = getattr(request, "caller", None)
+    if isinstance(found, Caller):
+        user, project = found.user_id, found.project_id
+    else:
+        token = found if isinstance(found, Token) else getattr(found, "token", None)
+        user, project = (token.user.id, token.project_id) if isinstance(token, Token) else ("", "")
+    image = request.parts.get("image_id", "")
+    if not image and request.response is not None and request.path.rstrip("/").endswith("/images"):
+        body = request.response.body
+        image = body.get("id", "") if isinstance(body, dict) else ""
+    # Of a path that is no image's, anything may stand there.
+    return {"user": user, "project": project or "", "image": image if is_uuid(image) else ""}
+
+
+def _place(error: ApplianceError) -> str:
+    """The file that the system refused, if it did."""
+    cause = error.__cause__
+    return f" ({cause.filename})" if isinstance(cause, OSError) and cause.filename else ""
 
 
 def _client(environ: WSGIEnvironment) -> Client:

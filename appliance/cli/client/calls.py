@@ -1,5 +1,6 @@
 """HTTP calls of the client: a request, an answer, and a sentence when something is wrong."""
 
+import functools
 import http.client
 import json
 import re
@@ -56,6 +57,18 @@ class Http:
         self._verify = verify
         self._cacert = cacert
 
+    @functools.cached_property
+    def _context(self) -> ssl.SSLContext:
+        """What TLS is spoken with: the authorities take a while to read."""
+        try:
+            context = ssl.create_default_context(cafile=self._cacert)
+        except OSError as error:
+            raise Fatal(f"can't read the certificates in {self._cacert}: {error.strerror}") from error
+        if not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
     def connect(self, url: str, seconds: float = _SECONDS) -> http.client.HTTPConnection:
         """An open connection to the host of `url`."""
         parts = urlsplit(url)
@@ -72,14 +85,7 @@ class Http:
         host = str(parts.hostname)
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port, timeout=seconds)
-        try:
-            context = ssl.create_default_context(cafile=self._cacert)
-        except OSError as error:
-            raise Fatal(f"can't read the certificates in {self._cacert}: {error.strerror}") from error
-        if not self._verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
+        return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=self._context)
 
     def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Make one call and read all of the answer. Raises `Refused` for a status of 400 and above."""

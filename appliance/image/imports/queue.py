@@ -1,5 +1,6 @@
 """Threads for imports, shared fairly: projects take turns, and none holds all threads while there are several."""
 
+import contextvars
 import logging
 import threading
 from collections import Counter, deque
@@ -38,7 +39,9 @@ class ImportQueue:
         with self._changed:
             if self._closed:
                 return
-            self._waiting.setdefault(owner, deque()).append(work)
+            # Its lines in the log, and its calls of other servers, are those of the request.
+            context = contextvars.copy_context()
+            self._waiting.setdefault(owner, deque()).append(lambda: context.run(work))
             if len(self._threads) < self._count:
                 thread = threading.Thread(target=self._serve, name=f"import-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)

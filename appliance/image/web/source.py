@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from appliance.errors import ApplianceError, Unavailable
 from appliance.image.web.addresses import Target, UriFilter, refused, without_secrets
 from appliance.settings import Settings
-from appliance.values import KIB, MIB, whole_number
+from appliance.values import KIB, MIB, onward_headers, whole_number
 
 _LOOK_AROUND = 0.2
 """Seconds after which whoever waits sees that the service is stopping."""
@@ -230,7 +230,8 @@ class WebSource:
         self._uris = uris
         self._pace = patience.begin()
         self._method = method
-        self._headers = {"Accept-Encoding": "identity", "User-Agent": "glance-appliance"} | dict(headers or {})
+        own = {"Accept-Encoding": "identity", "User-Agent": "glance-appliance"}
+        self._headers = {**own, **onward_headers.get(), **(headers or {})}
         self._connection: http.client.HTTPConnection | None = None
         self._answer: http.client.HTTPResponse | None = None
         self._response = self._open(uri)
