@@ -11,17 +11,6 @@ from pathlib import Path
 
 WANTED = ("ceph-mon", "ceph-osd", "radosgw")
 UNUSED = ("cryptsetup", "dmeventd", "dmidecode", "gdisk", "hdparm", "logrotate", "lvm2", "nvme", "parted", "python3")
-    "cryptsetup",
-    "dmeventd",
-    "dmidecode",
-    "gdisk",
-    "hdparm",
-    "logrotate",
-    "lvm2",
-    "nvme-cli",
-    "parted",
-    "python3",
-)
 """What they recommend to administrators, by the beginning of its name."""
 
 
