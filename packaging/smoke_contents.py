@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PyInstaller.archive.readers import CArchiveReader  # type: ignore[import-untyped]
 
-UNWANTED = re.compile(r"readline|libtinfo|ncurses|libgdbm|libdb-")
-"""Under the GPL (GNU readline, gdbm), or there for those alone."""
+UNWANTED = re.compile(r"readline|libtinfo|ncurses|libgdbm|libdb-|libz\.so")
+"""Under the GPL (GNU readline, gdbm), or there for those alone; and a zlib that is not the one of newer sources."""
 OLDEST = {"openssl": (3, 0), "openssl-cryptography": (3, 0), "sqlite": (3, 40), "zlib": (1, 2, 12)}
 """What `version --verbose` has to reach: releases that are still repaired."""
 NATIVE = "b"

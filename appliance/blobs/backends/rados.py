@@ -1,6 +1,7 @@
 """Segments in a pool of Ceph, natively, through the site's own librados. A prefix is a namespace of the pool."""
 
 import errno
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -154,13 +155,17 @@ def connect(location: Location, disk: Disk) -> RemoteBackend:
     try:
         library = load(options.text("library", LIBRARY))
     except NoLibrary as error:
-        raise Fatal(
-            f"The store {location.store} needs Ceph's client library: install librados2, of the same release as the "
-            f"cluster ({error})"
-        ) from error
+        raise Fatal(f"The store {location.store} needs Ceph's client library: {_remedy(error)}") from error
     user, settings = options.text("user", "admin"), _settings(options)
     objects = RadosObjects(pool, namespace, lambda: Pool(library, user, conf, settings, pool, namespace), user)
     return RemoteBackend(objects, location.directory, options.cache_directory, options.cache_size, disk)
+
+
+def _remedy(error: NoLibrary) -> str:
+    if getattr(sys, "frozen", False):
+        # The OpenSSL of the executable has no engines, and that of its name is the only one in a process.
+        return "the executable can't load it beside its own OpenSSL. Run the appliance from its source."
+    return f"install librados2, of the same release as the cluster ({error})"
 
 
 def _settings(options: Options) -> dict[str, str]:

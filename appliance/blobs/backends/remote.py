@@ -5,6 +5,7 @@ alone is all that a rebuild needs.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SUFFIX = ".seg"
+_UPLOAD = re.compile(r"([0-9a-f]{2})+")
 _THREADS = 4
 _REST = 5.0
 """Seconds after a failure in which nobody else waits for a store that does not answer."""
@@ -196,37 +198,56 @@ class RemoteBackend:
 
     def read_mark(self) -> bytes | None:
         """A copy is kept here, so that an appliance starts, with its other stores, while this one is out of reach."""
+        copy = self._mark.read_bytes() if self._mark.is_file() else None
         try:
-            mark = self._reach.ask(lambda: self._objects.get("store"))
-        except ObjectMissing:
-            return None
+            mark = self._get_mark()
+            if mark is None or mark != copy:
+                # What is missing or has changed is looked at twice: it would make another store of this one.
+                time.sleep(_SECOND_LOOK)
+                mark = self._get_mark()
         except Unavailable as error:
-            if not self._mark.is_file():
+            if copy is None:
                 raise Fatal(str(error)) from error
             log.error("%s: the store is not available until that changes", error)
-            return self._mark.read_bytes()
-        if not self._mark.is_file() or self._mark.read_bytes() != mark:
+            return copy
+        if mark is not None and mark != copy:
             replace_file(self._disk, self._mark, mark)
         return mark
 
+    def _get_mark(self) -> bytes | None:
+        try:
+            return self._reach.ask(lambda: self._objects.get("store"))
+        except ObjectMissing:
+            return None
+
     def write_mark(self, mark: bytes) -> None:
-        self._reach.ask(lambda: self._objects.put("store", mark))
-        if self._reach.ask(lambda: self._objects.get("store")) != mark:
+        self._do(lambda: self._objects.put("store", mark))
+        if self._get_mark() != mark:
             raise StorageFault(f"{self.place} does not give back what was put there")
         replace_file(self._disk, self._mark, mark)
 
     def note_deletions(self, uploads: Collection[bytes]) -> None:
         for upload in uploads:
             key = f"deleted/{upload.hex()}"
-            self._reach.ask(lambda key=key: self._objects.put(key, b""))  # type: ignore[misc]
+            self._do(lambda key=key: self._objects.put(key, b""))  # type: ignore[misc]
 
     def deletions(self) -> set[bytes]:
-        return {bytes.fromhex(info.key.removeprefix("deleted/")) for info in self._list("deleted/")}
+        names = {info.key.removeprefix("deleted/") for info in self._list("deleted/")}
+        if strange := {name for name in names if not _UPLOAD.fullmatch(name)}:
+            log.warning("%s/deleted/%s is none of the store's objects", self.place, min(strange))
+        return {bytes.fromhex(name) for name in names - strange}
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
-        listing = self._reach.ask(lambda: iter(self._objects.list(prefix)))
-        while (info := self._reach.ask(lambda: next(listing, None))) is not None:
+        listing = self._do(lambda: iter(self._objects.list(prefix)))
+        while (info := self._do(lambda: next(listing, None))) is not None:
             yield info
+
+    def _do(self, call: Callable[[], T]) -> T:
+        """Ask for what can't be missing."""
+        try:
+            return self._reach.ask(call)
+        except ObjectMissing as error:
+            raise Unreachable(f"{self.place} answers that there is no such object, which makes no sense") from error
 
     # -- segments ------------------------------------------------------------------------------------------------------
 
@@ -243,7 +264,7 @@ class RemoteBackend:
         """
         for rest in reversed(range(_PUT_TRIES)):
             try:
-                self._reach.ask(lambda: self._objects.put_file(self._key(name), path, size))
+                self._do(lambda: self._objects.put_file(self._key(name), path, size))
                 self._check_upload(name, path, size)
                 return
             except StorageFault as error:

@@ -61,7 +61,7 @@ class Cloud:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """An appliance, and a Swift that believes it; users `images`, who owns the container, and `reader`."""
-    appliance = Appliance(tmp_path_factory.mktemp("identity") / "data", "--token-expiration", "600")
+    appliance = Appliance(tmp_path_factory.mktemp("identity") / "data")
     identity = Identity(appliance.identity)
     identity.token = identity.log_in("admin", PASSWORD, "admin")
     identity.user("swift", identity.one("projects", "service"), "admin")
