@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup clients pins run test test-legacy test-clients test-backends test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
-	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb demo conformance conformance-server
+	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb oci test-oci demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,12 @@ test-binary: setup ## Try dist/glance-appliance in a bare root with nothing inst
 
 deb: binary ## Build a Debian package in dist/, for Debian 11, Ubuntu 20.04 and later
 	@$(PY) packaging/build_deb.py
+
+oci: binary ## Build an OCI image in dist/, without a daemon: podman load -i dist/*.oci.tar
+	@$(PY) packaging/build_oci.py
+
+test-oci: ## Run that image read-only, as nobody, in a chroot, without any container engine (as root)
+	@$(PY) packaging/smoke_oci.py "$$(ls -t dist/*.oci.tar 2>/dev/null | head -n 1)"
 
 test-deb: ## Install, upgrade and purge that package in a copy of the bare root that test-binary makes (as root)
 	@packaging/smoke_deb.sh "$$(ls -t dist/*.deb 2>/dev/null | head -n 1)" build/bare-root

@@ -34,7 +34,7 @@ Version: {version}
 Architecture: {architecture}
 Maintainer: {maintainer}
 Installed-Size: {size}
-Depends: libc6 (>= {glibc}), adduser
+Depends: libc6 (>= {glibc}), zlib1g, adduser
 Section: net
 Priority: optional
 Description: OpenStack image service with its identity service
