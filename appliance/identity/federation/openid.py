@@ -263,13 +263,16 @@ def _public_key(key: jwt.PyJWK) -> Any:
     return key.key
 
 
+_PREFIXES = ("OIDC-", "HTTP_OIDC_")
+
+
 # -- what a token says of its user -------------------------------------------------------------------------------------
 
 
 def assertion_of(claims: Mapping[str, Any]) -> dict[str, list[str]]:
     """Claims as mappings know them: each as it is called, as `OIDC-name`, and as `HTTP_OIDC_NAME`, which is how Apache
     names them to Keystone. What is inside of a claim is there as `claim.part`, too. None hides another."""
-    plain = {name: _texts(value) for name, value in claims.items()}
+    plain = {name: _texts(value) for name, value in claims.items() if not name.startswith(_PREFIXES)}
     found = plain | {name: values for name, values in _inside(claims) if name not in plain}
     aliases: dict[str, list[str]] = {}
     for name in sorted(found, key=lambda name: (not name.isidentifier(), name)):
