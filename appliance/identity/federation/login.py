@@ -16,7 +16,7 @@ from appliance.db.identity.grants import ROLES, Grant, Role
 from appliance.db.identity.users import GROUPS, USERS
 from appliance.db.records import Record, find, insert, one, select, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from appliance.identity.auth.authentication import METHODS, Authentication
+from appliance.identity.auth.authentication import METHODS, Authentication, MethodsMissing
 from appliance.identity.auth.methods import Proof, find_user
 from appliance.identity.federation.mapping_rules import LOCAL, Assertion, Mapped, evaluate
 from appliance.identity.federation.openid import OpenIdProviders, assertion_of
@@ -91,7 +91,9 @@ class FederatedLogIn:
             if mapped.user["type"] == LOCAL:
                 return self._own_user(protocol, mapped)
             return self._federated_user(provider, protocol, mapped, mapping.schema_version)
-        except (Invalid, NotFound, Conflict) as error:
+        except MethodsMissing:
+            raise
+        except (Invalid, NotFound, Conflict, Unauthenticated) as error:
             log.warning("mapping %s refuses a user of the identity provider %s: %s", mapping.id, idp_id, error)
             raise Unauthenticated(str(error)) from error
 

@@ -79,7 +79,6 @@ class IdentityProviders:
         remote_ids = (changes["remote_ids"] or ()) if "remote_ids" in changes else stored.remote_ids
         self._refuse_taken(None, [one for one in remote_ids if one not in stored.remote_ids])
         changed = IDENTITY_PROVIDERS.changed(stored, {**changes, "remote_ids": ()})
-        until = self._stamps.of_revocation()
 
         def change(tx: Tx) -> None:
             update(tx, IDENTITY_PROVIDERS, changed)
@@ -87,7 +86,7 @@ class IdentityProviders:
             if "authorization_ttl" in changes:
                 rows.set_lifetime(tx, idp_id, self.lifetime(changed))
             if stored.enabled and not changed.enabled:
-                rows.void_tokens(tx, idp_id, until)
+                rows.void_tokens(tx, idp_id, self._stamps.of_revocation())
 
         with names_unique("identity_provider", idp_id):
             self._store.transact(change)
@@ -169,7 +168,9 @@ def _mapping(mapping_id: str, sent: Record) -> AttributeMapping:
 class Protocols:
     """The ways in which one identity provider speaks, each with its mapping."""
 
-    def __init__(self, store: IdentityStore, providers: IdentityProviders, revocations: Revocations, stamps: Stamps):
+    def __init__(
+        self, store: IdentityStore, providers: IdentityProviders, revocations: Revocations, stamps: Stamps
+    ) -> None:
         self._store = store
         self._providers = providers
         self._revocations = revocations
