@@ -56,6 +56,7 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 	@$(PY) packaging/debian_packages.py
+	@$(PY) packaging/node_modules.py
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time

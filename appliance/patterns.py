@@ -16,7 +16,8 @@ _LOOK_AROUND = re.compile(r"\(\?<?[=!]")
 
 
 class OperatorPattern:
-    """A compiled expression. `longest` is how many characters a text may have to be looked at."""
+    """A compiled expression. `longest` is how many characters a text may have to be looked at, and `longest_within`
+    how many if the expression may match anywhere in it."""
 
     def __init__(self, text: str) -> None:
         """Raises `ValueError` with a sentence for what is no regular expression, or one without bounds."""
@@ -24,9 +25,9 @@ class OperatorPattern:
             self._pattern = re.compile(text)
         except re.error as error:
             raise ValueError(f"it is no regular expression: {error}") from error
-        self._degree = _degree(text)
-        self._anchored = text.startswith(("^", r"\A"))
-        self.longest = _longest(self._degree)
+        degree = _degree(text)
+        self.longest = _longest(degree)
+        self.longest_within = self.longest if text.startswith(("^", r"\A")) else _longest(degree + 1)
 
     def matches(self, text: str) -> bool:
         """Whether it matches at the beginning of the text; no text that is too long does."""
@@ -34,8 +35,7 @@ class OperatorPattern:
 
     def occurs(self, text: str) -> bool:
         """Whether it matches anywhere in the text; in none that is too long."""
-        longest = self.longest if self._anchored else _longest(self._degree + 1)
-        return len(text) <= longest and self._pattern.search(text) is not None
+        return len(text) <= self.longest_within and self._pattern.search(text) is not None
 
 
 def _longest(degree: int) -> int:

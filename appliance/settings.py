@@ -119,8 +119,16 @@ class Settings:
     token_lifetime: int = _setting(3600, "seconds that a token is valid")
     allow_expired_window: int = _setting(172800, "seconds past its end that a service may still look a token up")
     auth_methods: tuple[str, ...] = _setting(
-        ("password", "token", "application_credential", "ec2credential"),
+        ("password", "token", "application_credential", "ec2credential", "mapped"),
         "methods by which users may log in, as Keystone's `[auth] methods`; `totp` is off unless it is listed",
+    )
+    openid_options: tuple[str, ...] = _setting(
+        (),
+        "OpenID providers whose tokens users may log in with, each as idp:option=value; the options are issuer, "
+        "audience, clients, algorithms, keys (a file, or an address) and leeway",
+    )
+    default_authorization_ttl: int = _setting(
+        0, "minutes that the groups of a log-in by an identity provider outlive it, unless that says; 0 is not at all"
     )
     totp_alone: bool = _setting(False, "a TOTP passcode alone is a full log-in; else another method must be shown too")
     receipt_lifetime: int = _setting(300, "seconds to show what is missing in a multi-factor authentication")

@@ -38,6 +38,7 @@ from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.store_settings import write_record
 from appliance.image.stores import open_stores
+from appliance.image.web.documents import document_reader
 from appliance.jobs.maintenance import activity_jobs, collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.ports import Places, limits, listeners
@@ -88,7 +89,7 @@ class Appliance:
         self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
         opened.callback(self.stores.close)
         write_record(settings, self.directory)
-        self.identity = Identity(self.db, self.directory.keys, settings, self.clock)
+        self.identity = Identity(self.db, self.directory.keys, settings, self.clock, fetch=document_reader(settings))
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
         )

@@ -3,12 +3,12 @@
 Whatever can't be had on this machine is left out with a sentence that says why, and its tests are skipped.
 """
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from debian_packages import from_debian
+from node_modules import from_npm
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "clients"
@@ -34,21 +34,7 @@ def has_gophercloud() -> bool:
 
 def node_modules() -> str:
     """pkgcloud and openstack-wrapper, as the lock file names them, in build/clients; else why not."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return "no pkgcloud: node and npm are missing"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    lock = (ROOT / "packaging/npm/package-lock.json").read_bytes()
-    installed = BUILD / "package-lock.json"
-    if installed.exists() and installed.read_bytes() == lock and (BUILD / "node_modules" / "pkgcloud").is_dir():
-        return ""
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(ROOT / "packaging/npm" / name, BUILD / name)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved"]
-    done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return ""
-    shutil.rmtree(BUILD / "node_modules", ignore_errors=True)
-    return f"no pkgcloud: npm could not install it: {done.stderr.strip().splitlines()[-1:]}"
+    return from_npm("pkgcloud", ROOT / "packaging/npm", BUILD)
 
 
 def asyncio_client() -> str:

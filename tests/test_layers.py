@@ -46,8 +46,9 @@ ONLY_UNDER = {
     "bottle": ("api/",),
     "waitress": ("server/",),
     "obstore": ("blobs/backends/s3.py",),
+    "jwt": ("identity/tokens/keyring.py", "identity/federation/openid.py"),
 }
-ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/", "jwt": "identity/"}
+ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/"}
 DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")
 
 

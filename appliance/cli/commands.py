@@ -44,7 +44,7 @@ VERBS: dict[str, Verb] = {
     "events": Verb("show who has done what, and what was refused", "activity"),
     "jobs": Verb("show what runs in the background; have it run now", "activity", True),
     "uploads": Verb("show the uploads that run", "activity"),
-    "identity": Verb("rotate the token keys, or give the administrator a new password", "identity", True),
+    "identity": Verb("rotate the token keys, give the administrator a new password, try mappings", "identity", True),
     "image": Verb("create, list, change, save, import, copy, share and delete images", "image", True),
     "user": Verb("create, list, change and delete users; files that sign them in", "user", True),
     "project": Verb("create, list and delete projects", "project", True),

@@ -1,18 +1,25 @@
 """`identity`: the identity service's own maintenance."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any
+
+from click import File
 
 from appliance import client_files
 from appliance.cli.client.options import NewPassword, with_password
-from appliance.cli.commands import group, verb
+from appliance.cli.commands import group, option, verb
 from appliance.cli.directory import owned
 from appliance.cli.flags import DIRECTORY, Flags, settings_for, with_directory, with_settings
 from appliance.datadir import DataDir
 from appliance.db.records import Filter
-from appliance.errors import Fatal
+from appliance.errors import Fatal, Invalid
+from appliance.identity.federation.mapping_rules import evaluate
+from appliance.identity.federation.mapping_schema import DEFAULT_VERSION, check_mapping
+from appliance.identity.federation.openid import assertion_of
 from appliance.identity.service import Identity
 from appliance.identity.tokens.keyring import Keyring
 from appliance.settings import Settings, load
@@ -82,6 +89,58 @@ def set_admin_password(flags: Flags, password: NewPassword) -> int:
     return 0
 
 
+@verb("test-mapping", "show what the rules of a mapping make of what an identity provider says")
+@option("--rules", type=File(), required=True, metavar="FILE", help="JSON file of rules, or of a mapping")
+@option(
+    "--input",
+    "said",
+    type=File(),
+    required=True,
+    metavar="FILE",
+    help="what is said: claims in JSON, or lines NAME: VALUE",
+)
+@option("--prefix", default="", metavar="TEXT", help="look only at names that begin so")
+@option("--mapping-schema-version", "version", metavar="VERSION", help="of the rules, unless the mapping says: 1.0")
+def test_mapping(rules: IO[str], said: IO[str], prefix: str, version: str | None) -> int:
+    """What `keystone-manage mapping_engine` is, and by the same options. Needs no data directory."""
+    mapping = _json(rules)
+    mapping = {"rules": mapping} if isinstance(mapping, list) else mapping
+    if not isinstance(mapping, dict):
+        raise Fatal(f"{rules.name} has neither a list of rules nor a mapping")
+    version = version or mapping.get("schema_version") or DEFAULT_VERSION
+    try:
+        check_mapping({**mapping, "schema_version": version})
+        mapped = evaluate(mapping["rules"], version, _assertion(said, prefix))
+    except Invalid as error:
+        raise Fatal(str(error)) from error
+    print(json.dumps(mapped.shown(), indent=2))
+    return 0
+
+
+def _json(file: IO[str]) -> Any:
+    try:
+        return json.loads(file.read())
+    except ValueError as error:
+        raise Fatal(f"{file.name} is no JSON: {error}") from error
+
+
+def _assertion(file: IO[str], prefix: str) -> dict[str, list[str]]:
+    """Claims as a token has them, or lines in which a semicolon separates values, as Keystone's tool reads them."""
+    text = file.read()
+    if text.lstrip().startswith("{"):
+        file.seek(0)
+        found = assertion_of(_json(file))
+    else:
+        found = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            name, colon, value = line.partition(":")
+            if line.strip() and not colon:
+                raise Fatal(f"line {number} of {file.name} is not NAME: VALUE")
+            if line.strip():
+                found[name.strip()] = value.strip().split(";")
+    return {name: values for name, values in found.items() if name.startswith(prefix)}
+
+
 @contextmanager
 def _own_identity(settings: Settings, purpose: str) -> Iterator[tuple[DataDir, Identity]]:
     """The identity service of a stopped appliance that has one of its own."""
@@ -102,4 +161,4 @@ def _print_files(directory: DataDir) -> None:
     print(f"{directory.clouds} and {directory.openrc.name} beside it have it")
 
 
-identity = group("identity", bootstrap, rotate_keys, set_admin_password)
+identity = group("identity", bootstrap, rotate_keys, set_admin_password, test_mapping)

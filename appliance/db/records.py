@@ -36,7 +36,7 @@ def computed(default: Any = None) -> Any:
 
 class Table(Generic[R]):
     """A table whose rows are values of one dataclass. Its fields are the columns: a `bool` is kept as 0 or 1, a mapping
-    as JSON; `extra` holds the attributes without a column. Names here come from us, never from a client."""
+    or sequence as JSON; `extra` holds the attributes without a column. Names here come from us, never from a client."""
 
     def __init__(self, name: str, row: type[R]) -> None:
         self.name = name
@@ -46,7 +46,7 @@ class Table(Generic[R]):
         self.names = frozenset(one.name for one in every) - {"extra"}
         self.columns = tuple(one.name for one in stored)
         self.booleans = frozenset(one.name for one in stored if one.type is bool)
-        self.json = frozenset(one.name for one in stored if get_origin(one.type) is Mapping)
+        self.json = frozenset(one.name for one in stored if get_origin(one.type) in (Mapping, Sequence))
         self.extra = "extra" in self.columns
 
     def made(self, values: Mapping[str, Any]) -> R:

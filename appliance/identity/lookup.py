@@ -9,6 +9,14 @@ from collections.abc import Callable
 from appliance.db.engine.base import Row
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as user_rows
+from appliance.db.identity.federation import (
+    Protocol,
+    groups_of_login,
+    identities,
+    identity_provider,
+    is_vouched_for,
+    protocol,
+)
 from appliance.db.identity.projects import PROJECTS, Project
 from appliance.db.identity.users import USERS, User
 from appliance.db.records import find
@@ -35,6 +43,16 @@ class Lookup:
         if user is not None:
             self._users[user.id] = user
         return user
+
+    def display_name(self, user: User) -> str:
+        """What the user is called: by an identity provider, if a log-in has made them."""
+        known = identities(self._reader, user.id) if user.is_federated else []
+        return known[0].display_name if known else user.name
+
+    def login_groups(self, user_id: str, idp_id: str, protocol_id: str) -> tuple[str, ...] | None:
+        """The groups that a log-in has put a user into; None for one of our own, whom it has only named."""
+        known = any((one.idp_id, one.protocol_id) == (idp_id, protocol_id) for one in identities(self._reader, user_id))
+        return tuple(groups_of_login(self._reader, user_id, idp_id)) if known else None
 
     def password(self, user_id: str) -> Row | None:
         """The password in force."""
@@ -72,6 +90,8 @@ class Lookup:
         user = self.user(user_id)
         if user is None or not user.enabled:
             raise Unauthenticated("The user is gone or disabled.")
+        if user.is_federated and not is_vouched_for(self._reader, user.id):
+            raise Unauthenticated("No identity provider vouches for the user any more.")
         self.usable_domain(user.domain_id)
         return user
 
@@ -88,3 +108,11 @@ class Lookup:
         if domain is None or not domain.is_domain or not domain.enabled:
             raise Unauthenticated("The domain is gone or disabled.")
         return domain
+
+    def usable_protocol(self, idp_id: str, protocol_id: str) -> Protocol:
+        """The protocol, if its identity provider may vouch for users."""
+        found, provider = protocol(self._reader, idp_id, protocol_id), identity_provider(self._reader, idp_id)
+        if found is None or provider is None or not provider.enabled:
+            raise Unauthenticated("The identity provider or its protocol is gone or disabled.")
+        self.usable_domain(provider.domain_id)
+        return found

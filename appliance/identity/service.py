@@ -12,7 +12,13 @@ from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.ec2 import METHOD as EC2_METHOD
 from appliance.identity.auth.ec2 import Ec2Authentication
 from appliance.identity.auth.hash_queue import HashQueue
-from appliance.identity.auth.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
+from appliance.identity.auth.methods import (
+    ApplicationCredentialMethod,
+    MappedMethod,
+    Method,
+    PasswordMethod,
+    TokenMethod,
+)
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.auth.throttle import Allowed, Throttle
 from appliance.identity.auth.totp import Once, TotpMethod
@@ -20,6 +26,9 @@ from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, admin
 from appliance.identity.catalog.catalog import Catalog
 from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
+from appliance.identity.federation.login import FederatedLogIn
+from appliance.identity.federation.openid import Fetch, OpenIdProviders, fetch_nothing, parse
+from appliance.identity.federation.providers import IdentityProviders, Mappings, Protocols, ServiceProviders
 from appliance.identity.legacy import LegacyMemberRole, V2Endpoints
 from appliance.identity.lookup import Lookup
 from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
@@ -56,7 +65,9 @@ class Identity:
         *,
         password_cost: Cost = DEFAULT_COST,
         elapsed: Clock = elapsed,
+        fetch: Fetch = fetch_nothing,
     ) -> None:
+        """`fetch` reads the keys of OpenID providers."""
         self._clock = clock
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
         store = IdentityStore(db, clock)
@@ -90,10 +101,12 @@ class Identity:
             stamps=self._stamps,
             trusts=self.trusts.delegated,
             application_credentials=self.application_credentials.delegated,
+            federated=settings.identity_mode == "own",
         )
         self._make_authentication(settings)
         self._make_resources()
         self._make_catalog(keys_dir, settings)
+        self._make_federation(settings, fetch)
 
     def _make_authentication(self, settings: Settings) -> None:
         """The ways in."""
@@ -103,6 +116,7 @@ class Identity:
         methods: dict[str, Method] = {
             "password": PasswordMethod(store, self.passwords, self.compliance),
             "token": TokenMethod(self.tokens),
+            "mapped": MappedMethod(TokenMethod(self.tokens)),
             "application_credential": ApplicationCredentialMethod(self.application_credentials),
             "totp": TotpMethod(store, self.compliance, once, self._totp_seeds),
         }
@@ -158,6 +172,25 @@ class Identity:
         self.domain_configs = DomainConfigs(store, settings)
         self.v2_endpoints = V2Endpoints(store, self.regions)
         self.legacy_member_role = LegacyMemberRole(store, self.roles, self.grants)
+
+    def _make_federation(self, settings: Settings, fetch: Fetch) -> None:
+        """Who else may say who somebody is, and who takes our word for it."""
+        store = self.store
+        self.identity_providers = IdentityProviders(
+            store, self.revocations, self._stamps, settings.default_authorization_ttl
+        )
+        self.mappings = Mappings(store)
+        self.protocols = Protocols(store, self.identity_providers, self.revocations, self._stamps)
+        self.service_providers = ServiceProviders(store)
+        self.federated_log_in = FederatedLogIn(
+            store,
+            (self.identity_providers, self.protocols, self.mappings),
+            OpenIdProviders(parse(settings.openid_options), fetch),
+            self.authentication,
+            self.projects,
+            self.revocations,
+            enabled="mapped" in settings.auth_methods,
+        )
 
     def bootstrapped(self) -> bool:
         """Whether the first rows are there."""

@@ -61,10 +61,18 @@ _LIMIT = {"service_id": "{service}", "resource_name": "new"}
 _CONFIG = {"config": {"ldap": {"url": "ldap://x"}}}
 _WORDS = {"name": "thing", "value": "blue", "tag": "blue", "store": "second", "job": "scrub"}
 
+_FEDERATION = "/v3/OS-FEDERATION"
 BODIES: dict[str, Any] = {
     # What the original checks before the policy has its say.
     "POST /v3/users": {"user": {"name": "new", "domain_id": "{domain}"}},
     "PATCH /v3/users/<user_id>": {"user": {"description": "x"}},
+    f"PATCH {_FEDERATION}/identity_providers/<idp_id>": {"identity_provider": {"description": "x"}},
+    f"PUT {_FEDERATION}/service_providers/<service_provider_id>": {
+        "service_provider": {"auth_url": "h:a", "sp_url": "h:b"}
+    },
+    f"PATCH {_FEDERATION}/service_providers/<service_provider_id>": {"service_provider": {"description": "x"}},
+    f"PUT {_FEDERATION}/identity_providers/<idp_id>/protocols/<protocol_id>": {"protocol": {"mapping_id": "x"}},
+    f"PATCH {_FEDERATION}/identity_providers/<idp_id>/protocols/<protocol_id>": {"protocol": {"mapping_id": "x"}},
     "POST /v3/groups": {"group": {"name": "new", "domain_id": "{domain}"}},
     "PATCH /v3/groups/<group_id>": {"group": {"description": "x"}},
     "POST /v3/domains": {"domain": {"name": "new"}},

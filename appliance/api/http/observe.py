@@ -21,6 +21,7 @@ LOG_IN = "log_in"
 CHANGE_SCOPE = "change_scope"
 """A token in exchange for another: nobody has shown a secret anew."""
 _LOG_INS = frozenset({"/v3/auth/tokens", "/v3/ec2tokens", "/v3/s3tokens", "/v2.0/tokens", "/v2.0/ec2tokens"})
+_FEDERATED_LOG_IN = "/v3/OS-FEDERATION/identity_providers/<idp_id>/protocols/<protocol_id>/auth"
 _CHANGE_PASSWORD = "/v3/users/<user_id>/password"
 _DATA = ("/file", "/stage", "/v1/images", "/v1/images/<image_id>")
 _LONGEST = 255
@@ -150,7 +151,7 @@ def auditing(trail: AuditTrail, clock: Clock) -> Observer:
     """Records every request that may change something, and every log-in."""
 
     def observe(exchange: Exchange) -> None:
-        if exchange.request.method not in SAFE:
+        if exchange.request.method not in SAFE or action_of(exchange.request) == LOG_IN:
             event, domain = event_of(exchange, clock)
             trail.record(event, domain)
 
@@ -222,6 +223,8 @@ def action_of(request: Request[Any]) -> str:
         methods = _at(request.parsed, "auth", "identity", "methods")
         by_token = methods == ["token"] or isinstance(_at(request.parsed, "auth", "token"), dict)
         return CHANGE_SCOPE if by_token else LOG_IN
+    if route.path == _FEDERATED_LOG_IN:
+        return LOG_IN
     if route.path == _CHANGE_PASSWORD:
         return "change_password"
     return route.policies[0] if route.policies else ""

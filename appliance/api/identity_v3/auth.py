@@ -5,7 +5,7 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.dialect import HEADER
-from appliance.api.identity_v3.kit import Handlers
+from appliance.api.identity_v3.kit import Api, Handlers
 from appliance.api.identity_v3.presentation import done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import TEXT, Schema, json_object, member
 from appliance.api.identity_v3.targets import Chosen
@@ -31,17 +31,18 @@ class Auth(Handlers):
 
     def projects(self, request: Request[Token]) -> Response:
         """GET /v3/auth/projects"""
-        found = self._identity.projects.with_tags(self._identity.assignments.projects_of(request.caller.user.id))
+        token = request.caller
+        found = self._identity.projects.with_tags(self._identity.assignments.projects_of(token.user.id, token.idp_id))
         return self._presenter.collection(request, "projects", [shown_project(project) for project in found])
 
     def domains(self, request: Request[Token]) -> Response:
         """GET /v3/auth/domains"""
-        found = self._identity.assignments.domains_of(request.caller.user.id)
+        found = self._identity.assignments.domains_of(request.caller.user.id, request.caller.idp_id)
         return self._presenter.collection(request, "domains", [shown_domain(domain) for domain in found])
 
     def system(self, request: Request[Token]) -> Response:
         """GET /v3/auth/system"""
-        roles = self._identity.assignments.system_roles(request.caller.user.id)
+        roles = self._identity.assignments.system_roles(request.caller.user.id, request.caller.idp_id)
         links = {"self": self._presenter.url(request, "auth/system")}
         return Response(200, {"system": [{"all": True}] if roles else [], "links": links})
 
@@ -131,11 +132,11 @@ class Tokens(Handlers):
         """POST /v3/auth/tokens"""
         auth = request.sent
         token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
-        return self._shown(request, token, 201)
+        return token_response(self._api, request, token, 201)
 
     def show(self, request: Request[Token]) -> Response:
         """GET and HEAD /v3/auth/tokens"""
-        return self._shown(request, request.loaded, 200)
+        return token_response(self._api, request, request.loaded, 200)
 
     def revoke(self, request: Request[Token]) -> Response:
         """DELETE /v3/auth/tokens"""
@@ -150,13 +151,16 @@ class Tokens(Handlers):
         """GET /v3/OS-SIMPLE-CERT/ca and /certificates, gone with PKI tokens."""
         raise Gone("PKI tokens are no more.")
 
-    def _shown(self, request: Request[Token], token: Token, status: int) -> Response:
-        body = token_body(token)
-        if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
-            body["catalog"] = self._identity.catalog.rendered(
-                self._presenter.addresses(request), token.project_id, token.user.id
-            )
-        return Response(status, {"token": body}, [("X-Subject-Token", token.text)])
+
+def token_response(api: Api, request: Request[Token], token: Token, status: int) -> Response:
+    """A token with its catalog, in the header and for the eyes of clients."""
+    body = token_body(token)
+    if token.scoped and not any(key == "nocatalog" for key, _ in request.query):
+        addresses = api.presenter.addresses(request)
+        body["catalog"] = api.identity.catalog.rendered(addresses, token.project_id, token.user.id)
+    if service_providers := api.identity.service_providers.enabled():
+        body["service_providers"] = service_providers
+    return Response(status, {"token": body}, [("X-Subject-Token", token.text)])
 
 
 def _auth(request: Request[Token]) -> Any:
@@ -226,7 +230,21 @@ def token_body(token: Token) -> dict[str, Any]:
         if token.trust is None:
             body["is_domain"] = project.is_domain
     _add_delegation(body, token)
+    _add_federation(body["user"], token)
     return body
+
+
+def _add_federation(user: dict[str, Any], token: Token) -> None:
+    """Who has vouched for the user, who has no password then."""
+    federation = token.federation
+    if federation is None or federation.groups is None:
+        return
+    user["OS-FEDERATION"] = {
+        "groups": [{"id": group_id} for group_id in federation.groups],
+        "identity_provider": {"id": federation.identity_provider},
+        "protocol": {"id": federation.protocol},
+    }
+    del user["password_expires_at"]
 
 
 def _add_delegation(body: dict[str, Any], token: Token) -> None:

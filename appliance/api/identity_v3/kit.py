@@ -64,6 +64,8 @@ class Resource(Handlers, Generic[Row]):
     """Of one, as bodies and policies have it."""
     plural: ClassVar[str] = ""
     """Of all; the name with an s, unless said otherwise."""
+    key: ClassVar[str] = ""
+    """What the path calls its id; the name and `_id`, unless said otherwise."""
     extension: ClassVar[str] = ""
     """The extension that it belongs to, in whose folder it is."""
     new: ClassVar[Schema]
@@ -87,6 +89,7 @@ class Resource(Handlers, Generic[Row]):
     def __init_subclass__(cls) -> None:
         if "name" in vars(cls):
             cls.plural = vars(cls).get("plural", f"{cls.name}s")
+            cls.key = vars(cls).get("key", f"{cls.name}_id")
 
     @property
     @abstractmethod
@@ -99,14 +102,17 @@ class Resource(Handlers, Generic[Row]):
 
     def routes(self) -> list[Route]:
         prefix = f"{self.extension}:" if self.extension else ""
-        every, one = f"/v3/{self.path}", f"/v3/{self.path}/<{self.name}_id>"
+        every, one = f"/v3/{self.path}", f"/v3/{self.path}/<{self.key}>"
         return [
             self._route("list", "GET", every, self.list, self.listing, f"{prefix}{self.plural}"),
-            self._route("create", "POST", every, self.create, self.read_new),
+            self.creation(every, one),
             self._route("get", "GET", one, self.show, None, f"{prefix}{self.name}"),
             self._route("update", "PATCH", one, self.update, self.read_changes),
             self._route("delete", "DELETE", one, self.delete, None),
         ]
+
+    def creation(self, every: str, one: str) -> Route:
+        return self._route("create", "POST", every, self.create, self.read_new)
 
     def _route(self, doing: str, method: str, path: str, handler: Any, reads: Any, relation: str = "") -> Route:
         return Route(
@@ -173,7 +179,7 @@ class Resource(Handlers, Generic[Row]):
         return self._presenter.member(request, self.name, self.path, shown, status)
 
     def _id(self, parts: Mapping[str, str]) -> str:
-        return parts[f"{self.name}_id"]
+        return parts[self.key]
 
 
 class BulkResource(Resource[Row]):
@@ -186,3 +192,14 @@ class BulkResource(Resource[Row]):
         made: Sequence[Row] = self.rules.create(request.sent)
         shown = [self._presenter.linked(request, self.path, self.present(request, row)) for row in made]
         return Response(201, {self.plural: shown})
+
+
+class ChosenIdResource(Resource[Row]):
+    """A resource that is made by a PUT under an id of the client's choice."""
+
+    def creation(self, every: str, one: str) -> Route:
+        return self._route("create", "PUT", one, self.put, self.read_new)
+
+    def put(self, request: Request[Token], **parts: str) -> Response:
+        request.sent = {**request.sent, "id": self._id(parts)}
+        return self.create(request)

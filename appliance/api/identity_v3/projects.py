@@ -106,7 +106,10 @@ class Projects(Resource[Project]):
             project["subtree"] = projects.subtree_as_ids(project["id"])
 
     def _visible(self, request: Request[Token], found: Sequence[Project]) -> Sequence[Record]:
-        own = {project.id for project in self._identity.assignments.projects_of(request.caller.user.id)}
+        own = {
+            project.id
+            for project in self._identity.assignments.projects_of(request.caller.user.id, request.caller.idp_id)
+        }
         shown = self._identity.projects.with_tags([project for project in found if project.id in own])
         return [{"project": self._presenter.linked(request, "projects", shown_project(project))} for project in shown]
 

@@ -13,7 +13,7 @@ from appliance.api.identity_v3.delegation import ApplicationCredentials, Trusts
 from appliance.api.identity_v3.dialect import IdentityDialect
 from appliance.api.identity_v3.discovery import JsonHome, Versions
 from appliance.api.identity_v3.endpoint_filter import EndpointGroups, EndpointPolicies, ProjectEndpoints
-from appliance.api.identity_v3.federation import federation
+from appliance.api.identity_v3.federation import FEDERATION
 from appliance.api.identity_v3.kit import Api, Handlers
 from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import DomainConfigs, Domains, Projects, ProjectTags
@@ -48,6 +48,7 @@ HANDLERS: tuple[type[Handlers], ...] = (
     Credentials,
     Ec2Credentials,
     Ec2Tokens,
+    *FEDERATION,
 )
 
 
@@ -65,7 +66,7 @@ def build(
 def routes(identity: Identity, settings: Settings, addresses: AddressBook, older: Older | None = None) -> list[Route]:
     """Every route. HEAD goes where GET goes."""
     api = Api(identity, Presenter(addresses), QueryParser(settings))
-    handlers = [*(kind(api) for kind in HANDLERS), *grants(api), *federation(api)]
+    handlers = [*(kind(api) for kind in HANDLERS), *grants(api)]
     found = [route for one in handlers for route in one.routes()]
     versions = Versions(api.presenter, JsonHome(found), older)
     return [

@@ -1,6 +1,5 @@
 """/v3/users and /v3/groups."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from appliance.api.http.messages import Request, Response
@@ -14,6 +13,7 @@ from appliance.api.identity_v3.targets import home_domain
 from appliance.db.identity.users import Group, User
 from appliance.db.records import Filter, Record, attributes
 from appliance.errors import Invalid
+from appliance.identity.resources.users import IDENTITY
 from appliance.identity.tokens.token import Token
 from appliance.values import micros_text, parse_time
 
@@ -25,7 +25,7 @@ _OPERATORS = {
     "eq": "equals",
     "neq": "differs",
 }
-_OURS = ("id", "created_at", "last_active_at", "password_expires_at", "federated")
+_OURS = ("id", "created_at", "last_active_at", "password_expires_at")
 _INTERNAL = ("created_at", "last_active_at")
 _SWITCH_OR_NULL = {"type": ["boolean", "null"]}
 _OPTIONS = {
@@ -44,6 +44,22 @@ _OPTIONS = {
         },
     },
     "additionalProperties": False,
+}
+_FEDERATED = {
+    "type": "object",
+    "properties": {
+        "idp_id": TEXT,
+        "protocols": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"protocol_id": TEXT, "unique_id": TEXT},
+                "required": ["protocol_id", "unique_id"],
+            },
+            "minItems": 1,
+        },
+    },
+    "required": ["idp_id", "protocols"],
 }
 _PASSWORD_CHANGE = Schema(
     {
@@ -67,7 +83,7 @@ class Users(Resource[User]):
             "default_project_id": {**TEXT_OR_NULL, "maxLength": 64},
             "description": TEXT_OR_NULL,
             "password": TEXT_OR_NULL,
-            "federated": {"type": "array", "maxItems": 0},
+            "federated": {"type": "array", "items": _FEDERATED},
             "options": _OPTIONS,
         },
         ["name"],
@@ -117,13 +133,8 @@ class Users(Resource[User]):
         ]
 
     def listing(self, request: Request[Token]) -> Listing:
-        return super().listing(request).also(expiry_filters(request))
-
-    def search(self, request: Request[Token], listing: Listing) -> Sequence[User]:
-        """None comes from another identity provider."""
-        if any(request.arg(one) for one in ("idp_id", "protocol_id", "unique_id")):
-            return []
-        return super().search(request, listing)
+        identity = [Filter(name, value) for name in IDENTITY if (value := request.arg(name))]
+        return super().listing(request).also([*expiry_filters(request), *identity])
 
     def make(self, request: Request[Token]) -> User:
         user = {key: value for key, value in request.sent.items() if key not in _OURS}
@@ -169,18 +180,23 @@ class Users(Resource[User]):
         self._identity.users.get(user_id)
         name = request.arg("name")
         found = [
-            attributes(group)
-            for group in self._identity.groups.of_user(user_id)
+            {
+                **attributes(group),
+                "membership_expires_at": None if ends is None else micros_text(ends).removesuffix("Z"),
+            }
+            for group, ends in self._identity.groups.of_user(user_id)
             if name in (None, group.name) and token.domain_id in (None, group.domain_id)
         ]
         return self._presenter.collection(request, "groups", found)
 
 
 def shown_user(user: User) -> Record:
-    """Never a password; a default project only if there is one; times as Keystone writes them."""
+    """Never a password; a default project and identities only if there are some; times as Keystone writes them."""
     view = {key: value for key, value in attributes(user).items() if key not in _INTERNAL}
     if user.default_project_id is None:
         del view["default_project_id"]
+    if not user.federated:
+        del view["federated"]
     expires_at = user.password_expires_at
     view["password_expires_at"] = None if expires_at is None else micros_text(expires_at).removesuffix("Z")
     return view

@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.db.engine.base import Reader, Row, Tx
 from appliance.db.records import Options, Table, one
+from appliance.values import Micros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +109,17 @@ def select(reader: Reader, **columns: str | bool | None) -> list[Grant]:
     return [_read(row) for row in reader.rows(f"{sql} ORDER BY 1, 2, 3, 4, 5, 6", list(given.values()))]
 
 
-def of_user(reader: Reader, user_id: str) -> list[Grant]:
-    """Everything granted to a user, directly and through groups."""
+def of_user(reader: Reader, user_id: str, now: Micros, idp_id: str | None = None) -> list[Grant]:
+    """Everything granted to a user, directly and through groups.
+
+    Groups that a log-in has put them into count for what that identity provider vouches for, and else until they end.
+    """
     rows = reader.rows(
         "SELECT * FROM grants WHERE (actor_type = 'user' AND actor_id = ?) OR (actor_type = 'group' "
-        "AND actor_id IN (SELECT group_id FROM group_members WHERE user_id = ?)) ORDER BY 1, 2, 3, 4, 5, 6",
-        (user_id, user_id),
+        "AND actor_id IN (SELECT group_id FROM group_members WHERE user_id = ? UNION SELECT group_id "
+        "FROM federated_group_members WHERE user_id = ? AND (expires_at > ? OR idp_id = ?))) "
+        "ORDER BY 1, 2, 3, 4, 5, 6",
+        (user_id, user_id, user_id, now, idp_id or ""),
     )
     return [_read(row) for row in rows]
 

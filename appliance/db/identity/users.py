@@ -1,12 +1,15 @@
 """Rows of users, their passwords and options, and groups with their members."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.db.engine.base import Reader, Row, Tx
 from appliance.db.records import Condition, Filter, Options, Table, computed, conditions, one, one_of
 from appliance.values import Micros
+
+FEDERATED_ID = 64
+"""The length of the id of a user whom a log-in has made. Others have 32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,14 @@ class User:
     extra: Mapping[str, Any] = field(default_factory=dict)
     password_expires_at: Micros | None = computed()
     """When the password in force does, unless the user is exempt."""
+    federated: Sequence[Any] = computed(())
+    """Who the user is to identity providers, in Keystone's form."""
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether a log-in has made the user. Then the name is the id, which is a digest; what the identity provider
+        calls them is in `federated_users`, where two may have the same name."""
+        return self.name == self.id and len(self.id) == FEDERATED_ID
 
 
 USERS = Table("users", User)
@@ -117,6 +128,16 @@ def expiring(item: Filter) -> Condition:
     return f"id IN (SELECT user_id FROM passwords WHERE id IN ({latest}) AND {clauses[0]})", values
 
 
+def called(item: Filter) -> Condition:
+    """A condition: the user's name is as the filter on `name` says, or what an identity provider calls them is."""
+    clauses, values = conditions([item])
+    others, more = conditions([Filter("display_name", item.value, item.comparator)])
+    if not clauses:
+        return "1 = 1", ()
+    federated = f"id IN (SELECT user_id FROM federated_users WHERE {others[0]})"
+    return f"({clauses[0]} OR (name = id AND {federated}))", [*values, *more]
+
+
 def among(ids: Iterable[str]) -> Condition:
     """A condition: the user is one of these."""
     return one_of("id", list(ids))
@@ -134,23 +155,33 @@ class Group:
 GROUPS = Table("user_groups", Group)
 
 
-def ids_of_user(reader: Reader, user_id: str) -> list[str]:
-    rows = reader.rows("SELECT group_id FROM group_members WHERE user_id = ? ORDER BY group_id", (user_id,))
-    return [row["group_id"] for row in rows]
+def groups_of_user(reader: Reader, user_id: str, now: Micros) -> dict[str, Micros | None]:
+    """The ids of the groups that a user is in, and when that ends, if it was a log-in that has said so."""
+    rows = reader.rows(
+        "SELECT group_id, expires_at FROM federated_group_members WHERE user_id = ? AND expires_at > ? "
+        "ORDER BY group_id, expires_at",
+        (user_id, now),
+    )
+    ending: dict[str, Micros | None] = {row["group_id"]: row["expires_at"] for row in rows}
+    lasting = reader.rows("SELECT group_id FROM group_members WHERE user_id = ? ORDER BY group_id", (user_id,))
+    return {**ending, **{row["group_id"]: None for row in lasting}}
 
 
-def member_ids(reader: Reader, group_id: str) -> list[str]:
-    rows = reader.rows("SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_id", (group_id,))
+def member_ids(reader: Reader, group_id: str, now: Micros) -> list[str]:
+    """Those in the group, and those whose log-in has put them there if that has not ended by `now`."""
+    rows = reader.rows(
+        "SELECT user_id FROM group_members WHERE group_id = ? UNION "
+        "SELECT user_id FROM federated_group_members WHERE group_id = ? AND expires_at > ? ORDER BY user_id",
+        (group_id, group_id, now),
+    )
     return [row["user_id"] for row in rows]
-
-
-def is_member(reader: Reader, group_id: str, user_id: str) -> bool:
-    return reader.row("SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ?", (group_id, user_id)) is not None
 
 
 def add_member(tx: Tx, group_id: str, user_id: str) -> None:
     tx.execute("INSERT INTO group_members VALUES (?, ?) ON CONFLICT DO NOTHING", (group_id, user_id))
 
 
-def remove_member(tx: Tx, group_id: str, user_id: str) -> None:
-    tx.execute("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", (group_id, user_id))
+def remove_member(tx: Tx, group_id: str, user_id: str) -> bool:
+    """False if they are not in it, or only by a log-in."""
+    deleted = tx.execute("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", (group_id, user_id))
+    return deleted.rowcount > 0

@@ -270,3 +270,60 @@ def move_service_descriptions(db: Schema) -> None:
     for service in found:
         extra = json.dumps({**json.loads(service["extra"]), "description": service["description"]})
         db.execute("UPDATE services SET description = NULL, extra = ? WHERE id = ?", [extra, service["id"]])
+
+
+_FEDERATION = (
+    """
+    CREATE TABLE identity_providers (
+        id TEXT PRIMARY KEY, domain_id TEXT NOT NULL REFERENCES projects(id) ON DELETE CASCADE,
+        enabled INTEGER NOT NULL, description TEXT, authorization_ttl INTEGER)
+    """,
+    "CREATE INDEX identity_providers_by_domain ON identity_providers (domain_id)",
+    """
+    CREATE TABLE identity_provider_remote_ids (
+        remote_id TEXT PRIMARY KEY, idp_id TEXT NOT NULL REFERENCES identity_providers(id) ON DELETE CASCADE)
+    """,
+    "CREATE INDEX identity_provider_remote_ids_by_provider ON identity_provider_remote_ids (idp_id)",
+    "CREATE TABLE attribute_mappings (id TEXT PRIMARY KEY, rules TEXT NOT NULL, schema_version TEXT NOT NULL)",
+    # Tokens of log-ins by this protocol with a stamp no later than void_until are void.
+    """
+    CREATE TABLE federation_protocols (
+        idp_id TEXT NOT NULL REFERENCES identity_providers(id) ON DELETE CASCADE, id TEXT NOT NULL,
+        mapping_id TEXT NOT NULL, remote_id_attribute TEXT, void_until INTEGER NOT NULL,
+        PRIMARY KEY (idp_id, id))
+    """,
+    """
+    CREATE TABLE service_providers (
+        id TEXT PRIMARY KEY, auth_url TEXT NOT NULL, sp_url TEXT NOT NULL, enabled INTEGER NOT NULL,
+        description TEXT, relay_state_prefix TEXT NOT NULL)
+    """,
+    # Who a user is to identity providers. One that a log-in has made is in `users` under its own id as its name, which
+    # no two can share; what it is called is here.
+    """
+    CREATE TABLE federated_users (
+        idp_id TEXT NOT NULL, protocol_id TEXT NOT NULL, unique_id TEXT NOT NULL,
+        user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE, display_name TEXT NOT NULL,
+        PRIMARY KEY (idp_id, protocol_id, unique_id),
+        FOREIGN KEY (idp_id, protocol_id) REFERENCES federation_protocols(idp_id, id) ON DELETE CASCADE)
+    """,
+    "CREATE INDEX federated_users_by_user ON federated_users (user_id)",
+    "CREATE INDEX federated_users_by_name ON federated_users (display_name)",
+    # The groups that the user's last log-in gave. Tokens of log-ins by the provider have them; what else acts for the
+    # user has them until expires_at.
+    """
+    CREATE TABLE federated_group_members (
+        user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE,
+        group_id TEXT NOT NULL REFERENCES user_groups(id) ON DELETE CASCADE,
+        idp_id TEXT NOT NULL REFERENCES identity_providers(id) ON DELETE CASCADE,
+        verified_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        PRIMARY KEY (user_id, group_id, idp_id))
+    """,
+    "CREATE INDEX federated_group_members_by_group ON federated_group_members (group_id)",
+    "CREATE INDEX federated_group_members_by_provider ON federated_group_members (idp_id)",
+    "CREATE INDEX federated_group_members_by_end ON federated_group_members (expires_at)",
+)
+
+
+def create_federation(db: Schema) -> None:
+    for statement in _FEDERATION:
+        db.execute(statement)

@@ -14,6 +14,7 @@ from appliance.db.migrations.activity import create_activity
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
 from appliance.db.migrations.identity import (
     create_catalog,
+    create_federation,
     create_identity,
     create_legacy,
     create_proofs,
@@ -41,6 +42,7 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0011_service_descriptions", move_service_descriptions),
     ("0012_activity", create_activity),
     ("0013_portable_indexes", portable_indexes),
+    ("0014_federation", create_federation),
 )
 
 migrations = Migrations("appliance")

@@ -23,7 +23,7 @@ from appliance.identity.tokens.token import SECOND, Claims, Token
 from appliance.identity.tokens.tokens import Tokens
 from appliance.values import Micros, current_client
 
-METHODS = frozenset({"password", "token", "totp", "application_credential", "ec2credential"})
+METHODS = frozenset({"password", "token", "totp", "application_credential", "ec2credential", "mapped"})
 """The methods that the appliance has, switched on or not."""
 
 _MARK = "appliance_receipt"
@@ -111,7 +111,8 @@ def rules_of(user: User) -> list[list[str]]:
 def satisfied(rules: list[list[str]], methods: set[str]) -> bool:
     """Whether the methods meet one of the rules. Methods that nobody knows don't count, so that nobody is locked out;
     one that is only switched off does: it was meant to be shown."""
-    usable = [set(rule) & METHODS for rule in rules if set(rule) & METHODS]
+    known = METHODS | methods  # A log-in by a protocol bears the protocol's name.
+    usable = [set(rule) & known for rule in rules if set(rule) & known]
     return not usable or any(rule <= methods for rule in usable)
 
 
@@ -178,6 +179,21 @@ class Authentication:
             raise Unauthenticated("An application credential is not enough for this user.")
         raise MethodsMissing(self._receipts.issue(user.id, methods), missing or [])
 
+    def vouched_for(self, proof: Proof) -> Token:
+        """Issue a token to somebody for whom an identity provider vouches: without scope, unless it is a user of our
+        own who has a default project.
+
+        Raises `Unauthenticated`, and `MethodsMissing` if the user has to show more.
+        """
+        stamp = self._tokens.stamp()
+        lookup = Lookup(self._store)
+        user = lookup.usable_user(proof.user_id)
+        missing = self._missing(user, proof.methods)
+        if missing is not None:
+            raise MethodsMissing(self._receipts.issue(user.id, proof.methods), missing)
+        ours = proof.federation is None or proof.federation.groups is None
+        return self._token(lookup, user, [proof], proof.methods, stamp, None if ours else "unscoped")
+
     def _methods_shown(
         self, lookup: Lookup, proofs: Sequence[Proof], receipt: str | None
     ) -> tuple[User, list[str], Receipt | None]:
@@ -205,6 +221,9 @@ class Authentication:
         """A token for someone who has shown enough."""
         parent = next((proof.parent for proof in proofs if proof.parent is not None), None)
         claims = self._tokens.claims(user.id, tuple(methods), stamp, parent)
+        federation = next((proof.federation for proof in proofs if proof.federation is not None), None)
+        if federation is not None:
+            claims = replace(claims, idp_id=federation.identity_provider, protocol_id=federation.protocol)
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
         if credential is not None:
             return self._tokens.issue(lookup, _bound(claims, credential))

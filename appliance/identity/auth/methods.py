@@ -15,7 +15,7 @@ from appliance.identity.auth.throttle import Attempt
 from appliance.identity.lookup import Lookup
 from appliance.identity.resources.application_credentials import ApplicationCredentials
 from appliance.identity.store import IdentityStore
-from appliance.identity.tokens.token import Token
+from appliance.identity.tokens.token import FederationInToken, Token
 from appliance.identity.tokens.tokens import Tokens
 
 
@@ -28,11 +28,13 @@ class Proof:
     parent: Token | None = None
     application_credential: ApplicationCredential | None = None
     """What the new token is bound to, with its project."""
+    federation: FederationInToken | None = None
+    """Who vouches for the user."""
 
     @property
     def is_first_hand(self) -> bool:
         """Whether the user has shown a secret of their own."""
-        return self.parent is None and self.application_credential is None
+        return self.parent is None and self.application_credential is None and self.federation is None
 
 
 Method = Callable[[Record, Attempt, Lookup], Proof]
@@ -83,7 +85,22 @@ class TokenMethod:
             raise Forbidden("A token of a trust can't be turned into another one.")
         if token.delegated:
             raise Forbidden("Using a delegated token to create another token is not allowed.")
-        return Proof(token.user.id, ("token", *token.methods), token)
+        return Proof(token.user.id, ("token", *token.methods), token, federation=token.federation)
+
+
+class MappedMethod:
+    """A token of a log-in by an identity provider, to be scoped. The log-in itself has an address of its own."""
+
+    def __init__(self, tokens: TokenMethod) -> None:
+        self._tokens = tokens
+
+    def __call__(self, shown: Record, attempt: Attempt, lookup: Lookup) -> Proof:
+        if "id" not in shown:
+            raise Unauthenticated("Who logs in by an identity provider sends what it says to the protocol's address.")
+        proof = self._tokens(shown, attempt, lookup)
+        if proof.federation is None:
+            raise Unauthenticated("This is not the token of a log-in by an identity provider.")
+        return proof
 
 
 class ApplicationCredentialMethod:

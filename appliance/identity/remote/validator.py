@@ -213,6 +213,7 @@ class Edge:
         for domain in domains:
             roles += [_kept(role) for role in self._list("roles", "roles", domain_id=domain["id"])]
         users = [{"created_at": 0, "options": {}, **_kept(user)} for user in self._list("users", "users")]
+        _tell_apart(users)
         projects = [_kept(project) for project in self._list("projects", "projects")]
         groups = [_kept(group) for group in self._list("groups", "groups")]
         for record in (*domains, *projects, *groups):
@@ -248,6 +249,15 @@ class Edge:
             # An event that names two things is narrower than either; nothing of ours says so, and ends too much.
             for kind, subject in subjects:
                 yield kind, subject, parse_time(event["issued_before"])
+
+
+def _tell_apart(users: Iterable[Record]) -> None:
+    """Give users of identity providers names of their own where several of a domain have the same."""
+    seen: set[tuple[str, str]] = set()
+    for user in users:
+        if (user["domain_id"], user["name"]) in seen:
+            user["name"] = f"{user['name']} ({user['id']})"
+        seen.add((user["domain_id"], user["name"]))
 
 
 def _kept(record: Record) -> Record:

@@ -21,37 +21,40 @@ from appliance.identity.store import IdentityStore
 
 
 class Assignments:
-    """Answers about effective roles. Each reads rows; callers that ask often keep what they learn by generation."""
+    """Answers about effective roles. Each reads rows; callers that ask often keep what they learn by generation.
+
+    `idp_id` is the identity provider by which somebody has logged in: what its groups give them counts, too.
+    """
 
     def __init__(self, store: IdentityStore) -> None:
         self._store = store
 
-    def grants_of(self, user_id: str) -> list[Grant]:
+    def grants_of(self, user_id: str, idp_id: str | None = None) -> list[Grant]:
         """Everything granted to a user, directly and through groups."""
-        return rows.of_user(self._store.db, user_id)
+        return rows.of_user(self._store.db, user_id, self._store.clock(), idp_id)
 
-    def project_roles(self, user_id: str, project_id: str) -> list[Role]:
+    def project_roles(self, user_id: str, project_id: str, idp_id: str | None = None) -> list[Role]:
         """The global roles that a user has on a project, inherited and implied ones included."""
-        return self._global(self.project_role_ids(user_id, project_id))
+        return self._global(self.project_role_ids(user_id, project_id, idp_id))
 
-    def project_role_ids(self, user_id: str, project_id: str) -> set[str]:
+    def project_role_ids(self, user_id: str, project_id: str, idp_id: str | None = None) -> set[str]:
         """The ids of all roles that a user has on a project, those of domains among them."""
         above = [project.id for project in project_rows.ancestors(self._store.db, project_id)]
-        granted = [grant.role_id for grant in self.grants_of(user_id) if _reaches(grant, project_id, above)]
+        granted = [grant.role_id for grant in self.grants_of(user_id, idp_id) if _reaches(grant, project_id, above)]
         return closure(self._store.db, granted)
 
-    def domain_roles(self, user_id: str, domain_id: str) -> list[Role]:
+    def domain_roles(self, user_id: str, domain_id: str, idp_id: str | None = None) -> list[Role]:
         granted = [
             grant.role_id
-            for grant in self.grants_of(user_id)
+            for grant in self.grants_of(user_id, idp_id)
             if grant.target_type == "domain" and grant.target_id == domain_id and not grant.inherited
         ]
         return self.with_implied(granted)
 
-    def system_roles(self, user_id: str) -> list[Role]:
+    def system_roles(self, user_id: str, idp_id: str | None = None) -> list[Role]:
         granted = [
             grant.role_id
-            for grant in self.grants_of(user_id)
+            for grant in self.grants_of(user_id, idp_id)
             if grant.target_type == "system" and grant.target_id == SYSTEM and not grant.inherited
         ]
         return self.with_implied(granted)
@@ -63,20 +66,21 @@ class Assignments:
     def _global(self, role_ids: Iterable[str]) -> list[Role]:
         return [role for role in find_many(self._store.db, ROLES, role_ids) if role.domain_id is None]
 
-    def projects_of(self, user_id: str) -> list[Project]:
+    def projects_of(self, user_id: str, idp_id: str | None = None) -> list[Project]:
         """Every project that the user has a role on, by whatever way."""
         db = self._store.db
         wanted: set[str] = set()
-        for grant in self.grants_of(user_id):
+        for grant in self.grants_of(user_id, idp_id):
             if grant.target_type == "project" and not grant.inherited:
                 wanted.add(grant.target_id)
             elif grant.inherited:
                 wanted |= {p.id for p in project_rows.descendants(db, grant.target_id) if not p.is_domain}
         return find_many(db, PROJECTS, wanted)
 
-    def domains_of(self, user_id: str) -> list[Project]:
+    def domains_of(self, user_id: str, idp_id: str | None = None) -> list[Project]:
         """Every domain that the user can scope a token to."""
-        wanted = {g.target_id for g in self.grants_of(user_id) if g.target_type == "domain" and not g.inherited}
+        grants = self.grants_of(user_id, idp_id)
+        wanted = {grant.target_id for grant in grants if grant.target_type == "domain" and not grant.inherited}
         return find_many(self._store.db, PROJECTS, wanted)
 
 
@@ -191,14 +195,16 @@ class AssignmentList:
         """Grants to users, and each grant to a group as one to each of its members."""
         db = self._store.db
         if wanted.user_id:
-            grants = rows.of_user(db, wanted.user_id)
+            grants = rows.of_user(db, wanted.user_id, self._store.clock())
         else:
             grants = rows.select(db)
         for grant in grants:
             if grant.actor_type == "user":
                 yield Assignment(grant)
                 continue
-            members = [wanted.user_id] if wanted.user_id else group_rows.member_ids(db, grant.actor_id)
+            members = (
+                [wanted.user_id] if wanted.user_id else group_rows.member_ids(db, grant.actor_id, self._store.clock())
+            )
             for user_id in members:
                 yield Assignment(replace(grant, actor_type="user", actor_id=user_id), via_group=grant.actor_id)
 

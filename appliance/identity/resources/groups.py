@@ -12,7 +12,7 @@ from appliance.db.records import ALL, Filter, Page, Record, delete, find, find_m
 from appliance.errors import Invalid, NotFound
 from appliance.identity.store import IdentityStore, merged, names_unique, refuse_new_id, require_marker
 from appliance.identity.tokens.revocations import Revocations
-from appliance.values import new_hex_id
+from appliance.values import Micros, new_hex_id
 
 
 class Groups:
@@ -30,15 +30,17 @@ class Groups:
         require_marker(self._store.db, GROUPS, page)
         return select(self._store.db, GROUPS, filters, page)
 
-    def of_user(self, user_id: str) -> list[Group]:
-        return find_many(self._store.db, GROUPS, rows.ids_of_user(self._store.db, user_id))
+    def of_user(self, user_id: str) -> list[tuple[Group, Micros | None]]:
+        """The groups that a user is in, each with the end of that, if a log-in has put them there."""
+        ends = rows.groups_of_user(self._store.db, user_id, self._store.clock())
+        return [(group, ends[group.id]) for group in find_many(self._store.db, GROUPS, ends)]
 
     def member_ids(self, group_id: str) -> list[str]:
         self.get(group_id)
-        return rows.member_ids(self._store.db, group_id)
+        return rows.member_ids(self._store.db, group_id, self._store.clock())
 
     def has_member(self, group_id: str, user_id: str) -> bool:
-        return rows.is_member(self._store.db, group_id, user_id)
+        return group_id in rows.groups_of_user(self._store.db, user_id, self._store.clock())
 
     def create(self, group: Record) -> Group:
         domain = find(self._store.db, project_rows.PROJECTS, group["domain_id"])
@@ -63,9 +65,11 @@ class Groups:
 
     def delete(self, group_id: str) -> None:
         """Remove the group and its grants. Who was in it has to authenticate anew."""
-        members = self.member_ids(group_id)
+        self.get(group_id)
 
         def change(tx: Tx) -> None:
+            # Of log-ins, too, whenever they end: their tokens have the group as long as they live.
+            members = rows.member_ids(tx, group_id, 0)
             remove_group(tx, group_id)
             for user_id in members:
                 self._revocations.add(tx, "user", user_id)
@@ -78,10 +82,11 @@ class Groups:
 
     def remove_member(self, group_id: str, user_id: str) -> None:
         """Take someone out, who then has to authenticate anew."""
-        self.require_member(group_id, user_id)
+        self._require(group_id, user_id)
 
         def change(tx: Tx) -> None:
-            rows.remove_member(tx, group_id, user_id)
+            if not rows.remove_member(tx, group_id, user_id):
+                raise _not_in(group_id, user_id)
             self._revocations.add(tx, "user", user_id)
 
         self._store.transact(change)
@@ -90,12 +95,16 @@ class Groups:
         """Raise `NotFound` unless both exist and the one is in the other."""
         self._require(group_id, user_id)
         if not self.has_member(group_id, user_id):
-            raise NotFound(f"User {user_id} is not found in group {group_id}.")
+            raise _not_in(group_id, user_id)
 
     def _require(self, group_id: str, user_id: str) -> None:
         self.get(group_id)
         if find(self._store.db, rows.USERS, user_id) is None:
             raise NotFound(f"Could not find user: {user_id}.")
+
+
+def _not_in(group_id: str, user_id: str) -> NotFound:
+    return NotFound(f"User {user_id} is not found in group {group_id}.")
 
 
 def remove_group(tx: Tx, group_id: str) -> None:

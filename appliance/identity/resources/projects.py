@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
+from appliance.db.identity import federation as federation_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as rows
 from appliance.db.identity.grants import ROLES
@@ -13,6 +14,7 @@ from appliance.db.identity.projects import PROJECTS, Project
 from appliance.db.identity.users import GROUPS, USERS
 from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
+from appliance.identity.federation.providers import remove_provider
 from appliance.identity.resources.groups import remove_group
 from appliance.identity.resources.users import remove_user
 from appliance.identity.store import (
@@ -237,6 +239,8 @@ class Domains:
         now = self._store.clock()
 
         def change(tx: Tx) -> None:
+            for idp_id in federation_rows.of_domain(tx, domain_id):
+                remove_provider(tx, idp_id, now, self._revocations)
             for user in users:
                 remove_user(tx, user.id, now)
             for group in groups:

@@ -5,18 +5,23 @@ from dataclasses import replace
 
 from appliance.db.engine.base import Tx
 from appliance.db.identity import delegation as trust_rows
+from appliance.db.identity import federation as federation_rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as rows
+from appliance.db.identity.federation import FEDERATED_USERS, FederatedUser
 from appliance.db.identity.users import USERS, User
-from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
-from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.db.records import ALL, Condition, Filter, Page, Record, delete, find, insert, select, update
+from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.identity.auth.compliance import Compliance, NewPassword
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.auth.throttle import Throttle
 from appliance.identity.store import IdentityStore, given_options, merged, names_unique, require_marker
 from appliance.identity.tokens.revocations import Revocations
 from appliance.values import Micros, current_client, new_hex_id
+
+IDENTITY = ("idp_id", "protocol_id", "unique_id")
+"""By what users are filtered who are known to an identity provider."""
 
 
 class Users:
@@ -35,25 +40,37 @@ class Users:
         self._passwords = passwords
 
     def get(self, user_id: str) -> User:
-        """The user, with `password_expires_at`. Raises `NotFound`."""
+        """The user, with `password_expires_at` and `federated`. Raises `NotFound`."""
         user = self._stored(user_id)
         password = rows.password(self._store.db, user_id)
-        return self._shown(user, {user_id: password["expires_at"]} if password is not None else {})
+        known = federation_rows.identities(self._store.db, user_id)
+        names = {user_id: known[0].display_name} if known else {}
+        shown = self._shown(user, {user_id: password["expires_at"]} if password is not None else {}, names)
+        return replace(shown, federated=_federated(known))
 
     def search(self, filters: Iterable[Filter] = (), page: Page = ALL, ids: Iterable[str] | None = None) -> list[User]:
-        """Users, or those among `ids`. `password_expires_at` may be filtered on though it is no column of users."""
+        """Users, or those among `ids`. Some of what may be filtered on is no column of users."""
         require_marker(self._store.db, USERS, page)
-        given = list(filters)
-        plain = [item for item in given if item.attribute != "password_expires_at"]
-        more = [rows.expiring(item) for item in given if item.attribute == "password_expires_at"]
-        if ids is not None:
-            more.append(rows.among(ids))
+        plain: list[Filter] = []
+        more: list[Condition] = [] if ids is None else [rows.among(ids)]
+        for item in filters:
+            if item.attribute == "password_expires_at":
+                more.append(rows.expiring(item))
+            elif item.attribute == "name":
+                more.append(rows.called(item))
+            elif item.attribute in IDENTITY:
+                more.append(federation_rows.matching(item.attribute, item.value))
+            else:
+                plain.append(item)
         expiries = rows.password_expiries(self._store.db)
-        return [self._shown(user, expiries) for user in select(self._store.db, USERS, plain, page, more)]
+        names = federation_rows.display_names(self._store.db)
+        return [self._shown(user, expiries, names) for user in select(self._store.db, USERS, plain, page, more)]
 
-    def _shown(self, user: User, expiries: Mapping[str, Micros | None]) -> User:
+    def _shown(self, user: User, expiries: Mapping[str, Micros | None], names: Mapping[str, str]) -> User:
         expires_at = None if user.options.get("ignore_password_expiry") else expiries.get(user.id)
-        return replace(user, password_expires_at=expires_at, enabled=user.enabled and self._compliance.is_active(user))
+        name = names.get(user.id, user.name) if user.is_federated else user.name
+        enabled = user.enabled and self._compliance.is_active(user)
+        return replace(user, password_expires_at=expires_at, name=name, enabled=enabled)
 
     def create(self, user: Record) -> User:
         domain = find(self._store.db, project_rows.PROJECTS, user["domain_id"])
@@ -62,12 +79,14 @@ class Users:
         self._check_default_project(user)
         sent = {**user, "id": new_hex_id(), "name": user["name"].strip(), "created_at": self._store.clock()}
         sent["options"] = given_options(user.get("options", {}))
-        password = sent.pop("password", None)
+        password, known_as = sent.pop("password", None), sent.pop("federated", None) or ()
         created = USERS.made(sent)
+        known = self._identities(created.id, created.name, known_as)
         new = self._compliance.given(password, created) if password is not None else None
 
         def change(tx: Tx) -> None:
             insert(tx, USERS, created)
+            _know(tx, known)
             if new is not None:
                 _store(tx, created.id, new)
 
@@ -76,22 +95,27 @@ class Users:
         return self.get(created.id)
 
     def update(self, user_id: str, changes: Record) -> User:
-        """Change a user. A new password, or being disabled, ends every token of the user."""
+        """Change a user. A new password, other identities, or being disabled ends every token of the user."""
         user = self._stored(user_id)
         if changes.get("domain_id", user.domain_id) != user.domain_id:
             raise Invalid("Cannot change Domain ID.")
         self._check_default_project(changes)
         password = changes.get("password")
-        changed = merged(USERS, user, {name: value for name, value in changes.items() if name != "password"})
+        plain = {name: value for name, value in changes.items() if name not in ("password", "federated")}
+        changed = merged(USERS, user, plain)
         changed = replace(changed, name=changed.name.strip())
+        known = self._identities(user_id, changed.name, changes.get("federated") or ())
         new = self._compliance.given(password, changed) if password is not None else None
         disabled = user.enabled and not changed.enabled
 
         def change(tx: Tx) -> None:
             update(tx, USERS, changed)
+            if known:
+                federation_rows.forget_identities(tx, user_id)
+                _know(tx, known)
             if new is not None:
                 _store(tx, user_id, new)
-            if new is not None or disabled:
+            if new is not None or disabled or known:
                 self._revocations.add(tx, "user", user_id)
             if changes.get("enabled") is True:
                 # Being enabled by hand ends a lock-out and an absence.
@@ -142,11 +166,48 @@ class Users:
             raise NotFound(f"Could not find user: {user_id}.")
         return user
 
+    def _identities(self, user_id: str, name: str, federated: Iterable[Record]) -> list[FederatedUser]:
+        """Who the user is to be to identity providers. Raises `Invalid` for one that does not exist."""
+        known = []
+        for provider in federated:
+            for protocol in provider["protocols"]:
+                idp_id, protocol_id = provider["idp_id"], protocol["protocol_id"]
+                if federation_rows.protocol(self._store.db, idp_id, protocol_id) is None:
+                    raise Invalid(f"Could not find federated protocol {protocol_id} for Identity Provider: {idp_id}.")
+                known.append(
+                    FederatedUser(
+                        idp_id=idp_id,
+                        protocol_id=protocol_id,
+                        unique_id=protocol["unique_id"],
+                        user_id=user_id,
+                        display_name=name,
+                    )
+                )
+        return known
+
     def _check_default_project(self, user: Record) -> None:
         project_id = user.get("default_project_id")
         project = find(self._store.db, project_rows.PROJECTS, project_id) if project_id else None
         if project is not None and project.is_domain:
             raise Invalid("User's default project ID cannot be a domain ID.")
+
+
+def _federated(known: Iterable[FederatedUser]) -> list[Record]:
+    """In Keystone's form: each identity provider with its protocols."""
+    protocols: dict[str, list[Record]] = {}
+    for one in known:
+        protocols.setdefault(one.idp_id, []).append({"protocol_id": one.protocol_id, "unique_id": one.unique_id})
+    return [{"idp_id": idp_id, "protocols": found} for idp_id, found in protocols.items()]
+
+
+def _know(tx: Tx, known: Iterable[FederatedUser]) -> None:
+    for one in known:
+        if federation_rows.known_as(tx, one.idp_id, one.protocol_id, one.unique_id) is not None:
+            raise Conflict(
+                "Conflict occurred attempting to store federated_user - "
+                f"Duplicate entry found with unique ID {one.unique_id}."
+            )
+        insert(tx, FEDERATED_USERS, one)
 
 
 def _store(tx: Tx, user_id: str, new: NewPassword) -> None:

@@ -54,6 +54,16 @@ class ApplicationCredentialInToken:
 
 
 @dataclass(frozen=True, slots=True)
+class FederationInToken:
+    """By whom a user was vouched for. `groups` are the ids of those that the log-in has put them into; it is None for
+    a user of our own, whom the mapping has only named."""
+
+    identity_provider: str
+    protocol: str
+    groups: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A valid token. `user` is who acts: the trustor, if a trust lets the trustee impersonate them."""
 
@@ -71,6 +81,12 @@ class Token:
     roles: tuple[Named, ...] = ()
     trust: TrustInToken | None = None
     application_credential: ApplicationCredentialInToken | None = None
+    federation: FederationInToken | None = None
+
+    @property
+    def idp_id(self) -> str | None:
+        """The identity provider whose groups count for this token."""
+        return self.federation.identity_provider if self.federation is not None else None
 
     @property
     def project_id(self) -> str | None:
@@ -93,8 +109,9 @@ class Token:
 
     @property
     def delegated_by_method(self) -> bool:
-        """Whether another than a primary method made it, whatever its scope."""
-        return not self.methods or not PRIMARY_METHODS.issuperset(self.methods)
+        """Whether another than a primary method made it, whatever its scope. A log-in by a protocol bears its name."""
+        own = PRIMARY_METHODS if self.federation is None else PRIMARY_METHODS | {self.federation.protocol}
+        return not self.methods or not own.issuperset(self.methods)
 
     def has_role(self, name: str) -> bool:
         return any(role.name.lower() == name for role in self.roles)
@@ -124,6 +141,8 @@ _OPTIONAL = {
     "openstack_project_id": "project_id",
     "openstack_trust_id": "trust_id",
     "openstack_app_cred_id": "application_credential_id",
+    "openstack_idp_id": "idp_id",
+    "openstack_protocol_id": "protocol_id",
 }
 
 
@@ -143,6 +162,9 @@ class Claims:
     project_id: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    idp_id: str | None = None
+    """The identity provider that has vouched for the user, by `protocol_id`."""
+    protocol_id: str | None = None
 
     def until(self, at: Micros | None) -> "Claims":
         """The same, ending at `at` if that is earlier."""

@@ -7,8 +7,10 @@ password, an explicit revocation) is in `revocations`. Results are kept for as l
 
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 from appliance.db.engine.base import Tx
+from appliance.db.identity.federation import next_end
 from appliance.db.identity.grants import Role
 from appliance.db.identity.projects import Project
 from appliance.db.identity.users import User
@@ -22,6 +24,7 @@ from appliance.identity.tokens.token import (
     SECOND,
     ApplicationCredentialInToken,
     Claims,
+    FederationInToken,
     Named,
     ProjectInToken,
     Token,
@@ -35,6 +38,14 @@ from appliance.values import Micros
 _CACHE_SIZE = 20_000
 
 Delegation = Callable[[Claims], "Delegated"]
+
+
+class _Kept(NamedTuple):
+    """What a token said, good while no identity row changes and nobody's membership of a group ends."""
+
+    generation: int
+    until: Micros | None
+    token: Token
 
 
 class Delegated:
@@ -54,7 +65,10 @@ class Delegated:
 
 
 class Tokens:
-    """Issues and validates. `trusts` and `application_credentials` say what delegated claims amount to today."""
+    """Issues and validates. `trusts` and `application_credentials` say what delegated claims amount to today.
+
+    Where identity providers are known (`federated`), what a token says of one is looked up, too.
+    """
 
     def __init__(
         self,
@@ -68,6 +82,7 @@ class Tokens:
         stamps: Stamps,
         trusts: Delegation,
         application_credentials: Delegation,
+        federated: bool,
     ) -> None:
         self._store = store
         self._keyring = keyring
@@ -78,7 +93,8 @@ class Tokens:
         self._stamps = stamps
         self._trusts = trusts
         self._application_credentials = application_credentials
-        self._cache: dict[str, tuple[int, Token]] = {}
+        self._federated = federated
+        self._cache: dict[str, _Kept] = {}
         self._cache_lock = threading.Lock()
 
     def stamp(self) -> Micros:
@@ -103,10 +119,7 @@ class Tokens:
 
     def issue(self, lookup: Lookup, claims: Claims) -> Token:
         """Sign claims, if they amount to a valid token. Raises `Unauthenticated`."""
-        text = self._keyring.sign(claims.payload())
-        token = self._look_up(lookup, text, claims)
-        self._remember(text, lookup.generation, token)
-        return token
+        return self._looked_up(lookup, self._keyring.sign(claims.payload()), claims)
 
     def validate(self, text: str, *, allow_expired: bool = False) -> Token:
         """What a token says today. Raises `Unauthenticated` for every kind of invalid one."""
@@ -117,14 +130,12 @@ class Tokens:
             raise Unauthenticated(str(error)) from error
 
     def _validate(self, text: str, window: Micros) -> Token:
-        known = self._cache.get(text)
-        if known is not None and known[0] == self._store.generation:
-            token = known[1]
+        known, now = self._cache.get(text), self._store.clock()
+        if known is not None and known.generation == self._store.generation and (known.until or now + 1) > now:
+            token = known.token
         else:
-            lookup = Lookup(self._store)
-            token = self._look_up(lookup, text, from_payload(self._keyring.verify(text)))
-            self._remember(text, lookup.generation, token)
-        if token.expires_at + window <= self._store.clock():
+            token = self._looked_up(Lookup(self._store), text, from_payload(self._keyring.verify(text)))
+        if token.expires_at + window <= now:
             raise Unauthenticated("The token has expired.")
         return token
 
@@ -138,19 +149,20 @@ class Tokens:
 
         self._store.transact(change)
 
-    def _remember(self, text: str, generation: int, token: Token) -> None:
+    def _looked_up(self, lookup: Lookup, text: str, claims: Claims) -> Token:
+        """What claims amount to, and remember it."""
+        until = next_end(self._store.db, self._store.clock())
+        try:
+            token = self._describe(lookup, text, claims)
+        except NotFound as error:
+            raise Unauthenticated(str(error)) from error
         with self._cache_lock:
             self._cache.pop(text, None)
             if len(self._cache) >= _CACHE_SIZE:
                 for old in list(self._cache)[: _CACHE_SIZE // 10]:
                     del self._cache[old]
-            self._cache[text] = (generation, token)
-
-    def _look_up(self, lookup: Lookup, text: str, claims: Claims) -> Token:
-        try:
-            return self._describe(lookup, text, claims)
-        except NotFound as error:
-            raise Unauthenticated(str(error)) from error
+            self._cache[text] = _Kept(lookup.generation, until, token)
+        return token
 
     def _describe(self, lookup: Lookup, text: str, claims: Claims) -> Token:
         authenticated = lookup.usable_user(claims.user_id)
@@ -161,7 +173,8 @@ class Tokens:
         project = lookup.usable_project(claims.project_id) if claims.project_id else None
         domain = lookup.usable_domain(claims.domain_id) if claims.domain_id else None
         self._refuse_revoked(claims, authenticated, acting, project)
-        roles = delegated.roles if delegated is not None else self._roles(claims)
+        federation = self._federation(lookup, claims)
+        roles = delegated.roles if delegated is not None else self._roles(claims, federation)
         scoped = project is not None or domain is not None or claims.system is not None
         if scoped and not roles:
             raise Unauthenticated("There is no role on the scope.")
@@ -179,7 +192,17 @@ class Tokens:
             roles=tuple(Named(role.id, role.name) for role in roles) if scoped else (),
             trust=delegated.trust if delegated else None,
             application_credential=delegated.application_credential if delegated else None,
+            federation=federation,
         )
+
+    def _federation(self, lookup: Lookup, claims: Claims) -> FederationInToken | None:
+        """Who has vouched for the user, if that is still good."""
+        if not self._federated or claims.idp_id is None or claims.protocol_id is None:
+            return None
+        if claims.stamp <= lookup.usable_protocol(claims.idp_id, claims.protocol_id).void_until:
+            raise Unauthenticated("The identity provider was disabled, or is another one.")
+        groups = lookup.login_groups(claims.user_id, claims.idp_id, claims.protocol_id)
+        return FederationInToken(claims.idp_id, claims.protocol_id, groups)
 
     def _delegation(self, claims: Claims) -> Delegated | None:
         if claims.trust_id is not None:
@@ -188,13 +211,14 @@ class Tokens:
             return self._application_credentials(claims)
         return None
 
-    def _roles(self, claims: Claims) -> list[Role]:
+    def _roles(self, claims: Claims, federation: FederationInToken | None) -> list[Role]:
+        idp_id = federation.identity_provider if federation is not None else None
         if claims.system is not None:
-            return self._assignments.system_roles(claims.user_id)
+            return self._assignments.system_roles(claims.user_id, idp_id)
         if claims.domain_id is not None:
-            return self._assignments.domain_roles(claims.user_id, claims.domain_id)
+            return self._assignments.domain_roles(claims.user_id, claims.domain_id, idp_id)
         if claims.project_id is not None:
-            return self._assignments.project_roles(claims.user_id, claims.project_id)
+            return self._assignments.project_roles(claims.user_id, claims.project_id, idp_id)
         return []
 
     def _refuse_revoked(self, claims: Claims, authenticated: User, acting: User, project: Project | None) -> None:
@@ -219,7 +243,7 @@ def _user_in_token(lookup: Lookup, user: User) -> UserInToken:
     if user.options.get("ignore_password_expiry"):
         expires_at = None
     domain = lookup.usable_domain(user.domain_id)
-    return UserInToken(user.id, user.name, Named(domain.id, domain.name), expires_at)
+    return UserInToken(user.id, lookup.display_name(user), Named(domain.id, domain.name), expires_at)
 
 
 def _project_in_token(lookup: Lookup, project: Project) -> ProjectInToken:

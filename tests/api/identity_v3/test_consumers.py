@@ -1,4 +1,4 @@
-"""OAuth1 consumers, and federation, which is off."""
+"""OAuth1 consumers."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from tests.api.identity_v3.client import Client
 from tests.api.identity_v3.scenarios import Scenario, play
 
 CONSUMERS = "/v3/OS-OAUTH1/consumers"
-FEDERATION = "/v3/OS-FEDERATION"
 
 
 def consumer(**values: Any) -> dict[str, Any]:
@@ -34,21 +33,10 @@ SCENARIOS: list[Scenario] = [
     ("DELETE", f"{CONSUMERS}/none", None, 404),
     ("GET", "/v3/users/x/OS-OAUTH1/access_tokens", None, 200, '"access_tokens": []'),
     ("GET", "/v3/users/x/OS-OAUTH1/access_tokens/y", None, 404),
-    *(
-        ("GET", f"{FEDERATION}/{kind}", None, 200, f'"{kind.split("/")[-1]}": []', '"links"')
-        for kind in ("identity_providers", "mappings", "service_providers", "identity_providers/x/protocols")
-    ),
-    *(
-        (method, f"{FEDERATION}/{kind}/y", None if method != "PATCH" else {}, status)
-        for kind in ("identity_providers", "mappings", "service_providers", "identity_providers/x/protocols")
-        for method, status in (("GET", 404), ("DELETE", 404), ("PATCH", 404), ("PUT", 501))
-    ),
-    ("POST", f"{FEDERATION}/identity_providers", {}, 405),
-    ("GET", f"{FEDERATION}/saml2/metadata", None, 404),
 ]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda row: f"{row[0]} {row[1]}")
-def test_consumers_and_federation_answer_as_keystone(client: Client, scenario: Scenario) -> None:
+def test_consumers_answer_as_keystone(client: Client, scenario: Scenario) -> None:
     made = client.create("consumer", {"description": "d"}, CONSUMERS)
     play(client, scenario, {"C": made["id"]})

@@ -14,7 +14,14 @@ from appliance.identity.bootstrap import DEFAULT_DOMAIN
 from appliance.identity.resources.assignments import Wanted
 from appliance.identity.service import Identity
 
-_HIDDEN_OF_USERS = ("domain_id", "created_at", "last_active_at", "password_expires_at", "default_project_id")
+_HIDDEN_OF_USERS = (
+    "domain_id",
+    "created_at",
+    "last_active_at",
+    "password_expires_at",
+    "default_project_id",
+    "federated",
+)
 _OURS = ("id", "name", "username", "password", "OS-KSADM:password", "tenantId", "tenant_id", "options", "enabled")
 _LONGEST_PASSWORD = 65536
 

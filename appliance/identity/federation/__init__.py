@@ -1,0 +1,1 @@
+"""Users whom an identity provider knows: mappings, providers, log-in."""
