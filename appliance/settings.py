@@ -225,8 +225,9 @@ class Settings:
         "roles", "what that file names: roles, or policies, which are rules of policy_file"
     )
     policy_file: str = _setting(
-        "", "YAML or JSON file of rules for property_protection_rule_format policies; the API's own stay as they are"
+        "", "YAML or JSON file of policies of the image service, in place of its own; read again when it changes"
     )
+    identity_policy_file: str = _setting("", "the same for the identity service")
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
     wakeup_time: int = _setting(300, "seconds between two looks for images whose delete was delayed")

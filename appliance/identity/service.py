@@ -6,7 +6,7 @@ from pathlib import Path
 from appliance.db.engine.base import Database
 from appliance.db.identity.users import User
 from appliance.db.records import Filter
-from appliance.errors import Invalid, Unauthenticated, WrongUsage
+from appliance.errors import Forbidden, Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.authentication import METHODS, Authentication, Receipts
 from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.ec2 import METHOD as EC2_METHOD
@@ -22,8 +22,8 @@ from appliance.identity.catalog.entries import Endpoints, Regions, Services
 from appliance.identity.catalog.filters import EndpointGroups, ProjectEndpoints
 from appliance.identity.legacy import LegacyMemberRole, V2Endpoints
 from appliance.identity.lookup import Lookup
-from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
-from appliance.identity.policy.rules import RULES
+from appliance.identity.policy.checks import NOTHING, Looked, Target, credentials, scope_of
+from appliance.identity.policy.rules import identity_policies
 from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
 from appliance.identity.resources.assignments import AssignmentList, Assignments, Grants
 from appliance.identity.resources.credentials import Consumers, Credentials, Ec2Credentials
@@ -58,6 +58,7 @@ class Identity:
         elapsed: Clock = elapsed,
     ) -> None:
         self._clock = clock
+        self.rules = identity_policies(settings)
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
         store = IdentityStore(db, clock)
         self.store = store
@@ -229,10 +230,11 @@ class Identity:
 
     def enforce(self, token: Token, action: str, target: Target = NOTHING) -> None:
         """Raise `Forbidden` unless the token may do `action` to the target."""
-        enforce(RULES, token, action, target)
+        if not self.allows(token, action, target):
+            raise Forbidden(f"You are not authorized to perform the requested action: {action}.")
 
     def allows(self, token: Token, action: str, target: Target = NOTHING) -> bool:
-        return allowed(RULES, token, action, target)
+        return self.rules.allows(action, credentials(token), Looked(target), scope_of(token))
 
     def rotate_keys(self) -> None:
         """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""

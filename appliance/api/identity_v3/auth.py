@@ -171,12 +171,13 @@ def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
     if credential is not None and credential.access_rules and not _knows_access_rules(request):
         raise NotFound("The asking service does not know access rules.")
     policy = "identity:check_token" if request.method == "HEAD" else "identity:validate_token"
-    return Chosen(policy, {"token.user_id": subject.user.id})
+    return Chosen(policy, {"target.token.user_id": subject.user.id, "target.token": subject})
 
 
 def revoked_subject(identity: Identity, request: Request[Token]) -> Target:
     """The token of `X-Subject-Token`. Raises `NotFound`."""
-    return {"token.user_id": _subject(identity, request).user.id}
+    subject = _subject(identity, request)
+    return {"target.token.user_id": subject.user.id, "target.token": subject}
 
 
 def _subject(identity: Identity, request: Request[Token], allow_expired: bool = False) -> Token:
