@@ -119,9 +119,13 @@ class Settings:
     token_lifetime: int = _setting(3600, "seconds that a token is valid")
     allow_expired_window: int = _setting(172800, "seconds past its end that a service may still look a token up")
     auth_methods: tuple[str, ...] = _setting(
-        ("password", "token", "application_credential", "ec2credential"),
+        ("password", "token", "application_credential", "oauth1", "ec2credential"),
         "methods by which users may log in, as Keystone's `[auth] methods`; `totp` is off unless it is listed",
     )
+    oauth1_request_token_lifetime: int = _setting(
+        28800, "seconds that a request token of OAuth 1.0a may wait for its use; 0 is for ever"
+    )
+    oauth1_access_token_lifetime: int = _setting(86400, "seconds that an access token is good; 0 is for ever")
     totp_alone: bool = _setting(False, "a TOTP passcode alone is a full log-in; else another method must be shown too")
     receipt_lifetime: int = _setting(300, "seconds to show what is missing in a multi-factor authentication")
     max_password_length: int = _setting(4096, "bytes of a password at most")

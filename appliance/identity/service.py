@@ -13,6 +13,8 @@ from appliance.identity.auth.ec2 import METHOD as EC2_METHOD
 from appliance.identity.auth.ec2 import Ec2Authentication
 from appliance.identity.auth.hash_queue import HashQueue
 from appliance.identity.auth.methods import ApplicationCredentialMethod, Method, PasswordMethod, TokenMethod
+from appliance.identity.auth.oauth1 import METHOD as OAUTH1_METHOD
+from appliance.identity.auth.oauth1 import OAuth1Method, Signatures
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.auth.throttle import Allowed, Throttle
 from appliance.identity.auth.totp import Once, TotpMethod
@@ -26,10 +28,11 @@ from appliance.identity.policy.checks import NOTHING, Looked, Target, credential
 from appliance.identity.policy.rules import identity_policies
 from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
 from appliance.identity.resources.assignments import AssignmentList, Assignments, Grants
-from appliance.identity.resources.credentials import Consumers, Credentials, Ec2Credentials
+from appliance.identity.resources.credentials import Credentials, Ec2Credentials
 from appliance.identity.resources.domain_configs import DomainConfigs
 from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.limits import Limits, RegisteredLimits
+from appliance.identity.resources.oauth1 import Consumers, OAuthTokens
 from appliance.identity.resources.policies import EndpointPolicies, Policies
 from appliance.identity.resources.projects import Domains, Projects
 from appliance.identity.resources.roles import ImpliedRoles, Roles
@@ -81,6 +84,9 @@ class Identity:
         self.application_credentials = ApplicationCredentials(
             store, self.assignments, self.passwords, settings.user_credential_limit
         )
+        self.sealer = Sealer(keys_dir)
+        self.consumers = Consumers(store)
+        self.oauth_tokens = OAuthTokens(store, self.assignments, self.sealer, settings)
         self.tokens = Tokens(
             store,
             self.keyring,
@@ -91,20 +97,23 @@ class Identity:
             stamps=self._stamps,
             trusts=self.trusts.delegated,
             application_credentials=self.application_credentials.delegated,
+            access_tokens=self.oauth_tokens.delegated,
         )
         self._make_authentication(settings)
         self._make_resources()
-        self._make_catalog(keys_dir, settings)
+        self._make_catalog(settings)
 
     def _make_authentication(self, settings: Settings) -> None:
         """The ways in."""
         store = self.store
         once = Once(store)
+        self.oauth_signatures = Signatures(self.consumers, self.oauth_tokens, once)
         receipts = Receipts(store, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
         methods: dict[str, Method] = {
             "password": PasswordMethod(store, self.passwords, self.compliance),
             "token": TokenMethod(self.tokens),
             "application_credential": ApplicationCredentialMethod(self.application_credentials),
+            OAUTH1_METHOD: OAuth1Method(self.oauth_signatures, self.oauth_tokens),
             "totp": TotpMethod(store, self.compliance, once, self._totp_seeds),
         }
         wanted = _wanted_methods(settings)
@@ -131,7 +140,7 @@ class Identity:
         self.grants = Grants(store, self.users, self.groups, self.projects, self.domains, self.roles)
         self.assignment_list = AssignmentList(store)
 
-    def _make_catalog(self, keys_dir: Path, settings: Settings) -> None:
+    def _make_catalog(self, settings: Settings) -> None:
         """The catalog and what hangs on it."""
         store = self.store
         self.regions = Regions(store)
@@ -142,7 +151,6 @@ class Identity:
         self.catalog = Catalog(store, self.project_endpoints)
         self.policies = Policies(store)
         self.endpoint_policies = EndpointPolicies(store, self.policies, self.services, self.regions, self.endpoints)
-        self.sealer = Sealer(keys_dir)
         self.credentials = Credentials(store, self.sealer)
         self.ec2_credentials = Ec2Credentials(self.credentials)
         self.ec2_authentication = Ec2Authentication(
@@ -155,7 +163,6 @@ class Identity:
         )
         self.registered_limits = RegisteredLimits(store)
         self.limits = Limits(store)
-        self.consumers = Consumers(store)
         self.domain_configs = DomainConfigs(store, settings)
         self.v2_endpoints = V2Endpoints(store, self.regions)
         self.legacy_member_role = LegacyMemberRole(store, self.roles, self.grants)

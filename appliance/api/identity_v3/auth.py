@@ -6,11 +6,13 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.dialect import HEADER
 from appliance.api.identity_v3.kit import Handlers
+from appliance.api.identity_v3.oauth1 import signed
 from appliance.api.identity_v3.presentation import done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import TEXT, Schema, json_object, member
 from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.ec2 import Check, check_ec2, check_s3
+from appliance.identity.auth.oauth1 import METHOD as OAUTH1
 from appliance.identity.policy.checks import Target
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Named, Token
@@ -79,6 +81,7 @@ _AUTH = Schema(
                     "password": {"type": "object", "properties": _USER},
                     "totp": {"type": "object", "properties": _USER},
                     "token": {"type": "object", "properties": {"id": TEXT}, "required": ["id"]},
+                    "oauth1": {"type": "object"},
                     "application_credential": {
                         "type": "object",
                         "properties": {
@@ -130,7 +133,10 @@ class Tokens(Handlers):
     def issue(self, request: Request[Token]) -> Response:
         """POST /v3/auth/tokens"""
         auth = request.sent
-        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
+        identity = auth["identity"]
+        if OAUTH1 in identity["methods"]:
+            identity = {**identity, OAUTH1: {"request": signed(self._identity, request)}}
+        token = self._identity.authentication.authenticate(identity, auth.get("scope"), request.header(HEADER))
         return self._shown(request, token, 201)
 
     def show(self, request: Request[Token]) -> Response:
@@ -244,6 +250,8 @@ def _add_delegation(body: dict[str, Any], token: Token) -> None:
         if credential.access_rules:
             shown["access_rules"] = list(credential.access_rules)
         body["application_credential"] = shown
+    if token.access_token is not None:
+        body["OS-OAUTH1"] = {"access_token_id": token.access_token.id, "consumer_id": token.access_token.consumer_id}
 
 
 def _named(thing: Named) -> dict[str, str]:

@@ -15,6 +15,7 @@ from appliance.api.identity_v3.discovery import JsonHome, Versions
 from appliance.api.identity_v3.endpoint_filter import EndpointGroups, EndpointPolicies, ProjectEndpoints
 from appliance.api.identity_v3.federation import federation
 from appliance.api.identity_v3.kit import Api, Handlers
+from appliance.api.identity_v3.oauth1 import AccessTokens, RequestTokens
 from appliance.api.identity_v3.oauth2 import OAuth2
 from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import DomainConfigs, Domains, Projects, ProjectTags
@@ -32,6 +33,8 @@ HANDLERS: tuple[type[Handlers], ...] = (
     Tokens,
     Auth,
     OAuth2,
+    RequestTokens,
+    AccessTokens,
     Users,
     Groups,
     ApplicationCredentials,

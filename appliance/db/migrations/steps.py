@@ -16,6 +16,7 @@ from appliance.db.migrations.identity import (
     create_catalog,
     create_identity,
     create_legacy,
+    create_oauth1,
     create_proofs,
     move_service_descriptions,
 )
@@ -41,6 +42,7 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0011_service_descriptions", move_service_descriptions),
     ("0012_activity", create_activity),
     ("0013_portable_indexes", portable_indexes),
+    ("0014_oauth1", create_oauth1),
 )
 
 migrations = Migrations("appliance")

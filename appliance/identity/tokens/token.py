@@ -54,6 +54,14 @@ class ApplicationCredentialInToken:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessTokenInToken:
+    """Of OAuth 1.0a."""
+
+    id: str
+    consumer_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A valid token. `user` is who acts: the trustor, if a trust lets the trustee impersonate them."""
 
@@ -71,6 +79,7 @@ class Token:
     roles: tuple[Named, ...] = ()
     trust: TrustInToken | None = None
     application_credential: ApplicationCredentialInToken | None = None
+    access_token: AccessTokenInToken | None = None
 
     @property
     def project_id(self) -> str | None:
@@ -124,6 +133,7 @@ _OPTIONAL = {
     "openstack_project_id": "project_id",
     "openstack_trust_id": "trust_id",
     "openstack_app_cred_id": "application_credential_id",
+    "openstack_access_token_id": "access_token_id",
 }
 
 
@@ -143,6 +153,7 @@ class Claims:
     project_id: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    access_token_id: str | None = None
 
     def until(self, at: Micros | None) -> "Claims":
         """The same, ending at `at` if that is earlier."""

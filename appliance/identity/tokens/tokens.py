@@ -20,6 +20,7 @@ from appliance.identity.tokens.keyring import Keyring
 from appliance.identity.tokens.revocations import Revocations, Stamps
 from appliance.identity.tokens.token import (
     SECOND,
+    AccessTokenInToken,
     ApplicationCredentialInToken,
     Claims,
     Named,
@@ -38,7 +39,7 @@ Delegation = Callable[[Claims], "Delegated"]
 
 
 class Delegated:
-    """What a trust or an application credential makes of claims: who acts, with which roles, and until when."""
+    """What a trust, an application credential or an access token makes of claims: who acts, with which roles."""
 
     def __init__(
         self,
@@ -46,15 +47,17 @@ class Delegated:
         user_id: str | None = None,
         trust: TrustInToken | None = None,
         application_credential: ApplicationCredentialInToken | None = None,
+        access_token: AccessTokenInToken | None = None,
     ) -> None:
         self.roles = roles
         self.user_id = user_id
         self.trust = trust
         self.application_credential = application_credential
+        self.access_token = access_token
 
 
 class Tokens:
-    """Issues and validates. `trusts` and `application_credentials` say what delegated claims amount to today."""
+    """Issues and validates. `trusts` and the others say what delegated claims amount to today."""
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Tokens:
         stamps: Stamps,
         trusts: Delegation,
         application_credentials: Delegation,
+        access_tokens: Delegation,
     ) -> None:
         self._store = store
         self._keyring = keyring
@@ -78,6 +82,7 @@ class Tokens:
         self._stamps = stamps
         self._trusts = trusts
         self._application_credentials = application_credentials
+        self._access_tokens = access_tokens
         self._cache: dict[str, tuple[int, Token]] = {}
         self._cache_lock = threading.Lock()
 
@@ -179,6 +184,7 @@ class Tokens:
             roles=tuple(Named(role.id, role.name) for role in roles) if scoped else (),
             trust=delegated.trust if delegated else None,
             application_credential=delegated.application_credential if delegated else None,
+            access_token=delegated.access_token if delegated else None,
         )
 
     def _delegation(self, claims: Claims) -> Delegated | None:
@@ -186,6 +192,8 @@ class Tokens:
             return self._trusts(claims)
         if claims.application_credential_id is not None:
             return self._application_credentials(claims)
+        if claims.access_token_id is not None:
+            return self._access_tokens(claims)
         return None
 
     def _roles(self, claims: Claims) -> list[Role]:
