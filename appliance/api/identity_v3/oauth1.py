@@ -106,7 +106,7 @@ class RequestTokens(Handlers):
         """The id of the one role of this name. Raises `NotFound` or `Conflict`."""
         found = self._identity.roles.search([Filter("name", name)])
         if not found:
-            raise NotFound(f"Could not find role: {name}.")
+            raise NotFound(f"Role {name} is not defined")
         if len(found) > 1:
             raise Conflict(f"There is more than one role called {name}: name it by its id.")
         return found[0].id

@@ -1,6 +1,7 @@
 """An operator's policy file for the image API: every policy is asked where Glance asks it, and refuses as there.
 
-The codes of `REFUSED` are those that Glance 33 gave to an admin with the policy at hand set to `!`.
+The codes of `REFUSED` are those that Glance 33 gave to an admin with the policy at hand set to `!`; those of
+`manage_image_cache` its source says.
 """
 
 from collections.abc import Iterator
