@@ -119,9 +119,13 @@ class Settings:
     token_lifetime: int = _setting(3600, "seconds that a token is valid")
     allow_expired_window: int = _setting(172800, "seconds past its end that a service may still look a token up")
     auth_methods: tuple[str, ...] = _setting(
-        ("password", "token", "application_credential", "ec2credential", "mapped"),
+        ("password", "token", "application_credential", "oauth1", "ec2credential", "mapped"),
         "methods by which users may log in, as Keystone's `[auth] methods`; `totp` is off unless it is listed",
     )
+    oauth1_request_token_lifetime: int = _setting(
+        28800, "seconds that a request token of OAuth 1.0a may wait for its use; 0 is for ever"
+    )
+    oauth1_access_token_lifetime: int = _setting(86400, "seconds that an access token is good; 0 is for ever")
     openid_options: tuple[str, ...] = _setting(
         (),
         "OpenID providers whose tokens users may log in with, each as idp:option=value; the options are issuer, "
@@ -233,8 +237,9 @@ class Settings:
         "roles", "what that file names: roles, or policies, which are rules of policy_file"
     )
     policy_file: str = _setting(
-        "", "YAML or JSON file of rules for property_protection_rule_format policies; the API's own stay as they are"
+        "", "YAML or JSON file of policies of the image service, in place of its own; read again when it changes"
     )
+    identity_policy_file: str = _setting("", "the same for the identity service")
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
     wakeup_time: int = _setting(300, "seconds between two looks for images whose delete was delayed")

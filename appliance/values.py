@@ -139,17 +139,14 @@ class Caller:
     project_domain_id: str | None = None
     service_roles: frozenset[str] = field(default_factory=frozenset)
     """Roles of the service that acts for the user, if it has shown a token of its own beside the user's."""
+    admin: bool | None = None
+    """Whether a policy file makes an admin of them, if there is one that says who is."""
     token: str = field(default="", repr=False)
     """The token itself, for calls made onwards in the caller's name. Kept out of every repr and log."""
 
     @property
     def is_admin(self) -> bool:
-        return "admin" in self.roles
-
-    @property
-    def beyond_projects(self) -> bool:
-        """Whether the token is for the system or a domain. The policies of the image API let in neither."""
-        return self.system or self.domain_id is not None
+        return "admin" in self.roles if self.admin is None else self.admin
 
     def has_role(self, role: str) -> bool:
         return role in self.roles

@@ -119,11 +119,11 @@ class Appliance:
             settings,
             identity_url=addresses.identity_from_image,
             more_routes=(
-                *metadef_items.routes(Metadefs(self.db, settings, self.clock), settings),
+                *metadef_items.routes(Metadefs(self.db, self.images.policies, settings, self.clock), settings),
                 *ImageRoutes(self.images, self.db).routes(),
                 *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
                 *StatusRoutes(self.images, settings, self.clock, self.history, self.transfers, self.scheduler).routes(),
-                *EventRoutes(self.trail).routes(),
+                *EventRoutes(self.trail, self.images.policies).routes(),
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}

@@ -8,7 +8,7 @@ import functools
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,8 +16,8 @@ sys.path.insert(0, str(ROOT))
 
 from appliance.cli.commands import commands  # noqa: E402
 from appliance.identity.policy.rules import RULES as IDENTITY_POLICIES  # noqa: E402
-from appliance.image.metadefs.access import RULES as METADEF_POLICIES  # noqa: E402
-from appliance.image.rules import POLICIES as IMAGE_POLICIES  # noqa: E402
+from appliance.image.policies import RULES as IMAGE_POLICIES  # noqa: E402
+from appliance.policy.rules import Default  # noqa: E402
 from appliance.settings import FIELDS, Settings, describe  # noqa: E402
 from appliance.wiring import Appliance  # noqa: E402
 
@@ -51,22 +51,20 @@ def routes_table(service: str) -> str:
 
 
 def identity_policies_table() -> str:
-    """One line a policy: its default, the scopes of tokens that it takes, and the routes that ask it."""
-    routes = _routes_by_policy("identity", "identity-v2", "identity-v2-admin")
-    lines = ["| policy | default | scopes | asked by |", "|---|---|---|---|"]
-    for name, rule in IDENTITY_POLICIES.items():
-        scopes = " ".join(sorted(rule.scopes))
-        lines.append(f"| `{name}` | `{rule.check.text}` | {scopes} | {routes.get(name, '')} |")
-    return "\n".join(lines)
+    return _policies(IDENTITY_POLICIES, "identity", "identity-v2", "identity-v2-admin")
 
 
 def image_policies_table() -> str:
-    """One line a policy: whom it lets in beside admins, and the routes that name it."""
-    routes = _routes_by_policy("image", "image-v1")
-    lines = ["| policy | beside admins | named by |", "|---|---|---|"]
-    whom = {name: rule.text for name, rule in IMAGE_POLICIES.items()}
-    whom |= {name: "" if role == "admin" else f"`role:{role}`" for name, role in METADEF_POLICIES.items()}
-    lines += [f"| `{name}` | {text} | {routes.get(name, '')} |" for name, text in whom.items()]
+    return _policies(IMAGE_POLICIES, "image", "image-v1")
+
+
+def _policies(policies: Mapping[str, Default], *services: str) -> str:
+    """One line a policy: its default, the scopes of tokens that it takes, and the routes that name it."""
+    routes = _routes_by_policy(*services)
+    lines = ["| policy | default | scopes | named by |", "|---|---|---|---|"]
+    for name, policy in policies.items():
+        scopes = " ".join(sorted(policy.scopes))
+        lines.append(f"| `{name}` | `{policy.text or '@'}` | {scopes} | {routes.get(name, '')} |")
     return "\n".join(lines)
 
 

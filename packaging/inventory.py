@@ -261,7 +261,7 @@ def crates_of(found: Distribution) -> Iterator[dict[str, Any]]:
 
 
 def _is_left_behind(crate: dict[str, Any]) -> bool:
-    """Whether it is in the compiled module: no tool of the compiler's, nor a file that lies beside the module."""
+    """Whether it is in the compiled module: no tool of the compiler's, nor a file beside the module."""
     kind = crate.get("purl", "").partition("/")[0]
     return crate.get("scope") != "excluded" and crate["name"] not in COMPILING_ONLY and kind not in BESIDE
 

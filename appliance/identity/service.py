@@ -6,7 +6,7 @@ from pathlib import Path
 from appliance.db.engine.base import Database
 from appliance.db.identity.users import User
 from appliance.db.records import Filter
-from appliance.errors import Invalid, Unauthenticated, WrongUsage
+from appliance.errors import Forbidden, Invalid, Unauthenticated, WrongUsage
 from appliance.identity.auth.authentication import METHODS, Authentication, Receipts
 from appliance.identity.auth.compliance import Compliance
 from appliance.identity.auth.ec2 import METHOD as EC2_METHOD
@@ -19,6 +19,8 @@ from appliance.identity.auth.methods import (
     PasswordMethod,
     TokenMethod,
 )
+from appliance.identity.auth.oauth1 import METHOD as OAUTH1_METHOD
+from appliance.identity.auth.oauth1 import OAuth1Method, Signatures
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.auth.throttle import Allowed, Throttle
 from appliance.identity.auth.totp import Once, TotpMethod
@@ -31,14 +33,15 @@ from appliance.identity.federation.openid import Fetch, OpenIdProviders, fetch_n
 from appliance.identity.federation.providers import IdentityProviders, Mappings, Protocols, ServiceProviders
 from appliance.identity.legacy import LegacyMemberRole, V2Endpoints
 from appliance.identity.lookup import Lookup
-from appliance.identity.policy.checks import NOTHING, Target, allowed, enforce
-from appliance.identity.policy.rules import RULES
+from appliance.identity.policy.checks import NOTHING, Looked, Target, credentials, scope_of
+from appliance.identity.policy.rules import identity_policies
 from appliance.identity.resources.application_credentials import ApplicationCredentials, permit
 from appliance.identity.resources.assignments import AssignmentList, Assignments, Grants
-from appliance.identity.resources.credentials import Consumers, Credentials, Ec2Credentials
+from appliance.identity.resources.credentials import Credentials, Ec2Credentials
 from appliance.identity.resources.domain_configs import DomainConfigs
 from appliance.identity.resources.groups import Groups
 from appliance.identity.resources.limits import Limits, RegisteredLimits
+from appliance.identity.resources.oauth1 import Consumers, OAuthTokens
 from appliance.identity.resources.policies import EndpointPolicies, Policies
 from appliance.identity.resources.projects import Domains, Projects
 from appliance.identity.resources.roles import ImpliedRoles, Roles
@@ -69,6 +72,7 @@ class Identity:
     ) -> None:
         """`fetch` reads the keys of OpenID providers."""
         self._clock = clock
+        self.rules = identity_policies(settings)
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
         store = IdentityStore(db, clock)
         self.store = store
@@ -91,6 +95,9 @@ class Identity:
         self.application_credentials = ApplicationCredentials(
             store, self.assignments, self.passwords, settings.user_credential_limit
         )
+        self.sealer = Sealer(keys_dir)
+        self.consumers = Consumers(store)
+        self.oauth_tokens = OAuthTokens(store, self.assignments, self.sealer, settings)
         self.tokens = Tokens(
             store,
             self.keyring,
@@ -101,23 +108,26 @@ class Identity:
             stamps=self._stamps,
             trusts=self.trusts.delegated,
             application_credentials=self.application_credentials.delegated,
+            access_tokens=self.oauth_tokens.delegated,
             federated=settings.identity_mode == "own",
         )
         self._make_authentication(settings)
         self._make_resources()
-        self._make_catalog(keys_dir, settings)
+        self._make_catalog(settings)
         self._make_federation(settings, fetch)
 
     def _make_authentication(self, settings: Settings) -> None:
         """The ways in."""
         store = self.store
         once = Once(store)
+        self.oauth_signatures = Signatures(self.consumers, self.oauth_tokens, once)
         receipts = Receipts(store, self.keyring, self.revocations, self._stamps, once, settings.receipt_lifetime)
         methods: dict[str, Method] = {
             "password": PasswordMethod(store, self.passwords, self.compliance),
             "token": TokenMethod(self.tokens),
             "mapped": MappedMethod(TokenMethod(self.tokens)),
             "application_credential": ApplicationCredentialMethod(self.application_credentials),
+            OAUTH1_METHOD: OAuth1Method(self.oauth_signatures, self.oauth_tokens),
             "totp": TotpMethod(store, self.compliance, once, self._totp_seeds),
         }
         wanted = _wanted_methods(settings)
@@ -144,7 +154,7 @@ class Identity:
         self.grants = Grants(store, self.users, self.groups, self.projects, self.domains, self.roles)
         self.assignment_list = AssignmentList(store)
 
-    def _make_catalog(self, keys_dir: Path, settings: Settings) -> None:
+    def _make_catalog(self, settings: Settings) -> None:
         """The catalog and what hangs on it."""
         store = self.store
         self.regions = Regions(store)
@@ -155,7 +165,6 @@ class Identity:
         self.catalog = Catalog(store, self.project_endpoints)
         self.policies = Policies(store)
         self.endpoint_policies = EndpointPolicies(store, self.policies, self.services, self.regions, self.endpoints)
-        self.sealer = Sealer(keys_dir)
         self.credentials = Credentials(store, self.sealer)
         self.ec2_credentials = Ec2Credentials(self.credentials)
         self.ec2_authentication = Ec2Authentication(
@@ -168,7 +177,6 @@ class Identity:
         )
         self.registered_limits = RegisteredLimits(store)
         self.limits = Limits(store)
-        self.consumers = Consumers(store)
         self.domain_configs = DomainConfigs(store, settings)
         self.v2_endpoints = V2Endpoints(store, self.regions)
         self.legacy_member_role = LegacyMemberRole(store, self.roles, self.grants)
@@ -262,10 +270,11 @@ class Identity:
 
     def enforce(self, token: Token, action: str, target: Target = NOTHING) -> None:
         """Raise `Forbidden` unless the token may do `action` to the target."""
-        enforce(RULES, token, action, target)
+        if not self.allows(token, action, target):
+            raise Forbidden(f"You are not authorized to perform the requested action: {action}.")
 
     def allows(self, token: Token, action: str, target: Target = NOTHING) -> bool:
-        return allowed(RULES, token, action, target)
+        return self.rules.allows(action, credentials(token), Looked(target), scope_of(token))
 
     def rotate_keys(self) -> None:
         """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""

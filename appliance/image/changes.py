@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden
+from appliance.image.context import ImageContext
 from appliance.image.draft import (
     check_characters,
     check_property,
@@ -15,9 +16,9 @@ from appliance.image.draft import (
     unique_tags,
 )
 from appliance.image.locations.changes import LocationChanges
+from appliance.image.policies import ImagePolicies
 from appliance.image.protections import Protections
-from appliance.image.rules import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE, enforce, enforce_visibility
-from appliance.settings import Settings
+from appliance.image.rules import FORMAT_CHANGES, INTERNAL, READ_ONLY, RESERVED, SETTABLE
 from appliance.values import Caller
 
 
@@ -72,7 +73,7 @@ def apply(
     caller: Caller,
     image: ImageRecord,
     changes: Sequence[Change],
-    settings: Settings,
+    context: ImageContext,
     locations: LocationChanges,
     protections: Protections,
 ) -> Difference:
@@ -87,11 +88,11 @@ def apply(
         if change.root == "locations":
             _relocate(caller, image, change, locations)
         elif change.op == "remove":
-            _remove(caller, image, change)
+            _remove(caller, image, change, context.policies)
         else:
-            _set(caller, image, change, settings)
+            _set(caller, image, change, context)
     if image.properties.keys() - before.properties.keys():
-        check_property_quota(image.properties, settings)
+        check_property_quota(image.properties, context.settings)
     return before.difference(image)
 
 
@@ -145,13 +146,13 @@ def _relocate(caller: Caller, image: ImageRecord, change: Change, locations: Loc
         locations.replace(caller, image, change.value)
 
 
-def _set(caller: Caller, image: ImageRecord, change: Change, settings: Settings) -> None:
+def _set(caller: Caller, image: ImageRecord, change: Change, context: ImageContext) -> None:
     name, value = change.root, change.value
     if name == "owner" and change.op == "replace" and not caller.is_admin:
         raise Forbidden("Owner can't be updated by non admin.")
     if name == "visibility":
-        enforce_visibility(caller, image, value)
-    enforce(caller, "modify_image", image)
+        context.policies.enforce_visibility(caller, image, value)
+    context.policies.enforce(caller, "modify_image", image)
     exists = name in SETTABLE or name == "tags" or name in image.properties
     if change.op == "replace" and not exists:
         raise Conflict(f"Property {name} does not exist.")
@@ -161,7 +162,7 @@ def _set(caller: Caller, image: ImageRecord, change: Change, settings: Settings)
         # A tag that an earlier version stored may stay.
         check_characters(*(tag for tag in value if tag not in image.tags))
         image.tags = unique_tags(value)
-        check_tag_quota(image.tags, settings)
+        check_tag_quota(image.tags, context.settings)
     elif name in SETTABLE:
         _set_base(caller, image, name, value)
     else:
@@ -178,8 +179,8 @@ def _set_base(caller: Caller, image: ImageRecord, name: str, value: Any) -> None
     setattr(image, name, value)
 
 
-def _remove(caller: Caller, image: ImageRecord, change: Change) -> None:
-    enforce(caller, "modify_image", image)
+def _remove(caller: Caller, image: ImageRecord, change: Change, policies: ImagePolicies) -> None:
+    policies.enforce(caller, "modify_image", image)
     name = change.root
     if name in SETTABLE or name == "tags":
         raise Forbidden(f"Property {name} may not be removed.")

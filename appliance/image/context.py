@@ -7,8 +7,9 @@ from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.pages import page
 from appliance.errors import Invalid, NotFound
 from appliance.image.listing import PAGE_BYTES, Parameters, page_query
+from appliance.image.policies import ImagePolicies
 from appliance.image.protections import Protections
-from appliance.image.rules import enforce, enforce_list, not_found, visible
+from appliance.image.rules import not_found, visible
 from appliance.image.stores import Stores
 from appliance.settings import Settings
 from appliance.values import Caller, Clock
@@ -16,12 +17,13 @@ from appliance.values import Caller, Clock
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """The database and its images, the stores, the settings, and the time."""
+    """The database and its images, the stores, the settings, the policies, and the time."""
 
     db: Database
     rows: ImageRows
     stores: Stores
     settings: Settings
+    policies: ImagePolicies
     clock: Clock
 
 
@@ -31,6 +33,7 @@ class ImageFinder:
     def __init__(self, context: ImageContext, protections: Protections) -> None:
         self._context = context
         self._rows = context.rows
+        self._policies = context.policies
         self._protections = protections
 
     def look_up(self, caller: Caller, image_id: str) -> ImageRecord:
@@ -44,7 +47,7 @@ class ImageFinder:
         """The image, for somebody who may do all of this to it. Raises `NotFound` or `Forbidden`."""
         image = self.look_up(caller, image_id)
         for operation in operations:
-            enforce(caller, operation, image)
+            self._policies.enforce(caller, operation, image)
         return image
 
     def get(self, caller: Caller, image_id: str) -> ImageRecord:
@@ -56,7 +59,7 @@ class ImageFinder:
     def page(self, caller: Caller, parameters: Parameters) -> tuple[list[ImageRecord], bool]:
         """A page of what the caller may see, and whether there may be more after it."""
         query = page_query(caller, parameters, self._context.settings)
-        enforce_list(caller)
+        self._policies.enforce_list(caller)
         given = dict(parameters)
         if "marker" in given:
             try:
@@ -67,10 +70,13 @@ class ImageFinder:
         if given.get("visibility") == "" or not self._protections.readable(caller, query.property_names):
             return [], False
         found = page(self._context.db, query, PAGE_BYTES)
-        for image in found.images:
+        images = found.images
+        if self._policies.hides_listed():
+            images = [image for image in images if self._policies.allows(caller, "get_image", image)]
+        for image in images:
             self._protections.hide(caller, image)
             self._in_order(image)
-        return found.images, bool(found.images) and found.more
+        return images, bool(images) and found.more
 
     def marker(self, caller: Caller, image_id: str) -> ImageRecord:
         """Where a list goes on. For admins deleted images mark a place too. Raises `NotFound`."""

@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, Conflict, Gone, Invalid, LimitExcee
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.ingest import Inspection, Limits, ingest
 from appliance.image.quotas import Quotas
-from appliance.image.rules import allowed, check_transition, not_found
+from appliance.image.rules import check_transition, not_found
 from appliance.image.signature import Signatures, Verifier
 from appliance.image.stores import Store, Stores
 from appliance.values import MIB, Caller, Source
@@ -40,6 +40,7 @@ class ImageData:
         self._rows = context.rows
         self._stores = context.stores
         self._settings = context.settings
+        self._policies = context.policies
         self._clock = context.clock
         self._finder = finder
         self._quotas = quotas
@@ -130,7 +131,7 @@ class ImageData:
 
         def readable_by_caller(content_id: int) -> bool:
             images = self._rows.with_content(store.id, content_id, caller.project_id)
-            return any(allowed(caller, "download_image", image) for image in images)
+            return any(self._policies.allows(caller, "download_image", image) for image in images)
 
         return readable_by_caller
 

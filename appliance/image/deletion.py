@@ -10,7 +10,7 @@ from appliance.image.context import ImageContext
 from appliance.image.data import EMPTY, release
 from appliance.image.imports.run import revert
 from appliance.image.imports.tasks import Tasks, mark_done
-from appliance.image.rules import IMPORT_LOCK, enforce_service
+from appliance.image.rules import IMPORT_LOCK
 from appliance.values import Caller
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Deletion:
 
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""
-        enforce_service(caller, "restore")
+        self._context.policies.enforce_service(caller, "restore")
 
         def change(tx: Tx) -> None:
             values = {"status": "active", "updated_at": self._context.clock()}

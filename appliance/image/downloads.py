@@ -7,7 +7,6 @@ from enum import Enum
 from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import ApplianceError, Forbidden, Invalid, Unavailable
 from appliance.image.context import ImageContext, ImageFinder
-from appliance.image.rules import enforce
 from appliance.image.web.content import Web, WebCache
 from appliance.values import Caller, Content
 
@@ -48,6 +47,7 @@ class Downloads:
 
     def __init__(self, context: ImageContext, finder: ImageFinder, web: Web, cache: WebCache | None) -> None:
         self._stores = context.stores
+        self._policies = context.policies
         self._finder = finder
         self._web = web
         self._cache = cache
@@ -57,8 +57,9 @@ class Downloads:
         image = self._finder.look_up(caller, image_id)
         if image.status == "deactivated" and not caller.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
-        enforce(caller, "download_image", image)
+        self._policies.enforce(caller, "download_image", image)
         if prefer:
+            self._policies.enforce(caller, "download_from_store", image)
             self._check_preferred(prefer)
         if image.status not in ("active", "deactivated"):
             return Download(image, Data.WAITING)

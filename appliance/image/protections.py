@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Forbidden, WrongUsage
-from appliance.image.metadefs.access import RULES as METADEFS
-from appliance.image.rules import INTERNAL, POLICIES
+from appliance.image.policies import credentials
+from appliance.image.rules import INTERNAL
 from appliance.patterns import OperatorPattern
-from appliance.policy.language import Rules, read_rules
+from appliance.policy.rules import PolicyRules
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -41,10 +40,10 @@ class _ByRule:
     """For whom a rule of the policy file lets. Nothing is known of what it is about, as in the original."""
 
     name: str
-    rules: Rules
+    rules: PolicyRules
 
     def lets(self, caller: Caller) -> bool:
-        return self.rules.allow(self.name, _credentials(caller), {})
+        return self.rules.rule(self.name)(credentials(caller), {})
 
 
 _Permission = _ByRoles | _ByRule
@@ -56,31 +55,14 @@ class _Section:
     permissions: Mapping[str, _Permission]
 
 
-def _credentials(caller: Caller) -> dict[str, Any]:
-    """What rules may ask of a caller."""
-    return {
-        "user_id": caller.user_id,
-        "project_id": caller.project_id,
-        "tenant": caller.project_id,
-        "domain_id": caller.domain_id,
-        "user_domain_id": caller.user_domain_id,
-        "project_domain_id": caller.project_domain_id,
-        "system_scope": "all" if caller.system else None,
-        "is_admin": caller.is_admin,
-        "roles": caller.roles,
-        "service_roles": caller.service_roles,
-    }
-
-
 class Protections:
     """The sections of one file, or none at all."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rules: PolicyRules) -> None:
         """Raises `WrongUsage` for a file that can't be meant: better no service than unprotected properties."""
         self._sections: list[_Section] | None = None
         if settings.property_protection_rule_format not in ("roles", "policies"):
             raise WrongUsage("property_protection_rule_format is roles or policies")
-        rules = _rules(settings)
         if settings.property_protection_file:
             by_rules = settings.property_protection_rule_format == "policies"
             self._sections = _read(Path(settings.property_protection_file), rules if by_rules else None)
@@ -112,20 +94,26 @@ class Protections:
         return all(self.allows(caller, "read", name) for name in names)
 
 
-def _rules(settings: Settings) -> Rules:
-    """The rules of the policy file, and the one that every such file may count on."""
-    known = {"context_is_admin": "role:admin"}
-    if not settings.policy_file:
-        return Rules(known)
-    ours = dict.fromkeys((*POLICIES, *METADEFS), "!") | known
-    texts = read_rules(Path(settings.policy_file), "policy_file", ours)
-    try:
-        return Rules({name: text for name, text in texts.items() if name in known or name not in ours})
-    except ValueError as error:
-        raise WrongUsage(f"policy_file: {settings.policy_file}: {error}") from error
+def rules_named(settings: Settings) -> dict[str, str]:
+    """The rules that the file asks for, each with where. Raises `WrongUsage` for a file that can't be meant."""
+    if not settings.property_protection_file or settings.property_protection_rule_format != "policies":
+        return {}
+    file = Path(settings.property_protection_file)
+    named: dict[str, str] = {}
+    for section, options in _parsed(file).items():
+        for operation in OPERATIONS:
+            name = options.get(operation, "").strip()
+            if name not in ("", _ALL, _NOBODY) and "," not in name:
+                named.setdefault(name, f"property_protection_file: [{section}] in {file}: {operation}")
+    return named
 
 
-def _read(file: Path, rules: Rules | None) -> list[_Section]:
+def _read(file: Path, rules: PolicyRules | None) -> list[_Section]:
+    return [_section(file, name, options, rules) for name, options in _parsed(file).items()]
+
+
+def _parsed(file: Path) -> dict[str, Mapping[str, str]]:
+    """The file's sections."""
     parser = RawConfigParser()
     try:
         parser.read_string(file.read_text(), str(file))
@@ -134,10 +122,10 @@ def _read(file: Path, rules: Rules | None) -> list[_Section]:
     except (Error, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise WrongUsage(f"property_protection_file: {file} is no file of rules: {reason}") from error
-    return [_section(file, name, parser[name], rules) for name in parser.sections()]
+    return {name: parser[name] for name in parser.sections()}
 
 
-def _section(file: Path, section: str, options: Mapping[str, str], rules: Rules | None) -> _Section:
+def _section(file: Path, section: str, options: Mapping[str, str], rules: PolicyRules | None) -> _Section:
     where = f"property_protection_file: [{section}] in {file}"
     try:
         names = OperatorPattern(section)
@@ -161,11 +149,9 @@ def _by_roles(text: str, where: str) -> _ByRoles:
     return _ByRoles(roles)
 
 
-def _by_rule(name: str, rules: Rules, where: str) -> _Permission:
+def _by_rule(name: str, rules: PolicyRules, where: str) -> _Permission:
     if name in ("", _ALL, _NOBODY):
         return _by_roles(name, where)
     if "," in name:
         raise WrongUsage(f"{where} names several policies; join them in the policy file")
-    if name not in rules:
-        raise WrongUsage(f"{where} names the rule {name}, which policy_file does not have")
     return _ByRule(name, rules)

@@ -1,10 +1,8 @@
-"""An image as the rest sees it, and the rules of who may do what with it in which status."""
-
-from dataclasses import dataclass
+"""What holds for every image: its states, its names, and for whom it exists before any policy is asked."""
 
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.pages import Way
-from appliance.errors import Conflict, Forbidden, NotFound
+from appliance.errors import Conflict, NotFound
 from appliance.values import Caller
 
 VISIBILITIES = ("private", "shared", "community", "public")
@@ -74,97 +72,11 @@ def check_transition(now: str, then: str) -> None:
         raise Conflict(f"Image status transition from {now} to {then} is not allowed")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The role that an operation asks of each kind of caller; None allows nobody. An admin passes every one."""
-
-    owner: str | None = None
-    """Somebody of the project that owns the image."""
-    consumer: str | None = None
-    """Somebody of a project that the image is shared with."""
-    anyone: str | None = None
-    """Anybody, if the image is public or a community image."""
-    service: bool = False
-    """Whether a service (a caller with the role `service`) may do it as well."""
-
-    @property
-    def text(self) -> str:
-        """Whom it lets in beside admins, for the documentation."""
-        asked = {"of the owner": self.owner, "of a consumer": self.consumer, "if all see it": self.anyone}
-        allowed = [f"`role:{role}` {whose}" for whose, role in asked.items() if role is not None]
-        return ", ".join([*allowed, *(["`role:service`"] if self.service else [])])
-
-
-ADMIN_ONLY = Rule()
-OWNER = Rule(owner="member")
-
-RULES: dict[str, Rule] = {
-    "get_image": Rule(owner="reader", consumer="reader", anyone="reader"),
-    "download_image": Rule(owner="member", consumer="member", anyone="member"),
-    "modify_image": OWNER,
-    "delete_image": OWNER,
-    "upload_image": OWNER,
-    "deactivate": OWNER,
-    "reactivate": OWNER,
-    "communitize_image": OWNER,
-    "publicize_image": ADMIN_ONLY,
-    "copy_image": ADMIN_ONLY,
-    "add_member": OWNER,
-    "delete_member": OWNER,
-    "get_member": Rule(owner="reader", consumer="reader"),
-    "get_members": Rule(owner="reader", consumer="reader"),
-    "modify_member": Rule(consumer="member"),
-    "get_image_location": Rule(owner="reader"),
-    "set_image_location": OWNER,
-    "delete_image_location": ADMIN_ONLY,
-    "add_image_location": Rule(owner="member", service=True),
-    "fetch_image_location": Rule(service=True),
-}
-
-OURS: dict[str, Rule] = {
-    "restore": ADMIN_ONLY,
-    "manage_stores": ADMIN_ONLY,
-    "manage_jobs": ADMIN_ONLY,
-    "get_events": Rule(owner="reader"),
-    "get_uploads": Rule(owner="reader"),
-    "get_status": Rule(owner="reader", consumer="reader", anyone="reader"),
-}
-"""The appliance's own operations, which an admin of the system may do, too."""
-
-POLICIES: dict[str, Rule] = {
-    # Those that are asked before there is an image: by `enforce_create`, `enforce_list` and `enforce_service`.
-    "add_image": Rule(owner="member"),
-    "get_images": Rule(owner="reader"),
-    "tasks_api_access": ADMIN_ONLY,
-    "stores_info_detail": Rule(service=True),
-    "cache_list": ADMIN_ONLY,
-    "cache_image": ADMIN_ONLY,
-    "cache_delete": ADMIN_ONLY,
-    "cache_clean": ADMIN_ONLY,
-    "cache_prune": ADMIN_ONLY,
-    "list_cached_nodes": ADMIN_ONLY,
-    "manage_image_cache": ADMIN_ONLY,
-    **OURS,
-    **RULES,
-}
-"""Every policy of the image API, for its documentation and for the walk through all routes."""
-
-
-def relations(caller: Caller, image: ImageRecord) -> list[str]:
-    """How the caller comes to see the image: as its `owner`, as its `consumer`, because `anyone` may. In this order."""
-    found = []
-    if caller.project_id is not None and caller.project_id == image.owner:
-        found.append("owner")
-    if image.visibility == "shared" and image.shared_with_caller:
-        found.append("consumer")
-    if image.visibility in ("public", "community") or (image.visibility == "shared" and image.owner is None):
-        found.append("anyone")
-    return found
-
-
 def visible(caller: Caller, image: ImageRecord) -> bool:
     """Whether the image exists for the caller, before any role is asked for."""
-    return caller.is_admin or image.owner is None or bool(relations(caller, image))
+    if caller.is_admin or image.owner is None or image.visibility in ("public", "community"):
+        return True
+    return image.owner == caller.project_id or (image.visibility == "shared" and image.shared_with_caller)
 
 
 def ways_to_list(caller: Caller, visibility: str | None, *, everything: bool) -> tuple[Way, ...]:
@@ -186,69 +98,5 @@ def ways_to_list(caller: Caller, visibility: str | None, *, everything: bool) ->
     return tuple(ways)
 
 
-def allowed(caller: Caller, operation: str, image: ImageRecord) -> bool:
-    """Whether the table lets the caller do it to this image."""
-    if caller.beyond_projects:
-        return False
-    if caller.is_admin:
-        return True
-    rule = RULES[operation]
-    if rule.service and caller.has_role("service") and visible(caller, image):
-        return True
-    roles = [getattr(rule, relation) for relation in relations(caller, image)]
-    return any(role is not None and caller.has_role(role) for role in roles)
-
-
-def may_see_locations(caller: Caller, image: ImageRecord) -> bool:
-    """Where the data is: for the owner and admins, and for them alone while the image is deactivated."""
-    if image.status == "deactivated":
-        return caller.is_admin
-    return allowed(caller, "get_image_location", image)
-
-
 def not_found(image_id: str) -> NotFound:
     return NotFound(f"No image found with ID {image_id}")
-
-
-def enforce(caller: Caller, operation: str, image: ImageRecord) -> None:
-    """Raise `Forbidden` if the caller may not do it, `NotFound` if not even know that the image exists."""
-    if allowed(caller, operation, image):
-        return
-    if operation == "get_image" or not allowed(caller, "get_image", image):
-        raise not_found(image.id)
-    raise Forbidden(f"You are not authorized to complete {operation} action.")
-
-
-def enforce_create(caller: Caller, owner: str | None, visibility: str) -> None:
-    """Raise `Forbidden` if the caller may not make an image for this owner with this visibility."""
-    if caller.is_admin and not caller.beyond_projects:
-        return
-    if owner != caller.project_id:
-        raise Forbidden(f"You are not permitted to create images owned by '{owner}'")
-    if owner is None or not caller.has_role("member"):
-        raise Forbidden("You are not authorized to complete add_image action.")
-    if visibility == "public":
-        raise Forbidden("You are not authorized to complete publicize_image action.")
-
-
-def enforce_visibility(caller: Caller, image: ImageRecord, visibility: str) -> None:
-    """Raise if the caller may not give the image this visibility."""
-    if visibility == "public":
-        enforce(caller, "publicize_image", image)
-    elif visibility == "community":
-        enforce(caller, "communitize_image", image)
-
-
-def enforce_list(caller: Caller) -> None:
-    """Raise `Forbidden` if the caller may not list images at all."""
-    in_project = caller.project_id is not None and caller.has_role("reader")
-    if caller.beyond_projects or not (caller.is_admin or in_project):
-        raise Forbidden("You are not authorized to complete get_images action.")
-
-
-def enforce_service(caller: Caller, operation: str) -> None:
-    """For operations that concern the service and not one image. Raises `Forbidden`."""
-    rule = POLICIES[operation]
-    admin = caller.is_admin and (operation in OURS or not caller.beyond_projects)
-    if not admin and not (rule.service and caller.has_role("service")):
-        raise Forbidden(f"You are not authorized to complete {operation} action.")

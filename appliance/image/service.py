@@ -23,9 +23,10 @@ from appliance.image.imports.tasks import Tasks
 from appliance.image.locations.changes import LocationChanges
 from appliance.image.locations.locations import Locations
 from appliance.image.members import Members
-from appliance.image.protections import Protections
+from appliance.image.policies import ImagePolicies
+from appliance.image.protections import Protections, rules_named
 from appliance.image.quotas import FindLimits, Quota, Quotas
-from appliance.image.rules import NAME_LIMIT, TRANSITIONS, enforce_create, not_found
+from appliance.image.rules import NAME_LIMIT, TRANSITIONS, not_found
 from appliance.image.stores import Stores
 from appliance.image.web.addresses import UriFilter
 from appliance.image.web.content import Web, WebCache
@@ -48,7 +49,8 @@ class Images:
         find_image_service: FindImageService | None = None,
         find_limits: FindLimits | None = None,
     ) -> None:
-        self.context = context = ImageContext(db, ImageRows(db), stores, settings, clock)
+        self.policies = policies = ImagePolicies(settings, rules_named(settings))
+        self.context = context = ImageContext(db, ImageRows(db), stores, settings, policies, clock)
         self._db = db
         self._rows = context.rows
         self._settings = settings
@@ -59,7 +61,7 @@ class Images:
         files = CacheFiles(Path(settings.image_cache_dir)) if settings.image_cache_dir else None
         cache = WebCache(context, files) if files else None
         self.web = Web(self.fetcher, cache)
-        self.protections = Protections(settings)
+        self.protections = Protections(settings, policies.rules)
         self.quotas = Quotas(context, find_limits)
         self.finder = finder = ImageFinder(context, self.protections)
         self.data = ImageData(context, finder, self.quotas)
@@ -89,7 +91,7 @@ class Images:
     def create(self, caller: Caller, body: Mapping[str, Any]) -> ImageRecord:
         """A new image in state `queued`, without data."""
         image = draft(caller, body, self._settings, self._clock())
-        enforce_create(caller, image.owner, image.visibility)
+        self.policies.enforce_create(caller, image.owner, image.visibility)
         self.protections.check(caller, "create", *image.properties)
         quota = self.quotas.of(image.owner)
 
@@ -110,7 +112,7 @@ class Images:
                 return self.finder.get(caller, image_id)
             image = self.finder.permitted(caller, image_id, "get_image")
             status = image.status
-            difference = apply(caller, image, changes, self._settings, self._locating, self.protections)
+            difference = apply(caller, image, changes, self.context, self._locating, self.protections)
             image.updated_at = self._clock()
             quota = self.quotas.of(image.owner)
             if self._db.transact(partial(self._apply, image=image, status=status, difference=difference, quota=quota)):

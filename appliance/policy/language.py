@@ -1,43 +1,90 @@
-"""The check language of OpenStack's policy files: read, named, and asked of a caller.
+"""The check language of OpenStack's policy files: rules read and made into functions.
 
 A check is `kind:match`; `and`, `or`, `not` and parentheses join them, `@` is always true, `!` never, and nothing at all
 is always true. `role:` asks for a role, `rule:` for another rule; any other kind is a credential of the caller's, or a
 literal, which has to be equal to the match. `%(name)s` in a match stands for what the target has under that name.
 """
 
+import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import yaml  # type: ignore[import-untyped]
+MISSING: Any = object()
 
-from appliance.errors import WrongUsage
+
+class Target(Protocol):
+    """What is known of the thing acted upon."""
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """What a rule finds under a name, `default` if there is nothing of that name."""
+        ...
+
+
+Credentials = Mapping[str, Any]
+"""What is known of the caller. `roles` is a set of names in lower case."""
+Check = Callable[[Credentials, Target], bool]
+
+_Fill = Callable[[Target, str | None], str | None]
+"""The match with the target's values in it; the second argument for a value that is none, and None if one is missing.
+
+None is equal to nothing: nobody is the owner of what has no owner.
+"""
 
 _PART = re.compile(r"""\s+|[()]|'[^']*'|"[^"]*"|%\([^()]*\)s|[^\s()'"%]+|%""")
-_NAMED = re.compile(r"%\(([^()]*)\)s")
-_LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"|(True|False|None|\d+)")
+_HOLE = re.compile(r"%(?:\(([^()]*)\)s|(%))")
+_NO_KINDS = ("http", "https", "field")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Who asks, what of, and which rules there are."""
+class Parsed:
+    """One rule: its check, which asks other rules through the mapping that it was made with, and their names."""
 
-    credentials: Mapping[str, Any]
-    target: Mapping[str, Any]
-    rules: "Rules"
-
-
-Check = Callable[[Question], bool]
+    check: Check
+    named: frozenset[str]
 
 
-def _always(_: Question) -> bool:
+def parse(text: str, rules: Mapping[str, Check]) -> Parsed:
+    """Read one rule. Raises `ValueError` that says what is wrong with it."""
+    return _Parser(text, rules).whole()
+
+
+def compiled(texts: Mapping[str, str]) -> dict[str, Check]:
+    """A check for each rule. Raises `RuleError` for a text that is no rule, unknown names, and rules in a circle."""
+    checks: dict[str, Check] = {}
+    named: dict[str, frozenset[str]] = {}
+    for name, text in texts.items():
+        try:
+            found = parse(text, checks)
+        except ValueError as error:
+            raise RuleError(name, str(error)) from error
+        if unknown := found.named - texts.keys():
+            raise RuleError(name, f"there is no rule {min(unknown)}")
+        checks[name], named[name] = found.check, found.named
+    try:
+        TopologicalSorter(named).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        message = f"it asks itself, through {', '.join(circle[1:])}"
+        raise RuleError(circle[0], message, *circle[1:]) from error
+    return checks
+
+
+class RuleError(ValueError):
+    """What is wrong with a rule; `names` are this one and what else is to do with it."""
+
+    def __init__(self, name: str, message: str, *others: str) -> None:
+        super().__init__(f"the rule {name}: {message}")
+        self.names = (name, *others)
+
+
+def _always(credentials: Credentials, target: Target) -> bool:
     return True
 
 
-def _never(_: Question) -> bool:
+def _never(credentials: Credentials, target: Target) -> bool:
     return False
 
 
@@ -58,23 +105,22 @@ def _words(text: str) -> list[str]:
     return words
 
 
-class Parser:
-    """Reads one rule from left to right: `not` binds closest, then `and`, then `or`. Raises `ValueError`."""
+class _Parser:
+    """Reads a rule from left to right: `not` binds closest, then `and`, then `or`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, rules: Mapping[str, Check]) -> None:
         self._words = _words(text)
-        self.named: set[str] = set()
-        """The other rules that it asks."""
+        self._rules = rules
+        self._named: set[str] = set()
         self._is_empty = not text
 
-    def check(self) -> Check:
-        """What the whole text stands for."""
+    def whole(self) -> Parsed:
         if self._is_empty:
-            return _always
+            return Parsed(_always, frozenset())
         found = self._either()
         if self._words:
             raise ValueError(f"nothing is expected before {self._words[0]!r}")
-        return found
+        return Parsed(found, frozenset(self._named))
 
     def _next_is(self, word: str) -> bool:
         if self._words and self._words[0].lower() == word:
@@ -83,21 +129,21 @@ class Parser:
         return False
 
     def _either(self) -> Check:
-        checks = [self._all()]
+        found = self._all()
         while self._next_is("or"):
-            checks.append(self._all())
-        return checks[0] if len(checks) == 1 else lambda question: any(check(question) for check in checks)
+            found = _or(found, self._all())
+        return found
 
     def _all(self) -> Check:
-        checks = [self._one()]
+        found = self._one()
         while self._next_is("and"):
-            checks.append(self._one())
-        return checks[0] if len(checks) == 1 else lambda question: all(check(question) for check in checks)
+            found = _and(found, self._one())
+        return found
 
     def _one(self) -> Check:
         if self._next_is("not"):
             negated = self._one()
-            return lambda question: not negated(question)
+            return lambda credentials, target: not negated(credentials, target)
         if self._next_is("("):
             inner = self._either()
             if not self._next_is(")"):
@@ -113,105 +159,115 @@ class Parser:
         kind, colon, match = word.partition(":")
         if not colon or not kind:
             raise ValueError(f"{word!r} is no check: it has no colon")
-        if kind in ("http", "https", "field"):
+        if kind in _NO_KINDS:
             raise ValueError(f"checks of the kind {kind} are not supported")
         if kind == "rule":
-            self.named.add(match)
-            return lambda question: question.rules.allow(match, question.credentials, question.target)
-        if kind == "role":
-            return lambda question: _filled(match, question, str.lower) in _roles(question)
-        literal = _LITERAL.fullmatch(kind)
-        if literal is not None:
-            value = next(part for part in literal.groups() if part is not None)
-            return lambda question: _filled(match, question) == value
-        return lambda question: _filled(match, question) in _texts(_found(question.credentials, kind))
+            self._named.add(match)
+            rules = self._rules
+            return lambda credentials, target: rules[match](credentials, target)
+        return _role(match) if kind == "role" else _equal(kind, match)
 
 
-def _filled(match: str, question: Question, form: Callable[[str], str] = str) -> str | None:
-    """The match with what the target has in place of `%(name)s`; None, which is equal to nothing, if it lacks one."""
-    values = {name: question.target.get(name) for name in _NAMED.findall(match)}
-    if None in values.values():
+def _or(one: Check, other: Check) -> Check:
+    return lambda credentials, target: one(credentials, target) or other(credentials, target)
+
+
+def _and(one: Check, other: Check) -> Check:
+    return lambda credentials, target: one(credentials, target) and other(credentials, target)
+
+
+def _role(match: str) -> Check:
+    fill = _filler(match)
+    if fill is None:
+        name = _plain(match).lower()
+        return lambda credentials, target: name in credentials["roles"]
+    return lambda credentials, target: (fill(target, None) or "").lower() in credentials["roles"]
+
+
+def _equal(kind: str, match: str) -> Check:
+    """The check that a credential, or a literal, is equal to the match."""
+    fill, constant = _filler(match), _plain(match)
+    try:
+        literal = str(ast.literal_eval(kind))
+    except (ValueError, SyntaxError):
+        return _credential(kind.split("."), fill, constant)
+    if fill is None:
+        return _always if constant == literal else _never
+    # What a target has no value for is asked for in this way: None:%(owner)s.
+    return lambda credentials, target: fill(target, "None") == literal
+
+
+def _credential(path: list[str], fill: _Fill | None, constant: str) -> Check:
+    if fill is None:
+        return lambda credentials, target: constant in _texts(_found(credentials, path), none="None")
+
+    def check(credentials: Credentials, target: Target) -> bool:
+        text = fill(target, None)
+        if text is None:
+            return False
+        value = _found(credentials, path)
+        return value == text if isinstance(value, str) else text in _texts(value)
+
+    return check
+
+
+def _plain(match: str) -> str:
+    return match.replace("%%", "%")
+
+
+def _filler(match: str) -> _Fill | None:
+    """What fills a match; None if there is nothing to be filled. Raises `ValueError` for a stray percent sign."""
+    if "%" in _HOLE.sub("", match):
+        raise ValueError(f"{match!r}: a percent sign stands before (name)s, or is doubled")
+    names = [found[1] for found in _HOLE.finditer(match) if found[1] is not None]
+    if not names:
         return None
-    return form(_NAMED.sub(lambda found: str(values[found[1]]), match))
+    if match == f"%({names[0]})s":
+        return _whole(names[0])
+
+    def fill(target: Target, none: str | None) -> str | None:
+        values = {name: target.get(name, MISSING) for name in names}
+        if MISSING in values.values() or (none is None and None in values.values()):
+            return None
+        return _HOLE.sub(lambda found: "%" if found[2] else str(values[found[1]]), match)
+
+    return fill
 
 
-def _roles(question: Question) -> set[str]:
-    return {str(role).lower() for role in question.credentials.get("roles", ())}
+def _whole(name: str) -> _Fill:
+    """For a match that is nothing but `%(name)s`."""
+
+    def fill(target: Target, none: str | None) -> str | None:
+        value = target.get(name, MISSING)
+        if value is None:
+            return none
+        return None if value is MISSING else str(value)
+
+    return fill
 
 
-def _found(credentials: Mapping[str, Any], path: str) -> Any:
-    """A credential by its name, with dots into what it holds."""
-    value: Any = credentials
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+def step(value: Any, name: str, default: Any = MISSING) -> Any:
+    """What a mapping has under a name, or a record as its field."""
+    if isinstance(value, Mapping):
+        return value.get(name, default)
+    return default if name.startswith("_") else getattr(value, name, default)
+
+
+def _found(value: Any, path: list[str]) -> Any:
+    """A credential by its path, through mappings, records and lists (each of their elements)."""
+    for at, name in enumerate(path):
+        if isinstance(value, list | tuple):
+            return [one for each in value if (one := _found(each, path[at:])) is not MISSING]
+        value = step(value, name)
+        if value is MISSING:
+            return MISSING
     return value
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, none: str | None = None) -> list[str | None]:
+    """A credential as text, each of its elements if it has several; empty for one that there is not."""
+    if value is MISSING:
+        return []
     if value is None:
-        return []
+        return [none] if none is not None else []
     return [str(one) for one in value] if isinstance(value, list | tuple | set | frozenset) else [str(value)]
-
-
-class Rules:
-    """Rules by their names."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        """Raises `ValueError` for a text that is no rule, for names that are not there, and for rules in a circle."""
-        self._checks: dict[str, Check] = {}
-        named: dict[str, set[str]] = {}
-        for name, text in texts.items():
-            try:
-                parser = Parser(text)
-                self._checks[name] = parser.check()
-            except ValueError as error:
-                raise ValueError(f"the rule {name}: {error}") from error
-            named[name] = parser.named
-            if unknown := parser.named - texts.keys():
-                raise ValueError(f"the rule {name}: there is no rule {min(unknown)}")
-        try:
-            TopologicalSorter(named).prepare()
-        except CycleError as error:
-            raise ValueError(f"these rules ask each other in a circle: {', '.join(error.args[1])}") from error
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._checks
-
-    def allow(self, name: str, credentials: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
-        """Whether the rule lets somebody with these credentials do it to the target. One that is not there does not."""
-        check = self._checks.get(name)
-        return check is not None and check(Question(credentials, target, self))
-
-
-def read_rules(file: Path, setting: str, known: Mapping[str, str]) -> dict[str, str]:
-    """The texts of a file, YAML or JSON, beside those that are `known`. Raises `WrongUsage` with what is wrong, where.
-
-    What is known can't be named anew: whoever wrote it would think that it counts.
-    """
-    try:
-        node = yaml.compose(file.read_text(), yaml.SafeLoader)
-    except OSError as error:
-        raise WrongUsage(f"{setting}: {file} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{setting}: {file} is neither YAML nor JSON: {' '.join(str(error).split())}") from error
-    texts = dict(known)
-    for key, value in _entries(node, file, setting):
-        where = f"{setting}: line {key.start_mark.line + 1} of {file}"
-        if not isinstance(value, yaml.ScalarNode):
-            raise WrongUsage(f"{where}: the rule {key.value} has to be a text")
-        if key.value in known:
-            raise WrongUsage(f"{where}: {key.value} is a policy of the service itself, which the file can't change")
-        try:
-            Parser(value.value).check()
-        except ValueError as error:
-            raise WrongUsage(f"{where}: the rule {key.value}: {error}") from error
-        texts[key.value] = value.value
-    return texts
-
-
-def _entries(node: Any, file: Path, setting: str) -> list[tuple[Any, Any]]:
-    if node is None:
-        return []
-    if not isinstance(node, yaml.MappingNode):
-        raise WrongUsage(f"{setting}: {file} has to be rules by their names")
-    return list(node.value)

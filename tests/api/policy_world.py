@@ -171,11 +171,11 @@ class World:
         self.transfers = Transfers(now)
         self.trail = AuditTrail(EventRows(self.db), now, 90)
         more = (
-            *metadef_items.routes(Metadefs(self.db, settings, now), settings),
+            *metadef_items.routes(Metadefs(self.db, self.images.policies, settings, now), settings),
             *ImageRoutes(self.images, self.db).routes(),
             *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
             *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
-            *EventRoutes(self.trail).routes(),
+            *EventRoutes(self.trail, self.images.policies).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
         legacy = LegacyImages(self.images)

@@ -14,13 +14,12 @@ import pytest
 
 from appliance.api.http.service import ANY_TOKEN, Route
 from appliance.identity.policy.rules import RULES as IDENTITY
-from appliance.image.metadefs.access import RULES as METADEFS
-from appliance.image.rules import POLICIES as IMAGE
+from appliance.image.policies import RULES as IMAGE
 from tests.api.policy_world import CALLERS, SERVICES, World
 from tests.databases import open_test_database
 
 TABLE = Path(__file__).with_name("policy_table.txt")
-KNOWN: dict[str, dict[str, Any]] = {"identity": IDENTITY, "image": {**IMAGE, **METADEFS}}
+KNOWN: dict[str, dict[str, Any]] = {"identity": IDENTITY, "image": IMAGE}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from appliance.db.engine.registry import open_database
 from appliance.errors import Invalid, NotFound
 from appliance.image.metadefs.namespaces import NEWEST_FIRST, Metadefs, NamespaceFilter
 from appliance.image.metadefs.seed_loader import KEEP, Policy, documents_in, load, load_seed, seed_documents
+from appliance.image.policies import ImagePolicies
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -38,7 +39,7 @@ def db(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def metadefs(db: Database) -> Metadefs:
-    return Metadefs(db, Settings(), Clock())
+    return Metadefs(db, ImagePolicies(Settings()), Settings(), Clock())
 
 
 def test_the_catalog_has_every_namespace_for_every_reader(db: Database, metadefs: Metadefs) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from appliance.activity.trail import AuditTrail, shown
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
-from appliance.errors import Forbidden, Invalid
+from appliance.errors import Invalid
+from appliance.image.policies import ImagePolicies
 from appliance.values import Caller, parse_time, whole_number
 
 _PAGE = 100
@@ -17,14 +18,16 @@ _FILTERS = ("user", "project", "action", "subject", "request_id")
 class EventRoutes:
     """Handlers of the audit trail."""
 
-    def __init__(self, trail: AuditTrail) -> None:
+    def __init__(self, trail: AuditTrail, policies: ImagePolicies) -> None:
         self._trail = trail
+        self._policies = policies
 
     def routes(self) -> list[Route]:
         return [Route("GET", "/appliance/v1/events", self.list, "get_events", bodiless=True)]
 
     def list(self, request: Request[Caller]) -> Response:
         """Newest first, unless `after` says from which event on; as JSON lines for `Accept: application/x-ndjson`."""
+        self._policies.enforce_service(request.caller, "get_events")
         wanted = _wanted(request)
         most = min(_number(request, "limit") or _PAGE, _MOST)
         after = _number(request, "after")
@@ -50,11 +53,8 @@ def _wanted(request: Request[Caller]) -> dict[str, Any]:
                 raise Invalid(f"{name} is not a time in ISO 8601.") from error
     if request.arg("result"):
         wanted["failed"] = request.arg("result") != "success"
-    caller = request.caller
-    if not caller.is_admin:
-        if caller.project_id is None or not caller.has_role("reader"):
-            raise Forbidden("You are not authorized to complete get_events action.")
-        wanted["project_id"] = caller.project_id
+    if not request.caller.is_admin:
+        wanted["project_id"] = request.caller.project_id
     return wanted
 
 

@@ -10,7 +10,6 @@ from appliance.db.blocks.content_map import ContentMap, content_map
 from appliance.db.engine.base import Database
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
-from appliance.image.rules import enforce_service
 from appliance.image.service import Images
 from appliance.image.stores import Store
 from appliance.values import Caller, seconds_text, whole_number
@@ -49,7 +48,7 @@ class ImageRoutes:
 
     def space(self, request: Request[Caller], image_id: str) -> Response:
         """What one image cost when it was stored."""
-        enforce_service(request.caller, "manage_stores")
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         image = self._images.finder.look_up(request.caller, image_id)
         places = [
             {"store": store.id, **content_space(store.writer.content(content_id))}

@@ -12,8 +12,7 @@ from appliance.activity.running import DOWNLOAD, UPLOAD, Jobs, JobState, Transfe
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.datadir import DataDir
-from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.image.rules import enforce_service
+from appliance.errors import Invalid, NotFound
 from appliance.image.service import Images
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Micros, seconds_text, whole_number
@@ -55,6 +54,7 @@ class StatusRoutes:
     def status(self, request: Request[Caller]) -> Response:
         """Everybody sees whether it is well and what their project has; admins see the disk and the stores, too."""
         caller = request.caller
+        self._images.policies.enforce_service(caller, "get_status")
         body: dict[str, Any] = {
             "version": __version__,
             "started_at": seconds_text(self._started),
@@ -89,7 +89,7 @@ class StatusRoutes:
         }
 
     def jobs(self, request: Request[Caller]) -> Response:
-        enforce_service(request.caller, "manage_jobs")
+        self._images.policies.enforce_service(request.caller, "manage_jobs")
         shown = [_shown_job(state) for state in self._jobs.states()]
         tasks = self._history.figures.tasks_by_status()
         imports = {"name": "imports", "state": "running" if tasks.get("processing") else "waiting", "tasks": tasks}
@@ -97,7 +97,7 @@ class StatusRoutes:
 
     def run(self, request: Request[Caller], job: str) -> Response:
         """Have a job run now."""
-        enforce_service(request.caller, "manage_jobs")
+        self._images.policies.enforce_service(request.caller, "manage_jobs")
         if job not in _JOBS:
             raise NotFound(f"There is no job {job} to be run: say collect or scrub.")
         if not self._jobs.wake(job):
@@ -107,8 +107,7 @@ class StatusRoutes:
     def uploads(self, request: Request[Caller]) -> Response:
         """The uploads that run: of everybody for admins, else of one's own project."""
         caller = request.caller
-        if not caller.is_admin and (caller.project_id is None or not caller.has_role("reader")):
-            raise Forbidden("You are not authorized to complete get_uploads action.")
+        self._images.policies.enforce_service(caller, "get_uploads")
         return Response(200, {"uploads": [_shown_upload(one) for one in self._running(caller, UPLOAD)]})
 
     def _running(self, caller: Caller, kind: str) -> list[Transfer]:
@@ -117,7 +116,7 @@ class StatusRoutes:
 
     def history(self, request: Request[Caller]) -> Response:
         """The stores' figures of each hour."""
-        enforce_service(request.caller, "manage_stores")
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         days = whole_number(request.arg("days") or "30")
         if days is None or not 0 < days <= _DAYS:
             raise Invalid(f"days must be a whole number from 1 to {_DAYS}.")

@@ -9,7 +9,7 @@ from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.blobs.index import ContentRow
 from appliance.blobs.store import BlobStore
 from appliance.db.image.contents import ImageContents
-from appliance.errors import Forbidden, Invalid, NotFound
+from appliance.errors import Invalid, NotFound
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -40,12 +40,12 @@ class SpaceRoutes:
 
     def stores(self, request: Request[Caller]) -> Response:
         """What each store holds, and what holes, deduplication and compression save."""
-        _admins(request.caller)
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         return Response(200, {"stores": [store_space(name, blobs) for name, blobs in self._blobs()]})
 
     def plan(self, request: Request[Caller]) -> Response:
         """What the collection would do now, and why; nothing is done."""
-        _admins(request.caller)
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         plans = [
             {"store": name, "what": plan.what, "why": plan.why, "count": plan.count, "bytes": plan.length}
             for name, collector in self._collectors.items()
@@ -55,7 +55,7 @@ class SpaceRoutes:
 
     def damaged(self, request: Request[Caller]) -> Response:
         """The images that can't be read in full. Uploading one again heals it, and all that share the block."""
-        _admins(request.caller)
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for name, blobs in self._blobs():
             maintenance = blobs.index.maintenance
@@ -68,7 +68,7 @@ class SpaceRoutes:
 
     def run(self, request: Request[Caller], job: str) -> Response:
         """Have the collection or the scrub begin now, in the background."""
-        _admins(request.caller)
+        self._images.policies.enforce_service(request.caller, "manage_stores")
         if job not in ("collect", "scrub"):
             raise NotFound("There is no such job: say collect or scrub.")
         if not self._wake(job):
@@ -109,8 +109,3 @@ def content_space(content: ContentRow) -> dict[str, int]:
         "saved_by_dedup": content.reused_length,
         "saved_by_lz4": content.new_length - content.new_stored,
     }
-
-
-def _admins(caller: Caller) -> None:
-    if not caller.is_admin:
-        raise Forbidden("Only an administrator may look at the store.")

@@ -20,7 +20,9 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 LOG_IN = "log_in"
 CHANGE_SCOPE = "change_scope"
 """A token in exchange for another: nobody has shown a secret anew."""
-_LOG_INS = frozenset({"/v3/auth/tokens", "/v3/ec2tokens", "/v3/s3tokens", "/v2.0/tokens", "/v2.0/ec2tokens"})
+_LOG_INS = frozenset(
+    {"/v3/auth/tokens", "/v3/OS-OAUTH2/token", "/v3/ec2tokens", "/v3/s3tokens", "/v2.0/tokens", "/v2.0/ec2tokens"}
+)
 _FEDERATED_LOG_IN = "/v3/OS-FEDERATION/identity_providers/<idp_id>/protocols/<protocol_id>/auth"
 _CHANGE_PASSWORD = "/v3/users/<user_id>/password"
 _DATA = ("/file", "/stage", "/v1/images", "/v1/images/<image_id>")
@@ -167,8 +169,9 @@ def event_of(exchange: Exchange, clock: Clock) -> tuple[EventRecord, str]:
     project_id, project_name = caller.project_id or "", caller.project_name or ""
     if action in (LOG_IN, CHANGE_SCOPE):
         shown = _in_token(body)
-        user_id, user_name, domain = shown["user"] or _claimed(request.parsed)
-        project_id, project_name = shown["project"] or ("", "")
+        known = (user_id, user_name, "") if user_id else None
+        user_id, user_name, domain = shown["user"] or known or _claimed(request.parsed)
+        project_id, project_name = shown["project"] or (project_id, project_name)
     kind, subject, name = _subject(request, exchange.response, action)
     secret = [value for part, value in request.parts.items() if "token" in part]
     path = logs.redact(request.path)

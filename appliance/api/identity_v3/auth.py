@@ -6,11 +6,13 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.identity_v3.dialect import HEADER
 from appliance.api.identity_v3.kit import Api, Handlers
+from appliance.api.identity_v3.oauth1 import signed
 from appliance.api.identity_v3.presentation import done, shown_domain, shown_project, switch
 from appliance.api.identity_v3.schemas import TEXT, Schema, json_object, member
 from appliance.api.identity_v3.targets import Chosen
 from appliance.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.ec2 import Check, check_ec2, check_s3
+from appliance.identity.auth.oauth1 import METHOD as OAUTH1
 from appliance.identity.policy.checks import Target
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Named, Token
@@ -80,6 +82,7 @@ _AUTH = Schema(
                     "password": {"type": "object", "properties": _USER},
                     "totp": {"type": "object", "properties": _USER},
                     "token": {"type": "object", "properties": {"id": TEXT}, "required": ["id"]},
+                    "oauth1": {"type": "object"},
                     "application_credential": {
                         "type": "object",
                         "properties": {
@@ -131,7 +134,10 @@ class Tokens(Handlers):
     def issue(self, request: Request[Token]) -> Response:
         """POST /v3/auth/tokens"""
         auth = request.sent
-        token = self._identity.authentication.authenticate(auth["identity"], auth.get("scope"), request.header(HEADER))
+        identity = auth["identity"]
+        if OAUTH1 in identity["methods"]:
+            identity = {**identity, OAUTH1: {"request": signed(self._identity, request)}}
+        token = self._identity.authentication.authenticate(identity, auth.get("scope"), request.header(HEADER))
         return token_response(self._api, request, token, 201)
 
     def show(self, request: Request[Token]) -> Response:
@@ -175,12 +181,13 @@ def shown_subject(identity: Identity, request: Request[Token]) -> Chosen:
     if credential is not None and credential.access_rules and not _knows_access_rules(request):
         raise NotFound("The asking service does not know access rules.")
     policy = "identity:check_token" if request.method == "HEAD" else "identity:validate_token"
-    return Chosen(policy, {"token.user_id": subject.user.id})
+    return Chosen(policy, {"target.token.user_id": subject.user.id, "target.token": subject})
 
 
 def revoked_subject(identity: Identity, request: Request[Token]) -> Target:
     """The token of `X-Subject-Token`. Raises `NotFound`."""
-    return {"token.user_id": _subject(identity, request).user.id}
+    subject = _subject(identity, request)
+    return {"target.token.user_id": subject.user.id, "target.token": subject}
 
 
 def _subject(identity: Identity, request: Request[Token], allow_expired: bool = False) -> Token:
@@ -261,6 +268,8 @@ def _add_delegation(body: dict[str, Any], token: Token) -> None:
         if credential.access_rules:
             shown["access_rules"] = list(credential.access_rules)
         body["application_credential"] = shown
+    if token.access_token is not None:
+        body["OS-OAUTH1"] = {"access_token_id": token.access_token.id, "consumer_id": token.access_token.consumer_id}
 
 
 def _named(thing: Named) -> dict[str, str]:

@@ -73,7 +73,7 @@ class Credentials(Resource[Credential]):
         current = self._identity.credentials.get(record_id)
         refuse_delegated(request.caller)
         # A second time, as Keystone does: the caller must be allowed to do it to what it becomes, too.
-        target = {"credential.user_id": request.sent.get("user_id", current.user_id)}
+        target = {"target.credential.user_id": request.sent.get("user_id", current.user_id)}
         self._identity.enforce(request.caller, "identity:update_credential", target)
         return super().change(request, record_id)
 

@@ -77,7 +77,7 @@ class IdentityDialect:
     def authorize(self, request: Request[Token], route: Route, parts: Mapping[str, str]) -> None:
         found = NOTHING if route.target is None else route.target(self._identity, request, **parts)
         policy, target = found if isinstance(found, Chosen) else (route.policies[0], found)
-        self._identity.enforce(request.caller, policy, target)
+        self._identity.enforce(request.caller, policy, {"request_body": request.parsed, **parts, **target})
 
     def fault(self, request: Request[Token], error: Exception) -> Response:
         if isinstance(error, MethodsMissing):

@@ -23,11 +23,11 @@ from appliance.api.identity_v3.schemas import (
     pair,
 )
 from appliance.db.identity.catalog import Endpoint, Region, Service
-from appliance.db.identity.credentials import Consumer
 from appliance.db.identity.grants import Role
 from appliance.db.identity.limits import Limit, Policy, RegisteredLimit
+from appliance.db.identity.oauth1 import Consumer
 from appliance.db.records import Record, attributes
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Invalid
 from appliance.identity.resources.limits import MODEL
 from appliance.identity.tokens.token import Token
 
@@ -190,25 +190,6 @@ class Consumers(Resource[Consumer]):
         return sent
 
 
-class AccessTokens(Handlers):
-    """The tokens of consumers, of which there are none."""
-
-    def routes(self) -> list[Route]:
-        every = "/v3/users/<user_id>/OS-OAUTH1/access_tokens"
-        one = f"{every}/<access_token_id>"
-        relation = "OS-OAUTH1:user_access_token"
-        return [
-            Route("GET", every, self.list, "identity:list_access_tokens", relation=f"{relation}s"),
-            Route("GET", one, self.show, "identity:get_access_token", relation=relation),
-        ]
-
-    def list(self, request: Request[Token], user_id: str) -> Response:
-        return self._presenter.collection(request, "access_tokens", [])
-
-    def show(self, request: Request[Token], user_id: str, access_token_id: str) -> Response:
-        raise NotFound("Access token not found")
-
-
 _AMOUNT = {"type": "integer", "minimum": -1, "maximum": 2147483647}
 _LIMIT_OF: dict[str, Any] = {
     "service_id": {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$"},
@@ -303,5 +284,4 @@ PLAIN: tuple[type[Handlers], ...] = (
     RegisteredLimits,
     Limits,
     Consumers,
-    AccessTokens,
 )

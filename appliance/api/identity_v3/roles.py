@@ -151,19 +151,18 @@ class GrantsOf(Handlers):
         """
         identity = self._identity
         refused, lenient = nullcontext(), suppress(NotFound)
-        target: dict[str, str | None] = {}
+        target: dict[str, Any] = {}
         with lenient if self._inherited else refused:
             if grant.role_id:
-                role = identity.roles.get(grant.role_id)
-                target |= {"role.id": role.id, "role.name": role.name, "role.domain_id": role.domain_id}
+                target["target.role"] = identity.roles.get(grant.role_id)
         with lenient if self._inherited or missing_actor else refused:
             actor = identity.users if self._actor == "user" else identity.groups
-            target[f"{self._actor}.domain_id"] = actor.get(grant.actor_id).domain_id
+            target[f"target.{self._actor}"] = actor.get(grant.actor_id)
         with lenient if self._inherited else refused:
             if self._on == "domain":
-                target["domain.id"] = identity.domains.get(grant.target_id).id
+                target["target.domain"] = identity.domains.get(grant.target_id)
             elif self._on == "project":
-                target["project.domain_id"] = identity.projects.get(grant.target_id).domain_id
+                target["target.project"] = identity.projects.get(grant.target_id)
         return target
 
 

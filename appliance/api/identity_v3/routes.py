@@ -15,6 +15,8 @@ from appliance.api.identity_v3.discovery import JsonHome, Versions
 from appliance.api.identity_v3.endpoint_filter import EndpointGroups, EndpointPolicies, ProjectEndpoints
 from appliance.api.identity_v3.federation import FEDERATION
 from appliance.api.identity_v3.kit import Api, Handlers
+from appliance.api.identity_v3.oauth1 import AccessTokens, RequestTokens
+from appliance.api.identity_v3.oauth2 import OAuth2
 from appliance.api.identity_v3.presentation import Presenter, QueryParser
 from appliance.api.identity_v3.projects import DomainConfigs, Domains, Projects, ProjectTags
 from appliance.api.identity_v3.resources import PLAIN
@@ -30,6 +32,9 @@ Older = Callable[[str], dict[str, Any]]
 HANDLERS: tuple[type[Handlers], ...] = (
     Tokens,
     Auth,
+    OAuth2,
+    RequestTokens,
+    AccessTokens,
     Users,
     Groups,
     ApplicationCredentials,

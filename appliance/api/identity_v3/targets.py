@@ -37,12 +37,12 @@ def home_domain(token: Token) -> str:
 
 def own_domain(name: str) -> Resolver:
     """The domain of the token's scope, under this name: a list is narrowed to it."""
-    return lambda identity, request: {name: request.caller.domain_id}
+    return lambda identity, request: {f"target.{name}": request.caller.domain_id}
 
 
 def own_user(name: str) -> Resolver:
     """The caller, under this name: a list is narrowed to what is theirs."""
-    return lambda identity, request: {name: request.caller.user.id}
+    return lambda identity, request: {f"target.{name}": request.caller.user.id}
 
 
 def listed_roles(identity: Identity, request: Request[Token]) -> Chosen:
@@ -52,9 +52,9 @@ def listed_roles(identity: Identity, request: Request[Token]) -> Chosen:
 
 def listed_assignments(identity: Identity, request: Request[Token]) -> Chosen:
     if not asked(request, "include_subtree"):
-        return Chosen("identity:list_role_assignments", {"domain_id": request.caller.domain_id})
+        return Chosen("identity:list_role_assignments", {"target.domain_id": request.caller.domain_id})
     project_id = request.arg("scope.project.id")
-    target = {"domain_id": identity.projects.get(project_id).domain_id} if project_id else NOTHING
+    target = {"target.domain_id": identity.projects.get(project_id).domain_id} if project_id else NOTHING
     return Chosen("identity:list_role_assignments_for_tree", target)
 
 
@@ -62,7 +62,7 @@ def listed_trusts(identity: Identity, request: Request[Token]) -> Chosen:
     """Who asks for both parties needs to be the trustor: that narrows what they may see already."""
     for party in ("trustor", "trustee"):
         if user_id := request.arg(f"{party}_user_id"):
-            return Chosen(f"identity:list_trusts_for_{party}", {f"trust.{party}_user_id": user_id})
+            return Chosen(f"identity:list_trusts_for_{party}", {f"target.trust.{party}_user_id": user_id})
     return Chosen("identity:list_trusts")
 
 
@@ -71,22 +71,21 @@ def listed_trusts(identity: Identity, request: Request[Token]) -> Chosen:
 
 def user(identity: Identity, request: Request[Token], user_id: str) -> Target:
     try:
-        found = identity.users.get(user_id)
+        return {"target.user": identity.users.get(user_id)}
     except NotFound:
-        return {"user_id": user_id}
-    return {"user_id": user_id, "user.id": found.id, "user.domain_id": found.domain_id}
+        return NOTHING
 
 
 def group(identity: Identity, request: Request[Token], group_id: str) -> Target:
     try:
-        return {"group.domain_id": identity.groups.get(group_id).domain_id}
+        return {"target.group": identity.groups.get(group_id)}
     except NotFound:
         return NOTHING
 
 
 def known_group(identity: Identity, request: Request[Token], group_id: str) -> Target:
     """Raises `NotFound`."""
-    return {"group.domain_id": identity.groups.get(group_id).domain_id}
+    return {"target.group": identity.groups.get(group_id)}
 
 
 def membership(identity: Identity, request: Request[Token], group_id: str, user_id: str) -> Target:
@@ -94,20 +93,19 @@ def membership(identity: Identity, request: Request[Token], group_id: str, user_
 
 
 def domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
-    return {"domain.id": domain_id}
+    return {"target.domain.id": domain_id}
 
 
 def known_domain(identity: Identity, request: Request[Token], domain_id: str) -> Target:
     """Raises `NotFound`."""
-    return {"domain.id": identity.domains.get(domain_id).id}
+    return {"target.domain": identity.domains.get(domain_id)}
 
 
 def project(identity: Identity, request: Request[Token], project_id: str, **tag: str) -> Target:
     try:
-        found = identity.projects.get(project_id)
+        return {"target.project": identity.projects.get(project_id)}
     except NotFound:
         return NOTHING
-    return {"project.id": found.id, "project.domain_id": found.domain_id}
 
 
 def role(doing: str) -> Resolver:
@@ -116,7 +114,7 @@ def role(doing: str) -> Resolver:
     def resolve(identity: Identity, request: Request[Token], role_id: str) -> Chosen:
         found = identity.roles.get(role_id)
         policy = f"identity:{doing}_domain_role" if found.domain_id else f"identity:{doing}_role"
-        return Chosen(policy, {"role.id": found.id, "role.name": found.name})
+        return Chosen(policy, {"target.role": found})
 
     return resolve
 
@@ -140,9 +138,9 @@ def limit(identity: Identity, request: Request[Token], limit_id: str) -> Target:
         return NOTHING
     project_id = found.project_id
     return {
-        "limit.project_id": project_id,
-        "limit.domain.id": found.domain_id,
-        "limit.project.domain_id": identity.projects.get(project_id).domain_id if project_id else None,
+        "target.limit": found,
+        "target.limit.domain.id": found.domain_id,
+        "target.limit.project.domain_id": identity.projects.get(project_id).domain_id if project_id else None,
     }
 
 
@@ -166,24 +164,24 @@ def config_group(
 
 def credential(identity: Identity, request: Request[Token], credential_id: str) -> Target:
     try:
-        return {"credential.user_id": identity.credentials.get(credential_id).user_id}
+        return {"target.credential": identity.credentials.get(credential_id)}
     except NotFound:
         return NOTHING
 
 
 def ec2_credentials(identity: Identity, request: Request[Any], user_id: str, **credential: str) -> Target:
-    return {"user_id": user_id, "credential.user_id": user_id}
+    return {"target.credential.user_id": user_id}
 
 
 def ec2_credential(identity: Identity, request: Request[Token], user_id: str, credential_id: str) -> Target:
     """Raises `NotFound`: that there is no such credential is told to anyone, as Keystone does."""
     own = identity.ec2_credentials.get(credential_id).user_id == user_id
-    return {"credential.user_id": user_id} if own else NOTHING
+    return {"target.credential.user_id": user_id} if own else NOTHING
 
 
 def owner(identity: Identity, request: Request[Token], user_id: str, **record: str) -> Target:
     """The user of the path, whether they exist or not."""
-    return {"user_id": user_id, "user.id": user_id}
+    return {"user_id": user_id, "target.user.id": user_id}
 
 
 def application_credential(
@@ -199,26 +197,27 @@ def application_credential(
 
 def trust(identity: Identity, request: Request[Token], trust_id: str, **role: str) -> Target:
     """Raises `NotFound`: a trust that does not exist is a 404 for everyone; so Keystone's clients expect it."""
-    found = identity.trusts.get(trust_id)
-    return {f"trust.{party}": getattr(found, party) for party in ("trustor_user_id", "trustee_user_id")}
+    return {"target.trust": identity.trusts.get(trust_id)}
 
 
 # -- what is made ------------------------------------------------------------------------------------------------------
 
 
 def new_user(identity: Identity, request: Request[Token]) -> Target:
-    return {"user.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
+    return {"target.user.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_group(identity: Identity, request: Request[Token]) -> Target:
-    return {"group.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
+    return {"target.group.domain_id": request.sent.get("domain_id", home_domain(request.caller))}
 
 
 def new_project(identity: Identity, request: Request[Token]) -> Target:
     """One that is to be a domain is in none."""
     sent = request.sent
     domain_id = sent.get("domain_id")
-    return {"project.domain_id": domain_id if sent.get("is_domain") else domain_id or home_domain(request.caller)}
+    if not sent.get("is_domain"):
+        domain_id = domain_id or home_domain(request.caller)
+    return {"target.project.domain_id": domain_id}
 
 
 def new_role(identity: Identity, request: Request[Token]) -> Chosen:
@@ -227,8 +226,8 @@ def new_role(identity: Identity, request: Request[Token]) -> Chosen:
 
 
 def new_credential(identity: Identity, request: Request[Token]) -> Target:
-    return {"credential.user_id": request.sent.get("user_id")}
+    return {"target.credential.user_id": request.sent.get("user_id")}
 
 
 def new_trust(identity: Identity, request: Request[Token]) -> Target:
-    return {"trust.trustor_user_id": request.sent["trustor_user_id"]}
+    return {"target.trust.trustor_user_id": request.sent["trustor_user_id"]}

@@ -13,6 +13,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.api.image_v2.discovery import Versions
 from appliance.errors import Invalid, Unauthenticated
+from appliance.image.policies import ImagePolicies
 from appliance.settings import Settings
 from appliance.values import Caller
 
@@ -74,10 +75,12 @@ class ImageDialect:
     def __init__(
         self,
         settings: Settings,
+        policies: ImagePolicies,
         authenticate: Authenticate,
         healthcheck: Healthcheck,
         identity_url: Callable[[Request[Any]], str],
     ) -> None:
+        self._policies = policies
         self._authenticate = authenticate
         self._healthcheck = healthcheck
         self._identity_url = identity_url
@@ -101,11 +104,12 @@ class ImageDialect:
         token = request.header("x-auth-token")
         if not token:
             raise Unauthenticated("There is no token in the request.")
-        request.caller = self._authenticate(token, request.method, request.path)
+        caller = self._authenticate(token, request.method, request.path)
         service_token = request.header("x-service-token")
         if service_token:
             service = self._authenticate(service_token, request.method, request.path)
-            request.caller = replace(request.caller, service_roles=service.roles)
+            caller = replace(caller, service_roles=service.roles)
+        request.caller = self._policies.admitted(caller)
         if request.path == "/v2":
             return Response(302, headers=[("Location", f"{request.base_url}/v2/")])
         return None
@@ -115,7 +119,7 @@ class ImageDialect:
             raise Invalid("A body is not expected with this request.")
 
     def authorize(self, request: Request[Caller], route: Route, parts: Mapping[str, str]) -> None:
-        """Nothing: the image service enforces the policies that the routes name, in `image/rules.py` and beside it.
+        """Nothing: the image service enforces the policies that the routes name, with the image in its hand.
 
         Whom an image exists for, its status and its properties decide with the policy between 403, 404 and 409, and the
         row that was checked must be the row that is changed.

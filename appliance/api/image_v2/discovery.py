@@ -6,7 +6,6 @@ from typing import Any
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import ANY_TOKEN, Handler, Route
 from appliance.errors import NotFound
-from appliance.image.rules import enforce_service
 from appliance.image.schemas import documents
 from appliance.image.service import Images
 from appliance.image.stores import Store
@@ -74,6 +73,7 @@ class InfoRoutes:
 
     def __init__(self, images: Images, settings: Settings) -> None:
         self._stores = images.stores
+        self._policies = images.policies
         self._quotas = images.quotas
         self._settings = settings
 
@@ -99,7 +99,7 @@ class InfoRoutes:
 
     def stores_in_detail(self, request: Request[Caller]) -> Response:
         self._check_several()
-        enforce_service(request.caller, "stores_info_detail")
+        self._policies.enforce_service(request.caller, "stores_info_detail")
         return Response(200, {"stores": [self._brief(store) | self._detail(store) for store in self._stores]})
 
     def _check_several(self) -> None:

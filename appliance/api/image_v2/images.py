@@ -12,7 +12,7 @@ from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
 from appliance.image.changes import Change, check_path
 from appliance.image.draft import check_names
-from appliance.image.rules import LINKS, may_see_locations
+from appliance.image.rules import LINKS
 from appliance.image.schemas import ImageChecks
 from appliance.image.service import Images
 from appliance.settings import Settings
@@ -134,7 +134,7 @@ class ImageRoutes:
         return Response(204)
 
     def _shown(self, request: Request[Caller], image: ImageRecord) -> dict[str, object]:
-        return self._view(image, with_locations=may_see_locations(request.caller, image))
+        return self._view(image, with_locations=self._images.policies.sees_locations(request.caller, image))
 
 
 class ActionRoutes:

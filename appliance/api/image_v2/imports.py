@@ -6,7 +6,6 @@ from appliance.api.http.service import Route
 from appliance.api.image_v2.dialect import json_object
 from appliance.api.image_v2.views import image_task, listed_task, page, task
 from appliance.image.imports.task_imports import TaskImports
-from appliance.image.rules import enforce_service
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -51,6 +50,7 @@ class TaskRoutes:
 
     def __init__(self, images: Images) -> None:
         self._tasks = images.tasks
+        self._policies = images.policies
         self._imports = TaskImports(images)
 
     def routes(self) -> list[Route]:
@@ -62,7 +62,7 @@ class TaskRoutes:
         ]
 
     def create(self, request: Request[Caller]) -> Response:
-        enforce_service(request.caller, "tasks_api_access")
+        self._policies.enforce_service(request.caller, "tasks_api_access")
         made = self._imports.begin(request.caller, json_object(request), request.id)
         return Response(201, task(made), [("Location", f"{request.base_url}/v2/tasks/{made.id}")])
 
@@ -75,7 +75,7 @@ class TaskRoutes:
         return Response(200, task(self._tasks.get(request.caller, task_id)))
 
     def delete(self, request: Request[Caller], task_id: str) -> Response:
-        enforce_service(request.caller, "tasks_api_access")
+        self._policies.enforce_service(request.caller, "tasks_api_access")
         sentence = "Tasks can't be deleted: they go by themselves when they expire."
         response = image_error(405, sentence, request.header("accept"))
         response.headers.append(("Allow", "GET"))

@@ -50,5 +50,5 @@ def build(
     `authenticate` makes a caller of a token; `identity_url` is what the challenge of a 401 points to.
     """
     healthcheck = Healthcheck(settings.disable_by_file_path, images.stores.trouble)
-    dialect = ImageDialect(settings, authenticate, healthcheck, identity_url)
+    dialect = ImageDialect(settings, images.policies, authenticate, healthcheck, identity_url)
     return Service(dialect, [*routes(images, settings), *more_routes], head_is_get=False)

@@ -1,4 +1,4 @@
-"""Rows of credentials and OAuth consumers."""
+"""Rows of credentials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,14 +20,3 @@ class Credential:
 
 
 CREDENTIALS = Table("credentials", Credential)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
-    id: str
-    description: str | None = None
-    secret: str
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-CONSUMERS = Table("consumers", Consumer)

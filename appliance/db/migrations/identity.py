@@ -325,5 +325,30 @@ _FEDERATION = (
 
 
 def create_federation(db: Schema) -> None:
+    """Make the tables of identity providers, and of the users that they vouch for."""
     for statement in _FEDERATION:
+        db.execute(statement)
+
+
+_OAUTH1 = (
+    """
+    CREATE TABLE oauth_request_tokens (
+        id TEXT PRIMARY KEY, consumer_id TEXT NOT NULL REFERENCES consumers(id) ON DELETE CASCADE,
+        project_id TEXT NOT NULL REFERENCES projects(id) ON DELETE CASCADE, sealed_secret TEXT NOT NULL, verifier TEXT,
+        authorizing_user_id TEXT REFERENCES users(id) ON DELETE CASCADE, role_ids TEXT NOT NULL, expires_at INTEGER)
+    """,
+    """
+    CREATE TABLE oauth_access_tokens (
+        id TEXT PRIMARY KEY, consumer_id TEXT NOT NULL REFERENCES consumers(id) ON DELETE CASCADE,
+        project_id TEXT NOT NULL REFERENCES projects(id) ON DELETE CASCADE, sealed_secret TEXT NOT NULL,
+        authorizing_user_id TEXT NOT NULL REFERENCES users(id) ON DELETE CASCADE, role_ids TEXT NOT NULL,
+        expires_at INTEGER)
+    """,
+    "CREATE INDEX oauth_access_tokens_by_user ON oauth_access_tokens (authorizing_user_id)",
+)
+
+
+def create_oauth1(db: Schema) -> None:
+    """Make the tables of OAuth 1.0a. That of its consumers is there."""
+    for statement in _OAUTH1:
         db.execute(statement)

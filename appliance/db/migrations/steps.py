@@ -17,6 +17,7 @@ from appliance.db.migrations.identity import (
     create_federation,
     create_identity,
     create_legacy,
+    create_oauth1,
     create_proofs,
     move_service_descriptions,
 )
@@ -43,6 +44,7 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0012_activity", create_activity),
     ("0013_portable_indexes", portable_indexes),
     ("0014_federation", create_federation),
+    ("0015_oauth1", create_oauth1),
 )
 
 migrations = Migrations("appliance")

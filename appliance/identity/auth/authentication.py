@@ -23,7 +23,7 @@ from appliance.identity.tokens.token import SECOND, Claims, Token
 from appliance.identity.tokens.tokens import Tokens
 from appliance.values import Micros, current_client
 
-METHODS = frozenset({"password", "token", "totp", "application_credential", "ec2credential", "mapped"})
+METHODS = frozenset({"password", "token", "totp", "application_credential", "oauth1", "ec2credential", "mapped"})
 """The methods that the appliance has, switched on or not."""
 
 _MARK = "appliance_receipt"
@@ -174,9 +174,9 @@ class Authentication:
             if any(proof.is_first_hand for proof in proofs):
                 self._compliance.succeeded(user)
             return token
-        if "application_credential" in methods:
-            # No receipt could hold what the credential is bound to.
-            raise Unauthenticated("An application credential is not enough for this user.")
+        if not {"application_credential", "oauth1"}.isdisjoint(methods):
+            # No receipt could hold what the token would be bound to.
+            raise Unauthenticated("A delegation is not enough for this user.")
         raise MethodsMissing(self._receipts.issue(user.id, methods), missing or [])
 
     def vouched_for(self, proof: Proof) -> Token:
@@ -227,6 +227,10 @@ class Authentication:
         credential = next((p.application_credential for p in proofs if p.application_credential is not None), None)
         if credential is not None:
             return self._tokens.issue(lookup, _bound(claims, credential))
+        access = next((p.access_token for p in proofs if p.access_token is not None), None)
+        if access is not None:
+            claims = replace(claims, project_id=access.project_id, access_token_id=access.id)
+            return self._tokens.issue(lookup, claims.until(access.expires_at))
         return self._issue(lookup, self._scope(lookup, user, parent, scope).onto(claims))
 
     def _issue(self, lookup: Lookup, claims: Claims) -> Token:

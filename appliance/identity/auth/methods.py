@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from appliance.db.identity import users as user_rows
 from appliance.db.identity.delegation import ApplicationCredential
+from appliance.db.identity.oauth1 import AccessToken
 from appliance.db.identity.users import User
 from appliance.db.records import Record
 from appliance.errors import Forbidden, Invalid, NotFound, Unauthenticated
@@ -30,11 +31,14 @@ class Proof:
     """What the new token is bound to, with its project."""
     federation: FederationInToken | None = None
     """Who vouches for the user."""
+    access_token: AccessToken | None = None
+    """The same, of OAuth 1.0a."""
 
     @property
     def is_first_hand(self) -> bool:
         """Whether the user has shown a secret of their own."""
-        return self.parent is None and self.application_credential is None and self.federation is None
+        vouched = (self.application_credential, self.access_token, self.federation)
+        return self.parent is None and vouched == (None, None, None)
 
 
 Method = Callable[[Record, Attempt, Lookup], Proof]

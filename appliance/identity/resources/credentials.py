@@ -1,4 +1,4 @@
-"""Stored secrets of users: credentials, EC2 credentials, OAuth consumers."""
+"""Stored secrets of users: credentials, EC2 credentials."""
 
 import hashlib
 import json
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.db.engine.base import Tx
-from appliance.db.identity.credentials import CONSUMERS, CREDENTIALS, Consumer, Credential
+from appliance.db.identity.credentials import CREDENTIALS, Credential
 from appliance.db.identity.delegation import APPLICATION_CREDENTIALS, TRUSTS
 from appliance.db.records import ALL, Filter, Page, Record, delete, find, insert, select, update
 from appliance.errors import Forbidden, Invalid, NotFound
-from appliance.identity.store import IdentityStore, merged, names_unique, refuse_new_id
+from appliance.identity.store import IdentityStore, merged, names_unique
 from appliance.identity.tokens.keyring import Sealer
 from appliance.values import new_hex_id
 
@@ -173,32 +173,3 @@ def _pair(credential: Credential) -> Ec2Pair:
     blob = ec2_blob(credential.blob)
     delegation = {name: blob.get(name) for name in _DELEGATIONS}
     return Ec2Pair(credential.user_id, credential.project_id, blob["access"], blob.get("secret"), **delegation)
-
-
-class Consumers:
-    def __init__(self, store: IdentityStore) -> None:
-        self._store = store
-
-    def get(self, consumer_id: str) -> Consumer:
-        consumer = find(self._store.db, CONSUMERS, consumer_id)
-        if consumer is None:
-            raise NotFound("Consumer not found")
-        return consumer
-
-    def search(self, filters: Iterable[Filter] = (), page: Page = ALL) -> list[Consumer]:
-        return select(self._store.db, CONSUMERS, filters, page)
-
-    def create(self, sent: Record) -> Consumer:
-        created = Consumer(id=new_hex_id(), description=sent.get("description"), secret=secrets.token_hex(16))
-        self._store.transact(lambda tx: insert(tx, CONSUMERS, created))
-        return created
-
-    def update(self, consumer_id: str, changes: Record) -> Consumer:
-        refuse_new_id(changes, consumer_id)
-        changed = merged(CONSUMERS, self.get(consumer_id), changes)
-        self._store.transact(lambda tx: update(tx, CONSUMERS, changed))
-        return self.get(consumer_id)
-
-    def delete(self, consumer_id: str) -> None:
-        self.get(consumer_id)
-        self._store.transact(lambda tx: delete(tx, CONSUMERS, consumer_id))

@@ -64,6 +64,14 @@ class FederationInToken:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessTokenInToken:
+    """Of OAuth 1.0a."""
+
+    id: str
+    consumer_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A valid token. `user` is who acts: the trustor, if a trust lets the trustee impersonate them."""
 
@@ -81,6 +89,7 @@ class Token:
     roles: tuple[Named, ...] = ()
     trust: TrustInToken | None = None
     application_credential: ApplicationCredentialInToken | None = None
+    access_token: AccessTokenInToken | None = None
     federation: FederationInToken | None = None
 
     @property
@@ -143,6 +152,7 @@ _OPTIONAL = {
     "openstack_app_cred_id": "application_credential_id",
     "openstack_idp_id": "idp_id",
     "openstack_protocol_id": "protocol_id",
+    "openstack_access_token_id": "access_token_id",
 }
 
 
@@ -162,6 +172,7 @@ class Claims:
     project_id: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    access_token_id: str | None = None
     idp_id: str | None = None
     """The identity provider that has vouched for the user, by `protocol_id`."""
     protocol_id: str | None = None

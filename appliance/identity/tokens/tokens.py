@@ -22,6 +22,7 @@ from appliance.identity.tokens.keyring import Keyring
 from appliance.identity.tokens.revocations import Revocations, Stamps
 from appliance.identity.tokens.token import (
     SECOND,
+    AccessTokenInToken,
     ApplicationCredentialInToken,
     Claims,
     FederationInToken,
@@ -49,7 +50,7 @@ class _Kept(NamedTuple):
 
 
 class Delegated:
-    """What a trust or an application credential makes of claims: who acts, with which roles, and until when."""
+    """What a trust, an application credential or an access token makes of claims: who acts, with which roles."""
 
     def __init__(
         self,
@@ -57,15 +58,17 @@ class Delegated:
         user_id: str | None = None,
         trust: TrustInToken | None = None,
         application_credential: ApplicationCredentialInToken | None = None,
+        access_token: AccessTokenInToken | None = None,
     ) -> None:
         self.roles = roles
         self.user_id = user_id
         self.trust = trust
         self.application_credential = application_credential
+        self.access_token = access_token
 
 
 class Tokens:
-    """Issues and validates. `trusts` and `application_credentials` say what delegated claims amount to today.
+    """Issues and validates. `trusts` and the others say what delegated claims amount to today.
 
     Where identity providers are known (`federated`), what a token says of one is looked up, too.
     """
@@ -82,6 +85,7 @@ class Tokens:
         stamps: Stamps,
         trusts: Delegation,
         application_credentials: Delegation,
+        access_tokens: Delegation,
         federated: bool,
     ) -> None:
         self._store = store
@@ -93,6 +97,7 @@ class Tokens:
         self._stamps = stamps
         self._trusts = trusts
         self._application_credentials = application_credentials
+        self._access_tokens = access_tokens
         self._federated = federated
         self._cache: dict[str, _Kept] = {}
         self._cache_lock = threading.Lock()
@@ -192,6 +197,7 @@ class Tokens:
             roles=tuple(Named(role.id, role.name) for role in roles) if scoped else (),
             trust=delegated.trust if delegated else None,
             application_credential=delegated.application_credential if delegated else None,
+            access_token=delegated.access_token if delegated else None,
             federation=federation,
         )
 
@@ -209,6 +215,8 @@ class Tokens:
             return self._trusts(claims)
         if claims.application_credential_id is not None:
             return self._application_credentials(claims)
+        if claims.access_token_id is not None:
+            return self._access_tokens(claims)
         return None
 
     def _roles(self, claims: Claims, federation: FederationInToken | None) -> list[Role]:

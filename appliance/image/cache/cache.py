@@ -15,7 +15,7 @@ from appliance.image.cache.files import CacheFiles
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.downloads import Data, Downloads, stored_data
 from appliance.image.imports.queue import ImportQueue
-from appliance.image.rules import enforce_service, not_found
+from appliance.image.rules import not_found
 from appliance.values import MIB, Caller
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class ImageCache:
         self._rows = CacheRows(context.db)
         self._images = context.rows
         self._settings = context.settings
+        self._policies = context.policies
         self._clock = context.clock
         self._finder = finder
         self._downloads = downloads
@@ -58,8 +59,7 @@ class ImageCache:
 
     def queue(self, caller: Caller, node: str, image_id: str) -> None:
         """Have an active image fetched now."""
-        self._finder.look_up(caller, image_id)
-        self._enforce(caller, "cache_image")
+        self._enforce(caller, "cache_image", self._finder.look_up(caller, image_id))
         self._enqueue(caller, node, image_id)
         self._queue.submit(None, lambda: self.fetch(node, image_id))
 
@@ -75,10 +75,8 @@ class ImageCache:
 
     def remove(self, caller: Caller, node: str, image_id: str) -> None:
         """Forget an image, cached or queued."""
-        entry = any(entry.node in (node, "") for entry in self._rows.of_image(image_id))
-        if not entry:
-            self._finder.look_up(caller, image_id)
-        self._enforce(caller, "cache_delete")
+        known = any(entry.node in (node, "") for entry in self._rows.of_image(image_id))
+        self._enforce(caller, "cache_delete", None if known else self._finder.look_up(caller, image_id))
         self._db.transact(lambda tx: self._rows.remove(tx, node, image_id))
         self._drop_unused(image_id)
 
@@ -120,8 +118,8 @@ class ImageCache:
         self._enforce(caller, "cache_clean")
         self._clean(self._settings.image_cache_stall_time)
 
-    def _enforce(self, caller: Caller, operation: str) -> None:
-        enforce_service(caller, operation)
+    def _enforce(self, caller: Caller, operation: str, image: ImageRecord | None = None) -> None:
+        self._policies.enforce_service(caller, operation, image)
         if self._files is None:
             raise NotFound("Caching via API is not supported at this site.")
 

@@ -11,7 +11,6 @@ from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.imports.run import ImportJob, ImportRun
 from appliance.image.imports.tasks import ImportLock, Tasks, mark_pending
 from appliance.image.quotas import Quota, Quotas
-from appliance.image.rules import enforce
 from appliance.settings import Settings
 from appliance.values import Caller, is_uuid, new_uuid
 
@@ -73,6 +72,7 @@ class Imports:
         self._rows = context.rows
         self._stores = context.stores
         self._settings = context.settings
+        self._policies = context.policies
         self._clock = context.clock
         self._finder = finder
         self._tasks = tasks
@@ -91,7 +91,7 @@ class Imports:
         quota.check(self._db, image_size_total=0)
         check_state(image, asked.method)
         source = self._source_address(caller, asked)
-        enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
+        self._policies.enforce(caller, "copy_image" if asked.method == "copy-image" else "modify_image", image)
         self._lock.check(image)
         stores = self._targets(image, asked)
         if not stores:

@@ -9,7 +9,7 @@ from appliance.db.engine.base import Tx
 from appliance.db.image.tasks import TaskRecord
 from appliance.errors import ApplianceError, Invalid
 from appliance.image.imports.run import ImportJob
-from appliance.image.rules import IMPORT_LOCK, enforce_service
+from appliance.image.rules import IMPORT_LOCK
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -23,11 +23,12 @@ class TaskImports:
         self._images = images
         self._db = images.context.db
         self._rows = images.context.rows
+        self._policies = images.policies
         self._tasks = images.tasks
 
     def begin(self, caller: Caller, body: Mapping[str, Any], request_id: str) -> TaskRecord:
         """Check a task's body and set it going."""
-        enforce_service(caller, "tasks_api_access")
+        self._policies.enforce_service(caller, "tasks_api_access")
         given = _input(body)
         self._images.fetcher.check(given["import_from"])
         task = self._db.transact(lambda tx: self._tasks.add(tx, caller, "import", given, request_id=request_id))

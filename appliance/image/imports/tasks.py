@@ -14,7 +14,7 @@ from appliance.errors import Conflict, Invalid, NotFound
 from appliance.image.context import ImageContext
 from appliance.image.draft import check_text
 from appliance.image.listing import page_limit
-from appliance.image.rules import FAILED_IMPORT, IMPORT_LOCK, IMPORTING_TO, enforce_service
+from appliance.image.rules import FAILED_IMPORT, IMPORT_LOCK, IMPORTING_TO
 from appliance.image.web.addresses import without_secrets
 from appliance.values import Caller, Micros, is_uuid, new_uuid
 
@@ -31,12 +31,13 @@ class Tasks:
         self._db = context.db
         self._rows = TaskRows(context.db)
         self._settings = context.settings
+        self._policies = context.policies
         self._clock = context.clock
 
     # -- for the API -----------------------------------------------------------------------------------------------
 
     def get(self, caller: Caller, task_id: str) -> TaskRecord:
-        enforce_service(caller, "tasks_api_access")
+        self._policies.enforce_service(caller, "tasks_api_access")
         task = self.find(task_id)
         if task is None:
             raise NotFound(f"No task found with ID {task_id}")
@@ -44,7 +45,7 @@ class Tasks:
 
     def page(self, caller: Caller, parameters: Mapping[str, str]) -> tuple[list[TaskRecord], bool]:
         """A page of tasks, and whether there may be more."""
-        enforce_service(caller, "tasks_api_access")
+        self._policies.enforce_service(caller, "tasks_api_access")
         limit = page_limit(parameters.get("limit"), self._settings.limit_param_default, self._settings.api_limit_max)
         found = self._rows.page(
             _filters(parameters),

@@ -13,7 +13,7 @@ from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.draft import check_property
 from appliance.image.legacy.listing import OldListing
 from appliance.image.legacy.prefetch import Filling
-from appliance.image.rules import INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE, allowed
+from appliance.image.rules import INTERNAL, LINKS, NAME_LIMIT, READ_ONLY, RESERVED, SETTABLE
 from appliance.image.service import Images
 from appliance.values import Caller
 
@@ -25,6 +25,7 @@ class OldSharing:
         self._db = context.db
         self._rows = OldRows(context.db)
         self._quota = context.settings.image_member_quota
+        self._policies = context.policies
         self._clock = context.clock
         self._finder = finder
 
@@ -68,7 +69,7 @@ class OldSharing:
         """The image, if the caller may share it. Raises `NotFound`."""
         image = self._finder.look_up(caller, image_id)
         if image.visibility in ("shared", "public"):
-            if allowed(caller, "add_member", image):
+            if self._policies.allows(caller, "add_member", image):
                 return image
             mine = next((one for one in self._rows.of_image(image.id) if one.member_id == caller.project_id), None)
             if mine is not None and mine.can_share and caller.has_role("member"):

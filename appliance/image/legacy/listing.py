@@ -11,7 +11,7 @@ from appliance.errors import Invalid, LimitExceeded, NotFound
 from appliance.image.context import ImageContext, ImageFinder
 from appliance.image.listing import PAGE_BYTES, Parameters, check_filters, page_limit
 from appliance.image.protections import Protections
-from appliance.image.rules import enforce_list, ways_to_list
+from appliance.image.rules import ways_to_list
 from appliance.values import Caller, Micros, is_uuid, parse_time, whole_number
 
 _TEXTS = ("name", "status", "container_format", "disk_format")
@@ -51,12 +51,13 @@ class OldListing:
         self._rows = OldRows(context.db)
         self._images = context.rows
         self._settings = context.settings
+        self._policies = context.policies
         self._finder = finder
 
     def page(self, caller: Caller, parameters: Parameters) -> list[Listed]:
         """A page of what the caller may see. Raises `Invalid` for a query that makes no sense."""
         wanted = self._read(caller, dict(parameters))
-        enforce_list(caller)
+        self._policies.enforce_list(caller)
         marker = dict(parameters).get("marker")
         if marker:
             wanted.query.marker = self._marker(caller, marker)
@@ -68,12 +69,15 @@ class OldListing:
             if live.cut:
                 # A page that ends early is the last one to clients of this API.
                 raise LimitExceeded("The images of this page are too large together; ask for fewer with limit.")
-            found = [Listed(image) for image in live.images]
+            found = [Listed(image) for image in live.images if self._sees(caller, image)]
         if wanted.deleted:
             found = self._merged(found, self._deleted(caller, wanted), wanted)
         for one in found:
             self._protections.hide(caller, one.image)
         return found
+
+    def _sees(self, caller: Caller, image: ImageRecord) -> bool:
+        return not self._policies.hides_listed() or self._policies.allows(caller, "get_image", image)
 
     def deleted(self, caller: Caller, image_id: str) -> Listed:
         """A deleted image, for admins. Raises `NotFound`."""

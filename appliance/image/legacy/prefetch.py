@@ -9,7 +9,6 @@ from appliance.image.data import check_formats
 from appliance.image.downloads import stored_data
 from appliance.image.imports.queue import ImportQueue
 from appliance.image.ingest import Inspection
-from appliance.image.rules import enforce
 from appliance.image.service import Images
 from appliance.values import MIB, Caller, Source
 
@@ -95,7 +94,7 @@ class Filling:
 
     def register(self, caller: Caller, image: ImageRecord, url: str, size: int | None) -> None:
         """Let the data lie where it is. The image is active at once; a size that is given has to be the right one."""
-        enforce(caller, "set_image_location", image)
+        self._images.policies.enforce(caller, "set_image_location", image)
         check_formats(image)
         found = self._images.web.size_for_request(url)
         if size and size != found:

@@ -9,7 +9,6 @@ from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict, Forbidden, Invalid, LimitExceeded
 from appliance.image.context import ImageContext
 from appliance.image.draft import check_text
-from appliance.image.rules import enforce
 from appliance.image.web.content import Web
 from appliance.values import Caller
 
@@ -34,11 +33,12 @@ class LocationChanges:
     def __init__(self, context: ImageContext, web: Web) -> None:
         self._stores = context.stores
         self._settings = context.settings
+        self._policies = context.policies
         self._web = web
 
     def add(self, caller: Caller, image: ImageRecord, position: str, value: Mapping[str, Any]) -> None:
         """Add a location; a queued image becomes active."""
-        enforce(caller, "set_image_location", image)
+        self._policies.enforce(caller, "set_image_location", image)
         self._check_shown("add")
         _check_status(image, ("active", "queued"), "add")
         digests = self._new_digests(image, [value])
@@ -53,7 +53,7 @@ class LocationChanges:
         """Give an image without locations its first ones, or the locations that there are other metadata."""
         if not values:
             raise Forbidden("Cannot set locations to empty list.")
-        enforce(caller, "set_image_location", image)
+        self._policies.enforce(caller, "set_image_location", image)
         self._check_shown("update")
         _check_status(image, ("active", "queued"), "replace")
         digests = self._new_digests(image, values)
@@ -67,7 +67,7 @@ class LocationChanges:
 
     def remove(self, caller: Caller, image: ImageRecord, position: str) -> None:
         """Remove one of several locations."""
-        enforce(caller, "delete_image_location", image)
+        self._policies.enforce(caller, "delete_image_location", image)
         self._check_shown("remove")
         _check_status(image, ("active",), "remove")
         if len(image.locations) == 1:

@@ -16,7 +16,7 @@ from appliance.image.data import EMPTY, ImageData, gone
 from appliance.image.imports.queue import ImportQueue
 from appliance.image.imports.tasks import ImportLock, Tasks
 from appliance.image.locations.changes import is_hexadecimal
-from appliance.image.rules import IMPORT_LOCK, enforce
+from appliance.image.rules import IMPORT_LOCK
 from appliance.image.web.content import Web
 from appliance.values import MIB, Caller, new_uuid
 
@@ -51,6 +51,7 @@ class Locations:
         self._rows = context.rows
         self._stores = context.stores
         self._settings = context.settings
+        self._policies = context.policies
         self._clock = context.clock
         self._finder = finder
         self._data = data
@@ -69,7 +70,7 @@ class Locations:
         image = self._finder.permitted(caller, image_id, "get_image")
         if image.status != "queued":
             raise Conflict(f"It's not allowed to add locations if image status is {image.status}.")
-        enforce(caller, "add_image_location", image)
+        self._policies.enforce(caller, "add_image_location", image)
         for_service = caller.has_role("service") or "service" in caller.service_roles
         if not for_service and not (url.startswith("http") and self._stores.takes_urls):
             raise Forbidden("http store must be enabled to use location API by normal user.")

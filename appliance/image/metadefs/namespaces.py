@@ -9,11 +9,20 @@ from appliance.db.image import metadefs as rows
 from appliance.db.image.metadef_items import Definition, ObjectRecord, PropertyRecord, TagRecord
 from appliance.db.image.metadefs import AssociationRecord, NamespaceQuery, NamespaceRecord, Order, ResourceTypeRecord
 from appliance.errors import Invalid, NotFound
-from appliance.image.metadefs.access import Access, check_unprotected, enforce, visible
+from appliance.image.metadefs.access import Access, check_unprotected, visible
 from appliance.image.metadefs.bodies import Contents, Json, checked, read_association, read_contents, usable
 from appliance.image.metadefs.items import Objects, Properties, Tags
+from appliance.image.policies import ImagePolicies
 from appliance.settings import Settings
 from appliance.values import Caller, Clock
+
+_WITHIN = {
+    "resource_type_associations": "add_metadef_resource_type_association",
+    "objects": "add_metadef_object",
+    "properties": "add_metadef_property",
+    "tags": "add_metadef_tag",
+}
+"""What a new namespace may bring along, and the policy of each."""
 
 NEWEST_FIRST = Order("created_at", descending=True)
 
@@ -39,7 +48,8 @@ class Namespaces:
     def page(self, caller: Caller, wanted: NamespaceFilter) -> list[tuple[NamespaceRecord, list[AssociationRecord]]]:
         """A page of the namespaces that the caller may see, each with its resource types."""
         rows.check_sort_key(wanted.order.key, rows.NAMESPACE_SORT_KEYS)
-        enforce(caller, "get_metadef_namespaces")
+        policies = self._access.policies
+        policies.enforce_definition(caller, "get_metadef_namespaces")
         with self._db.snapshot():
             marker = None
             if wanted.marker is not None:
@@ -48,6 +58,7 @@ class Namespaces:
                     raise NotFound(f"Namespace {wanted.marker} not found")
             query = NamespaceQuery(wanted.order, wanted.limit, marker, wanted.visibility, wanted.resource_types)
             found = rows.page_of_namespaces(self._db, query, caller.project_id, all=caller.is_admin)
+            found = [one for one in found if policies.allows_definition(caller, "get_metadef_namespace", one)]
             ties = rows.associations_of_many(self._db, [namespace.id for namespace in found])
         return [(namespace, ties.get(namespace.id, [])) for namespace in found]
 
@@ -55,7 +66,8 @@ class Namespaces:
         """Make a namespace with everything in the body, or nothing at all."""
         checked("namespace", body)
         now = self._access.clock()
-        enforce(caller, "add_metadef_namespace")
+        for operation in ("add_metadef_namespace", *(name for kind, name in _WITHIN.items() if body.get(kind))):
+            self._access.policies.enforce_definition(caller, operation)
         record = _record(body, now, body.get("owner", caller.project_id))
         contents = read_contents(body, now)
 
@@ -106,10 +118,11 @@ class Namespaces:
         self, caller: Caller, name: str, kind: type[ObjectRecord] | type[PropertyRecord] | type[TagRecord]
     ) -> None:
         """Remove everything of one kind from a namespace."""
-        operation = "delete_metadef_tags" if kind is TagRecord else "delete_metadef_namespace"
 
         def change(tx: Tx) -> None:
-            namespace = self._access.namespace(tx, caller, name, operation)
+            namespace = self._access.namespace(tx, caller, name, "delete_metadef_namespace")
+            if kind is TagRecord:
+                self._access.policies.enforce_definition(caller, "delete_metadef_tags", namespace)
             check_unprotected(namespace, f"namespace {name}")
             items.delete_items(tx, kind, namespace.id)
 
@@ -179,13 +192,14 @@ class ResourceTypes:
 
     def known(self, caller: Caller) -> list[ResourceTypeRecord]:
         """Every resource type that was ever associated with a namespace."""
-        enforce(caller, "list_metadef_resource_types")
+        self._access.policies.enforce_definition(caller, "list_metadef_resource_types")
         return rows.resource_types(self._db)
 
     def all(self, caller: Caller, namespace: str) -> list[AssociationRecord]:
         with self._db.snapshot():
             found = self._access.namespace(self._db, caller, namespace, "list_metadef_resource_types")
-            return rows.associations(self._db, found.id)
+            seen = self._access.policies.allows_definition(caller, "get_metadef_resource_type", found)
+            return rows.associations(self._db, found.id) if seen else []
 
     def associate(self, caller: Caller, namespace: str, body: Json) -> AssociationRecord:
         """Tie the namespace to a resource type, which becomes known by that."""
@@ -212,8 +226,8 @@ class ResourceTypes:
 class Metadefs:
     """The five kinds of definitions, side by side: what wiring makes and the API is given."""
 
-    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
-        access = Access(db, clock)
+    def __init__(self, db: Database, policies: ImagePolicies, settings: Settings, clock: Clock) -> None:
+        access = Access(db, policies, clock)
         self.settings = settings
         self.namespaces = Namespaces(access)
         self.objects = Objects(access)

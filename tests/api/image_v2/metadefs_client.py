@@ -9,6 +9,7 @@ from appliance.api.http.service import Service
 from appliance.api.image_v2 import discovery, metadef_items
 from appliance.api.image_v2.dialect import ImageDialect
 from appliance.image.metadefs.namespaces import Metadefs
+from appliance.image.policies import ImagePolicies
 from appliance.settings import Settings
 from tests.api.image_v2.client import Answer, Clock, Cloud
 from tests.databases import open_test_database
@@ -24,12 +25,13 @@ class Catalog(Cloud):
         self.settings = Settings(data_dir=directory, **settings)
         self.clock = Clock()
         self.db = open_test_database(directory / "appliance.db")
+        policies = ImagePolicies(self.settings)
         routes = [
-            *metadef_items.routes(Metadefs(self.db, self.settings, self.clock), self.settings),
+            *metadef_items.routes(Metadefs(self.db, policies, self.settings, self.clock), self.settings),
             *discovery.routes(self.settings),
         ]
         healthcheck = Healthcheck("", dict)
-        dialect = ImageDialect(self.settings, self.authenticate, healthcheck, lambda _: "http://id.test/v3")
+        dialect = ImageDialect(self.settings, policies, self.authenticate, healthcheck, lambda _: "http://id.test/v3")
         self.app = Service(dialect, routes, head_is_get=False)
 
     def close(self) -> None:

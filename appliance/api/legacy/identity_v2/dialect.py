@@ -14,8 +14,8 @@ from appliance.api.http.service import ANY_TOKEN, Route
 from appliance.api.identity_v3.schemas import json_object
 from appliance.db.records import Page, Record
 from appliance.errors import Forbidden, Invalid, Unauthenticated, WrongUsage
-from appliance.identity.policy.checks import NOTHING, SYSTEM_OR_PROJECT, Target, scope_of
-from appliance.identity.policy.rules import LEGACY
+from appliance.identity.policy.checks import NOTHING, Target
+from appliance.identity.policy.rules import BASE
 from appliance.identity.service import Identity
 from appliance.identity.tokens.token import Token
 from appliance.settings import Settings
@@ -81,12 +81,6 @@ class Principal:
 
     token: Token | None
 
-    @property
-    def is_admin(self) -> bool:
-        if self.token is None:
-            return True
-        return self.token.has_role("admin") and scope_of(self.token) in SYSTEM_OR_PROJECT
-
     def require_token(self) -> Token:
         """The token. Raises `Unauthenticated` for the bootstrap token, which stands for no user."""
         if self.token is None:
@@ -121,7 +115,7 @@ class Authenticator:
         """Raise `Forbidden` unless the policy lets the principal in. The bootstrap token may do everything."""
         if principal.token is None or policy == ANY_TOKEN or self._identity.allows(principal.token, policy, target):
             return
-        named = "admin_required" if policy in LEGACY else policy
+        named = "admin_required" if policy in BASE else policy
         raise Forbidden(f"You are not authorized to perform the requested action: {named}.")
 
     def _check_place(self, request: Request[Any]) -> None:
@@ -156,7 +150,7 @@ class IdentityV2Dialect:
 
     def authorize(self, request: Request[Principal], route: Route, parts: Mapping[str, str]) -> None:
         target = NOTHING if route.target is None else route.target(None, request, **parts)
-        self._authenticator.authorize(request.caller, route.policies[0], target)
+        self._authenticator.authorize(request.caller, route.policies[0], {**parts, **target})
 
     def fault(self, request: Request[Principal], error: Exception) -> Response:
         return self._challenged(request, identity_fault(error, ""))

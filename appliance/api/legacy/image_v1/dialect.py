@@ -11,6 +11,7 @@ from appliance.api.http.service import Route
 from appliance.db.image.images import ImageRecord
 from appliance.errors import ApplianceError, Invalid, Unauthenticated, UnsupportedFormat
 from appliance.image.legacy.images import Wanted
+from appliance.image.policies import ImagePolicies
 from appliance.image.rules import INTERNAL
 from appliance.values import Caller, Micros, micros_text, whole_number
 
@@ -27,7 +28,10 @@ _NOWHERE = "The resource could not be found."
 class ImageV1Dialect:
     """Image API v1. Its versions are all the same."""
 
-    def __init__(self, authenticate: Authenticate, identity_url: Callable[[Request[Any]], str]) -> None:
+    def __init__(
+        self, policies: ImagePolicies, authenticate: Authenticate, identity_url: Callable[[Request[Any]], str]
+    ) -> None:
+        self._policies = policies
         self._authenticate = authenticate
         self._identity_url = identity_url
 
@@ -42,7 +46,7 @@ class ImageV1Dialect:
         token = request.header("x-auth-token")
         if not token:
             raise Unauthenticated("There is no token in the request.")
-        request.caller = self._authenticate(token, request.method, request.path)
+        request.caller = self._policies.admitted(self._authenticate(token, request.method, request.path))
         return None
 
     def admit(self, request: Request[Caller], route: Route) -> None:

@@ -215,4 +215,4 @@ def build(
 ) -> Service[Caller]:
     """Image API v1 as a WSGI application. `identity_url` is what the challenge of a 401 points to."""
     table = [*ImageRoutes(legacy, settings).routes(), *MemberRoutes(legacy).routes()]
-    return Service(ImageV1Dialect(authenticate, identity_url), table, head_is_get=True)
+    return Service(ImageV1Dialect(legacy.images.policies, authenticate, identity_url), table, head_is_get=True)
