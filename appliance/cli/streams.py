@@ -64,6 +64,7 @@ class _Closed(io.RawIOBase):
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._was_missed = False
 
     def readable(self) -> bool:
         return self._name == _NAMES[0]
@@ -74,8 +75,12 @@ class _Closed(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> NoReturn:
         self._miss()
 
-    def write(self, data: Any, /) -> NoReturn:
-        self._miss()
+    def write(self, data: Any, /) -> int:
+        if not self._was_missed:
+            self._was_missed = True
+            self._miss()
+        # The same data once more, as the interpreter ends: from 3.13 on it would print what is raised then.
+        return len(data)
 
     def fileno(self) -> NoReturn:
         self._miss()

@@ -1,5 +1,6 @@
 """A declaration makes a resource: its routes, what they check and answer, and its names in JSON Home."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ class Widgets(Resource[Policy]):
 
 
 @pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     for doing in ("list_widgets", "create_widget", "get_widget", "update_widget", "delete_widget"):
         monkeypatch.setitem(RULES, f"identity:{doing}", RULES["identity:create_policy"])
     monkeypatch.setattr(routes, "HANDLERS", (*routes.HANDLERS, Widgets))
-    return start(tmp_path, Settings(data_dir=tmp_path), open_test_database(tmp_path / "appliance.db"))
+    db = open_test_database(tmp_path / "appliance.db")
+    yield start(tmp_path, Settings(data_dir=tmp_path), db)
+    db.close()
 
 
 def sent(**attributes: Any) -> Any:
