@@ -152,6 +152,14 @@ def test_an_upload_whose_earlier_segment_could_not_be_put_fails(world: Far) -> N
     assert list((world.directory / "far" / "staging").iterdir()) == []
 
 
+def test_an_upload_that_is_given_up_leaves_nothing_staged_of_what_could_not_be_put(world: Far) -> None:
+    world.plan.set("500", "PUT", "segments", -1)
+    with world.store.begin(expected_size=2 * MIB) as ingest:
+        ingest.write(noise(MIB + 200 * KIB, 10))
+        ingest.flush()
+    assert list((world.directory / "far" / "staging").iterdir()) == []
+
+
 def test_an_upload_that_is_given_up_leaves_no_segment_that_was_being_put(world: Far) -> None:
     with world.store.begin(expected_size=2 * MIB) as ingest:
         ingest.write(noise(MIB + 200 * KIB, 9))
