@@ -139,6 +139,14 @@ def test_an_upload_goes_on_while_its_last_segment_is_put(world: Far) -> None:
     assert world.get(content) == data
 
 
+def test_blocks_that_come_again_while_their_segment_is_put_read_back(world: Far) -> None:
+    data = noise(MIB + 200 * KIB, 11) * 3
+    content = world.put(data)
+    GarbageCollector(world.store, grace=0).run()
+    assert world.get(content) == data
+    assert list(verify(world.store)) == []
+
+
 def test_an_upload_whose_earlier_segment_could_not_be_put_fails(world: Far) -> None:
     world.plan.set("500", "PUT", "segments", -1)
     with pytest.raises(Unavailable), world.store.begin(expected_size=2 * MIB) as ingest:
