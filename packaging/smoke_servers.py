@@ -15,7 +15,8 @@ from tests.postgresql import server as postgresql
 @contextmanager
 def servers(directory: Path) -> Iterator[dict[str, tuple[str, ...]]]:
     """What the tests start of PostgreSQL and SeaweedFS: the settings for each. Those that can't be had are missing."""
-    port, found = free_ports(1)[0], {}
+    found: dict[str, tuple[str, ...]] = {}
+    (port,) = free_ports(1)
     with ExitStack() as running:
         if programs() is not None:
             address = running.enter_context(postgresql(port)).create().partition("?")[0]

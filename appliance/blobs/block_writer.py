@@ -234,6 +234,7 @@ class BlockWriter:
             # It is being put. Nobody will ever ask for it.
             with suppress(Failure):
                 self._backend.delete(closed.publish().name)
+            closed.segment.discard()
         if self._putting is not None:
             self._putting.shutdown()
             self._putting = None
