@@ -85,7 +85,7 @@ def test_a_program_gets_access_by_oauth_1(ruled: Appliance) -> None:
     words = (*consumer_pair, "--request-key", key, "--request-secret", secret)
     access = pair(ruled.openstack("access", "token", "create", *words, "--verifier", verifier["oauth_verifier"]))
     assert [row["Description"] for row in ruled.openstack("consumer", "list")] == ["a robot"]
-    environment = {
+    environment: dict[str, Any] = {
         "OS_AUTH_TYPE": "v3oauth1",
         "OS_CONSUMER_KEY": consumer["id"],
         "OS_CONSUMER_SECRET": consumer["secret"],
