@@ -434,7 +434,8 @@ NO_SECRETS = (
     ("/v3", "/v3/users/<user_id>/groups"),
     ("/v3", "/v3/users/<user_id>/projects"),
     ("/v3", f"{_ACCESS}/<access_token_id>/roles*"),
-    # The signature is the proof, or the secret; a service shows it.
+    # The signature is the proof, or the secret, or what a provider says; a service shows it.
+    ("/v3", "/v3/auth/OS-FEDERATION/*"),
     ("/v3", "/v3/OS-OAUTH1/request_token"),
     ("/v3", "/v3/OS-OAUTH1/access_token"),
     ("/v3", "/v3/OS-OAUTH2/token"),

@@ -16,6 +16,11 @@ mistakes: list[logging.LogRecord] = []
 """What the parser has logged: it raises nothing."""
 
 
+def noted(record: logging.LogRecord) -> bool:
+    mistakes.append(record)
+    return False
+
+
 def answer(rules: dict[str, str], asked: str, credentials: dict[str, Any], target: dict[str, Any]) -> str:
     mistakes.clear()
     for text in rules.values():
@@ -35,7 +40,7 @@ def answer(rules: dict[str, str], asked: str, credentials: dict[str, Any], targe
 
 if __name__ == "__main__":
     logger = logging.getLogger("oslo_policy._parser")
-    logger.addFilter(mistakes.append)
+    logger.addFilter(noted)
     logger.propagate = False
     for line in sys.stdin:
         print(answer(*json.loads(line)), flush=True)
