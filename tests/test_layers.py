@@ -24,7 +24,7 @@ LAYERS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is
 LAYERS["policy"] = (2, BASE, "rules know neither what they are about nor who asks")
 LAYERS["activity"] = (2, BASE | STORE, "what happens is told of, whoever does it: the caller arrives as a plain value")
 LAYERS["image"] = (2, BASE | STORE | {"policy"}, "images don't know identity: the caller arrives as a plain value")
-LAYERS["identity"] = (2, BASE | STORE, "identity does not know images")
+LAYERS["identity"] = (2, BASE | STORE | {"policy"}, "identity does not know images")
 LAYERS["api"] = (3, BASE | STORE | DOMAIN | {"activity"}, "a dialect translates; it knows no server and no wiring")
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
 for _name in ("jobs", "maintenance"):

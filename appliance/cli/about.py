@@ -24,6 +24,7 @@ _PARTS = (
     "cryptography",
     "fastjsonschema",
     "lz4",
+    "oauthlib",
     "obstore",
     "oslo.utils",
     "prometheus_client",

@@ -151,8 +151,9 @@ def _head(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text without anything that roff would take for a request."""
+    """A text without anything that roff would take for a request. A long list may go on in the next line."""
     text = re.sub(r"\s+", " ", text.replace("\\", "\\e").replace("-", "\\-")).strip()
+    text = re.sub(r",(?=\w)", r",\\:", text)
     return f"\\&{text}" if text[:1] in (".", "'") else text
 
 

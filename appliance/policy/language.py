@@ -33,7 +33,7 @@ _Fill = Callable[[Target, str | None], str | None]
 None is equal to nothing: nobody is the owner of what has no owner.
 """
 
-_PART = re.compile(r"""\s+|[()]|'[^']*'|"[^"]*"|%\([^()]*\)s|[^\s()'"%]+|%""")
+_PART = re.compile(r"""\s+|[()]|'[^'\s]*'|"[^"\s]*"|%\([^()]*\)s|[^\s()'"%]+|%""")
 _HOLE = re.compile(r"%(?:\(([^()]*)\)s|(%))")
 _NO_KINDS = ("http", "https", "field")
 
@@ -89,13 +89,13 @@ def _never(credentials: Credentials, target: Target) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """The parentheses and words of a rule. Raises `ValueError` for a quotation mark that is not closed."""
+    """The parentheses and words of a rule. A text in quotation marks has no spaces, as in oslo.policy."""
     words: list[str] = []
     at, joined = 0, False
     while at < len(text):
         match = _PART.match(text, at)
         if match is None:
-            raise ValueError(f"a quotation mark is not closed: {text[at:].strip()}")
+            raise ValueError(f"a quotation mark is not closed before the next space: {text[at:].strip()}")
         part, at = match[0], match.end()
         if joined and not part.isspace() and part not in "()":
             words[-1] += part

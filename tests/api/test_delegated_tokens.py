@@ -141,8 +141,20 @@ class World:
             "application_credential": self.application_credential(self.client.name("robot"))[0].id,
             "rule": short.access_rules[0].id,
             "trust": self.trust().id,
+            "request": self.request_token(),
+            "access token": self.access_token(),
             "name": self.client.name("new"),
         }
+
+    def request_token(self) -> str:
+        """Of OAuth 1.0a, for somebody to authorize."""
+        consumer = self.identity.consumers.create({})
+        return self.identity.oauth_tokens.request(consumer.id, self.names["project"]).id
+
+    def access_token(self) -> str:
+        request = self.request_token()
+        self.identity.oauth_tokens.authorize(request, self.names["anna"], [self.names["admin"]])
+        return self.identity.oauth_tokens.exchange(request).id
 
     def ask(self, api: str, method: str, path: str, body: Any, kind: str) -> Answer:
         client = replace(self.client, app=self.apis[api])
@@ -205,6 +217,7 @@ NEITHER_OWN_NOR_TRUST = tuple(kind for kind in DELEGATED if kind not in TRUSTS)
 
 _CREDENTIALS, _USER = "/v3/credentials", "/v3/users/<user_id>"
 _PAIRS = f"{_USER}/credentials/OS-EC2"
+_ACCESS = f"{_USER}/OS-OAUTH1/access_tokens"
 _ROBOTS, _RULES = f"{_USER}/application_credentials", f"{_USER}/access_rules"
 _TRUSTS = "/v3/OS-TRUST/trusts"
 _EC2 = '{"access": "{name}", "secret": "s"}'
@@ -233,6 +246,17 @@ ROWS = (
     Row("/v3", "POST", _PAIRS, "/v3/users/{anna}/credentials/OS-EC2", {"tenant_id": "{project}"}),
     Row("/v3", "GET", f"{_PAIRS}/<credential_id>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
     Row("/v3", "DELETE", f"{_PAIRS}/<credential_id>", "/v3/users/{anna}/credentials/OS-EC2/{access}"),
+    # Access of a program's, which outlives the token that authorizes it.
+    Row(
+        "/v3",
+        "PUT",
+        "/v3/OS-OAUTH1/authorize/<request_token_id>",
+        "/v3/OS-OAUTH1/authorize/{request}",
+        {"roles": [{"id": "{admin}"}]},
+    ),
+    Row("/v3", "GET", _ACCESS, "/v3/users/{anna}/OS-OAUTH1/access_tokens"),
+    Row("/v3", "GET", f"{_ACCESS}/<access_token_id>", "/v3/users/{anna}/OS-OAUTH1/access_tokens/{access token}"),
+    Row("/v3", "DELETE", f"{_ACCESS}/<access_token_id>", "/v3/users/{anna}/OS-OAUTH1/access_tokens/{access token}"),
     Row("/v3", "GET", _ROBOTS, "/v3/users/{anna}/application_credentials", refused=NEITHER_OWN_NOR_CREDENTIAL),
     Row(
         "/v3",
@@ -409,9 +433,12 @@ NO_SECRETS = (
     ("/v3", "/v3/auth/tokens/OS-PKI/revoked"),
     ("/v3", "/v3/users/<user_id>/groups"),
     ("/v3", "/v3/users/<user_id>/projects"),
-    # Nothing makes OAuth access tokens.
-    ("/v3", "/v3/users/<user_id>/OS-OAUTH1/*"),
-    # The signature is the proof; a service shows it.
+    ("/v3", f"{_ACCESS}/<access_token_id>/roles*"),
+    # The signature is the proof, or the secret, or what a provider says; a service shows it.
+    ("/v3", "/v3/auth/OS-FEDERATION/*"),
+    ("/v3", "/v3/OS-OAUTH1/request_token"),
+    ("/v3", "/v3/OS-OAUTH1/access_token"),
+    ("/v3", "/v3/OS-OAUTH2/token"),
     ("/v3", "/v3/ec2tokens"),
     ("/v3", "/v3/s3tokens"),
     *(("/v3", f"/v3/{name}*") for name in ("domains", "groups", "projects", "regions", "roles", "role_", "system")),
@@ -457,4 +484,4 @@ def test_every_route_of_every_identity_api_is_accounted_for(world: World) -> Non
 
 def test_every_method_of_the_appliance_has_a_kind_of_token(world: World) -> None:
     shown = {method for token in world.tokens.values() for method in world.identity.tokens.validate(token).methods}
-    assert {"password", "token", "totp", "application_credential", "ec2credential"} <= shown
+    assert {"password", "token", "totp", "application_credential", "oauth1", "ec2credential"} <= shown

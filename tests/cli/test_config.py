@@ -80,7 +80,7 @@ def test_a_file_that_can_not_be_read_is_told(
 
 def test_policies_are_listed_by_parts_of_their_names(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = run(capsys, "policy", "list", "create_region", "-f", "csv")
-    assert code == 0 and lines[1:] == ["identity,identity:create_region,role:admin,project system"]
+    assert code == 0 and lines[1:] == ["identity,identity:create_region,rule:admin_required,project system,default"]
     listed = run(capsys, "policy", "list", "--service", "image", "-f", "value", "-c", "policy")[1]
     assert "get_image" in listed and not [name for name in listed if name.startswith("identity:")]
 

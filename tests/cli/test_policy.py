@@ -6,7 +6,7 @@ import pytest
 
 from appliance.cli.main import main
 
-UPLOADS = "uploads: role:image-uploader and project_id:%(project_id)s\npublicize_image: rule:uploads\n"
+UPLOADS = "studio: role:image-uploader and project_id:%(project_id)s\npublicize_image: rule:studio\n"
 
 Captured = pytest.CaptureFixture[str]
 
@@ -27,9 +27,9 @@ def run(capsys: Captured, *words: str) -> tuple[int, list[str]]:
 
 
 def test_a_rule_is_listed_with_its_source(capsys: Captured) -> None:
-    rows = ["publicize_image,policy.yaml,project", "uploads,policy.yaml,"]
+    rows = ["publicize_image,policy.yaml,project", "studio,policy.yaml,"]
     columns = ("-c", "policy", "-c", "source", "-c", "scopes")
-    assert run(capsys, "list", "publicize", "uploads", "-f", "csv", *columns)[1][1:] == rows
+    assert run(capsys, "list", "publicize", "studio", "-f", "csv", *columns)[1][1:] == rows
     assert run(capsys, "list", "copy_image", "-f", "csv", *columns)[1][1:] == ["copy_image,default,project"]
 
 

@@ -12,18 +12,35 @@ from typing import Any
 from oslo_config import cfg
 from oslo_policy import _parser, policy
 
+mistakes: list[logging.LogRecord] = []
+"""What the parser has logged: it raises nothing."""
+
+
+def noted(record: logging.LogRecord) -> bool:
+    mistakes.append(record)
+    return False
+
 
 def answer(rules: dict[str, str], asked: str, credentials: dict[str, Any], target: dict[str, Any]) -> str:
-    if any(str(_parser.parse_rule(text)) == "!" and text != "!" for text in rules.values()):
+    mistakes.clear()
+    for text in rules.values():
+        _parser.parse_rule(text)
+    if mistakes:
         return "wrong"
     config = cfg.ConfigOpts()
     config([], default_config_files=[])
     enforcer = policy.Enforcer(config, use_conf=False)
     enforcer.set_rules(policy.Rules.from_dict(rules), use_conf=False)
-    return json.dumps(bool(enforcer.enforce(asked, target, credentials)))
+    try:
+        return json.dumps(bool(enforcer.enforce(asked, target, credentials)))
+    except (SyntaxError, ValueError, TypeError) as error:
+        # What it did not notice when it read the rule.
+        return f"wrong: {error}"
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
+    logger = logging.getLogger("oslo_policy._parser")
+    logger.addFilter(noted)
+    logger.propagate = False
     for line in sys.stdin:
         print(answer(*json.loads(line)), flush=True)

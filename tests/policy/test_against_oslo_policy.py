@@ -57,9 +57,10 @@ CALLERS = st.fixed_dictionaries(
     },
     optional={"user_id": VALUES},
 )
+THINGS = VALUES.filter(lambda value: value != "None")
 TARGETS = st.fixed_dictionaries(
-    {"owner": st.one_of(st.none(), VALUES)},
-    optional={"project_id": VALUES, "name": VALUES, "number": st.integers(6, 8), "user.name": VALUES},
+    {"owner": st.one_of(st.none(), THINGS)},
+    optional={"project_id": THINGS, "name": THINGS, "number": st.integers(6, 8), "user.name": THINGS},
 )
 
 

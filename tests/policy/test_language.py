@@ -96,6 +96,7 @@ def test_a_rule_lets(text: str, lets: bool) -> None:
         ("role:a)", "nothing is expected before"),
         ("()", "a check is missing before"),
         ("'x:y", "a quotation mark is not closed"),
+        ("'x y':%(name)s", "a quotation mark is not closed"),
         ("http://example.com", "checks of the kind http are not supported"),
         ("rule:unknown", "there is no rule unknown"),
         ("rule:asked", "the rule asked: it asks itself"),

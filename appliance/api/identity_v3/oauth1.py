@@ -140,7 +140,8 @@ class AccessTokens(Handlers):
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens"""
         refuse_delegated(request.caller)
         shown = [self._shown(request, token) for token in self._identity.oauth_tokens.of_user(user_id)]
-        return self._presenter.collection(request, "access_tokens", shown)
+        links = {"next": None, "self": self._presenter.self_url(request), "previous": None}
+        return Response(200, {"access_tokens": shown, "links": links})
 
     def show(self, request: Request[Token], user_id: str, access_token_id: str) -> Response:
         """GET /v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}"""

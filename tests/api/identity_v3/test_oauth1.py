@@ -219,7 +219,8 @@ def test_a_delegated_token_authorizes_nothing(client: Client, consumer: Consumer
 )
 def test_an_exchange_that_is_refused(consumer: Consumer, more: dict[str, Any], status: int) -> None:
     pair = consumer.asked()
-    assert consumer.exchange(pair, consumer.verified(pair), **more).status == status
+    told = {"verifier": consumer.verified(pair), **more}
+    assert consumer.exchange(pair, **told).status == status
 
 
 def test_what_nobody_authorized_is_not_exchanged(consumer: Consumer) -> None:
