@@ -569,6 +569,52 @@ def test_groups_end_with_the_log_in_unless_the_provider_says_otherwise(world: Wo
     )
 
 
+def test_a_log_in_that_brings_nothing_new_writes_nothing(world: World) -> None:
+    project = {"name": "lab", "roles": [{"name": "member"}]}
+    world.map({**WITH_GROUPS, "local": [*WITH_GROUPS["local"], {"projects": [project]}]})
+    world.group("operators")
+    world.log_in()
+    before = world.client.identity.store.generation
+    world.log_in()
+    assert world.client.identity.store.generation == before
+    world.log_in(email="new@corp.example")
+    assert world.client.identity.store.generation > before
+
+
+def test_a_later_log_in_makes_groups_last_longer(world: World) -> None:
+    world.map(WITH_GROUPS)
+    world.group("operators")
+    change_provider(world, authorization_ttl=10)
+    user_id = world.log_in().json["token"]["user"]["id"]
+
+    def end() -> str:
+        found: str = world.client.call("GET", f"/v3/users/{user_id}/groups").json["groups"][0]["membership_expires_at"]
+        return found
+
+    before = end()
+    world.client.time.pass_seconds(200)
+    world.log_in()
+    assert end() > before
+
+
+class TestInactivity:
+    @pytest.fixture
+    def settings(self, options: tuple[str, ...]) -> Settings:
+        return Settings(openid_options=options, disable_user_account_days_inactive=10)
+
+    def test_a_log_in_counts_as_being_active(self, world: World) -> None:
+        local = {"user": {"name": "{1}", "domain": {"id": "default"}, "type": "local"}}
+        world.map({"local": [local], "remote": REMOTE})
+        user = world.client.create("user", {"name": "alice"})
+        world.client.time.set_clock(8 * 86400)
+        assert world.show(world.issuer.token()).status == 201
+        world.client.time.set_clock(8 * 86400)
+        assert world.show(world.issuer.token()).status == 201
+        world.client.time.set_clock(12 * 86400)
+        assert world.show(world.issuer.token()).status == 401
+        assert world.client.identity.users.get(user["id"]).enabled is False
+
+
 def test_an_application_credential_lasts_as_long_as_the_groups(world: World) -> None:
     world.map(WITH_GROUPS)
     world.group("operators")
