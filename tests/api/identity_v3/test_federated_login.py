@@ -539,6 +539,15 @@ def test_a_user_can_be_tied_to_a_provider_by_an_administrator(world: World) -> N
     assert (user["id"], user["name"]) == (own["id"], "al")
 
 
+def test_a_user_who_is_tied_to_somebody_else_keeps_no_token(world: World) -> None:
+    answer = world.log_in()
+    user_id = answer.json["token"]["user"]["id"]
+    federated = [{"idp_id": "corp", "protocols": [{"protocol_id": "openid", "unique_id": "other"}]}]
+    changed = world.client.call("PATCH", f"/v3/users/{user_id}", {"user": {"federated": federated}})
+    assert changed.json["user"]["federated"] == federated
+    assert not world.is_valid(text_of(answer))
+
+
 @pytest.mark.parametrize(("idp_id", "unique_id", "status"), [("none", "1", 400), ("corp", "248289761001", 409)])
 def test_a_user_is_tied_only_to_what_is_there_and_free(world: World, idp_id: str, unique_id: str, status: int) -> None:
     world.log_in()
