@@ -1,6 +1,7 @@
 """Log-in by an identity provider: from a token of its own to a user here, with groups and projects, and our token."""
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass, replace
 from typing import Any
@@ -277,7 +278,7 @@ def _set_grants(tx: Tx, user_id: str, granted: set[Grant], *, only: bool) -> Non
 
 def _public_id(domain_id: str, protocol: Protocol, unique_id: str) -> str:
     """The same for the same user everywhere, and never that of another provider's user."""
-    text = "\n".join((domain_id, protocol.idp_id, protocol.id, unique_id))
+    text = json.dumps([domain_id, protocol.idp_id, protocol.id, unique_id])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

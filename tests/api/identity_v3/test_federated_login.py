@@ -473,6 +473,18 @@ def test_a_provider_in_a_disabled_domain_takes_nobody_and_its_tokens_are_void(wo
     assert not world.is_valid(token)
 
 
+def test_a_domain_that_was_disabled_leaves_no_token_of_its_provider(world: World) -> None:
+    local = {"user": {"name": "{1}", "domain": {"id": "default"}, "type": "local"}}
+    world.map({"local": [local], "remote": REMOTE})
+    world.client.create("user", {"name": "alice"})
+    token = text_of(world.log_in())
+    path = f"/v3/domains/{world.client.identity.identity_providers.get('corp').domain_id}"
+    for enabled in (False, True):
+        assert world.client.call("PATCH", path, {"domain": {"enabled": enabled}}).status == 200
+    assert not world.is_valid(token)
+    assert world.show(world.issuer.token()).status == 201
+
+
 def test_a_disabled_user_does_not_get_in(world: World) -> None:
     answer = world.log_in()
     user_id = answer.json["token"]["user"]["id"]
