@@ -10,6 +10,7 @@ from appliance.db.engine.base import Row
 from appliance.db.identity import projects as project_rows
 from appliance.db.identity import users as user_rows
 from appliance.db.identity.federation import (
+    IdentityProvider,
     Protocol,
     groups_of_login,
     identities,
@@ -109,10 +110,10 @@ class Lookup:
             raise Unauthenticated("The domain is gone or disabled.")
         return domain
 
-    def usable_protocol(self, idp_id: str, protocol_id: str) -> Protocol:
-        """The protocol, if its identity provider may vouch for users."""
+    def usable_protocol(self, idp_id: str, protocol_id: str) -> tuple[IdentityProvider, Protocol]:
+        """The identity provider and its protocol, if it may vouch for users."""
         found, provider = protocol(self._reader, idp_id, protocol_id), identity_provider(self._reader, idp_id)
         if found is None or provider is None or not provider.enabled:
             raise Unauthenticated("The identity provider or its protocol is gone or disabled.")
         self.usable_domain(provider.domain_id)
-        return found
+        return provider, found

@@ -204,6 +204,14 @@ def groups_of_login(reader: Reader, user_id: str, idp_id: str) -> list[str]:
     return [row["group_id"] for row in rows]
 
 
+def verified_at(reader: Reader, user_id: str, idp_id: str) -> Micros | None:
+    """When a log-in has last said which groups the user is in."""
+    row = reader.row(
+        "SELECT min(verified_at) AS at FROM federated_group_members WHERE user_id = ? AND idp_id = ?", (user_id, idp_id)
+    )
+    return None if row is None else row["at"]
+
+
 def set_groups(tx: Tx, user_id: str, idp_id: str, group_ids: Iterable[str], now: Micros, expires_at: Micros) -> None:
     tx.execute("DELETE FROM federated_group_members WHERE user_id = ? AND idp_id = ?", (user_id, idp_id))
     rows = [(user_id, group_id, idp_id, now, expires_at) for group_id in group_ids]

@@ -188,11 +188,15 @@ class Authentication:
         stamp = self._tokens.stamp()
         lookup = Lookup(self._store)
         user = lookup.usable_user(proof.user_id)
+        ours = proof.federation is None or proof.federation.groups is None
+        if ours and not self._compliance.is_active(user):
+            raise Unauthenticated("The user has not been here for too long.")
         missing = self._missing(user, proof.methods)
         if missing is not None:
             raise MethodsMissing(self._receipts.issue(user.id, proof.methods), missing)
-        ours = proof.federation is None or proof.federation.groups is None
-        return self._token(lookup, user, [proof], proof.methods, stamp, None if ours else "unscoped")
+        token = self._token(lookup, user, [proof], proof.methods, stamp, None if ours else "unscoped")
+        self._compliance.seen(user)
+        return token
 
     def _methods_shown(
         self, lookup: Lookup, proofs: Sequence[Proof], receipt: str | None

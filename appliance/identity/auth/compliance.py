@@ -135,8 +135,7 @@ class Compliance:
         """Forget failures and remember the day, where that matters. Writes only if something changes."""
         count, _ = rows.failures(self._store.db, user.id)
         now = self._store.clock()
-        days = self._settings.disable_user_account_days_inactive
-        stale = days and (user.last_active_at or 0) // DAY != now // DAY
+        stale = self._is_first_today(user, now)
         if not count and not stale:
             return
 
@@ -147,6 +146,16 @@ class Compliance:
                 rows.set_active(tx, user.id, now)
 
         self._store.transact(change)
+
+    def seen(self, user: User) -> None:
+        """Remember the day, where that matters, of somebody who has shown no secret of ours."""
+        now = self._store.clock()
+        if self._is_first_today(user, now):
+            self._store.transact(lambda tx: rows.set_active(tx, user.id, now))
+
+    def _is_first_today(self, user: User, now: Micros) -> bool:
+        days = self._settings.disable_user_account_days_inactive
+        return bool(days) and (user.last_active_at or 0) // DAY != now // DAY
 
     def _in_force(self, user: User, password: Row | None) -> bool:
         """False for a password that has expired."""

@@ -1,20 +1,20 @@
 """Log-in by an identity provider: from a token of its own to a user here, with groups and projects, and our token."""
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from appliance.db.engine.base import Tx
+from appliance.db.engine.base import Reader, Tx
 from appliance.db.identity import federation as rows
 from appliance.db.identity import grants as grant_rows
 from appliance.db.identity import projects as project_rows
-from appliance.db.identity import users as user_rows
 from appliance.db.identity.federation import FEDERATED_USERS, FederatedUser, IdentityProvider, Protocol
 from appliance.db.identity.grants import ROLES, Grant, Role
 from appliance.db.identity.users import GROUPS, USERS
-from appliance.db.records import Record, find, insert, one, select, update
+from appliance.db.records import Record, find, find_many, insert, one, update
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.identity.auth.authentication import METHODS, Authentication, MethodsMissing
 from appliance.identity.auth.methods import Proof, find_user
@@ -26,7 +26,7 @@ from appliance.identity.resources.assignments import closure
 from appliance.identity.resources.projects import Projects
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.revocations import Revocations
-from appliance.identity.tokens.token import FederationInToken, Token
+from appliance.identity.tokens.token import SECOND, FederationInToken, Token
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ METHOD = "mapped"
 _SYNCHRONIZED = "3.0"
 """The version of mappings whose projects are all that their users have."""
 _LONGEST_ID = 255
+_MINUTE = 60 * SECOND
+"""Groups that outlive a log-in are not confirmed more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +108,41 @@ class FederatedLogIn:
 
     def _federated_user(self, provider: IdentityProvider, protocol: Protocol, mapped: Mapped, version: str) -> Token:
         resolved = self._resolved(provider, mapped)
-        project_ids = [(self._project_id(project, domain_id), roles) for project, domain_id, roles in resolved.projects]
         granted = {
-            Grant("user", "", "project", project_id, role.id) for project_id, roles in project_ids for role in roles
+            Grant("user", "", "project", self._project_id(project, domain_id), role.id)
+            for project, domain_id, roles in resolved.projects
+            for role in roles
         }
-        synchronized = version == _SYNCHRONIZED
+        only = version == _SYNCHRONIZED
 
         def change(tx: Tx) -> str:
             user_id, is_new = self._known(tx, protocol, resolved)
             self._set_groups(tx, provider, user_id, resolved.group_ids, is_new=is_new)
-            self._set_grants(tx, user_id, {replace(grant, actor_id=user_id) for grant in granted}, only=synchronized)
+            _set_grants(tx, user_id, granted, only=only)
             return user_id
 
-        user_id = self._store.transact(change)
+        known = rows.known_as(self._store.db, protocol.idp_id, protocol.id, resolved.user["id"])
+        if known is None or not self._is_current(provider, known, resolved, granted, only=only):
+            user_id = self._store.transact(change)
+        else:
+            user_id = known.user_id
         return self._token(protocol, user_id, tuple(resolved.group_ids))
+
+    def _is_current(
+        self, provider: IdentityProvider, known: FederatedUser, resolved: _Resolved, granted: set[Grant], *, only: bool
+    ) -> bool:
+        """Whether the rows say already what this log-in does. Most do: a log-in then writes nothing."""
+        db = self._store.db
+        user = find(db, USERS, known.user_id)
+        same = user is not None and known.display_name == resolved.user["name"]
+        same = same and user is not None and resolved.user.get("email") in (None, user.extra.get("email"))
+        if not same or rows.groups_of_login(db, known.user_id, provider.id) != sorted(resolved.group_ids):
+            return False
+        verified = rows.verified_at(db, known.user_id, provider.id)
+        if self._providers.lifetime(provider) and (verified or 0) + _MINUTE < self._store.clock():
+            return False
+        held = {replace(grant, actor_id="") for grant in _grants_of(db, known.user_id)}
+        return held == granted if only else held >= granted
 
     def _token(self, protocol: Protocol, user_id: str, groups: tuple[str, ...] | None) -> Token:
         # A protocol with the name of a method of ours doesn't pass for it.
@@ -137,13 +160,12 @@ class FederatedLogIn:
         user["id"] = quote(user.get("id") or user["name"])
         if len(user["id"]) > _LONGEST_ID or len(user["name"]) > _LONGEST_ID:
             raise Invalid("The id or name of the user is too long.")
-        domain_id = self._domain_id(mapped.user.get("domain"), provider)
+        domain_id = self._domain_id(mapped.user["domain"]) if mapped.user.get("domain") else provider.domain_id
         projects = [self._resolved_project(provider, project, domain_id, mapped) for project in mapped.projects]
         return _Resolved(user, domain_id, self._group_ids(mapped), projects)
 
-    def _domain_id(self, domain: Record | None, provider: IdentityProvider) -> str:
-        if not domain:
-            return provider.domain_id
+    def _domain_id(self, domain: Record) -> str:
+        """The id of the domain that a mapping refers to. Raises `NotFound`."""
         lookup = Lookup(self._store)
         found = lookup.project(domain["id"]) if domain.get("id") else lookup.domain_named(domain.get("name", ""))
         if found is None or not found.is_domain:
@@ -158,24 +180,15 @@ class FederatedLogIn:
                 raise NotFound(f"The mapping names the group {group_id}, which does not exist.")
         found = list(mapped.group_ids)
         for named in mapped.group_names:
-            domain_id = self._group_domain(named["domain"])
-            group = one(db, GROUPS, "domain_id = ? AND name = ?", domain_id, named["name"])
+            group = one(db, GROUPS, "domain_id = ? AND name = ?", self._domain_id(named["domain"]), named["name"])
             if group is not None and group.id not in found:
                 found.append(group.id)
         return found
 
-    def _group_domain(self, domain: Record) -> str:
-        if domain.get("id"):
-            return str(domain["id"])
-        found = project_rows.domain_by_name(self._store.db, str(domain.get("name", "")))
-        if found is None:
-            raise NotFound(f"Could not find domain: {domain}.")
-        return found.id
-
     def _resolved_project(
         self, provider: IdentityProvider, project: Record, user_domain_id: str, mapped: Mapped
     ) -> tuple[Record, str, list[Role]]:
-        domain_id = self._domain_id(project.get("domain"), provider)
+        domain_id = self._domain_id(project["domain"]) if project.get("domain") else provider.domain_id
         roles = [self._role(named["name"], user_domain_id, provider, mapped) for named in project["roles"]]
         return project, domain_id, roles
 
@@ -192,10 +205,8 @@ class FederatedLogIn:
 
     def _is_powerful(self, role: Role) -> bool:
         """Whether a role is, or implies, one that nobody should have by what a provider says of them."""
-        implied = closure(self._store.db, [role.id])
-        return any(
-            one.id in implied and one.name.lower() in ("admin", "service") for one in select(self._store.db, ROLES)
-        )
+        implied = find_many(self._store.db, ROLES, closure(self._store.db, [role.id]))
+        return any(each.name.lower() in ("admin", "service") for each in implied)
 
     def _project_id(self, project: Record, domain_id: str) -> str:
         """The project of this name, which is made if it is not there."""
@@ -237,7 +248,6 @@ class FederatedLogIn:
         user = find(tx, USERS, known.user_id)
         if user is not None and email and user.extra.get("email") != email["email"]:
             update(tx, USERS, USERS.changed(user, email))
-        user_rows.set_active(tx, known.user_id, now)
         return known.user_id, False
 
     def _set_groups(
@@ -250,20 +260,25 @@ class FederatedLogIn:
         if set(before) != set(group_ids) and not is_new:
             self._revocations.add(tx, "user", user_id)
 
-    def _set_grants(self, tx: Tx, user_id: str, granted: set[Grant], *, only: bool) -> None:
-        """Give the user these roles on projects. With `only`, take all others."""
-        for grant in granted:
-            grant_rows.add(tx, grant)
-        if not only:
-            return
-        for grant in grant_rows.select(tx, actor_type="user", actor_id=user_id, target_type="project", inherited=False):
-            if grant not in granted:
-                grant_rows.remove(tx, grant)
+
+def _grants_of(reader: Reader, user_id: str) -> list[Grant]:
+    """The user's own roles on projects."""
+    return grant_rows.select(reader, actor_type="user", actor_id=user_id, target_type="project", inherited=False)
+
+
+def _set_grants(tx: Tx, user_id: str, granted: set[Grant], *, only: bool) -> None:
+    """Give the user these roles on projects. With `only`, take all others."""
+    wanted = {replace(grant, actor_id=user_id) for grant in granted}
+    for grant in wanted:
+        grant_rows.add(tx, grant)
+    for grant in _grants_of(tx, user_id) if only else ():
+        if grant not in wanted:
+            grant_rows.remove(tx, grant)
 
 
 def _public_id(domain_id: str, protocol: Protocol, unique_id: str) -> str:
     """The same for the same user everywhere, and never that of another provider's user."""
-    text = "\n".join((domain_id, protocol.idp_id, protocol.id, unique_id))
+    text = json.dumps([domain_id, protocol.idp_id, protocol.id, unique_id])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

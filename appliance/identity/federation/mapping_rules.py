@@ -217,5 +217,6 @@ def _groups(local: Record) -> list[Record]:
             group = None
         if not isinstance(group, dict) or not isinstance(group.get("domain"), dict):
             raise Invalid("Invalid rule. Both 'groups' and 'domain' keywords must be specified.")
-        groups.append({"name": str(group.get("name")), "domain": group["domain"]})
+        domain = {name: str(group["domain"][name]) for name in ("id", "name") if name in group["domain"]}
+        groups.append({"name": str(group.get("name")), "domain": domain})
     return groups

@@ -205,7 +205,9 @@ class Tokens:
         """Who has vouched for the user, if that is still good."""
         if not self._federated or claims.idp_id is None or claims.protocol_id is None:
             return None
-        if claims.stamp <= lookup.usable_protocol(claims.idp_id, claims.protocol_id).void_until:
+        provider, protocol = lookup.usable_protocol(claims.idp_id, claims.protocol_id)
+        disabled = self._revocations.covers([("domain", provider.domain_id)], claims.stamp)
+        if disabled or claims.stamp <= protocol.void_until:
             raise Unauthenticated("The identity provider was disabled, or is another one.")
         groups = lookup.login_groups(claims.user_id, claims.idp_id, claims.protocol_id)
         return FederationInToken(claims.idp_id, claims.protocol_id, groups)

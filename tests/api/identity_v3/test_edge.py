@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from appliance.db.engine.base import Database
+from appliance.db.engine.base import Database, Tx
+from appliance.db.identity.federation import FEDERATED_USERS, FederatedUser
+from appliance.db.identity.users import FEDERATED_ID, USERS, User
 from appliance.db.key_values import KeyValues
+from appliance.db.records import find_many, insert
 from appliance.errors import Unauthenticated, Unavailable
 from appliance.identity.remote.keystone_client import KeystoneClient
 from appliance.identity.remote.validator import Edge
@@ -74,6 +77,32 @@ def test_what_changes_at_the_centre_arrives_with_the_next_copy(client: Client, e
     edge.copy()
     with pytest.raises(Unauthenticated):
         edge.validate(tokens[0])
+
+
+def test_users_of_identity_providers_who_share_a_name_arrive_as_two(
+    client: Client, edge: Edge, database: Database
+) -> None:
+    federation = "/v3/OS-FEDERATION"
+    rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "sub"}]}]
+    domain = {"identity_provider": {"domain_id": "default"}}
+    for path, sent in (
+        ("identity_providers/corp", domain),
+        ("mappings/rules", {"mapping": {"rules": rules}}),
+        ("identity_providers/corp/protocols/openid", {"protocol": {"mapping_id": "rules"}}),
+    ):
+        assert client.call("PUT", f"{federation}/{path}", sent).status == 201
+    ids = ("a" * FEDERATED_ID, "b" * FEDERATED_ID)
+
+    def add(tx: Tx) -> None:
+        for user_id in ids:
+            insert(tx, USERS, User(id=user_id, name=user_id, domain_id="default", created_at=0))
+            of_provider = {"idp_id": "corp", "protocol_id": "openid", "unique_id": user_id, "user_id": user_id}
+            insert(tx, FEDERATED_USERS, FederatedUser(**of_provider, display_name="anna"))
+
+    client.identity.store.transact(add)
+    edge.copy()
+    names = [user.name for user in find_many(database, USERS, ids)]
+    assert names == ["anna", f"anna ({ids[1]})"]
 
 
 def test_an_old_copy_validates_nothing(client: Client, edge: Edge) -> None:

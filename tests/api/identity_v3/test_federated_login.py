@@ -473,6 +473,18 @@ def test_a_provider_in_a_disabled_domain_takes_nobody_and_its_tokens_are_void(wo
     assert not world.is_valid(token)
 
 
+def test_a_domain_that_was_disabled_leaves_no_token_of_its_provider(world: World) -> None:
+    local = {"user": {"name": "{1}", "domain": {"id": "default"}, "type": "local"}}
+    world.map({"local": [local], "remote": REMOTE})
+    world.client.create("user", {"name": "alice"})
+    token = text_of(world.log_in())
+    path = f"/v3/domains/{world.client.identity.identity_providers.get('corp').domain_id}"
+    for enabled in (False, True):
+        assert world.client.call("PATCH", path, {"domain": {"enabled": enabled}}).status == 200
+    assert not world.is_valid(token)
+    assert world.show(world.issuer.token()).status == 201
+
+
 def test_a_disabled_user_does_not_get_in(world: World) -> None:
     answer = world.log_in()
     user_id = answer.json["token"]["user"]["id"]
@@ -539,6 +551,15 @@ def test_a_user_can_be_tied_to_a_provider_by_an_administrator(world: World) -> N
     assert (user["id"], user["name"]) == (own["id"], "al")
 
 
+def test_a_user_who_is_tied_to_somebody_else_keeps_no_token(world: World) -> None:
+    answer = world.log_in()
+    user_id = answer.json["token"]["user"]["id"]
+    federated = [{"idp_id": "corp", "protocols": [{"protocol_id": "openid", "unique_id": "other"}]}]
+    changed = world.client.call("PATCH", f"/v3/users/{user_id}", {"user": {"federated": federated}})
+    assert changed.json["user"]["federated"] == federated
+    assert not world.is_valid(text_of(answer))
+
+
 @pytest.mark.parametrize(("idp_id", "unique_id", "status"), [("none", "1", 400), ("corp", "248289761001", 409)])
 def test_a_user_is_tied_only_to_what_is_there_and_free(world: World, idp_id: str, unique_id: str, status: int) -> None:
     world.log_in()
@@ -567,6 +588,52 @@ def test_groups_end_with_the_log_in_unless_the_provider_says_otherwise(world: Wo
         ]
         == []
     )
+
+
+def test_a_log_in_that_brings_nothing_new_writes_nothing(world: World) -> None:
+    project = {"name": "lab", "roles": [{"name": "member"}]}
+    world.map({**WITH_GROUPS, "local": [*WITH_GROUPS["local"], {"projects": [project]}]})
+    world.group("operators")
+    world.log_in()
+    before = world.client.identity.store.generation
+    world.log_in()
+    assert world.client.identity.store.generation == before
+    world.log_in(email="new@corp.example")
+    assert world.client.identity.store.generation > before
+
+
+def test_a_later_log_in_makes_groups_last_longer(world: World) -> None:
+    world.map(WITH_GROUPS)
+    world.group("operators")
+    change_provider(world, authorization_ttl=10)
+    user_id = world.log_in().json["token"]["user"]["id"]
+
+    def end() -> str:
+        found: str = world.client.call("GET", f"/v3/users/{user_id}/groups").json["groups"][0]["membership_expires_at"]
+        return found
+
+    before = end()
+    world.client.time.pass_seconds(200)
+    world.log_in()
+    assert end() > before
+
+
+class TestInactivity:
+    @pytest.fixture
+    def settings(self, options: tuple[str, ...]) -> Settings:
+        return Settings(openid_options=options, disable_user_account_days_inactive=10)
+
+    def test_a_log_in_counts_as_being_active(self, world: World) -> None:
+        local = {"user": {"name": "{1}", "domain": {"id": "default"}, "type": "local"}}
+        world.map({"local": [local], "remote": REMOTE})
+        user = world.client.create("user", {"name": "alice"})
+        world.client.time.set_clock(8 * 86400)
+        assert world.show(world.issuer.token()).status == 201
+        world.client.time.set_clock(8 * 86400)
+        assert world.show(world.issuer.token()).status == 201
+        world.client.time.set_clock(12 * 86400)
+        assert world.show(world.issuer.token()).status == 401
+        assert world.client.identity.users.get(user["id"]).enabled is False
 
 
 def test_an_application_credential_lasts_as_long_as_the_groups(world: World) -> None:
