@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.api.http.compression import WORTH_IT, accepts_gzip, may_compress
+from appliance.api.http.messages import Response
 from tests.api.served import Answer, Served, serving
 
 SCHEMA = "/v2/schemas/image"
@@ -83,3 +84,11 @@ def test_a_head_announces_what_a_get_sends(served: Served) -> None:
 def test_a_small_answer_is_left_alone(served: Served) -> None:
     answer = served.ask("GET", "/v2/images", Accept_Encoding="gzip")
     assert "content-encoding" not in answer.headers and "vary" not in answer.headers
+
+
+def test_an_answer_with_a_tag_has_one_form() -> None:
+    sent: list[tuple[str, str]] = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/appliance/v1/status", "HTTP_ACCEPT_ENCODING": "gzip"}
+    response = Response(200, {"long": "x" * 9000}, [("ETag", '"1"')])
+    (data,) = response.send(environ, lambda _, headers, *__: sent.extend(headers))  # type: ignore[arg-type]
+    assert json.loads(data)["long"] and "Content-Encoding" not in dict(sent)

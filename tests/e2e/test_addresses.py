@@ -97,3 +97,11 @@ def test_wrong_settings_of_proxies_are_wrong_usage(
     ports = ("--image-port", "0", "--identity-port", "0")
     assert program("serve", "--data-dir", tmp_path / "new", *ports, *flags, code=2).sentence() == said
     assert not (tmp_path / "new").exists()
+
+
+def test_a_log_in_by_a_unix_socket_counts_like_any_other(served: Appliance) -> None:
+    user = {"name": "admin", "domain": {"id": "default"}, "password": "wrong"}
+    body = json.dumps({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}).encode()
+    head = f"POST /v3/auth/tokens HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    said = over(served.directory.parent / "run" / "identity.sock", head.encode() + body)
+    assert said.startswith(b"HTTP/1.0 401 ")

@@ -123,7 +123,7 @@ class Authenticator:
         try:
             address = ipaddress.ip_address(request.environ.get("REMOTE_ADDR", ""))
         except ValueError as error:
-            raise Unauthenticated("Nobody knows where this comes from.") from error
+            raise Unauthenticated("The bootstrap token is not good from this address.") from error
         passed_on = any(request.header(name) for name in _THROUGH_A_PROXY)
         if (passed_on and address.is_loopback) or not any(address in network for network in self._networks):
             raise Unauthenticated("The bootstrap token is not good from this address.")
