@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from appliance.errors import Forbidden, Invalid, Unavailable
 from appliance.values import KIB, whole_number
@@ -44,7 +44,7 @@ def connect(url: str, pin: str) -> tuple[http.client.HTTPConnection, str]:
 def _proxy(parts: SplitResult) -> str:
     """The proxy that `http_proxy`, `https_proxy` and `no_proxy` name for a host; empty for none."""
     proxies = getproxies_environment()
-    if proxy_bypass_environment(str(parts.hostname), proxies):
+    if proxy_bypass(str(parts.hostname)):
         return ""
     found = unquote(proxies.get(parts.scheme, ""))
     return found if "://" in found or not found else f"http://{found}"
