@@ -10,7 +10,7 @@ SEED := $(or $(SEED),$(shell date +%s))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-clients test-backends test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-legacy test-clients test-backends test-fleet test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
 	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb oci test-oci demo conformance conformance-server
 
 help: ## This list
@@ -69,6 +69,9 @@ test-clients: setup ## Drive fog (Ruby), pkgcloud (JavaScript), gophercloud (Go)
 test-backends: setup .venv-backends/.complete ## Run the image API's tables on a remote store, and all backends on SeaweedFS, Swift and Ceph
 	@$(PY) packaging/ceph_packages.py build/ceph
 	@$(PY) -m pytest -n 0 -rs tests/blobs/backends $(ARGS)
+
+test-fleet: setup ## Sites that follow each other: through breaks and untruths, on sticks and from files, killed at any moment
+	@$(PY) -m pytest -n 0 tests/fleet tests/cli/test_fleet.py $(ARGS)
 
 test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
 	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)

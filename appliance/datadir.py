@@ -36,6 +36,7 @@ class DataDir:
         self.store_record = self.path / "stores.json"
         self.keys = self.path / "keys"
         self.tls = self.path / "tls"
+        self.fleet = self.path / "fleet"
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "admin-openrc"
         self.last_backup = self.path / "last-backup"

@@ -11,6 +11,8 @@ from appliance.activity.running import Transfers
 from appliance.activity.trail import AuditTrail, sink_of
 from appliance.api.appliance_v1 import metrics
 from appliance.api.appliance_v1.events import EventRoutes
+from appliance.api.appliance_v1.fleet import FleetRoutes
+from appliance.api.appliance_v1.fleet_peers import WithPeers, peer_service
 from appliance.api.appliance_v1.images import ImageRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
@@ -29,6 +31,7 @@ from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.registry import open_database
 from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
+from appliance.fleet.service import Fleet
 from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
 from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
@@ -95,6 +98,8 @@ class Appliance:
         )
         opened.callback(self.images.close)
         self.images.recover()
+        self.fleet = Fleet(self.db, self.images, self.directory, self.clock)
+        opened.callback(self.fleet.syncer.stop)
 
         legacy = Legacy(self.identity, settings, self.places.both, self.places.admin) if settings.legacy else None
         addresses = legacy.addresses if legacy else AddressBook(settings, self.places.both)
@@ -124,6 +129,7 @@ class Appliance:
                 *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
                 *StatusRoutes(self.images, settings, self.clock, self.history, self.transfers, self.scheduler).routes(),
                 *EventRoutes(self.trail, self.images.policies).routes(),
+                *FleetRoutes(self.fleet).routes(),
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
@@ -131,6 +137,7 @@ class Appliance:
         served: dict[str, WSGIApplication] = {"image": image}
         if legacy:
             served["image"] = legacy.image(image, self.images, validator.validate)
+        served["image"] = WithPeers(served["image"], peer_service(self.fleet))
         if settings.identity_mode != "external":
             identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
             self.routes["identity"] = identity.routes
@@ -216,6 +223,7 @@ class Appliance:
     def run(self) -> None:
         """Serve until `stop`."""
         self.scheduler.start()
+        self.fleet.syncer.start()
         self.server.run()
 
     def post(self, call: Callable[[], None]) -> None:

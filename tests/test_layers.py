@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: dict[str, tuple[int, set[str], str]] = {}
 BASE = {"errors", "lazy", "values", "settings", "logs", "patterns", ""}
 STORE = {"db", "blobs", "datadir"}
-DOMAIN = {"image", "identity", "policy"}
+DOMAIN = {"image", "identity", "policy", "fleet"}
 for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
     LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
 LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
@@ -25,6 +25,7 @@ LAYERS["policy"] = (2, BASE, "rules know neither what they are about nor who ask
 LAYERS["activity"] = (2, BASE | STORE, "what happens is told of, whoever does it: the caller arrives as a plain value")
 LAYERS["image"] = (2, BASE | STORE | {"policy"}, "images don't know identity: the caller arrives as a plain value")
 LAYERS["identity"] = (2, BASE | STORE | {"policy"}, "identity does not know images")
+LAYERS["fleet"] = (2, BASE | STORE | {"image"}, "a fleet moves images, which know nothing of it")
 LAYERS["api"] = (3, BASE | STORE | DOMAIN | {"activity"}, "a dialect translates; it knows no server and no wiring")
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
 for _name in ("jobs", "maintenance"):

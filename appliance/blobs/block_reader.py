@@ -236,7 +236,7 @@ class BlockReader:
         """What is wanted of each block, once the block is found sound."""
         skip, left, done = run.skip, run.take, 0
         for span in run.spans:
-            plain = self._checked(span, stored[done : done + span.stored])
+            _, plain = self._checked(span, stored[done : done + span.stored])
             done += span.stored
             if skip or left < span.length:
                 plain = memoryview(plain)[skip : skip + left]
@@ -244,17 +244,17 @@ class BlockReader:
             left -= len(plain)
             yield plain
 
-    def _checked(self, span: Span, stored: memoryview) -> bytes | memoryview:
+    def stored(self, span: Span) -> memoryview:
+        """A block as it is stored, once it is found sound. Raises `Corrupt`, `StorageFault` or `SegmentMissing`."""
+        return self._checked(span, self._fetched(span))[0]
+
+    def _checked(self, span: Span, stored: memoryview) -> tuple[memoryview, bytes | memoryview]:
+        """The block as it is stored, and its own bytes."""
         plain = _plain(span, stored)
         if plain is None:
             # A copy nearby may be damaged, or the bytes may have been on their way here.
-            again = memoryview(bytearray(span.stored))
-            handle = self._handles.acquire(span.segment)
-            try:
-                handle.read_into(again, span.at, fresh=True)
-            finally:
-                self._handles.release(span.segment)
-            plain = _plain(span, again)
+            stored = self._fetched(span, fresh=True)
+            plain = _plain(span, stored)
         if plain is None:
             self._checks.forget()
             try:
@@ -262,7 +262,16 @@ class BlockReader:
             except Failure:
                 pass
             raise Corrupt("stored data is damaged: a block does not match its digest")
-        return plain
+        return stored, plain
+
+    def _fetched(self, span: Span, *, fresh: bool = False) -> memoryview:
+        buffer = memoryview(bytearray(span.stored))
+        handle = self._handles.acquire(span.segment)
+        try:
+            handle.read_into(buffer, span.at, fresh=fresh)
+        finally:
+            self._handles.release(span.segment)
+        return buffer
 
     def _scratch(self) -> Scratch:
         scratch: Scratch | None = getattr(self._local, "scratch", None)

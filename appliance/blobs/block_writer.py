@@ -1,7 +1,7 @@
 """Turns a stream into blocks, holes and segments: cut, look up, compress, append, and commit part by part."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,11 +32,6 @@ class Limits:
 
 _HOLE_ITEM = GIB
 
-# Containers whose data may be compressed: qcow2 and VMDK. Whether it is shows in their first blocks.
-_CONTAINERS = (b"QFI\xfb", b"KDMV")
-_TRIAL_BLOCKS = 16
-_TRIAL_ENDS = 64
-
 
 @dataclass(frozen=True, slots=True)
 class _Closed:
@@ -47,8 +42,11 @@ class _Closed:
     publish: Callable[[], SealedSegment]
 
 
-class BlockWriter:
-    """The stage of an upload that stores. One thread uses it at a time."""
+class PartWriter:
+    """What every writer of a content does: blocks go into segments, steps into parts, and parts into the index.
+
+    One thread uses it at a time.
+    """
 
     def __init__(
         self,
@@ -58,7 +56,6 @@ class BlockWriter:
         clock: Clock,
         gc_guard: GcGuard,
         limits: Limits,
-        known: KnownContent | None = None,
         scope: str = "",
         admit: Callable[[], None] = lambda: None,
     ) -> None:
@@ -70,53 +67,42 @@ class BlockWriter:
         self._clock = clock
         self._gc_guard = gc_guard
         self._limits = limits
-        self.known = known
-        self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
-        self._encoder = Encoder()
         self._segment: SegmentWriter | None = None
         self._scope = scope
         self._admit = admit
         self._part = Part(0, 0, scope=scope)
         self._closed: _Closed | None = None
         self._putting: ThreadPoolExecutor | None = None
-        self._carry = b""
-        self._trial: list[bool] | None = None
-        self._seen = 0
 
-    @property
-    def open_block(self) -> bytes:
-        """The bytes that came last, if they are a block not yet ended; empty if they are a hole."""
-        return self._carry
+    def _add_hole(self, length: int) -> None:
+        self._part.length += length
+        while length:
+            piece = min(length, _HOLE_ITEM)
+            self._part.items.append(Item(fmt.HOLE, piece))
+            length -= piece
 
-    def feed(self, buffer: bytearray, start: int, end: int) -> None:
-        """Take `buffer[start:end]`. The `MAX_BLOCK` bytes before `start` are scratch space."""
-        if self._seen == 0 and bytes(buffer[start : start + 4]) in _CONTAINERS:
-            self._trial = []
-        self._seen += end - start
-        begin = start - len(self._carry)
-        buffer[begin:start] = self._carry
-        position = begin - self._cutter.hole_length
-        cuts = self._cutter.feed(buffer, start, end)
-        with memoryview(buffer) as view:
-            self._store_cuts(view, position, cuts)
-        self._carry = bytes(buffer[end - self._cutter.open_length : end])
-        self._end_of_feed()
+    def _add_block(self, digest: bytes, length: int, known_id: int) -> None:
+        """The content goes on with this block, which is in the segment that is open if `known_id` is 0."""
+        self._part.length += length
+        self._part.items.append(Item(digest, length, known_id))
 
-    def finish(self) -> None:
-        """The stream has ended: store what is still open."""
-        buffer = bytearray(self._carry)
-        with memoryview(buffer) as view:
-            self._store_cuts(view, 0, self._cutter.finish())
-        self._carry = b""
+    def _append(self, entries: Sequence[fmt.BlockEntry], payload: Sequence[Bytes]) -> None:
+        """Put blocks into the open segment as one record."""
+        if not entries:
+            return
+        self._admit()
+        offset = self._open_segment().add_blocks(entries, payload)
+        for entry in entries:
+            self._part.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)
+            offset += entry.stored
 
-    def _end_of_feed(self) -> None:
-        # A container begins with its tables, which compress: the verdict may take a few buffers.
-        if self._trial is not None and len(self._trial) >= _TRIAL_BLOCKS:
-            if self._trial.count(False) * 4 >= len(self._trial) * 3:
-                self._cutter = AnchorCutter(self._cutter)
-                self._trial = None
-            elif len(self._trial) >= _TRIAL_ENDS:
-                self._trial = None
+    def _open_segment(self) -> SegmentWriter:
+        if self._segment is None:
+            self._segment = SegmentWriter(self._backend, self._store, self._clock())
+            self._gc_guard.segment_begun(self.upload, self._segment.name)
+        return self._segment
+
+    def _end_part_if_full(self) -> None:
         size = self._segment.size if self._segment else 0
         if size >= self._limits.segment or len(self._part.items) >= self._limits.items:
             self._publish_part()
@@ -137,59 +123,6 @@ class BlockWriter:
         part = self._published(closed)
         self.content_id = self._index.add_part(self.upload, self.content_id, part, self._clock())
         self._gc_guard.segment_known(part.segment)
-
-    def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
-        steps: list[tuple[bytes, memoryview | None, int]] = []
-        for length, is_hole in cuts:
-            if is_hole:
-                steps.append((fmt.HOLE, None, length))
-            else:
-                block = view[position : position + length]
-                steps.append((block_digest(block), block, length))
-            position += length
-        blocks = {digest: data for digest, data, _ in steps if data is not None}
-        if self._trial is not None:
-            self._trial.extend(compresses(data) for data in blocks.values())
-        missing = [digest for digest in blocks if digest not in self._part.new]
-        known = self._index.find(missing, self._scope)
-        self._append([(digest, blocks[digest]) for digest in missing if digest not in known])
-        for digest, data, length in steps:
-            found = known.get(digest)
-            known_id = found.id if found else 0
-            if data is None:
-                self._add_hole(length)
-            else:
-                self._part.items.append(Item(digest, length, known_id))
-            if self.known is not None:
-                self.known.step(None if data is None else digest, length, known_id)
-        self._part.length += sum(length for length, _ in cuts)
-
-    def _add_hole(self, length: int) -> None:
-        while length:
-            piece = min(length, _HOLE_ITEM)
-            self._part.items.append(Item(fmt.HOLE, piece))
-            length -= piece
-
-    def _append(self, blocks: list[tuple[bytes, memoryview]]) -> None:
-        if not blocks:
-            return
-        entries: list[fmt.BlockEntry] = []
-        payload: list[Bytes] = []
-        for digest, block in blocks:
-            codec, data = self._encoder.encode(block)
-            entries.append(fmt.BlockEntry(digest, len(block), len(data), codec))
-            payload.append(data)
-        self._admit()
-        offset = self._open_segment().add_blocks(entries, payload)
-        for entry in entries:
-            self._part.new[entry.digest] = NewBlock(offset, entry.stored, entry.length, entry.codec)
-            offset += entry.stored
-
-    def _open_segment(self) -> SegmentWriter:
-        if self._segment is None:
-            self._segment = SegmentWriter(self._backend, self._store, self._clock())
-            self._gc_guard.segment_begun(self.upload, self._segment.name)
-        return self._segment
 
     def _close_segment(self, seal: fmt.SealRecord | None) -> _Closed:
         part, segment = self._part, self._open_segment()
@@ -241,3 +174,103 @@ class BlockWriter:
         if self._segment is not None:
             self._segment.discard()
             self._segment = None
+
+
+# Containers whose data may be compressed: qcow2 and VMDK. Whether it is shows in their first blocks.
+_CONTAINERS = (b"QFI\xfb", b"KDMV")
+_TRIAL_BLOCKS = 16
+_TRIAL_ENDS = 64
+
+
+class BlockWriter(PartWriter):
+    """The stage of an upload that stores. One thread uses it at a time."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        index: BlockIndex,
+        store: bytes,
+        clock: Clock,
+        gc_guard: GcGuard,
+        limits: Limits,
+        known: KnownContent | None = None,
+        scope: str = "",
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(backend, index, store, clock, gc_guard, limits, scope, admit)
+        self.known = known
+        self._cutter: PageGridCutter | AnchorCutter = PageGridCutter()
+        self._encoder = Encoder()
+        self._carry = b""
+        self._trial: list[bool] | None = None
+        self._seen = 0
+
+    @property
+    def open_block(self) -> bytes:
+        """The bytes that came last, if they are a block not yet ended; empty if they are a hole."""
+        return self._carry
+
+    def feed(self, buffer: bytearray, start: int, end: int) -> None:
+        """Take `buffer[start:end]`. The `MAX_BLOCK` bytes before `start` are scratch space."""
+        if self._seen == 0 and bytes(buffer[start : start + 4]) in _CONTAINERS:
+            self._trial = []
+        self._seen += end - start
+        begin = start - len(self._carry)
+        buffer[begin:start] = self._carry
+        position = begin - self._cutter.hole_length
+        cuts = self._cutter.feed(buffer, start, end)
+        with memoryview(buffer) as view:
+            self._store_cuts(view, position, cuts)
+        self._carry = bytes(buffer[end - self._cutter.open_length : end])
+        self._end_of_feed()
+
+    def finish(self) -> None:
+        """The stream has ended: store what is still open."""
+        buffer = bytearray(self._carry)
+        with memoryview(buffer) as view:
+            self._store_cuts(view, 0, self._cutter.finish())
+        self._carry = b""
+
+    def _end_of_feed(self) -> None:
+        # A container begins with its tables, which compress: the verdict may take a few buffers.
+        if self._trial is not None and len(self._trial) >= _TRIAL_BLOCKS:
+            if self._trial.count(False) * 4 >= len(self._trial) * 3:
+                self._cutter = AnchorCutter(self._cutter)
+                self._trial = None
+            elif len(self._trial) >= _TRIAL_ENDS:
+                self._trial = None
+        self._end_part_if_full()
+
+    def _store_cuts(self, view: memoryview, position: int, cuts: list[tuple[int, bool]]) -> None:
+        steps: list[tuple[bytes, memoryview | None, int]] = []
+        for length, is_hole in cuts:
+            if is_hole:
+                steps.append((fmt.HOLE, None, length))
+            else:
+                block = view[position : position + length]
+                steps.append((block_digest(block), block, length))
+            position += length
+        blocks = {digest: data for digest, data, _ in steps if data is not None}
+        if self._trial is not None:
+            self._trial.extend(compresses(data) for data in blocks.values())
+        missing = [digest for digest in blocks if digest not in self._part.new]
+        known = self._index.find(missing, self._scope)
+        self._encode([(digest, blocks[digest]) for digest in missing if digest not in known])
+        for digest, data, length in steps:
+            found = known.get(digest)
+            known_id = found.id if found else 0
+            if data is None:
+                self._add_hole(length)
+            else:
+                self._add_block(digest, length, known_id)
+            if self.known is not None:
+                self.known.step(None if data is None else digest, length, known_id)
+
+    def _encode(self, blocks: list[tuple[bytes, memoryview]]) -> None:
+        entries: list[fmt.BlockEntry] = []
+        payload: list[Bytes] = []
+        for digest, block in blocks:
+            codec, data = self._encoder.encode(block)
+            entries.append(fmt.BlockEntry(digest, len(block), len(data), codec))
+            payload.append(data)
+        self._append(entries, payload)

@@ -34,6 +34,7 @@ _OFFSET = struct.Struct("<Q")
 HEADER_LENGTH = _HEADER.size + _CRC.size
 RECORD_LENGTH = _RECORD.size + _CRC.size
 FOOTER_LENGTH = _FOOTER.size + _CRC.size
+BLOCK_LENGTH = _BLOCK.size
 MAX_TABLE = 64 * 1024 * 1024
 
 HOLE = bytes(DIGEST_LENGTH)

@@ -5,13 +5,15 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 from appliance.blobs.backends.base import Backend
 from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
+from appliance.blobs.delivery import Delivery, StoredBlocks
 from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
@@ -148,6 +150,23 @@ class BlobStore:
         finally:
             self.gc_guard.ingest_ended(ingest.upload)
 
+    @contextmanager
+    def deliver(self, scope: str) -> Iterator[Delivery]:
+        """Take blocks of another store in, as they are stored there. Commit what it seals before the block ends."""
+        delivery = Delivery(
+            self.backend, self.index, self.uuid, self.clock, self.gc_guard, self._limits, scope, self.reserve.admit
+        )
+        self.gc_guard.ingest_began(delivery.upload)
+        try:
+            yield delivery
+        finally:
+            delivery.discard()
+            try:
+                if delivery.content_id is not None:
+                    self.index.discard(delivery.content_id)
+            finally:
+                self.gc_guard.ingest_ended(delivery.upload)
+
     def note_write(self, failure: Failure | None) -> None:
         """Remember why a write failed, or that one went well. Uploads do so themselves up to their commit."""
         trouble = str(failure) if failure else None
@@ -196,6 +215,16 @@ class BlobStore:
         except BaseException:
             self.gc_guard.reader_closed(content_id)
             raise
+
+    def stored_blocks(self, content_id: int) -> StoredBlocks:
+        """A stored content as the blocks that it is made of. It stays whole until closed. Raises `NotFound`."""
+        self.gc_guard.reader_opened(content_id)
+        try:
+            self.content(content_id)
+        except BaseException:
+            self.gc_guard.reader_closed(content_id)
+            raise
+        return StoredBlocks(content_id, self.index, self.reader, lambda: self.gc_guard.reader_closed(content_id))
 
     def hold_segments(self) -> AbstractContextManager[None]:
         """While this lasts, no segment is removed: a backup copies what the database it took first names."""

@@ -1,7 +1,7 @@
 """A data directory that a verb works on by itself, below the services."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from appliance.blobs.reserve import Reserve
@@ -26,8 +26,11 @@ class OpenDirectory:
 
 
 @contextmanager
-def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iterator[OpenDirectory]:
-    """Own the directory and open its database and stores. Raises `Fatal` if it is in use, or is none."""
+def owned(settings: Settings, purpose: str, *, lost_index: bool = False, frees: bool = True) -> Iterator[OpenDirectory]:
+    """Own the directory and open its database and stores. Raises `Fatal` if it is in use, or is none.
+
+    What `frees` room, or finds out what is wrong, goes on when the disk is full.
+    """
     directory = DataDir(settings.data_dir)
     if not directory.path.is_dir():
         raise Fatal(f"{directory.path} is not a data directory")
@@ -37,8 +40,7 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False) -> Iter
             raise Fatal(f"{directory.path} has no database; `doctor --rebuild` makes one from the stored data")
         settings = with_recorded_stores(settings, directory)
         reserve = Reserve(directory.path, settings.disk_reserve)
-        # These verbs give room back, or find out what is wrong, on a full disk too.
-        with reserve.spending():
+        with reserve.spending() if frees else nullcontext():
             reserve.admit()
             db = open_database(settings.database or directory.database, reserve)
             try:

@@ -30,12 +30,14 @@ class Deletion:
 
     def remove(self, image: ImageRecord) -> bool:
         """Take an image away, or out of sight; False if it was changed meanwhile."""
+        return self._context.db.transact(lambda tx: self.remove_in(tx, image))
+
+    def remove_in(self, tx: Tx, image: ImageRecord) -> bool:
+        """The same in the caller's transaction."""
         if not self._is_delayed(image):
-            return self._end(image)
+            return self._end_in(tx, image)
         values = {"status": "pending_delete", "updated_at": self._context.clock()}
-        return self._context.db.transact(
-            lambda tx: self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
-        )
+        return self._rows.change(tx, image.id, (image.status,), values, revision=image.revision)
 
     def _is_delayed(self, image: ImageRecord) -> bool:
         """Whether the image stays for a while: there has to be something that could come back."""
@@ -51,17 +53,16 @@ class Deletion:
         return True
 
     def _end(self, image: ImageRecord) -> bool:
+        return self._context.db.transact(lambda tx: self._end_in(tx, image))
+
+    def _end_in(self, tx: Tx, image: ImageRecord) -> bool:
         """Remove the row and let the data go; False if the image was changed meanwhile."""
-
-        def change(tx: Tx) -> bool:
-            at = self._context.clock()
-            gone = self._rows.delete(tx, image, at, record_properties=self._records_properties)
-            if gone:
-                places = [(location.store, location.content_id) for location in image.locations]
-                release(tx, self._context.stores, [*places, (image.staged_store, image.staged_content)])
-            return gone
-
-        return self._context.db.transact(change)
+        at = self._context.clock()
+        gone = self._rows.delete(tx, image, at, record_properties=self._records_properties)
+        if gone:
+            places = [(location.store, location.content_id) for location in image.locations]
+            release(tx, self._context.stores, [*places, (image.staged_store, image.staged_content)])
+        return gone
 
     def restore(self, caller: Caller, image_id: str) -> None:
         """Bring an image back, active as it was. For admins."""

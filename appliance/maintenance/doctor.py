@@ -17,6 +17,7 @@ from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import Finding, verify
 from appliance.db.engine.base import Database, Tx
 from appliance.db.engine.files import ImageFacts
+from appliance.db.fleet import ARRIVAL
 from appliance.db.image.contents import ImageContents
 from appliance.db.image.images import ImageRecord, ImageRows, LocationRecord
 from appliance.errors import Conflict, Corrupt
@@ -118,9 +119,12 @@ class Doctor:
     def _unnamed(self, name: str, blobs: BlobStore) -> Iterator[Finding]:
         """From each content to its image."""
         for content in _contents(blobs):
-            if not self._claims.of(name, content.id):
+            if not self._is_named(name, content.id):
                 text = f"no image names content {content.id} of {content.size} bytes"
                 yield Finding("content-unnamed", text, content_id=content.id, segment=name)
+
+    def _is_named(self, store: str, content_id: int) -> bool:
+        return bool(self._claims.of(store, content_id)) or self._claims.is_on_its_way(store, content_id)
 
     # -- treating ------------------------------------------------------------------------------------------------------
 
@@ -128,7 +132,7 @@ class Doctor:
         """Give back what nothing names. Says what was done; what can't be repaired stays for `examine` to tell."""
         done = []
         for name, blobs in self._blobs.items():
-            unnamed = [content.id for content in _contents(blobs) if not self._claims.of(name, content.id)]
+            unnamed = [content.id for content in _contents(blobs) if not self._is_named(name, content.id)]
             for content_id in unnamed:
                 self._db.transact(partial(blobs.index.release, content_id=content_id))
             if unnamed:
@@ -156,7 +160,10 @@ class Doctor:
             recovery.damage += report.damage
             for content_id in sorted(report.contents):
                 content = blobs.index.content(content_id)
-                if content is not None:
+                if content is not None and _is_arrival(content):
+                    # What came of it comes again; the rows that said which feed it belongs to are lost.
+                    self._db.transact(partial(blobs.index.release, content_id=content_id))
+                elif content is not None:
                     images[self._adopt(name, content)] = None
         recovery.images = list(images)
         recovery.as_before = sum(image_id in self._former for image_id in images)
@@ -224,6 +231,11 @@ def _contents(blobs: BlobStore) -> Iterator[ContentRow]:
     while rows := blobs.index.maintenance.contents(after, _PAGE):
         after = rows[-1].id
         yield from rows
+
+
+def _is_arrival(content: ContentRow) -> bool:
+    """Whether it is a part of what arrived from another site, and never was an image."""
+    return ARRIVAL in _label(content.label)
 
 
 def _read_all(blobs: BlobStore, progress: Progress) -> None:

@@ -14,6 +14,7 @@ from appliance.activity.history import History
 from appliance.activity.running import JobState, Transfers
 from appliance.activity.trail import AuditTrail
 from appliance.api.appliance_v1.events import EventRoutes
+from appliance.api.appliance_v1.fleet import FleetRoutes
 from appliance.api.appliance_v1.images import ImageRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
@@ -27,6 +28,8 @@ from appliance.datadir import DataDir
 from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.base import Database
 from appliance.db.image.contents import ImageContents
+from appliance.fleet.keys import SiteKey
+from appliance.fleet.service import Fleet
 from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
@@ -150,6 +153,7 @@ class World:
         self._make_catalog()
         self._make_delegations()
         self._make_images()
+        self._make_fleet(directory)
         self.tokens = {who: self._token(who) for who in CALLERS}
         self._pristine = sqlite3.connect(":memory:")
         with self._file() as file:
@@ -167,6 +171,7 @@ class World:
         self.stores = open_stores(settings, DataDir(directory), self.db, now)
         self.images = Images(self.db, self.stores, settings, now, lambda *_: None, lambda _: {})
         self.images.recover()
+        self.fleet = Fleet(self.db, self.images, DataDir(directory), now)
         self.history = History(Figures(self.db), [store.writer for store in self.stores], now)
         self.transfers = Transfers(now)
         self.trail = AuditTrail(EventRows(self.db), now, 90)
@@ -176,6 +181,7 @@ class World:
             *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
             *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
             *EventRoutes(self.trail, self.images.policies).routes(),
+            *FleetRoutes(self.fleet).routes(),
         )
         where = {"identity_url": lambda _: "http://identity.test/v3"}
         legacy = LegacyImages(self.images)
@@ -282,6 +288,12 @@ class World:
         }.items():
             status, text = self.send("image", "POST", path, body, token)
             assert status in (200, 201), f"{path} {text}"
+
+    def _make_fleet(self, directory: Path) -> None:
+        """A feed and a peer of the name that paths have."""
+        other = SiteKey(directory / "keys" / "other")
+        self.fleet.publisher.create("thing", {"all": True}, [])
+        self.fleet.peers.pair("thing", other.fingerprint, key=other.public)
 
     def _put(self, path: str, status: int = 204) -> None:
         answer = self.client.call("PUT", filled(path, self.ids))

@@ -12,6 +12,7 @@ SELECT l.image_id, i.name, i.status, i.size, l.store, l.content_id, 0 AS staged
 UNION ALL
 SELECT id, name, status, size, staged_store, staged_content, 1 FROM images WHERE staged_content IS NOT NULL
 """
+_ON_THE_WAY = "SELECT 1 FROM fleet_arrivals WHERE store = ? AND content_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class ImageContents:
         sql = f"SELECT * FROM ({_NAMED}) AS named WHERE store = ? AND content_id = ?"
         rows = self._db.rows(sql, (store, content_id))
         return [_named(row) for row in rows]
+
+    def is_on_its_way(self, store: str, content_id: int) -> bool:
+        """Whether the content is a part of what arrives from another site, and of no image yet."""
+        return self._db.row(_ON_THE_WAY, (store, content_id)) is not None
 
 
 # An image counts once for each location, and with what is written about it. Staged data counts while it waits, and

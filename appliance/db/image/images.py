@@ -223,6 +223,14 @@ class ImageRows:
             tx.execute("INSERT INTO image_tombstones (id, deleted_at, facts) VALUES (?, ?, ?)", (image.id, at, facts))
         return gone
 
+    def forget_deleted(self, tx: Tx, image_id: str) -> None:
+        """Let an id be used again: the image that had it comes back from where it came."""
+        tx.execute("DELETE FROM image_tombstones WHERE id = ?", (image_id,))
+
+    def was_deleted(self, image_id: str) -> bool:
+        """Whether an image with this id was deleted here."""
+        return self._db.row("SELECT 1 FROM image_tombstones WHERE id = ?", (image_id,)) is not None
+
     def put_properties(self, tx: Tx, image_id: str, properties: Mapping[str, str | None]) -> None:
         """Set properties, replacing the values of those that exist."""
         tx.executemany(

@@ -1,0 +1,54 @@
+"""Blocks of one image on their way out: which of them, how many bytes they will take, and then the blocks themselves.
+
+The length of what is sent is known before its first byte. A block that has come to be stored otherwise meanwhile ends
+the sending; whoever receives asks again for what is missing.
+"""
+
+from array import array
+from collections.abc import Iterator
+
+from appliance.blobs.delivery import StoredBlock
+from appliance.errors import Conflict
+from appliance.fleet.block_map import BlockMap
+from appliance.fleet.context import FleetContext
+from appliance.fleet.manifest import Manifest
+
+
+class Shipment:
+    """The blocks of an image that a bitmap names, as far as they fit into `most` bytes; one of them fits always."""
+
+    def __init__(
+        self, context: FleetContext, manifest: Manifest, block_map: BlockMap, bits: bytes, most: int | None = None
+    ) -> None:
+        self._manifest = manifest
+        self._map = block_map
+        self._bits = bits
+        self._blobs, self._content_id = context.content_of(context.stored_image(manifest))
+        self.stored = array("I")
+        """What each of the blocks takes."""
+        stored = self._blobs.stored_blocks(self._content_id)
+        try:
+            size = 0
+            for length in stored.lengths(number for number, _, _ in block_map.chosen(bits)):
+                if most is not None and size and size + length > most:
+                    break
+                self.stored.append(length)
+                size += length
+        finally:
+            stored.close()
+
+    def blocks(self) -> Iterator[StoredBlock]:
+        """The blocks. Raises `Conflict` if they are not what they were, `Corrupt` if they are damaged."""
+        opened = self._blobs.stored_blocks(self._content_id)
+        try:
+            chosen = self._map.chosen(self._bits)
+            named = [(number, digest) for (number, digest, _), _ in zip(chosen, self.stored, strict=False)]
+            blocks = opened.at([number for number, _ in named])
+            for (_, digest), length, block in zip(named, self.stored, blocks, strict=True):
+                if block.digest != digest:
+                    raise Conflict(f"the blocks of image {self._manifest['id']} are not those that the feed tells of")
+                if len(block.data) != length:
+                    raise Conflict(f"blocks of image {self._manifest['id']} are stored otherwise now; try again")
+                yield block
+        finally:
+            opened.close()

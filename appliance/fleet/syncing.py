@@ -1,0 +1,223 @@
+"""Which feeds are followed, when each is due, and how far each of them is. One thread does it, one feed at a time."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from appliance.db.fleet import FeedRecord, PeerRecord
+from appliance.errors import ApplianceError, Conflict, Forbidden, Invalid, NotFound
+from appliance.fleet.applying import Report
+from appliance.fleet.context import FleetContext, check_name, check_policy
+from appliance.fleet.following import Follower, Progress, Source
+from appliance.fleet.keys import check_key, fingerprint, read_fingerprint
+from appliance.fleet.pace import Bucket, Hours, Interrupted, Pacer
+from appliance.fleet.peer_client import PeerClient
+from appliance.fleet.publishing import todo
+from appliance.fleet.tree_client import TreeClient
+from appliance.values import Micros
+
+log = logging.getLogger(__name__)
+
+_SECOND = 1_000_000
+_LOOK = 5.0
+_WEEK: Micros = 7 * 24 * 3600 * _SECOND
+_STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowTerms:
+    """On which terms a feed is followed. `every` is in seconds, 0 for only when asked; `rate` in bytes a second."""
+
+    name: str = ""
+    origin: str = ""
+    project: str | None = None
+    policy: str = "mirror"
+    every: int = 0
+    hours: str = ""
+    rate: int = 0
+    tree: str = ""
+    """The address of the feed's files, where it is not the peer that is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How far a feed is from what is known of it."""
+
+    feed: FeedRecord
+    progress: Progress
+    images: int
+    length: int
+    since: Micros
+
+
+class Syncer:
+    """Follows feeds in the background, from `start` to `stop`; or one at once, with `run`."""
+
+    def __init__(self, context: FleetContext, find_peer: Callable[[str], PeerRecord]) -> None:
+        self._context = context
+        self._find_peer = find_peer
+        self._progress: dict[str, Progress] = {}
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._woken: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    # -- what is followed ----------------------------------------------------------------------------------------------
+
+    def follow(self, peer_name: str, remote: str, terms: FollowTerms) -> FeedRecord:
+        """Follow a feed of a peer from now on; one that came by bundles goes on from where it is.
+
+        Raises `Forbidden` if nobody has accepted the key of its origin, `NotFound` if the peer does not show it.
+        """
+        peer = self._find_peer(peer_name)
+        if not (peer.url or terms.tree):
+            raise Invalid(f"The peer {peer_name} has no address: its feeds come as bundles, or from files.")
+        source, origin = self._identity_of(peer, check_name(remote), terms.tree)
+        if origin == self._context.key.public:
+            raise Conflict(f"The feed {remote} is one of this very site.")
+        self._check_trust(peer, origin, terms)
+        check_policy(terms.policy)
+        Hours(terms.hours)
+        how: dict[str, Any] = {"tree": terms.tree, "every": terms.every, "hours": terms.hours, "rate": terms.rate}
+        values = {"peer": peer.name, "remote": remote, **how}
+        rows, known = self._context.rows, self._context.rows.feed_of(origin, source)
+        if known is not None:
+            self._context.db.transact(lambda tx: rows.change_feed(tx, known.name, values))
+            return self._context.feed(known.name)
+        made = FeedRecord(
+            check_name(terms.name or source),
+            origin,
+            source,
+            False,
+            policy=terms.policy,
+            project=terms.project,
+            created_at=self._context.clock(),
+        )
+        made = replace(made, **values)
+        self._context.db.transact(lambda tx: rows.add_feed(tx, made))
+        return made
+
+    def _identity_of(self, peer: PeerRecord, remote: str, tree: str) -> tuple[str, str]:
+        """The name that a feed has at its origin, and the key of that; as the peer says, or the files do."""
+        if tree:
+            head = TreeClient(tree, peer.pin).head()
+            if head.feed != remote:
+                raise NotFound(f"The files at {tree} are of the feed {head.feed}, and not of {remote}.")
+            return head.feed, head.origin
+        for feed in PeerClient(peer, self._context.key, self._context.clock).feeds():
+            if isinstance(feed, dict) and feed.get("name") == remote:
+                return check_name(str(feed.get("source"))), check_key(feed.get("origin"))
+        raise NotFound(f"The peer {peer.name} shows no feed {remote} to this site.")
+
+    def _check_trust(self, peer: PeerRecord, origin: str, terms: FollowTerms) -> None:
+        if terms.origin:
+            if read_fingerprint(terms.origin) != fingerprint(origin):
+                raise Forbidden(f"The feed is of the site {fingerprint(origin)}, and not of {terms.origin}.")
+        elif origin not in {peer.key, *(one.key for one in self._context.rows.peers())}:
+            raise Forbidden(
+                f"The feed is handed on by {peer.name} and signed by the site {fingerprint(origin)}, which is not "
+                "known here: compare that with what `peer show` prints there, and then say --origin "
+                f"{fingerprint(origin)}"
+            )
+
+    # -- one feed ------------------------------------------------------------------------------------------------------
+
+    def run(self, name: str) -> Report:
+        """Bring a feed up to date now. Raises why it could not be; that is kept, too."""
+        feed = self._context.feed(name)
+        if not feed.peer:
+            raise Invalid(f"The feed {name} is not followed: its entries come as bundles.")
+        progress = self._progress[name] = Progress(running=True)
+        trouble = ""
+        try:
+            source = self._source(self._find_peer(feed.peer), feed)
+            return Follower(self._context, feed, source, progress, self._stopping).run()
+        except ApplianceError as error:
+            trouble = str(error)
+            raise
+        finally:
+            progress.running = False
+            values = {"asked_at": self._context.clock(), "trouble": trouble}
+            self._context.db.transact(lambda tx: self._context.rows.change_feed(tx, name, values))
+
+    def _source(self, peer: PeerRecord, feed: FeedRecord) -> Source:
+        hours = Hours(feed.hours)
+        pacer = Pacer(Bucket(feed.rate), lambda: hours.has(self._context.clock()), self._stopping)
+        if feed.tree:
+            return TreeClient(feed.tree, peer.pin, pacer)
+        return PeerClient(peer, self._context.key, self._context.clock, pacer)
+
+    def behind(self) -> list[Behind]:
+        """How far each of the feeds is that come from elsewhere."""
+        found = []
+        for feed in self._context.rows.feeds():
+            if feed.is_own:
+                continue
+            entries = todo(self._context, feed)
+            progress = self._progress.get(feed.name, Progress())
+            length = sum(entry.put["map"]["stored"] for entry in entries if entry.put)
+            length = progress.bytes_left if progress.running else length
+            since = min((entry.at for entry in entries), default=0)
+            found.append(Behind(feed, progress, len(entries), length, since))
+        return found
+
+    # -- in the background ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End what runs; what has come stays. May be called twice, and without a start."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def wake(self, name: str) -> None:
+        """Have a feed brought up to date now, in the background. Raises `NotFound` or `Invalid`."""
+        if not self._context.feed(name).peer:
+            raise Invalid(f"The feed {name} is not followed: its entries come as bundles.")
+        self._progress[name] = Progress(running=True)
+        with self._changed:
+            self._woken.add(name)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look()
+            except ApplianceError as error:
+                log.warning("the feeds that are followed can't be looked at: %s", error)
+            with self._changed:
+                if not self._woken and not self._stopping.is_set():
+                    self._changed.wait(_LOOK)
+
+    def _look(self) -> None:
+        """Run what is due, one feed after the other."""
+        for feed in self._context.rows.feeds():
+            with self._changed:
+                woken = feed.name in self._woken
+                self._woken.discard(feed.name)
+            if self._stopping.is_set() or not (woken or self._is_due(feed)):
+                continue
+            try:
+                report = self.run(feed.name)
+                if report.created or report.changed or report.removed:
+                    counts = len(report.created), len(report.changed), len(report.removed)
+                    log.info("feed %s: %d images came, %d changed, %d went", feed.name, *counts)
+            except Interrupted as error:
+                log.info("feed %s: %s", feed.name, error)
+            except ApplianceError as error:
+                log.warning("feed %s can't be followed: %s", feed.name, error)
+            except Exception:
+                log.exception("following the feed %s failed", feed.name)
+        self._context.give_back(self._context.clock() - _WEEK)
+
+    def _is_due(self, feed: FeedRecord) -> bool:
+        now = self._context.clock()
+        is_time = feed.peer and feed.every and now - feed.asked_at >= feed.every * _SECOND
+        return bool(is_time) and Hours(feed.hours).has(now)
