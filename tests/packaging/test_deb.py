@@ -59,7 +59,7 @@ def test_what_is_in_it(build: Callable[[], Path]) -> None:
     assert files["./lib/systemd/system/glance-appliance.service"] == "-rw-r--r--"
     assert files["./usr/bin/glance-appliance"].startswith("l")
     fields = subprocess.run(["dpkg-deb", "-f", package], capture_output=True, text=True, check=True).stdout
-    assert "Depends: libc6 (>= 2.30), adduser" in fields
+    assert "Depends: libc6 (>= 2.30), zlib1g, adduser" in fields
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (PACKAGING / "debian").iterdir()))

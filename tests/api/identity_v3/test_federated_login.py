@@ -20,7 +20,10 @@ FEDERATION = "/v3/OS-FEDERATION"
 AUTH = f"{FEDERATION}/identity_providers/corp/protocols/openid/auth"
 USER = {"user": {"id": "{0}", "name": "{1}", "email": "{2}"}}
 REMOTE = [{"type": "sub"}, {"type": "preferred_username"}, {"type": "email"}]
-WITH_GROUPS = {"local": [USER, {"groups": "{3}", "domain": {"id": "default"}}], "remote": [*REMOTE, {"type": "groups"}]}
+WITH_GROUPS: dict[str, Any] = {
+    "local": [USER, {"groups": "{3}", "domain": {"id": "default"}}],
+    "remote": [*REMOTE, {"type": "groups"}],
+}
 
 
 class World:
