@@ -8,9 +8,11 @@ SAMPLE ?= auto
 WORKERS ?= 2
 SEED := $(or $(SEED),$(shell date +%s))
 ARGS ?=
+# What `make test` runs on PostgreSQL as well; `make test-postgresql` runs all of tests/api on it.
+ON_POSTGRESQL := $(addprefix tests/api/,image_v2/test_races.py image_v2/test_quotas.py identity_v3/test_revocations.py appliance_v1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clients pins run test test-legacy test-clients test-backends test-fleet test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
+.PHONY: help setup clients pins run test test-postgresql test-legacy test-clients test-backends test-nodes test-fleet test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
 	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb oci test-oci demo conformance conformance-server
 
 help: ## This list
@@ -58,6 +60,11 @@ test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 	@$(PY) packaging/debian_packages.py
 	@$(PY) packaging/node_modules.py
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
+	@$(if $(ARGS),true,TEST_DATABASE=postgresql $(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(ON_POSTGRESQL))
+
+test-postgresql: setup clients ## Run the tables of all APIs with the rows on PostgreSQL
+	@$(PY) packaging/debian_packages.py
+	@TEST_DATABASE=postgresql $(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' tests/api $(ARGS)
 
 test-legacy: setup .venv-legacy/.complete ## Drive the clients of 2013, the real ones, through the guide of their time
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m legacy tests/legacy $(ARGS)
@@ -72,6 +79,10 @@ test-backends: setup .venv-backends/.complete ## Run the image API's tables on a
 
 test-fleet: setup ## Sites that follow each other: through breaks and untruths, on sticks and from files, killed at any moment
 	@$(PY) -m pytest -n 0 tests/fleet tests/cli/test_fleet.py $(ARGS)
+
+test-nodes: setup ## Let three nodes work while they are killed, stopped and cut off for NODES_SECONDS (60), and judge their answers
+	@$(PY) packaging/debian_packages.py
+	@$(PY) -m pytest -n 0 -s tests/nodes $(ARGS)
 
 test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
 	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)

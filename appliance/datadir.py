@@ -40,6 +40,7 @@ class DataDir:
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "admin-openrc"
         self.last_backup = self.path / "last-backup"
+        self.node = self.path / "node"
         self._lock: BinaryIO | None = None
         self._directory = -1
 

@@ -34,6 +34,13 @@ class Settings:
         "", "where the rows are: a file in the data directory, or on a server, as in postgresql://USER@HOST/NAME"
     )
     database_file: str = _setting("", "file that holds that URL, which may have a password in it")
+    site_key_file: str = _setting(
+        "",
+        "file with the site's key, the same on each of several appliances that share one database and stores in "
+        "buckets; unless set, this one is alone on its database",
+    )
+    node_name: str = _setting("", "name of this appliance among them; the machine's unless set")
+    node_lease: int = _setting(15, "seconds after which the others take over what one of them did that is not heard of")
     host: str = _setting("127.0.0.1", "address to listen on; nothing but loopback unless you say so")
     image_port: int = _setting(9292, "port of the image service; 0 picks a free one")
     identity_port: int = _setting(5000, "port of the identity service; 0 picks a free one")

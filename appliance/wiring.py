@@ -14,6 +14,7 @@ from appliance.api.appliance_v1.events import EventRoutes
 from appliance.api.appliance_v1.fleet import FleetRoutes
 from appliance.api.appliance_v1.fleet_peers import WithPeers, peer_service
 from appliance.api.appliance_v1.images import ImageRoutes
+from appliance.api.appliance_v1.nodes import NodeRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
 from appliance.api.console.gate import Console, console_before
@@ -31,6 +32,7 @@ from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.registry import open_database
 from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
+from appliance.db.transfer import refuse_moved
 from appliance.fleet.service import Fleet
 from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
@@ -42,8 +44,10 @@ from appliance.image.service import Images
 from appliance.image.store_settings import write_record
 from appliance.image.stores import open_stores
 from appliance.image.web.documents import document_reader
-from appliance.jobs.maintenance import activity_jobs, collectors, image_jobs, maintenance_jobs
+from appliance.jobs.maintenance import SharedScheduler, activity_jobs, collectors, image_jobs, maintenance_jobs
 from appliance.jobs.scheduler import Job, Scheduler, done
+from appliance.nodes.membership import card_of
+from appliance.nodes.site import Site
 from appliance.ports import Places, limits, listeners
 from appliance.server.server import Server
 from appliance.settings import Settings
@@ -87,12 +91,40 @@ class Appliance:
     def _open(self, opened: ExitStack) -> None:
         settings = self.settings
         self.https.open()
-        self.db = open_database(settings.database or self.directory.database, self.reserve)
+        card = card_of(settings, self.directory)
+        self.db = open_database(settings.database or self.directory.database, self.reserve, card)
         opened.callback(self.db.close)
-        self.stores = open_stores(settings, self.directory, self.db, SteadyClock(self.clock), reserve=self.reserve)
+        refuse_moved(self.db)
+        self.site = Site(self.db, settings, self.directory)
+        with self.site.nodes.one_at_a_time():
+            self._open_parts(opened)
+        self._serve(opened)
+
+    def _open_parts(self, opened: ExitStack) -> None:
+        """The stores, the users and the images; and what a crash has left of them."""
+        settings, nodes = self.settings, self.site.nodes
+        self.stores = open_stores(
+            settings,
+            self.directory,
+            self.db,
+            SteadyClock(self.clock),
+            reserve=self.reserve,
+            others=nodes if nodes.is_shared else None,
+        )
         opened.callback(self.stores.close)
         write_record(settings, self.directory)
-        self.identity = Identity(self.db, self.directory.keys, settings, self.clock, fetch=document_reader(settings))
+        for store in self.stores.with_data():
+            nodes.watch(store.writer.gc_guard.oldest_epoch)
+        self.site.take_keys()
+        self.identity = Identity(
+            self.db,
+            self.directory.keys,
+            settings,
+            self.clock,
+            fetch=document_reader(settings),
+            shared_key=self.site.shared_key,
+        )
+        self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
         )
@@ -101,9 +133,17 @@ class Appliance:
         self.fleet = Fleet(self.db, self.images, self.directory, self.clock)
         opened.callback(self.fleet.syncer.stop)
 
+    def _recover_others(self) -> None:
+        """What other nodes have left that are gone."""
+        for store in self.stores.with_data():
+            store.writer.index.maintenance.discard_writing()
+        self.images.take_over()
+
+    def _serve(self, opened: ExitStack) -> None:
+        settings, nodes = self.settings, self.site.nodes
         legacy = Legacy(self.identity, settings, self.places.both, self.places.admin) if settings.legacy else None
         addresses = legacy.addresses if legacy else AddressBook(settings, self.places.both)
-        blobs = {store.id: store.blobs for store in self.stores.every() if store.blobs is not None}
+        blobs = {store.id: store.writer for store in self.stores.with_data()}
         self.trail = AuditTrail(EventRows(self.db), self.clock, settings.audit_days, sink_of(settings))
         opened.callback(self.trail.close)
         self.transfers = Transfers(self.clock)
@@ -113,8 +153,8 @@ class Appliance:
         jobs = maintenance_jobs(self.stores, collecting, settings)
         if isinstance(validator, Edge):
             jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
-        jobs += [*activity_jobs(self.history, self.trail), *self.https.jobs()]
-        self.scheduler = Scheduler([*jobs, *image_jobs(self.images, settings)])
+        jobs += [*activity_jobs(self.history, self.trail), *self.https.jobs(), *image_jobs(self.images, settings)]
+        self.scheduler = SharedScheduler(jobs, self.site, self._recover_others) if nodes.is_shared else Scheduler(jobs)
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
         opened.callback(self.images.queue.stopping.set)
@@ -123,13 +163,17 @@ class Appliance:
             validator.validate,
             settings,
             identity_url=addresses.identity_from_image,
+            out_of_service=nodes.out_of_service,
             more_routes=(
                 *metadef_items.routes(Metadefs(self.db, self.images.policies, settings, self.clock), settings),
                 *ImageRoutes(self.images, self.db).routes(),
                 *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
-                *StatusRoutes(self.images, settings, self.clock, self.history, self.transfers, self.scheduler).routes(),
+                *StatusRoutes(
+                    self.images, settings, self.clock, self.history, self.transfers, self.scheduler, nodes
+                ).routes(),
                 *EventRoutes(self.trail, self.images.policies).routes(),
                 *FleetRoutes(self.fleet).routes(),
+                *NodeRoutes(nodes, self.images.policies).routes(),
             ),
         )
         self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
@@ -139,7 +183,8 @@ class Appliance:
             served["image"] = legacy.image(image, self.images, validator.validate)
         served["image"] = WithPeers(served["image"], peer_service(self.fleet))
         if settings.identity_mode != "external":
-            identity = identity_v3.build(self.identity, settings, addresses, legacy.older if legacy else None)
+            older = legacy.older if legacy else None
+            identity = identity_v3.build(self.identity, settings, addresses, older, nodes.out_of_service)
             self.routes["identity"] = identity.routes
             served["identity"] = legacy.identity(identity) if legacy else identity
             if legacy:
@@ -166,6 +211,7 @@ class Appliance:
                 self.directory.room,
                 lambda: self.identity.keyring.age(self.clock()) / 1_000_000,
                 self.https.expires,
+                self.site.nodes.by_state,
             )
             observers.append(metrics.counting(figures))
             more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
@@ -206,6 +252,7 @@ class Appliance:
         report = self._make_missing(*self.places.urls())
         image, identity = self.places.local()
         self.directory.tell({"image": image, "identity": f"{identity}/v3"})
+        self.site.nodes.tell_addresses({"image": report.image_url, "identity": f"{report.identity_url}/v3"})
         report.admin_url = bases.get("legacy_admin_port", "")
         report.metrics_url = f"{bases['metrics_port']}/metrics" if "metrics_port" in bases else ""
         if self.settings.console:
@@ -217,7 +264,7 @@ class Appliance:
         startup = Startup(
             self.settings, self.directory, self.db, self.identity, self.images, self.clock, self.https.authority
         )
-        with self.reserve.spending():
+        with self.reserve.spending(), self.site.nodes.one_at_a_time():
             return startup.make_missing(self._trace, image_url, identity_url)
 
     def run(self) -> None:

@@ -28,6 +28,11 @@ def _url(path: Path) -> str:
     return server().create_current()
 
 
+def setting_for(path: Path) -> str:
+    """The `database` setting of an appliance whose data directory this is."""
+    return _url(path.absolute()) if ENGINE == "postgresql" else ""
+
+
 def open_test_database(path: Path, engine: str = ENGINE) -> Database:
     """Open what the path stands for."""
-    return open_database(_url(path) if engine == "postgresql" else path)
+    return open_database(_url(path.absolute()) if engine == "postgresql" else path)

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -29,11 +31,27 @@ def programs() -> Path | None:
 class Server:
     """A running server."""
 
-    def __init__(self, directory: Path, port: int = 5432) -> None:
+    def __init__(self, directory: Path, port: int, command: list[Any], options: dict[str, Any]) -> None:
         self.directory = directory
         self.port = port
+        self._command = command
+        self._options = options
+        self.start()
         self._made = 0
         self._current = ""
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, **self._options)
+        _wait(self)
+
+    def stop(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        self._process.wait()
+
+    def restart(self) -> None:
+        """What a fail-over looks like to its clients: every connection is cut, and a moment later all is well."""
+        self.stop(signal.SIGINT)
+        self.start()
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self.directory}&port={self.port}"
@@ -88,15 +106,12 @@ def server(port: int = 0) -> Iterator[Server]:
         "max_connections=100",
     )
     options = [part for setting in settings for part in ("-c", setting)]
-    process = subprocess.Popen([bin_directory / "postgres", "-D", data, *options], **quiet)  # type: ignore[call-overload]
+    made = Server(directory, port or 5432, [bin_directory / "postgres", "-D", data, *options], quiet)
     try:
-        made = Server(directory, port or 5432)
-        _wait(made)
         yield made
     finally:
         # Immediately: what it has written is thrown away.
-        process.send_signal(3)
-        process.wait()
+        made.stop(signal.SIGQUIT)
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -26,10 +26,19 @@ LAYERS["activity"] = (2, BASE | STORE, "what happens is told of, whoever does it
 LAYERS["image"] = (2, BASE | STORE | {"policy"}, "images don't know identity: the caller arrives as a plain value")
 LAYERS["identity"] = (2, BASE | STORE | {"policy"}, "identity does not know images")
 LAYERS["fleet"] = (2, BASE | STORE | {"image"}, "a fleet moves images, which know nothing of it")
-LAYERS["api"] = (3, BASE | STORE | DOMAIN | {"activity"}, "a dialect translates; it knows no server and no wiring")
+LAYERS["nodes"] = (2, BASE | STORE, "who is there and what they share; it knows neither images nor users")
+LAYERS["api"] = (
+    3,
+    BASE | STORE | DOMAIN | {"activity", "nodes"},
+    "a dialect translates; it knows no server and no wiring",
+)
 LAYERS["server"] = (4, BASE, "the server knows HTTP, not Glance")
 for _name in ("jobs", "maintenance"):
-    LAYERS[_name] = (4, BASE | STORE | DOMAIN | {"activity"}, "background work is beside the API, not on top of it")
+    LAYERS[_name] = (
+        4,
+        BASE | STORE | DOMAIN | {"activity", "nodes"},
+        "background work is beside the API, not on top of it",
+    )
 LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, which the client changes too")
 LAYERS["certificates"] = (1, BASE | {"blobs"}, "an authority is four files")
 LAYERS["https"] = (5, set(LAYERS), "the settings of the server's encryption, and the job that renews it")

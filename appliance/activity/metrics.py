@@ -4,7 +4,7 @@ Every label has few values: a route's template, a method, a class of status code
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -33,9 +33,11 @@ class Metrics:
         disk: Callable[[], tuple[int, int]],
         key_age: Callable[[], float],
         certificate_expires: Callable[[], float | None],
+        nodes: Callable[[], Mapping[str, int]],
     ) -> None:
         """`disk` gives the size and the free bytes of the data directory's disk, `key_age` the seconds since the newest
-        signing key was made, `certificate_expires` when the TLS certificate ends, if there is one."""
+        signing key was made, `certificate_expires` when the TLS certificate ends, if there is one, `nodes` how many
+        nodes there are in each state, where there may be several."""
         self._history = history
         self._transfers = transfers
         self._jobs = jobs
@@ -43,6 +45,7 @@ class Metrics:
         self._disk = disk
         self._key_age = key_age
         self._certificate_expires = certificate_expires
+        self._nodes = nodes
         self._registry = CollectorRegistry(auto_describe=True)
         self._requests = Counter(
             "glance_appliance_requests",
@@ -130,6 +133,11 @@ class Metrics:
             failed.add_metric([state.name], 1 if state.error else 0)
         yield ended
         yield failed
+        if found := self._nodes():
+            nodes = GaugeMetricFamily("glance_appliance_nodes", "Nodes on this database, by state.", labels=["state"])
+            for name, count in found.items():
+                nodes.add_metric([name], count)
+            yield nodes
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

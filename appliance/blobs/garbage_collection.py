@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from appliance.blobs.epochs import Horizon
 from appliance.blobs.index import BlockMaintenance, SegmentRow
 from appliance.blobs.rewrite import Folder, Rewriter
 from appliance.blobs.store import BlobStore
@@ -64,6 +65,7 @@ class GarbageCollector:
         self._pause = pause
         self._sleep = sleep
         self._rewriter = Rewriter(store)
+        self._horizon = Horizon(store.gc_guard.others, store.gc_guard.tick)
         self._orphans: dict[str, Micros] = {}
         """When files that no row names were first seen."""
 
@@ -94,6 +96,7 @@ class GarbageCollector:
     def steps(self) -> Iterator[Step]:
         """The pass, one small step at a time: whoever iterates sets the pace."""
         with self._store.gc_guard.maintenance:
+            self._horizon.begin_pass()
             yield from self._drop_contents()
             yield from self._delete_blocks()
             yield from self._fold()
@@ -101,6 +104,7 @@ class GarbageCollector:
             yield from self._rewrite_thin()
             yield from self._remove_segments()
             yield from self._remove_orphans()
+            self._horizon.end_pass()
 
     # -- steps ---------------------------------------------------------------------------------------------------------
 
@@ -110,7 +114,7 @@ class GarbageCollector:
             for row in rows:
                 after = row.id
                 # A reader that pinned it while it was stored is seen here: its row was released before this look.
-                if self._store.gc_guard.is_read(row.id):
+                if self._store.gc_guard.is_read(row.id) or not self._horizon.is_past(row.id):
                     continue
                 self._store.reserve.admit()
                 self._store.backend.note_deletions([row.upload])
@@ -122,9 +126,14 @@ class GarbageCollector:
                     self._store.gc_guard.marked(condemned_at)
                     yield Step("extents dropped", count)
                 self._maintenance.drop_content(row.id)
+                self._horizon.forget(row.id)
                 yield Step("contents dropped", 1)
 
     def _deadline(self) -> Micros:
+        return min(self._usual_deadline(), self._horizon.marks_until())
+
+    def _usual_deadline(self) -> Micros:
+        """As far as this process knows."""
         return min(self._store.gc_guard.deletable(), self._store.gc_guard.tick() - self._grace())
 
     def _delete_blocks(self) -> Iterator[Step]:
@@ -176,7 +185,10 @@ class GarbageCollector:
                 continue
             # A file's own time may be wrong, when the clock was ahead.
             seen = now - self._orphans.setdefault(name, now)
-            if max(self._store.backend.age(name, now), seen) < grace:
+            if not self._horizon.is_past(name) or max(self._store.backend.age(name, now), seen) < grace:
+                continue
+            # Another's upload may have made it known since the first look, and may be over by now.
+            if self._maintenance.has_segment(name):
                 continue
             length = self._store.backend.size(name) or 0
             with self._store.gc_guard.removing() as allowed:
@@ -184,6 +196,7 @@ class GarbageCollector:
                     return
                 self._remove_file(name)
             del self._orphans[name]
+            self._horizon.forget(name)
             yield Step("orphans removed", 1, length)
 
     # -- dry run -------------------------------------------------------------------------------------------------------
@@ -203,7 +216,7 @@ class GarbageCollector:
                 sum(row.size for row in released),
             )
         )
-        eligible = maintenance.marked(self._deadline())
+        eligible = maintenance.marked(self._usual_deadline())
         every = maintenance.marked(self._store.gc_guard.tick())
         plans.append(Plan("blocks to delete", f"nothing names them, for {hours:g} hours or more", *eligible))
         waiting = (every[0] - eligible[0], every[1] - eligible[1])

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+from appliance.blobs.epochs import Others
 from appliance.values import Clock, Micros
 
 RemovalLock = Callable[[], AbstractContextManager[bool]]
@@ -23,14 +24,17 @@ class GcGuard:
     Blocks of a marking are therefore deleted only when every upload that began before its commit has ended.
     """
 
-    def __init__(self, clock: Clock, removal_lock: RemovalLock = always_open) -> None:
+    def __init__(self, clock: Clock, removal_lock: RemovalLock = always_open, others: Others | None = None) -> None:
         self._clock = clock
+        self.others = others
         self._removal_lock = removal_lock
         self._lock = threading.Lock()
         self._last: Micros = 0
         self._ingests: dict[bytes, Micros] = {}
         self._fresh: dict[str, bytes] = {}
         self._readers: Counter[int] = Counter()
+        # The epoch in which each upload, and the oldest reader of each content, was begun.
+        self._epochs: dict[bytes | int, int] = {}
         self._holds = 0
         self._removal = threading.Lock()
         self.maintenance = threading.Lock()
@@ -47,9 +51,13 @@ class GcGuard:
         self._last = max(self._last + 1, self._clock())
         return self._last
 
+    def _epoch(self) -> int:
+        return self.others.epoch if self.others is not None else 0
+
     def ingest_began(self, upload: bytes) -> None:
         with self._lock:
             self._ingests[upload] = self._tick()
+            self._epochs[upload] = self._epoch()
 
     def segment_begun(self, upload: bytes, name: str) -> None:
         """The upload writes a segment of that name: no orphan, even before the index knows it."""
@@ -68,6 +76,7 @@ class GcGuard:
     def ingest_ended(self, upload: bytes) -> None:
         with self._lock:
             self._ingests.pop(upload, None)
+            self._epochs.pop(upload, None)
             for name in [name for name, owner in self._fresh.items() if owner == upload]:
                 del self._fresh[name]
 
@@ -99,12 +108,19 @@ class GcGuard:
     def reader_opened(self, content_id: int) -> None:
         with self._lock:
             self._readers[content_id] += 1
+            self._epochs.setdefault(content_id, self._epoch())
 
     def reader_closed(self, content_id: int) -> None:
         with self._lock:
             self._readers[content_id] -= 1
             if self._readers[content_id] <= 0:
                 del self._readers[content_id]
+                self._epochs.pop(content_id, None)
+
+    def oldest_epoch(self) -> int | None:
+        """In which epoch the oldest of what is under way was begun; None if nothing is."""
+        with self._lock:
+            return min(self._epochs.values(), default=None)
 
     def is_read(self, content_id: int) -> bool:
         with self._lock:
@@ -126,7 +142,7 @@ class GcGuard:
     def removing(self) -> Iterator[bool]:
         """A few rows and their files go in this block, if it says so."""
         with self._removal, self._removal_lock() as open_:
-            yield open_ and self._holds == 0
+            yield open_ and self._holds == 0 and (self.others is None or self.others.may_remove)
 
     def is_held(self) -> bool:
         return self._holds > 0

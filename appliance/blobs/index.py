@@ -300,7 +300,7 @@ class BlockMaintenance(Protocol):
         ...
 
     def discard_writing(self) -> int:
-        """Release contents that were being written when the process died; says how many."""
+        """Release contents that were being written by processes that have died; says how many."""
         ...
 
 

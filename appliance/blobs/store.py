@@ -14,6 +14,7 @@ from appliance.blobs.block_reader import BlockReader, Handles, RecentChecks
 from appliance.blobs.block_writer import BlockWriter, Limits
 from appliance.blobs.content import StoredContent
 from appliance.blobs.delivery import Delivery, StoredBlocks
+from appliance.blobs.epochs import Others
 from appliance.blobs.gc_guard import GcGuard, RemovalLock, always_open
 from appliance.blobs.index import BlockIndex, ContentRow
 from appliance.blobs.ingest import Ingest
@@ -31,7 +32,7 @@ _READ_THREADS = 4
 
 
 class BlobStore:
-    """Opens a backend, and is its only user. `open` comes first; the index says which store it is."""
+    """Opens a backend, alone or beside `others`. `open` comes first; the index says which store it is."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class BlobStore:
         limits: Limits | None = None,
         removal_lock: RemovalLock = always_open,
         checks: RecentChecks | None = None,
+        others: Others | None = None,
     ) -> None:
         self.backend = backend
         self.index = index
@@ -51,7 +53,7 @@ class BlobStore:
         self.reserve = Reserve(backend.working_directory, 0)
         """Uploads leave this room on the disk alone."""
         self._buffers = Buffers()
-        self.gc_guard = GcGuard(clock, removal_lock)
+        self.gc_guard = GcGuard(clock, removal_lock, others)
         self.uuid = b""
         self._trouble: str | None = None
         self._trouble_lock = threading.Lock()

@@ -8,6 +8,7 @@ from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.engine.base import Database
 from appliance.db.engine.registry import open_database
+from appliance.db.transfer import refuse_moved
 from appliance.errors import Fatal
 from appliance.image.store_settings import with_recorded_stores
 from appliance.image.stores import Stores, open_stores
@@ -44,6 +45,7 @@ def owned(settings: Settings, purpose: str, *, lost_index: bool = False, frees: 
             reserve.admit()
             db = open_database(settings.database or directory.database, reserve)
             try:
+                refuse_moved(db)
                 stores = open_stores(settings, directory, db, now, lost_index=lost_index, reserve=reserve)
                 try:
                     yield OpenDirectory(settings, directory, db, stores)

@@ -38,9 +38,11 @@ def rotate_keys(flags: Flags) -> int:
     if not directory.keys.is_dir():
         raise Fatal(f"{directory.path} has no token keys")
     complete = load({"data_dir": str(directory.path)})
+    pid = directory.holder_pid()
+    if complete.site_key_file and pid is None:
+        raise Fatal("the keys are shared with other nodes, through the database: start this node first, or do it there")
     at = now()
     Keyring(directory.keys, at).rotate(at, (complete.token_lifetime + complete.allow_expired_window) * _SECOND)
-    pid = directory.holder_pid()
     if pid is not None:
         os.kill(pid, signal.SIGHUP)
     print("tokens are signed with a new key; those in use stay valid until they end")

@@ -154,7 +154,7 @@ def _reload(flags: Flags, running: Settings, appliance: Appliance) -> None:
     try:
         fresh = with_bundled_samples(load(flags))
         _start_log(fresh)
-        appliance.identity.keyring.reload()
+        appliance.site.reload_keys()
         appliance.https.reload()
     except ApplianceError as error:
         log.error("settings not reloaded: %s", error)

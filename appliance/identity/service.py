@@ -22,6 +22,7 @@ from appliance.identity.auth.methods import (
 from appliance.identity.auth.oauth1 import METHOD as OAUTH1_METHOD
 from appliance.identity.auth.oauth1 import OAuth1Method, Signatures
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
+from appliance.identity.auth.shared_throttle import SharedThrottle
 from appliance.identity.auth.throttle import Allowed, Throttle
 from appliance.identity.auth.totp import Once, TotpMethod
 from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, Bootstrap, administrators, has_password
@@ -49,7 +50,7 @@ from appliance.identity.resources.trusts import Trusts
 from appliance.identity.resources.users import Users
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.keyring import Keyring, Sealer
-from appliance.identity.tokens.revocations import Revocations, Stamps
+from appliance.identity.tokens.revocations import Revocations, SharedStamps, Stamps
 from appliance.identity.tokens.token import SECOND, Token
 from appliance.identity.tokens.tokens import Tokens
 from appliance.settings import Settings
@@ -69,12 +70,15 @@ class Identity:
         password_cost: Cost = DEFAULT_COST,
         elapsed: Clock = elapsed,
         fetch: Fetch = fetch_nothing,
+        shared_key: bytes | None = None,
     ) -> None:
-        """`fetch` reads the keys of OpenID providers."""
+        """`fetch` reads the keys of OpenID providers. With a `shared_key`, others who have it serve the same users from
+        the same database."""
         self._clock = clock
         self.rules = identity_policies(settings)
         self._longest_life = (settings.token_lifetime + settings.allow_expired_window) * SECOND
-        store = IdentityStore(db, clock)
+        shared = shared_key is not None
+        store = IdentityStore(db, clock, shared=shared)
         self.store = store
         self.keyring = Keyring(keys_dir, clock())
         hashing = HashQueue(settings.password_threads, settings.password_queue)
@@ -86,9 +90,9 @@ class Identity:
             address=settings.failed_logins_address,
             delay=settings.failed_logins_delay,
         )
-        self.throttle = Throttle(allowed, elapsed)
+        self.throttle = Throttle(allowed, elapsed) if shared_key is None else SharedThrottle(db, shared_key, allowed)
         self.assignments = Assignments(store)
-        self._stamps = Stamps(store)
+        self._stamps = SharedStamps(store) if shared else Stamps(store)
         self.revocations = Revocations(store, self._stamps, self._longest_life, elapsed)
         self.projects = Projects(store, self.revocations, settings.max_project_tree_depth)
         self.trusts = Trusts(store, self.assignments, self.projects, settings.max_redelegation_count)
@@ -275,6 +279,11 @@ class Identity:
 
     def allows(self, token: Token, action: str, target: Target = NOTHING) -> bool:
         return self.rules.allows(action, credentials(token), Looked(target), scope_of(token))
+
+    def reload_keys(self) -> None:
+        """Read the keys again, after someone else has changed their files."""
+        self.keyring.reload()
+        self.sealer.reload()
 
     def rotate_keys(self) -> None:
         """Sign tokens with a new key from now on. Tokens in use stay valid until they end."""

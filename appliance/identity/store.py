@@ -7,9 +7,12 @@ from typing import Any
 from appliance.db.engine.base import Database, IntegrityError, Reader, Result, Tx
 from appliance.db.identity.grants import Role
 from appliance.db.identity.projects import Project
+from appliance.db.nodes import counter, raise_counter
 from appliance.db.records import Page, R, Record, Table, attributes, find
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.values import Clock
+
+_COUNTER = "identity"
 
 
 class IdentityStore:
@@ -19,16 +22,24 @@ class IdentityStore:
     for as long as the generation that was read *before* them is still the current one.
     """
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, *, shared: bool = False) -> None:
+        """`shared` if other processes write the same rows: then the generation is a row as well."""
         self.db = db
         self.clock = clock
-        self.generation = 0
+        self.shared = shared
+        self._generation = 0
+
+    @property
+    def generation(self) -> int:
+        return counter(self.db, _COUNTER) if self.shared else self._generation
 
     def transact(self, function: Callable[[Tx], Result]) -> Result:
         """Run `function` in a write transaction on identity rows, as `Database.transact` does."""
+        if self.shared:
+            return self.db.transact(lambda tx: (function(tx), raise_counter(tx, _COUNTER))[0])
         result = self.db.transact(function)
         # Not atomic, and need not be: two writers that make one step of it still make a step.
-        self.generation += 1
+        self._generation += 1
         return result
 
 

@@ -29,6 +29,7 @@ EMPTY: dict[str, Any] = {
     "checksum": None,
     "os_hash_algo": None,
     "os_hash_value": None,
+    "held_by": None,
 }
 
 
@@ -116,8 +117,9 @@ class ImageData:
                         "staged_store": store.id,
                         "staged_content": content_id,
                         "updated_at": self._clock(),
+                        "held_by": None,
                     }
-                    if not self._rows.change(tx, image.id, ("uploading",), staged):
+                    if not self._rows.change(tx, image.id, ("uploading",), staged, held_by=image.held_by):
                         raise gone(image.id)
 
                 self._db.transact(change)
@@ -142,9 +144,10 @@ class ImageData:
         Raises `LimitExceeded` if its owner has no such amounts left.
         """
         quota = self._quotas.of(image.owner)
+        image.held_by = self._db.holder
 
         def take(tx: Tx) -> bool:
-            values = {"status": status, "updated_at": self._clock()}
+            values = {"status": status, "updated_at": self._clock(), "held_by": image.held_by}
             taken = self._rows.change(tx, image.id, ("queued",), values, revision=image.revision)
             if taken:
                 self._rows.clear_locations(tx, image.id)
@@ -157,7 +160,7 @@ class ImageData:
         try:
             yield
         except BaseException:
-            self._put_back(image.id, status)
+            self._put_back(image, status)
             raise
 
     def _explain_lost_race(self, image_id: str, status: str) -> None:
@@ -167,14 +170,16 @@ class ImageData:
         check_transition(now.status, status)
         raise Conflict(f"Image {image_id} was changed while the upload began; try again")
 
-    def _put_back(self, image_id: str, status: str) -> None:
+    def _put_back(self, image: ImageRecord, status: str) -> None:
+        def change(tx: Tx) -> bool:
+            values = EMPTY | {"updated_at": self._clock()}
+            return self._rows.change(tx, image.id, (status,), values, held_by=image.held_by)
+
         try:
-            self._db.transact(
-                lambda tx: self._rows.change(tx, image_id, (status,), EMPTY | {"updated_at": self._clock()}), frees=True
-            )
+            self._db.transact(change, frees=True)
         except ApplianceError as error:
-            # The next start does it.
-            log.error("image %s could not be put back to queued: %s", image_id, error)
+            # The next start does it, or another node.
+            log.error("image %s could not be put back to queued: %s", image.id, error)
 
     def activate(self, tx: Tx, image: ImageRecord, status: str, sealed: Sealed, virtual_size: int | None) -> None:
         """Give an image its data's facts and make it active, in the transaction that commits the data."""
@@ -191,8 +196,9 @@ class ImageData:
             "os_hash_algo": sealed.hash_algorithm,
             "os_hash_value": sealed.hash_value,
             "updated_at": self._clock(),
+            "held_by": None,
         }
-        if not self._rows.change(tx, image.id, (status,), values):
+        if not self._rows.change(tx, image.id, (status,), values, held_by=image.held_by):
             raise gone(image.id)
 
     def check_stored(self, tx: Tx, owner: str | None) -> None:

@@ -5,6 +5,7 @@ import logging
 from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord
 from appliance.db.image.tasks import TaskRecord
+from appliance.db.nodes import live_holders
 from appliance.errors import NotFound
 from appliance.image.context import ImageContext
 from appliance.image.data import EMPTY, release
@@ -81,24 +82,36 @@ _CAN_GO_ON = "location_import"
 
 
 def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
-    """Nobody is at work yet, so whatever looks unfinished is: uploads, stagings and imports go back to `queued`.
+    """Put right what was left by those who are no longer at work: by whatever came before a start, or by a node that is
+    gone. Uploads, stagings and imports go back to `queued`; what a live node does is left alone.
 
-    Data that was staged completely stays staged. Tasks that can go on are left as they are, and returned.
+    Data that was staged completely stays staged. Tasks that can go on are taken over, and returned.
     """
     rows = context.rows
-    unfinished = rows.in_states(("saving", "uploading", "importing"))
-    locked = rows.with_property(IMPORT_LOCK)
-    pending = tasks.unfinished()
+    # As it all was at one moment: what a live node begins after that is in none of it.
+    with context.db.snapshot():
+        at_work = live_holders(context.db)
+        every = tasks.unfinished()
+        passing = rows.in_states(("saving", "uploading", "importing"))
+        locked = rows.with_property(IMPORT_LOCK)
+    elsewhere = {task.image_id for task in every if task.held_by in at_work}
+    unfinished = [image for image in passing if image.held_by not in at_work and image.id not in elsewhere]
+    locked = [image for image in locked if image.id not in elsewhere]
+    pending = [task for task in every if task.held_by not in at_work]
     going_on = {task.image_id: task for task in pending if task.type == _CAN_GO_ON and rows.get(task.image_id or "")}
     if not (unfinished or locked or pending):
         return []
 
-    def change(tx: Tx) -> None:
+    def change(tx: Tx) -> list[TaskRecord]:
         for image in unfinished:
             if image.id not in going_on and not (image.status == "uploading" and image.staged_content is not None):
                 _requeue(tx, context, image)
+        taken = []
         for task in pending:
+            if not tasks.take_over(tx, task):
+                continue
             if going_on.get(task.image_id) is task:
+                taken.append(task)
                 continue
             tasks.fail(tx, task.id, "The service ended while this task was running.")
             if task.image_id is not None and rows.exists_in(tx, task.image_id):
@@ -106,18 +119,20 @@ def recover(context: ImageContext, tasks: Tasks) -> list[TaskRecord]:
                 mark_done(tx, rows, task.image_id, failed, failed=failed)
         for image in locked:
             if image.id not in going_on:
-                rows.remove_properties(tx, image.id, [IMPORT_LOCK])
+                rows.release_property(tx, image.id, IMPORT_LOCK, image.properties[IMPORT_LOCK] or "")
+        return taken
 
-    context.db.transact(change, frees=True)
-    return list(going_on.values())
+    return context.db.transact(change, frees=True)
 
 
 def _requeue(tx: Tx, context: ImageContext, image: ImageRecord) -> None:
-    log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
     if image.status == "importing":
         revert(tx, context.rows, context.stores, image.id, None, context.clock())
     else:
-        context.rows.change(tx, image.id, (image.status,), EMPTY | {"updated_at": context.clock()})
+        values = EMPTY | {"updated_at": context.clock()}
+        if not context.rows.change(tx, image.id, (image.status,), values, held_by=image.held_by or ""):
+            return
+    log.info("image %s was %s when the service ended; it is queued again", image.id, image.status)
     staged = context.rows.take_staged(tx, image.id)
     if staged is not None:
         release(tx, context.stores, [staged])

@@ -78,7 +78,7 @@ IMAGES = {
 }
 
 OURS = {
-    **_for(_ADMIN, "restore", "manage_stores", "manage_jobs", "manage_fleet", scopes=ANY_SCOPE),
+    **_for(_ADMIN, "restore", "manage_stores", "manage_jobs", "manage_fleet", "manage_nodes", scopes=ANY_SCOPE),
     **_for(f"{_ADMIN} or ({_READER})", "get_events", "get_uploads", scopes=ANY_SCOPE),
     **_for("", "get_status", scopes=ANY_SCOPE),
 }

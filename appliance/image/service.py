@@ -77,10 +77,13 @@ class Images:
 
     def recover(self) -> None:
         """Put right what a crash has left: to be called at start-up, before the first request."""
-        going_on = recover(self.context, self.tasks)
         self.run_import.workspace.clear()
         self.cache.recover()
-        self.locations.resume(going_on)
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Put right what nodes have left that are gone; what they were at and can go on goes on here."""
+        self.locations.resume(recover(self.context, self.tasks))
 
     def close(self) -> None:
         """End the work in the background; what can't be finished is put right at the next start."""

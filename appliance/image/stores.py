@@ -8,6 +8,7 @@ from appliance.blobs.backends.base import Backend
 from appliance.blobs.backends.registry import Location, connect
 from appliance.blobs.block_reader import RecentChecks
 from appliance.blobs.durable import Disk
+from appliance.blobs.epochs import Others
 from appliance.blobs.reserve import Reserve
 from appliance.blobs.store import BlobStore
 from appliance.datadir import DataDir
@@ -77,6 +78,10 @@ class Stores:
     def every(self) -> Iterator[Store]:
         """The retired ones too."""
         return iter(self._by_id.values())
+
+    def with_data(self) -> Iterator[Store]:
+        """Those that have bytes of our own, the retired ones too."""
+        return (store for store in self._by_id.values() if store.blobs is not None)
 
     def find(self, store_id: str | None) -> Store | None:
         return self._by_id.get(store_id) if store_id is not None else None
@@ -155,8 +160,10 @@ def open_stores(
     lost_index: bool = False,
     disk: Disk | None = None,
     reserve: Reserve | None = None,
+    others: Others | None = None,
 ) -> Stores:
-    """Open every store. The caller closes them. `reserve` is that of the data directory's disk.
+    """Open every store. The caller closes them. `reserve` is that of the data directory's disk, `others` are those
+    that use the same stores at the same time.
 
     `disk` is for tests of disks that fail.
     """
@@ -176,12 +183,19 @@ def open_stores(
 
     def opened(location: Location) -> BlobStore:
         _check_parent(location, directory)
+        backend = connect(location, disk)
+        if others is not None and not backend.is_remote:
+            raise Fatal(
+                f"The store {location.store} is a directory of this machine, which the other nodes can't reach: with "
+                "site_key_file every store has to be in a bucket, container or pool (see --store-url)."
+            )
         store = BlobStore(
-            connect(location, disk),
+            backend,
             BlockIndex(db, location.store),
             clock=clock,
             removal_lock=directory.removing_segments,
             checks=RecentChecks(settings.recheck_seconds),
+            others=others,
         )
         store.open(lost_index=lost_index)
         if reserve is not None:

@@ -1,7 +1,8 @@
 """The background work on the stores and images, as jobs of the scheduler."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from appliance.activity.history import History
@@ -12,7 +13,9 @@ from appliance.blobs.store import BlobStore
 from appliance.errors import Unavailable
 from appliance.image.service import Images
 from appliance.image.stores import Stores
-from appliance.jobs.scheduler import Job, done
+from appliance.jobs.scheduler import Job, Scheduler, done
+from appliance.nodes.membership import TENDED_PER_LEASE
+from appliance.nodes.site import Site
 from appliance.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ _PAUSE = 0.2
 _REFILL = 5.0
 _KEEP_FIGURES = 600.0
 _EXPIRE = 3600.0
+_OF_EACH_NODE = frozenset({"reserve", "cache", "certificate"})
+"""Jobs that are about what a node has for itself: its disk, its cache, its certificate."""
 
 
 class Passes:
@@ -131,3 +136,36 @@ def image_jobs(images: Images, settings: Settings) -> list[Job]:
     if settings.image_cache_dir:
         jobs.append(Job("cache", images.cache.step, settings.cache_prefetcher_interval))
     return jobs
+
+
+class SharedScheduler(Scheduler):
+    """A scheduler of one of several nodes: a job that concerns all runs at one of them, wherever it is asked for.
+
+    It has one job more, which looks after the other nodes and has `recover` put right what they have left.
+    """
+
+    def __init__(self, jobs: Iterable[Job], site: Site, recover: Callable[[], object]) -> None:
+        self._nodes = site.nodes
+
+        def tend() -> None:
+            self._look()
+            site.tend(recover)
+
+        tending = Job("nodes", done(tend), site.nodes.lease_seconds / TENDED_PER_LEASE)
+        super().__init__([*(self._guarded(job) for job in jobs), tending])
+
+    def _guarded(self, job: Job) -> Job:
+        if job.name in _OF_EACH_NODE:
+            return job
+        return replace(job, step=lambda: self._nodes.runs(job.name) and job.step())
+
+    def wake(self, name: str) -> bool:
+        if name in _OF_EACH_NODE:
+            return super().wake(name)
+        self._nodes.ask(name)
+        return any(state.name == name for state in self.states())
+
+    def _look(self) -> None:
+        """Run what was asked for elsewhere."""
+        for name in self._nodes.asked():
+            super().wake(name)

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from appliance.activity.running import JobState
+from appliance.errors import Failure
 from appliance.values import now
 
 log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 30.0
+_AGAIN = 60.0
+"""Seconds after which a job that failed is tried again, if it would not come anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Job:
     """Work that is done in steps, each short enough that nobody waits for it for long.
 
     `step` returns True if there is more to do: it is called again after `pause` seconds, else after `interval`.
-    A step that raises is logged and tried again after `interval`: background work never ends the service.
+    A step that raises is logged and tried again: background work never ends the service.
     """
 
     name: str
@@ -90,7 +93,8 @@ class Scheduler:
             state = self._states[job.name]
             if state.started_at is None or not state.running or state.ended_at is not None:
                 state.started_at, state.ended_at, state.running = now(), None, True
-            delay = job.pause if self._step(job) else self._end(job)
+            more = self._step(job)
+            delay = job.pause if more else self._end(job)
             state.next_at = now() + int(delay * 1_000_000)
             due[job.name] = time.monotonic() + delay
 
@@ -98,7 +102,7 @@ class Scheduler:
         """A run is over; how long to wait for the next."""
         state = self._states[job.name]
         state.ended_at, state.running = now(), False
-        return job.interval
+        return min(job.interval, _AGAIN) if state.error else job.interval
 
     def _next(self, due: dict[str, float]) -> Job | None:
         """Wait for the next job's time; None when it is time to stop."""
@@ -115,11 +119,19 @@ class Scheduler:
         return None
 
     def _step(self, job: Job) -> bool:
+        state = self._states[job.name]
         try:
             more = job.step()
-            self._states[job.name].error = ""
+            if state.error:
+                log.info("the job %s goes on", job.name)
+            state.error = ""
             return more
+        except Failure as error:
+            # What it needs is away or full: whoever has it says so, and one sentence is enough here.
+            if not state.error:
+                log.warning("the job %s waits until it can be done: %s", job.name, error)
+            state.error = str(error)
         except Exception as error:
-            self._states[job.name].error = str(error) or type(error).__name__
-            log.exception("the job %s failed; it is tried again in %g seconds", job.name, job.interval)
-            return False
+            state.error = str(error) or type(error).__name__
+            log.exception("the job %s failed; it is tried again in %g seconds", job.name, min(job.interval, _AGAIN))
+        return False

@@ -16,6 +16,7 @@ from appliance.activity.trail import AuditTrail
 from appliance.api.appliance_v1.events import EventRoutes
 from appliance.api.appliance_v1.fleet import FleetRoutes
 from appliance.api.appliance_v1.images import ImageRoutes
+from appliance.api.appliance_v1.nodes import NodeRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
 from appliance.api.http.service import Route, Service
@@ -34,6 +35,7 @@ from appliance.image.legacy.images import LegacyImages
 from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.stores import open_stores
+from appliance.nodes.membership import Nodes
 from appliance.settings import Settings
 from appliance.values import now
 from tests.api.identity_v3.client import Client, start
@@ -179,18 +181,22 @@ class World:
             *metadef_items.routes(Metadefs(self.db, self.images.policies, settings, now), settings),
             *ImageRoutes(self.images, self.db).routes(),
             *SpaceRoutes(self.images, ImageContents(self.db), {}, lambda _: True).routes(),
-            *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs()).routes(),
+            *StatusRoutes(self.images, settings, now, self.history, self.transfers, NoJobs(), Nodes(self.db)).routes(),
             *EventRoutes(self.trail, self.images.policies).routes(),
             *FleetRoutes(self.fleet).routes(),
+            *NodeRoutes(Nodes(self.db), self.images.policies).routes(),
         )
-        where = {"identity_url": lambda _: "http://identity.test/v3"}
+
+        def where(_: Any) -> str:
+            return "http://identity.test/v3"
+
         legacy = LegacyImages(self.images)
         self.services: dict[str, Service[Any]] = {
             "identity": identity_v3.build(identity, settings),
             "identity-v2": identity_v2.build(identity, settings),
             "identity-v2-admin": identity_v2.build(identity, settings, for_admins=True),
-            "image": image_v2.build(self.images, identity.validate, settings, more_routes=more, **where),
-            "image-v1": image_v1.build(legacy, identity.validate, settings, **where),
+            "image": image_v2.build(self.images, identity.validate, settings, more_routes=more, identity_url=where),
+            "image-v1": image_v1.build(legacy, identity.validate, settings, identity_url=where),
         }
 
     def _make_places(self) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from appliance.settings import Settings
 from appliance.startup import StartupReport
 from appliance.wiring import Appliance
+from tests.databases import setting_for
 
 PASSWORD = "an admin's password"
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -73,9 +74,8 @@ class Served:
 @contextmanager
 def serving(directory: Path, **settings: Any) -> Iterator[Served]:
     """Serve until the block ends."""
-    made = Settings(
-        data_dir=directory, image_port=0, identity_port=0, disk_reserve=0, admin_password=PASSWORD, **settings
-    )
+    usual = {"image_port": 0, "identity_port": 0, "disk_reserve": 0, "admin_password": PASSWORD}
+    made = Settings(data_dir=directory, **{"database": setting_for(directory), **usual, **settings})
     with Appliance(made) as appliance:
         report = appliance.start()
         thread = threading.Thread(target=appliance.run)

@@ -1,8 +1,10 @@
-"""The engine for a server: what is tried again, what is not, and that one appliance owns a database."""
+"""The engine for a server: what is tried again, what is not, and what is told of it."""
 
 import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -36,6 +38,21 @@ def cut(url: str, name: str = "glance-appliance") -> None:
         )
 
 
+def cut_from_outside(name: str) -> None:
+    server().administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+def eventually(done: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until it is so; what is not available yet is not."""
+    end = time.monotonic() + seconds
+    while True:
+        with suppress(Unavailable):
+            if done():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_a_read_is_tried_again_on_a_new_connection(db: Database, url: str) -> None:
     db.row("SELECT 1")
     cut(url)
@@ -53,18 +70,6 @@ def test_a_transaction_whose_connection_is_lost_runs_again_from_its_beginning(db
 
     db.transact(insert)
     assert (len(calls), len(db.rows("SELECT * FROM notes"))) == (2, 1)
-
-
-def test_a_second_appliance_is_refused(db: Database, url: str) -> None:
-    with pytest.raises(Fatal, match="Another appliance"):
-        open_database(url)
-
-
-def test_one_that_has_lost_the_database_writes_no_more(db: Database, url: str) -> None:
-    cut(url, "glance-appliance owner")
-    open_database(url).close()
-    with pytest.raises(Unavailable, match="taken this database over"):
-        db.transact(lambda tx: tx.execute("INSERT INTO notes VALUES ('a', '1')"))
 
 
 def test_writers_never_pass_a_limit_together(db: Database) -> None:
@@ -101,8 +106,33 @@ def test_a_database_of_a_newer_version_is_refused(db: Database, url: str) -> Non
 
 
 def test_a_server_that_does_not_answer_is_told_in_its_words(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="does not answer.*No such file"):
-        open_database(f"postgresql://nobody@/none?host={tmp_path}")
+    with pytest.raises(Fatal, match=r"does not answer[^\n]*No such file[^\n]*\Z"):
+        open_database(f"postgresql://nobody:sesame@/none?host={tmp_path}")
+
+
+def test_a_url_that_can_not_be_read_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="URL can't be read") as refused:
+        open_database("postgresql://me:open sesame@127.0.0.1/x")
+    assert "sesame" not in str(refused.value)
+
+
+def test_that_the_server_is_away_is_logged_once_and_so_is_its_return(
+    url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.db.engine.postgresql._WAIT_SECONDS", 0.5)
+    db = open_database(url)
+    name = url.split("/")[3].split("?")[0]
+    server().administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    cut_from_outside(name)
+    with caplog.at_level("INFO", "appliance.db.engine.postgresql"):
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                db.row("SELECT 1")
+        server().administer(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        eventually(lambda: db.row("SELECT 1") is not None)
+    db.close()
+    told = [record.message for record in caplog.records if record.name.endswith("postgresql")]
+    assert len(told) == 2 and "does not answer" in told[0] and "answers again" in told[1]
 
 
 def test_a_snapshot_begins_anew_when_its_connection_was_lost_before(db: Database, url: str) -> None:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from appliance.errors import Unavailable
 from appliance.jobs.scheduler import Job, Scheduler
 
 LONG = 3600.0
@@ -99,3 +100,26 @@ def test_a_job_can_be_woken_before_its_time() -> None:
     assert calls.acquire(timeout=30)
     assert not scheduler.wake("unheard of")
     scheduler.stop()
+
+
+def test_a_job_that_has_to_wait_says_so_in_one_sentence_and_when_it_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.jobs.scheduler._AGAIN", 0.01)
+    calls: list[int] = []
+    done = threading.Event()
+
+    def step() -> bool:
+        calls.append(1)
+        if len(calls) < 4:
+            raise Unavailable("the database does not answer")
+        if len(calls) == 5:
+            done.set()
+        return len(calls) < 5
+
+    scheduler = Scheduler([Job("collect", step, LONG, pause=0)])
+    with caplog.at_level("INFO"):
+        scheduler.start()
+        assert done.wait(30)
+        scheduler.stop()
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("WARNING", None), ("INFO", None)]

@@ -14,6 +14,7 @@ from appliance.api.http.service import Route
 from appliance.datadir import DataDir
 from appliance.errors import Invalid, NotFound
 from appliance.image.service import Images
+from appliance.nodes.membership import Nodes
 from appliance.settings import Settings
 from appliance.values import Caller, Clock, Micros, seconds_text, whole_number
 
@@ -33,6 +34,7 @@ class StatusRoutes:
         history: History,
         transfers: Transfers,
         jobs: Jobs,
+        nodes: Nodes,
     ) -> None:
         self._images = images
         self._settings = settings
@@ -40,6 +42,7 @@ class StatusRoutes:
         self._history = history
         self._transfers = transfers
         self._jobs = jobs
+        self._nodes = nodes
         self._started = clock()
 
     def routes(self) -> list[Route]:
@@ -78,6 +81,7 @@ class StatusRoutes:
     def _for_admins(self) -> dict[str, Any]:
         directory = DataDir(self._settings.data_dir)
         size, free = directory.room()
+        nodes = self._nodes.by_state()
         scrub = next((state for state in self._jobs.states() if state.name == "scrub"), None)
         return {
             # In steps, so that what others write on the disk is no news each time.
@@ -86,6 +90,7 @@ class StatusRoutes:
             "images": self._history.figures.images_by_status(),
             "last_backup": _time_text(directory.backed_up_at()),
             "scrub": None if scrub is None else _shown_job(scrub),
+            **({"nodes": nodes} if nodes else {}),
         }
 
     def jobs(self, request: Request[Caller]) -> Response:

@@ -21,14 +21,17 @@ class Healthcheck:
     It shows in the details, and whoever asks with `?write` is told 503 then.
     """
 
-    def __init__(self, disable_file: str, trouble: Trouble) -> None:
+    def __init__(self, disable_file: str, trouble: Trouble, out_of_service: Callable[[], str] = str) -> None:
+        """`out_of_service` says why nobody is to be sent here; nothing if there is no reason."""
         self._disable_file = Path(disable_file) if disable_file else None
         self._trouble = trouble
+        self._out_of_service = out_of_service
 
     def response(self, request: Request[Any]) -> Response:
-        disabled = self._disable_file is not None and self._disable_file.exists()
+        by_file = self._disable_file is not None and self._disable_file.exists()
+        disabled = "DISABLED BY FILE" if by_file else self._out_of_service()
         status = 503 if disabled else 200
-        reason = "DISABLED BY FILE" if disabled else "OK"
+        reason = disabled or "OK"
         if not disabled and request.arg("write") is not None:
             reserve: Reserve | None = request.environ.get(RESERVE)
             parts = {"disk": reserve.trouble() if reserve else None, **self._trouble()}

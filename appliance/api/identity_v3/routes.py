@@ -58,12 +58,16 @@ HANDLERS: tuple[type[Handlers], ...] = (
 
 
 def build(
-    identity: Identity, settings: Settings, addresses: AddressBook | None = None, older: Older | None = None
+    identity: Identity,
+    settings: Settings,
+    addresses: AddressBook | None = None,
+    older: Older | None = None,
+    out_of_service: Callable[[], str] = str,
 ) -> Service[Token]:
     """The WSGI application."""
     addresses = addresses or AddressBook(settings)
     table = routes(identity, settings, addresses, older)
-    healthcheck = Healthcheck(settings.disable_by_file_path, dict)
+    healthcheck = Healthcheck(settings.disable_by_file_path, dict, out_of_service)
     dialect = IdentityDialect(identity, addresses, healthcheck, identity_cors(settings))
     return Service(dialect, table, head_is_get=True)
 

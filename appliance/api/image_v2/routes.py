@@ -43,12 +43,13 @@ def build(
     settings: Settings,
     *,
     identity_url: Callable[[Request[Any]], str],
+    out_of_service: Callable[[], str] = str,
     more_routes: tuple[Route, ...] = (),
 ) -> Service[Caller]:
     """The image service as a WSGI application.
 
     `authenticate` makes a caller of a token; `identity_url` is what the challenge of a 401 points to.
     """
-    healthcheck = Healthcheck(settings.disable_by_file_path, images.stores.trouble)
+    healthcheck = Healthcheck(settings.disable_by_file_path, images.stores.trouble, out_of_service)
     dialect = ImageDialect(settings, images.policies, authenticate, healthcheck, identity_url)
     return Service(dialect, [*routes(images, settings), *more_routes], head_is_get=False)

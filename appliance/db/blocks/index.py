@@ -91,6 +91,8 @@ class BlockIndex:
     def add_part(self, upload: bytes, content_id: int | None, part: Part, now: Micros) -> int:
         def add(tx: Tx) -> int:
             content = self._begin(tx, upload, now) if content_id is None else content_id
+            if not tx.row("SELECT 1 FROM contents WHERE id = ? AND state = ?", (content, WRITING)):
+                raise Unavailable("the upload was given up before it could be committed")
             self._write_part(tx, content, part, now)
             return content
 
@@ -122,8 +124,8 @@ class BlockIndex:
 
     def _begin(self, tx: Tx, upload: bytes, now: Micros) -> int:
         return tx.insert(
-            "INSERT INTO contents (store, upload, state, created_at) VALUES (?, ?, ?, ?) RETURNING id",
-            (self._store_id, upload, WRITING, now),
+            "INSERT INTO contents (store, upload, state, created_at, held_by) VALUES (?, ?, ?, ?, ?) RETURNING id",
+            (self._store_id, upload, WRITING, now, self._db.holder),
         )
 
     def _write_part(self, tx: Tx, content_id: int, part: Part, now: Micros) -> None:

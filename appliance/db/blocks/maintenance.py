@@ -29,6 +29,7 @@ from appliance.db.blocks.sql import (
     span_from_row,
 )
 from appliance.db.engine.base import Database, Row, Tx
+from appliance.db.nodes import live_holders
 from appliance.values import Micros
 
 _WALK = 1000
@@ -110,15 +111,20 @@ class BlockMaintenance:
     def discard_writing(self) -> int:
         if not self._db.row("SELECT 1 FROM contents WHERE store = ? AND state = ?", (self._store, WRITING)):
             return 0
-        return self._db.transact(
-            lambda tx: (
-                tx.execute(
-                    "UPDATE contents SET state = ? WHERE store = ? AND state = ?", (RELEASED, self._store, WRITING)
-                ).rowcount
-            )
-        )
+
+        def change(tx: Tx) -> int:
+            at_work = live_holders(tx)
+            rows = tx.rows("SELECT id, held_by FROM contents WHERE store = ? AND state = ?", (self._store, WRITING))
+            left = [(RELEASED, row["id"]) for row in rows if row["held_by"] not in at_work]
+            tx.executemany("UPDATE contents SET state = ? WHERE id = ?", left)
+            return len(left)
+
+        return self._db.transact(change)
 
     def bring_back(self, now: Micros) -> None:
+        if len(live_holders(self._db)) > 1:
+            # They are by the clock of the one that collects, which may be another's.
+            return
         if not self._db.row(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM blocks WHERE store = :store AND condemned_at > :now) "
             "OR EXISTS (SELECT 1 FROM segments WHERE store = :store AND scrubbed_at > :now)",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from appliance.values import Micros
+
 Parameters = Sequence[Any] | Mapping[str, Any]
 Row = Any
 """A row of a result: `row["name"]`, `row[0]`, `tuple(row)`, `dict(row)`. Typed by whoever makes a record of it."""
@@ -60,6 +62,10 @@ class Tx(Reader, Protocol):
         """Look at foreign keys when the transaction ends, not at each statement."""
         ...
 
+    def now(self) -> Micros:
+        """The time by the database's clock, which is the same for all who use it."""
+        ...
+
 
 class Database(Reader, Protocol):
     """A database that is open, and of this version."""
@@ -84,6 +90,15 @@ class Database(Reader, Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let every read of this thread in the block see one and the same state. May be entered again inside."""
+        ...
+
+    @property
+    def holder(self) -> str | None:
+        """Who writes now, as rows name it: a node, and the generation of its lease. None where one process owns all."""
+        ...
+
+    def now(self) -> Micros:
+        """The time by the database's clock."""
         ...
 
     def damage(self) -> Iterator[str]:

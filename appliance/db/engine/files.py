@@ -8,6 +8,7 @@ from pathlib import Path
 
 from appliance.db.engine.base import Parameters, Row
 from appliance.db.engine.sqlite import open_read_only
+from appliance.db.migrations.steps import STEPS
 from appliance.errors import ApplianceError, Unavailable
 
 
@@ -48,6 +49,16 @@ def stores_in_use(database: Path) -> list[str]:
             if "no such table" in str(error):
                 return []
             raise
+
+
+def lacks_steps(database: Path) -> bool:
+    """Whether the file is of an older version than this. Changes nothing."""
+    with open_read_only(database) as connection:
+        try:
+            done = {row[0] for row in connection.execute("SELECT name FROM _sqlite_migrations")}
+        except sqlite3.OperationalError:
+            return True
+    return any(name not in done for name, _ in STEPS)
 
 
 # Both ways, so that what follows a damaged page is read as well.

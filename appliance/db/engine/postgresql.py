@@ -1,20 +1,22 @@
 """PostgreSQL, for a site that runs it already. Loaded only when the `database` setting asks for it.
 
 Write transactions take one advisory lock, so that they follow each other as they do on SQLite and what is checked in
-one can't change before it commits. Reads take no lock. One appliance owns the database: see `_Ownership`.
+one can't change before it commits. Reads take no lock. Who may write at all is for the lease to say: see `lease.py`.
 """
 
+import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 import psycopg
 from psycopg import errors, rows
 from psycopg.adapt import Buffer
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from psycopg.types.numeric import IntDumper, IntLoader
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -22,19 +24,28 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
 from appliance.db.engine.dialect import declaration, statement
+from appliance.db.engine.lease import CLOCK, WRITER, Lease
 from appliance.db.migrations.steps import STEPS
+from appliance.db.nodes import NodeCard
 from appliance.errors import ApplianceError, Fatal, Invalid, StorageFull, Unavailable
+from appliance.values import Micros
 
-_WRITER, _OWNER = 0x676C6E63, 0x676C6E64
-"""Keys of the advisory locks: of who writes, and of the appliance that owns the database."""
+log = logging.getLogger(__name__)
+# It says at each attempt that it failed; what is worth saying once is said here.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
 _ATTEMPTS = 6
+_CONNECT_SECONDS = 10
+_WAIT_SECONDS = 5.0
+_WAIT_SECONDS_AWAY = 0.5
+"""Of whoever asks while the server is known to be away: nobody's thread is to be taken for long."""
 _SETTINGS = (
     # A transaction that writes says so: nothing else can.
     "SET default_transaction_read_only = on; "
     # Whoever is held up, by the network or a stopped process, must not hold up everybody else.
     "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'"
 )
-_BEGIN = f"BEGIN READ WRITE; SELECT pg_advisory_xact_lock({_WRITER})"
+_BEGIN = f"BEGIN READ WRITE; SELECT pg_advisory_xact_lock({WRITER})"
 _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
 Connection = psycopg.Connection[Row]
 
@@ -126,32 +137,52 @@ class PostgresqlTx:
     def defer_references(self) -> None:
         self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
+    def now(self) -> Micros:
+        return _now(self._connection)
+
 
 class PostgresqlDatabase:
     """A `Database` on a server. Statements that fail because the server was not there are tried again."""
 
-    def __init__(self, url: str, reserve: Reserve, connections: int = 20) -> None:
+    def __init__(self, url: str, reserve: Reserve, card: NodeCard, connections: int = 20) -> None:
+        """Raises `Fatal` if the server does not answer, or somebody else is on the database that is not to be."""
+        _try(url)
         self._reserve = reserve
+        self._away = False
         self._lock = threading.Lock()
         self._local = threading.local()
         self._pool = ConnectionPool(
             url,
             min_size=1,
             max_size=connections,
-            timeout=10,
-            kwargs={"autocommit": True, "row_factory": _row_factory, "application_name": "glance-appliance"},
+            timeout=_WAIT_SECONDS,
+            # After that the next one who asks begins a new attempt, whereas the pool's own come ever more rarely.
+            reconnect_timeout=1,
+            kwargs={
+                "autocommit": True,
+                "row_factory": _row_factory,
+                "application_name": "glance-appliance",
+                "connect_timeout": _CONNECT_SECONDS,
+                "tcp_user_timeout": _CONNECT_SECONDS * 1000,
+            },
             configure=_configure,
             open=False,
         )
         with ExitStack() as opened:
             opened.callback(self._pool.close)
             try:
-                self._pool.open(wait=True, timeout=10)
+                self._pool.open(wait=True, timeout=_CONNECT_SECONDS)
             except PoolTimeout as error:
-                raise Fatal(f"The database server does not answer: {_reason(url, error)}") from error
-            self._owner = _Ownership(url)
-            opened.callback(self._owner.close)
+                raise Fatal(f"The database server does not answer: {_reason(error)}") from error
+            # Before the lease, whose table may be among what is missing; the older version does not mind.
             self._migrate()
+            try:
+                self.lease = Lease(url, card)
+            except psycopg.OperationalError as error:
+                raise Fatal(f"The database server does not answer: {_reason(error)}") from error
+            opened.callback(self.lease.close)
+            # The lock is had, and the lease looked at, in one trip to the server.
+            self._begin = f"{_BEGIN}; SELECT generation FROM nodes WHERE id = {_literal(card.id)}"
             opened.pop_all()
 
     def _migrate(self) -> None:
@@ -199,10 +230,10 @@ class PostgresqlDatabase:
                 self._local.writes = False
 
     def _transact_once(self, function: Callable[[PostgresqlTx], Result]) -> Result:
-        with self._pool.connection() as connection:
-            connection.execute(_BEGIN)
+        with self._connection() as connection:
+            begun = connection.execute(self._begin)
             try:
-                self._owner.check(connection)
+                self.lease.check(_last_value(begun))
                 result = function(PostgresqlTx(connection))
             except BaseException:
                 if not connection.broken:
@@ -217,15 +248,29 @@ class PostgresqlDatabase:
                 raise Unavailable("the database server went away while a change was committed") from error
             return result
 
+    def _connection(self) -> AbstractContextManager[Connection]:
+        return self._pool.connection(_WAIT_SECONDS_AWAY if self._away else None)
+
     def _attempt(self, work: Callable[[], Result]) -> Result:
         """Run it again while the server says that it met another one, or is not there."""
         for attempt in range(_ATTEMPTS):
             try:
                 with _faults():
-                    return work()
+                    result = work()
+                if self._away:
+                    self._away = False
+                    log.info("the database answers again")
+                return result
             except _Again as again:
-                if attempt == _ATTEMPTS - 1:
-                    raise _unanswered(again) from again.__cause__
+                if attempt == _ATTEMPTS - 1 or isinstance(again.__cause__, PoolTimeout):
+                    unanswered = _unanswered(again)
+                    if not self._away:
+                        self._away = True
+                        log.error("%s", unanswered)
+                    raise unanswered from again.__cause__
+                if again.is_cut:
+                    # The others that the pool has may be cut as well.
+                    self._pool.check()
                 time.sleep(random.uniform(0.5, 1) * min(0.05 * 2**attempt, 1))
         raise AssertionError
 
@@ -238,10 +283,17 @@ class PostgresqlDatabase:
                 return read(snapshot)
 
         def work() -> Result:
-            with self._pool.connection() as connection:
+            with self._connection() as connection:
                 return read(connection)
 
         return self._attempt(work)
+
+    def now(self) -> Micros:
+        return self._read(_now)
+
+    @property
+    def holder(self) -> str | None:
+        return self.lease.holder
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         return self._read(lambda connection: _run(connection, sql, parameters).fetchone())
@@ -275,7 +327,7 @@ class PostgresqlDatabase:
             self._pool.putconn(connection)
 
     def _begin_snapshot(self) -> Connection:
-        connection = self._pool.getconn()
+        connection = self._pool.getconn(_WAIT_SECONDS_AWAY if self._away else None)
         try:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         except BaseException:
@@ -289,46 +341,8 @@ class PostgresqlDatabase:
 
     def close(self) -> None:
         with self._lock:
-            self._owner.close()
+            self.lease.close()
             self._pool.close()
-
-
-class _Ownership:
-    """One appliance at a time: a lock that ends with its connection, and a number that every write checks.
-
-    The lock tells a second appliance that the first is alive. If the connection is lost, another may take over: it
-    raises the number, and the first one's writes are refused from then on.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._connection = psycopg.connect(url, autocommit=True, application_name="glance-appliance owner")
-        try:
-            self._number = self._take()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _take(self) -> int:
-        taken = self._connection.execute(f"SELECT pg_try_advisory_lock({_OWNER})").fetchone()
-        if not taken or not taken[0]:
-            raise Fatal("Another appliance is running on this database. Stop it, or give this one its own database.")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS ownership (id BIGINT PRIMARY KEY CHECK (id = 1), number BIGINT NOT NULL)"
-        )
-        row = self._connection.execute(
-            "INSERT INTO ownership VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET number = ownership.number + 1 "
-            "RETURNING number"
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
-
-    def check(self, connection: Connection) -> None:
-        row = connection.execute("SELECT number FROM ownership").fetchone()
-        if row is None or row[0] != self._number:
-            raise Unavailable("another appliance has taken this database over")
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 class _Declaring:
@@ -345,6 +359,11 @@ class _Declaring:
 
 class _Again(Exception):
     """The statement or transaction did nothing and may be tried again; `__cause__` says why."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the connection was lost."""
+        return not isinstance(self.__cause__, (*_AGAIN, PoolTimeout))
 
 
 @contextmanager
@@ -379,7 +398,7 @@ def _final_faults() -> Iterator[None]:
 
 
 def _unanswered(again: _Again) -> Unavailable:
-    return Unavailable(f"the database does not answer: {again.__cause__}")
+    return Unavailable(f"the database does not answer: {_reason(again.__cause__)}")
 
 
 def _check_encoding(connection: Connection) -> None:
@@ -388,10 +407,42 @@ def _check_encoding(connection: Connection) -> None:
         raise Fatal("The database has to be of the encoding UTF8: CREATE DATABASE … ENCODING 'UTF8'.")
 
 
-def _reason(url: str, error: Exception) -> str:
-    """Why the server can't be reached, in its own words."""
+def _try(url: str) -> None:
+    """Raise `Fatal` unless a server answers there. What is wrong with a URL is told without the URL."""
     try:
-        psycopg.connect(url, connect_timeout=5).close()
-    except psycopg.Error as found:
-        return str(found).strip()
-    return str(error)
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise Fatal(
+            "The database's URL can't be read: it has to be postgresql://USER:PASSWORD@HOST:PORT/NAME?option=value, "
+            "with %XX for whatever has a meaning in URLs."
+        ) from error
+    try:
+        psycopg.connect(url, connect_timeout=_CONNECT_SECONDS).close()
+    except psycopg.OperationalError as error:
+        raise Fatal(f"The database server does not answer: {_reason(error)}") from error
+
+
+def _reason(error: BaseException | None) -> str:
+    """What the server or its library says, in one line."""
+    return " ".join(str(error).split())
+
+
+def _now(connection: Connection) -> Micros:
+    row = connection.execute(f"SELECT {CLOCK}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _literal(text: str) -> str:
+    """An id of our own in a statement that takes no parameters, for it is several."""
+    if not text.isalnum():
+        raise ValueError("an id is letters and digits")
+    return f"'{text}'"
+
+
+def _last_value(cursor: psycopg.Cursor[Row]) -> int | None:
+    """The one value that the last of several statements gave."""
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])

@@ -7,6 +7,7 @@ from typing import cast
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import Database
 from appliance.db.engine.sqlite import SqliteDatabase
+from appliance.db.nodes import NodeCard
 from appliance.errors import Fatal
 
 _SERVERS = ("postgresql://", "postgres://")
@@ -17,10 +18,11 @@ def is_server(where: Path | str) -> bool:
     return isinstance(where, str) and where.startswith(_SERVERS)
 
 
-def open_database(where: Path | str, reserve: Reserve | None = None) -> Database:
+def open_database(where: Path | str, reserve: Reserve | None = None, card: NodeCard | None = None) -> Database:
     """Open a file, or what a `postgresql://` URL names, made or brought up to this version if need be.
 
-    Only writes that free room use the reserve. Raises `Fatal` if it can't be used.
+    Only writes that free room use the reserve. Without a `card` nobody else may use the database on a server meanwhile.
+    Raises `Fatal` if it can't be used.
     """
     if not is_server(where):
         return SqliteDatabase(Path(where), reserve)
@@ -30,4 +32,4 @@ def open_database(where: Path | str, reserve: Reserve | None = None) -> Database
         raise Fatal(
             f"A database on PostgreSQL needs the library {error.name}, which is not installed: make setup installs it."
         ) from error
-    return cast(Database, engine.PostgresqlDatabase(where, reserve or Reserve(Path.cwd(), 0)))
+    return cast(Database, engine.PostgresqlDatabase(where, reserve or Reserve(Path.cwd(), 0), card or NodeCard()))

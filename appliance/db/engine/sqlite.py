@@ -14,6 +14,7 @@ from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
 from appliance.db.migrations.steps import migrations, unknown_migrations
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
+from appliance.values import Micros, now
 
 SQLITE_VERSION = sqlite3.sqlite_version
 
@@ -63,6 +64,9 @@ class SqliteTx:
     def defer_references(self) -> None:
         self._connection.execute("PRAGMA defer_foreign_keys = ON")
 
+    def now(self) -> Micros:
+        return now()
+
 
 class SqliteDatabase:
     """Opens, migrates and guards one database file.
@@ -70,6 +74,8 @@ class SqliteDatabase:
     WAL with `synchronous=FULL`: a commit that returned survives a loss of power. All writes go through one connection
     under one lock, in short `BEGIN IMMEDIATE` transactions. Reads never wait for them.
     """
+
+    holder = None
 
     def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
         """Only writes that free room may use the `reserve`."""
@@ -222,6 +228,9 @@ class SqliteDatabase:
 
     def snapshot(self) -> "_Snapshot":
         return _Snapshot(self._reader())
+
+    def now(self) -> Micros:
+        return now()
 
     def damage(self) -> Iterator[str]:
         return damage(self.path)

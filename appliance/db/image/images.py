@@ -47,6 +47,8 @@ class ImageRecord:
     revision: int = 0
     staged_store: str | None = None
     staged_content: int | None = None
+    held_by: str | None = None
+    """Who uploads or stages, where several may: a node, and the generation of its lease."""
     properties: dict[str, str | None] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     locations: list[LocationRecord] = field(default_factory=list)
@@ -70,7 +72,9 @@ class DeletedImage:
         return replace(self.image, status="deleted", updated_at=self.deleted_at)
 
 
-_NOT_RECORDED = frozenset({"locations", "shared_with_caller", "staged_store", "staged_content", "revision", "tags"})
+_NOT_RECORDED = frozenset(
+    {"locations", "shared_with_caller", "staged_store", "staged_content", "held_by", "revision", "tags"}
+)
 
 
 def _facts(image: ImageRecord, *, with_properties: bool) -> str:
@@ -81,8 +85,8 @@ def _facts(image: ImageRecord, *, with_properties: bool) -> str:
 
 
 # The columns are the record's fields in their order, up to where the children begin.
-COLUMNS = tuple(field.name for field in fields(ImageRecord))[:21]
-assert COLUMNS[-1] == "staged_content"
+COLUMNS = tuple(field.name for field in fields(ImageRecord))[:22]
+assert COLUMNS[-1] == "held_by"
 
 # The parameters begin with the caller's project.
 SELECT = f"""
@@ -194,9 +198,17 @@ class ImageRows:
         self.add_tags(tx, image.id, image.tags)
 
     def change(
-        self, tx: Tx, image_id: str, expected: Iterable[str], values: Mapping[str, Any], *, revision: int | None = None
+        self,
+        tx: Tx,
+        image_id: str,
+        expected: Iterable[str],
+        values: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+        held_by: str | None = None,
     ) -> bool:
-        """Set columns if the image is in one of the `expected` states (and unchanged since `revision`).
+        """Set columns if the image is in one of the `expected` states (and unchanged since `revision`, and still
+        `held_by` that one; an empty name is nobody).
 
         False if it is not, or does not exist any more: nothing has changed then.
         """
@@ -210,6 +222,9 @@ class ImageRows:
         if revision is not None:
             sql += " AND revision = ?"
             parameters.append(revision)
+        if held_by is not None:
+            sql += " AND coalesce(held_by, '') = ?"
+            parameters.append(held_by)
         return tx.execute(sql, parameters).rowcount == 1
 
     def delete(self, tx: Tx, image: ImageRecord, at: Micros, *, record_properties: bool) -> bool:

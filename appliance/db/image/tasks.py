@@ -25,6 +25,8 @@ class TaskRecord:
     result: dict[str, Any] | None = None
     message: str = ""
     expires_at: Micros | None = None
+    held_by: str | None = None
+    """Who does the work, where several may: a node, and the generation of its lease."""
 
 
 _COLUMNS = tuple(field.name for field in fields(TaskRecord))
@@ -80,6 +82,16 @@ class TaskRows:
             ).rowcount
             == 1
         )
+
+    def is_held(self, tx: Tx, task_id: str, held_by: str | None) -> bool:
+        """Whether the task has not ended, and is that one's to do."""
+        sql = "SELECT 1 FROM tasks WHERE id = ? AND status IN ('pending', 'processing') AND coalesce(held_by, '') = ?"
+        return tx.row(sql, (task_id, held_by or "")) is not None
+
+    def take_over(self, tx: Tx, task: TaskRecord, held_by: str | None) -> bool:
+        """Let another do the work of a task; False if that has happened before."""
+        sql = "UPDATE tasks SET held_by = ? WHERE id = ? AND coalesce(held_by, '') = ?"
+        return tx.execute(sql, (held_by, task.id, task.held_by or "")).rowcount == 1
 
     def unfinished(self) -> list[TaskRecord]:
         rows = self._db.rows(f"{_SELECT} WHERE status IN ('pending', 'processing')")

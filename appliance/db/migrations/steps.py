@@ -29,6 +29,7 @@ from appliance.db.migrations.image import (
     create_notes,
     portable_indexes,
 )
+from appliance.db.migrations.nodes import create_nodes
 
 STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0001_blocks", create_blocks),
@@ -47,6 +48,7 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0014_federation", create_federation),
     ("0015_oauth1", create_oauth1),
     ("0016_fleet", create_fleet),
+    ("0017_nodes", create_nodes),
 )
 
 migrations = Migrations("appliance")

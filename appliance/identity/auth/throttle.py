@@ -51,9 +51,9 @@ class Throttle:
         allowed = allowed or Allowed()
         self._lock = threading.Lock()
         self._key = os.urandom(16)
-        self._pairs = _Counts(allowed.pair, allowed.delay, elapsed, most_keys)
-        self._accounts = _Counts(allowed.account, allowed.delay, elapsed, most_keys)
-        self._addresses = _Counts(allowed.address, allowed.delay, elapsed, most_keys)
+        self._pairs = _Counts(Rule(allowed.pair, allowed.delay), elapsed, most_keys)
+        self._accounts = _Counts(Rule(allowed.account, allowed.delay), elapsed, most_keys)
+        self._addresses = _Counts(Rule(allowed.address, allowed.delay), elapsed, most_keys)
         self._most_keys = most_keys
         self._known: OrderedDict[int, None] = OrderedDict()
 
@@ -81,8 +81,7 @@ class Throttle:
             if not many_behind:
                 self._addresses.add(self._digest("", address), weight)
         if first:
-            # Not the account: who misses the field types a password where the name belongs.
-            _log.warning("log-ins from %s are held back: too many were wrong for one account", address or "nowhere")
+            tell_held_back(address)
 
     def succeeded(self, account: str, address: str) -> None:
         """From now on this is one of the account's usual addresses. What was wrong before still counts."""
@@ -103,6 +102,11 @@ class Throttle:
         """A key of fixed size: what clients type as names may be long, and must not stay in memory."""
         text = repr(parts).encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=self._key).digest())
+
+
+def tell_held_back(address: str) -> None:
+    # Not the account: who misses the field types a password where the name belongs.
+    _log.warning("log-ins from %s are held back: too many were wrong for one account", address or "nowhere")
 
 
 class Attempt:
@@ -142,26 +146,44 @@ class Attempt:
                 self._throttle.failed(account, self._address, weight, many_behind=self._many_behind)
 
 
-@dataclass(slots=True)
-class _Count:
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Failures, at which time they were that many, and until when the next one has to wait."""
+
     failures: float
     at: Micros
-    """When this was the number."""
     blocked_until: Micros
 
 
-class _Counts:
-    """Failures by key. They are forgotten one by one, all that are free within an hour. Not for several threads."""
+class Rule:
+    """How failures of one kind of key add up: they are forgotten one by one, all that are free within an hour."""
 
-    def __init__(self, free: int, delay: int, elapsed: Clock, most_keys: int) -> None:
-        self._free = free
+    def __init__(self, free: int, delay: int) -> None:
+        self.free = free
         self._delay = delay
-        self._elapsed = elapsed
         self._forgotten_a_second = max(free, 1) / _HOUR
         # More would only take longer to forget.
         self._most = free + 1 + math.log2(max(delay, 1))
+
+    def after(self, count: Count, now: Micros, weight: float) -> tuple[Count, bool]:
+        """The count with one failure more; whether it is the first that has to be waited for."""
+        before = max(0.0, count.failures - (now - count.at) / SECOND * self._forgotten_a_second)
+        failures = min(before + weight, self._most)
+        excess = failures - self.free
+        if excess <= 0:
+            return Count(failures, now, count.blocked_until), False
+        blocked_until = now + int(min(self._delay, 2.0 ** (excess - 1)) * SECOND)
+        return Count(failures, now, blocked_until), before <= self.free
+
+
+class _Counts:
+    """Failures by key. Not for several threads."""
+
+    def __init__(self, rule: Rule, elapsed: Clock, most_keys: int) -> None:
+        self._rule = rule
+        self._elapsed = elapsed
         self._most_keys = most_keys
-        self._counts: OrderedDict[int, _Count] = OrderedDict()
+        self._counts: OrderedDict[int, Count] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -176,17 +198,11 @@ class _Counts:
     def add(self, key: int, weight: float) -> bool:
         """Count a failure; whether it is the first that has to be waited for."""
         now = self._elapsed()
-        count = self._counts.setdefault(key, _Count(0.0, now, now))
+        self._counts[key], first = self._rule.after(self._counts.get(key, Count(0.0, now, now)), now, weight)
         self._counts.move_to_end(key)
         if len(self._counts) > self._most_keys:
             self._counts.popitem(last=False)
-        before = max(0.0, count.failures - (now - count.at) / SECOND * self._forgotten_a_second)
-        count.failures, count.at = min(before + weight, self._most), now
-        excess = count.failures - self._free
-        if excess <= 0:
-            return False
-        count.blocked_until = now + int(min(self._delay, 2.0 ** (excess - 1)) * SECOND)
-        return before <= self._free
+        return first
 
 
 def network_of(address: str) -> str:

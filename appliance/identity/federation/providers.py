@@ -86,7 +86,7 @@ class IdentityProviders:
             if "authorization_ttl" in changes:
                 rows.set_lifetime(tx, idp_id, self.lifetime(changed))
             if stored.enabled and not changed.enabled:
-                rows.void_tokens(tx, idp_id, self._stamps.of_revocation())
+                rows.void_tokens(tx, idp_id, self._stamps.of_revocation(tx))
 
         with names_unique("identity_provider", idp_id):
             self._store.transact(change)
@@ -189,10 +189,14 @@ class Protocols:
     def create(self, idp_id: str, sent: Record) -> Protocol:
         self._require_mapping(sent)
         self._providers.get(idp_id)
-        created = PROTOCOLS.made({**sent, "idp_id": idp_id, "void_until": self._stamps.of_revocation()})
-        with names_unique("federation_protocol", created.id):
-            self._store.transact(lambda tx: insert(tx, PROTOCOLS, created))
-        return created
+
+        def create(tx: Tx) -> Protocol:
+            created = PROTOCOLS.made({**sent, "idp_id": idp_id, "void_until": self._stamps.of_revocation(tx)})
+            insert(tx, PROTOCOLS, created)
+            return created
+
+        with names_unique("federation_protocol", sent["id"]):
+            return self._store.transact(create)
 
     def update(self, idp_id: str, protocol_id: str, changes: Record) -> Protocol:
         self._require_mapping(changes)

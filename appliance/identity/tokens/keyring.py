@@ -3,6 +3,7 @@
 import hashlib
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Keyring:
         self._directory = directory
         self._disk = Disk()
         self._lock = threading.Lock()
+        self.refresh: Callable[[], bool] = lambda: False
+        """Looks whether others have new keys; called for a token that none of ours has signed."""
         ensure_directory(self._disk, directory)
         ensure_directory(self._disk, directory / "public")
         if not self._private_file.is_file():
@@ -46,6 +49,15 @@ class Keyring:
         """The claims, if one of our keys signed them. Times are the caller's to check. Raises `Unauthenticated`."""
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise Unauthenticated("This is no token.")
+        claims = self._verified(token)
+        if claims is None and self.refresh():
+            self.reload()
+            claims = self._verified(token)
+        if claims is None:
+            raise Unauthenticated("The token was not signed here.")
+        return claims
+
+    def _verified(self, token: str) -> dict[str, Any] | None:
         for key in self._public:
             try:
                 claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=_LENIENT)
@@ -54,7 +66,7 @@ class Keyring:
                 continue
             except (jwt.PyJWTError, ValueError) as error:
                 raise Unauthenticated("This is no token.") from error
-        raise Unauthenticated("The token was not signed here.")
+        return None
 
     def rotate(self, now: Micros, retain: Micros) -> None:
         """Sign with a new key from now on; drop our own keys that were replaced more than `retain` ago."""
@@ -116,14 +128,18 @@ class Sealer:
     that no copy of the rows is older than their key."""
 
     def __init__(self, directory: Path) -> None:
-        file = directory / "credential-keys"
-        if not file.is_file():
+        self._file = directory / "credential-keys"
+        if not self._file.is_file():
             ensure_directory(Disk(), directory)
-            replace_file(Disk(), file, Fernet.generate_key() + b"\n")
+            replace_file(Disk(), self._file, Fernet.generate_key() + b"\n")
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the file again, after someone else has changed it."""
         try:
-            self._keys = MultiFernet([Fernet(line) for line in file.read_bytes().split()])
+            self._keys = MultiFernet([Fernet(line) for line in self._file.read_bytes().split()])
         except (OSError, ValueError) as error:
-            raise Fatal(f"{file} can't be read: {error}") from error
+            raise Fatal(f"{self._file} can't be read: {error}") from error
 
     def seal(self, text: str) -> str:
         return self._keys.encrypt(text.encode()).decode()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as rows
 from appliance.db.key_values import KeyValues
+from appliance.db.nodes import counter, raise_counter
 from appliance.errors import StorageFault, StorageFull
 from appliance.identity.store import IdentityStore
 from appliance.identity.tokens.token import SECOND
@@ -36,7 +37,7 @@ class Stamps:
             self._reserve(stamp)
         return stamp
 
-    def of_revocation(self) -> Micros:
+    def of_revocation(self, tx: Tx) -> Micros:
         """Not earlier than the stamp of any token that exists."""
         return self._next()
 
@@ -58,6 +59,27 @@ class Stamps:
             self._reserved = stamp + _AHEAD
 
 
+class SharedStamps(Stamps):
+    """The same where several nodes serve: a number in the database that each revocation raises.
+
+    A token's stamp is one more than what it is now: later than every revocation before it, and not later than the next
+    one, whatever the nodes' clocks say.
+    """
+
+    def __init__(self, store: IdentityStore) -> None:
+        super().__init__(store)
+        self._db = store.db
+        # Of when this was the only node: its stamps were by its clock.
+        if counter(self._db, "stamp") < self._reserved:
+            self._db.transact(lambda tx: raise_counter(tx, "stamp", self._reserved))
+
+    def of_token(self) -> Micros:
+        return counter(self._db, "stamp") + 1
+
+    def of_revocation(self, tx: Tx) -> Micros:
+        return raise_counter(tx, "stamp", self._clock())
+
+
 Subjects = Iterable[tuple[str, str]]
 """(kind, id) pairs: kind is `user`, `project`, `domain`, `audit` (a token) or `chain` (a token's descendants)."""
 
@@ -75,7 +97,7 @@ class Revocations:
     def add(self, tx: Tx, kind: str, subject: str) -> None:
         """Void every token of this subject that exists now."""
         rows.forget(tx, self._surely_past())
-        stamp = self._stamps.of_revocation()
+        stamp = self._stamps.of_revocation(tx)
         rows.add(tx, kind, subject, stamp, stamp + self._longest_life)
 
     def covers(self, subjects: Subjects, stamp: Micros) -> bool:

@@ -44,6 +44,8 @@ class ImportJob:
     all_must_succeed: bool
     filled: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
+    held_by: str | None = None
+    """Who does it, where several nodes may."""
     over: bool = False
     """Whether nothing more is to be filled."""
 
@@ -74,6 +76,7 @@ class ImportRun:
 
     def submit(self, job: ImportJob) -> None:
         """Do it in the background."""
+        job.held_by = self._db.holder
         self._queue.submit(job.caller.project_id, lambda: self(job))
 
     def __call__(self, job: ImportJob) -> None:
@@ -207,6 +210,7 @@ class ImportRun:
 
     def _settle(self, tx: Tx, job: ImportJob, location: LocationRecord, facts: dict[str, Any]) -> None:
         """One store has the bytes: say so, in the transaction that commits them."""
+        self._tasks.check_held(tx, job.task_id, job.held_by)
         values = facts | {"updated_at": self._clock()}
         filled = {place.store for place in self._rows.locations_in(tx, job.image_id)} | {location.store}
         make_active = not job.all_must_succeed or filled.issuperset(job.stores)
@@ -254,6 +258,7 @@ class ImportRun:
         try:
 
             def change(tx: Tx) -> None:
+                self._tasks.check_held(tx, job.task_id, job.held_by)
                 if failed:
                     revert(
                         tx, self._rows, self._stores, job.image_id, job.filled if job.is_copy else None, self._clock()

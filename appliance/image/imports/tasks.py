@@ -10,7 +10,7 @@ from typing import Any
 from appliance.db.engine.base import Tx
 from appliance.db.image.images import ImageRecord, ImageRows
 from appliance.db.image.tasks import SORT_KEYS, TaskRecord, TaskRows
-from appliance.errors import Conflict, Invalid, NotFound
+from appliance.errors import Conflict, Gone, Invalid, NotFound
 from appliance.image.context import ImageContext
 from appliance.image.draft import check_text
 from appliance.image.listing import page_limit
@@ -103,6 +103,7 @@ class Tasks:
             user_id=caller.user_id,
             request_id=request_id,
             input=given,
+            held_by=self._db.holder,
         )
         self._rows.add(tx, task)
         return task
@@ -136,6 +137,15 @@ class Tasks:
 
     def unfinished(self) -> list[TaskRecord]:
         return self._rows.unfinished()
+
+    def check_held(self, tx: Tx, task_id: str, held_by: str | None) -> None:
+        """Raise `Gone` if the work is no longer this one's: another node has taken over, and may be at it itself."""
+        if not self._rows.is_held(tx, task_id, held_by):
+            raise Gone("The node was away for too long: what it was at was given up, or is done by another.")
+
+    def take_over(self, tx: Tx, task: TaskRecord) -> bool:
+        """Do the work of a task whose node is gone; False if another node was faster."""
+        return self._rows.take_over(tx, task, self._db.holder)
 
     def _expiry(self) -> Micros:
         return self._clock() + self._settings.task_time_to_live * _HOUR

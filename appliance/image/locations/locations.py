@@ -33,6 +33,8 @@ class LocationJob:
     task_id: str
     url: str
     digests: Mapping[str, str]
+    held_by: str | None
+    """Who does it, where several nodes may."""
 
 
 class Locations:
@@ -78,7 +80,7 @@ class Locations:
         if url.startswith("http"):
             self._web.check(url)
         self._lock.check(image)
-        job = LocationJob(image.id, new_uuid(), url, digests)
+        job = LocationJob(image.id, new_uuid(), url, digests, self._db.holder)
         given = {"image_id": image.id, "loc_url": url, "validation_data": dict(digests)}
 
         def change(tx: Tx) -> None:
@@ -107,7 +109,7 @@ class Locations:
         """Go on with what a restart has interrupted; the tasks are those that `deletion.recover` has left."""
         for task in tasks:
             given = task.input or {}
-            job = LocationJob(given["image_id"], task.id, given["loc_url"], given["validation_data"])
+            job = LocationJob(given["image_id"], task.id, given["loc_url"], given["validation_data"], self._db.holder)
             log.info("the location of image %s is looked at again after a restart", job.image_id)
             self._submit(job, task.owner)
 
@@ -171,6 +173,7 @@ class Locations:
             values = {"status": "active", **job.digests}
 
         def change(tx: Tx) -> None:
+            self._tasks.check_held(tx, job.task_id, job.held_by)
             changes = {"size": size, "updated_at": self._clock(), **values}
             if not self._rows.change(tx, job.image_id, ("queued",), changes):
                 raise gone(job.image_id)
@@ -192,6 +195,7 @@ class Locations:
         self, job: LocationJob, found: Mapping[str, str], states: tuple[str, ...], values: Mapping[str, str]
     ) -> None:
         def change(tx: Tx) -> None:
+            self._tasks.check_held(tx, job.task_id, job.held_by)
             if not self._rows.change(tx, job.image_id, states, {**found, **values, "updated_at": self._clock()}):
                 raise gone(job.image_id)
 
@@ -225,6 +229,7 @@ class Locations:
         try:
 
             def change(tx: Tx) -> None:
+                self._tasks.check_held(tx, job.task_id, job.held_by)
                 if trouble is not None:
                     # The location stays in sight, as it does in the original, but a queued image has no data.
                     self._rows.change(tx, job.image_id, ("importing",), EMPTY | {"updated_at": self._clock()})

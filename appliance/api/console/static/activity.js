@@ -21,6 +21,7 @@ const DONE = {
   copy_image: "imported",
   add_image_location: "added a location to",
   manage_jobs: "started a job:",
+  manage_nodes: "drained or removed a node:",
   manage_stores: "started a job:",
   change_password: "changed the password of",
   restore: "restored",

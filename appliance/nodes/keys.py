@@ -1,0 +1,107 @@
+"""The keys that all nodes share: those that sign tokens, and those that seal secrets in rows.
+
+They are in the database, sealed under the key of the site, which is in no database. Each node keeps them as files, as
+one that is alone does; the database has the last word.
+"""
+
+import hashlib
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from appliance.blobs.durable import Disk, ensure_directory, replace_file
+from appliance.db.engine.base import Database, Tx
+from appliance.db.nodes import counter, raise_counter
+from appliance.db.site_keys import read_keys, write_keys
+from appliance.errors import Fatal
+
+_COUNTER = "keys"
+
+
+class SiteKey:
+    """What the file of the setting `site_key_file` has: keys of Fernet, one a line. The first seals, each opens."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            lines = file.read_bytes().split()
+            self._keys = MultiFernet([Fernet(line) for line in lines])
+        except (OSError, ValueError) as error:
+            raise Fatal(
+                f"the site's key can't be read from {file}: {error}. Make one with `openssl rand -base64 32 | tr '+/' "
+                "'-_'`, and give the same file to all nodes"
+            ) from error
+        self.throttle_key = hashlib.blake2b(lines[-1], digest_size=16, person=b"throttle").digest()
+
+    def seal(self, data: bytes) -> str:
+        return self._keys.encrypt(data).decode()
+
+    def open(self, sealed: str) -> bytes:
+        try:
+            return self._keys.decrypt(sealed.encode())
+        except InvalidToken as error:
+            raise Fatal(
+                "the keys in the database are sealed under another key than that of site_key_file: give this node the "
+                "same file that the others have"
+            ) from error
+
+
+class SharedKeys:
+    """The files of one directory, brought in line with the database's."""
+
+    def __init__(self, db: Database, site_key: SiteKey, directory: Path) -> None:
+        self._db = db
+        self._site_key = site_key
+        self._directory = directory
+        self._version = -1
+        self._last: dict[str, bytes] = {}
+
+    def join(self) -> None:
+        """Take the database's keys over; where there are none, the directory's become everybody's."""
+        if not self.refresh():
+            self.publish()
+
+    def refresh(self) -> bool:
+        """Take over what is new in the database; whether anything was."""
+        version = counter(self._db, _COUNTER)
+        if version == self._version:
+            return False
+        rows = read_keys(self._db)
+        if not rows:
+            return False
+        keys = {name: self._site_key.open(sealed) for name, sealed in rows.items()}
+        changed = keys != self._files()
+        self._write(keys)
+        self._version, self._last = version, keys
+        return changed
+
+    def publish(self) -> bool:
+        """Let all have this node's keys, if somebody has changed them here; whether that was so."""
+        keys = self._files()
+        if keys == self._last:
+            return False
+        sealed = {name: self._site_key.seal(data) for name, data in keys.items()}
+
+        def change(tx: Tx) -> int:
+            write_keys(tx, sealed)
+            return raise_counter(tx, _COUNTER)
+
+        self._version, self._last = self._db.transact(change), keys
+        return True
+
+    def _files(self) -> dict[str, bytes]:
+        found = [*self._directory.glob("*"), *self._directory.glob("public/*.pem")]
+        return {str(path.relative_to(self._directory)): path.read_bytes() for path in found if path.is_file()}
+
+    def _write(self, keys: dict[str, bytes]) -> None:
+        """The public ones first: whoever signs with a private one must be believed."""
+        disk = Disk()
+        ensure_directory(disk, self._directory)
+        ensure_directory(disk, self._directory / "public")
+        for name, data in sorted(keys.items(), key=lambda item: not item[0].startswith("public/")):
+            path = self._directory / name
+            if path.parent not in (self._directory, self._directory / "public"):
+                raise Fatal(f"the database has a key with the name {name}, which is none of ours")
+            if not path.is_file() or path.read_bytes() != data:
+                replace_file(disk, path, data)
+        for name in self._files().keys() - keys.keys():
+            disk.unlink(self._directory / name)
