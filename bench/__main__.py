@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-PARTS = ("store", "corpus", "transport", "service", "downloads", "logins", "remote")
+PARTS = ("store", "corpus", "transport", "tls", "service", "downloads", "logins", "remote")
 
 
 def main() -> None:
