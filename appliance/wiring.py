@@ -124,14 +124,15 @@ class Appliance:
             fetch=document_reader(settings),
             shared_key=self.site.shared_key,
         )
-        self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
         )
         opened.callback(self.images.close)
         self.images.recover()
-        self.fleet = Fleet(self.db, self.images, self.directory, self.clock)
+        self.fleet = Fleet(self.db, self.images, self.directory, self.clock, lambda: nodes.runs("fleet"))
         opened.callback(self.fleet.syncer.stop)
+        # Last of all that makes keys.
+        self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
 
     def _recover_others(self) -> None:
         """What other nodes have left that are gone."""

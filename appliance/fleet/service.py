@@ -1,5 +1,7 @@
 """The fleet of this site: its key, its peers, its feeds, and bundles of them."""
 
+from collections.abc import Callable
+
 from appliance.datadir import DataDir
 from appliance.db.engine.base import Database
 from appliance.db.fleet import FleetRows
@@ -20,7 +22,15 @@ from appliance.values import Clock
 class Fleet:
     """Everything that a site does with others."""
 
-    def __init__(self, db: Database, images: Images, directory: DataDir, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        images: Images,
+        directory: DataDir,
+        clock: Clock,
+        is_ours: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_ours` says whether it is for this process to follow feeds, where several serve one site."""
         key = SiteKey(directory.keys)
         self.context = FleetContext(db, FleetRows(db), images, key, Maps(directory.fleet / "maps"), clock)
         self.key = key
@@ -29,7 +39,7 @@ class Fleet:
         self.imports = BundleImport(self.context)
         self.serving = Serving(self.context, self.publisher)
         self.request_check = RequestCheck(self.context)
-        self.syncer = Syncer(self.context, self.peers.find)
+        self.syncer = Syncer(self.context, self.peers.find, is_ours)
 
     def bundle(self, feed: str, since: str = "") -> BundleWriter:
         """A bundle of a feed as it is now. `since` is the text of the receiving site's receipt."""

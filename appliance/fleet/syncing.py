@@ -55,7 +55,14 @@ class Behind:
 class Syncer:
     """Follows feeds in the background, from `start` to `stop`; or one at once, with `run`."""
 
-    def __init__(self, context: FleetContext, find_peer: Callable[[str], PeerRecord]) -> None:
+    def __init__(
+        self,
+        context: FleetContext,
+        find_peer: Callable[[str], PeerRecord],
+        is_ours: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_ours` says whether it is for this process to follow feeds, where several serve one site."""
+        self._is_ours = is_ours
         self._context = context
         self._find_peer = find_peer
         self._progress: dict[str, Progress] = {}
@@ -198,11 +205,12 @@ class Syncer:
 
     def _look(self) -> None:
         """Run what is due, one feed after the other."""
+        is_ours = self._is_ours()
         for feed in self._context.rows.feeds():
             with self._changed:
                 woken = feed.name in self._woken
                 self._woken.discard(feed.name)
-            if self._stopping.is_set() or not (woken or self._is_due(feed)):
+            if self._stopping.is_set() or not (woken or (is_ours and self._is_due(feed))):
                 continue
             try:
                 report = self.run(feed.name)
@@ -215,7 +223,8 @@ class Syncer:
                 log.warning("feed %s can't be followed: %s", feed.name, error)
             except Exception:
                 log.exception("following the feed %s failed", feed.name)
-        self._context.give_back(self._context.clock() - _WEEK)
+        if is_ours:
+            self._context.give_back(self._context.clock() - _WEEK)
 
     def _is_due(self, feed: FeedRecord) -> bool:
         now = self._context.clock()

@@ -56,9 +56,9 @@ class SharedKeys:
         self._last: dict[str, bytes] = {}
 
     def join(self) -> None:
-        """Take the database's keys over; where there are none, the directory's become everybody's."""
-        if not self.refresh():
-            self.publish()
+        """Take the database's keys over; what it lacks of the directory's becomes everybody's."""
+        self.refresh()
+        self.publish()
 
     def refresh(self) -> bool:
         """Take over what is new in the database; whether anything was."""
@@ -103,5 +103,8 @@ class SharedKeys:
                 raise Fatal(f"the database has a key with the name {name}, which is none of ours")
             if not path.is_file() or path.read_bytes() != data:
                 replace_file(disk, path, data)
+        # Tokens of a key that was dropped are good nowhere. Other keys are never dropped, and what the database lacks
+        # of them it has yet to get.
         for name in self._files().keys() - keys.keys():
-            disk.unlink(self._directory / name)
+            if name.startswith("public/"):
+                disk.unlink(self._directory / name)
