@@ -22,6 +22,8 @@ const DONE = {
   add_image_location: "added a location to",
   manage_jobs: "started a job:",
   manage_stores: "started a job:",
+  manage_fleet: "changed feeds or peers:",
+  follow_feed: "fetched blocks of",
   change_password: "changed the password of",
   restore: "restored",
 };
