@@ -76,11 +76,6 @@ class BundleWriter:
         """Bytes of the whole bundle."""
         return _length(self._members) + _length_of_end([member.name for member in self._members])
 
-    @property
-    def images(self) -> int:
-        """How many images have their data in it."""
-        return len(self._chosen)
-
     # -- planning ------------------------------------------------------------------------------------------------------
 
     def _base(self, since: Receipt | None) -> Position:

@@ -23,6 +23,8 @@ const DONE = {
   manage_jobs: "started a job:",
   manage_nodes: "drained or removed a node:",
   manage_stores: "started a job:",
+  manage_fleet: "changed feeds or peers:",
+  follow_feed: "fetched blocks of",
   change_password: "changed the password of",
   restore: "restored",
 };
