@@ -4,52 +4,26 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from appliance.activity.history import History
-from appliance.activity.running import Transfers
-from appliance.activity.trail import AuditTrail, sink_of
-from appliance.api.appliance_v1 import metrics
-from appliance.api.appliance_v1.events import EventRoutes
-from appliance.api.appliance_v1.fleet import FleetRoutes
-from appliance.api.appliance_v1.fleet_peers import WithPeers, peer_service
-from appliance.api.appliance_v1.images import ImageRoutes
-from appliance.api.appliance_v1.nodes import NodeRoutes
-from appliance.api.appliance_v1.status import StatusRoutes
-from appliance.api.appliance_v1.store import SpaceRoutes
-from appliance.api.console.gate import Console, console_before
-from appliance.api.http.addresses import AddressBook
-from appliance.api.http.admission import WithReserve
-from appliance.api.http.observe import Observed, Observer, auditing, by_link
-from appliance.api.http.service import Route
-from appliance.api.identity_v3 import routes as identity_v3
-from appliance.api.image_v2 import metadef_items
-from appliance.api.image_v2 import routes as image_v2
-from appliance.api.legacy.versions import Legacy
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
-from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.registry import open_database
-from appliance.db.image.contents import ImageContents
 from appliance.db.key_values import KeyValues
 from appliance.db.transfer import refuse_moved
 from appliance.fleet.service import Fleet
 from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
-from appliance.identity.remote.validator import Edge, ExternalIdentity, token_validator
+from appliance.identity.remote.validator import ExternalIdentity, token_validator
 from appliance.identity.service import Identity
-from appliance.identity.tokens.token import Token
-from appliance.image.metadefs.namespaces import Metadefs
 from appliance.image.service import Images
 from appliance.image.store_settings import write_record
 from appliance.image.stores import open_stores
 from appliance.image.web.documents import document_reader
-from appliance.jobs.maintenance import SharedScheduler, activity_jobs, collectors, image_jobs, maintenance_jobs
-from appliance.jobs.scheduler import Job, Scheduler, done
 from appliance.nodes.membership import card_of
 from appliance.nodes.site import Site
 from appliance.ports import Places, limits, listeners
 from appliance.server.server import Server
+from appliance.services import Parts, Services
 from appliance.settings import Settings
 from appliance.startup import Startup, StartupReport, Trace
 from appliance.values import Caller, Clock, SteadyClock, now
@@ -97,10 +71,22 @@ class Appliance:
         refuse_moved(self.db)
         self.site = Site(self.db, settings, self.directory)
         with self.site.nodes.one_at_a_time():
-            self._open_parts(opened)
-        self._serve(opened)
+            parts = self._open_parts(opened)
+        self.services = Services(parts, opened)
+        self.server = Server(
+            listeners(
+                settings,
+                self.services.applications,
+                self._sockets,
+                self.https.certificate,
+                self._validator.validate,
+                self.services.with_console if settings.console else None,
+            ),
+            limits(settings),
+        )
+        opened.callback(self.server.close)
 
-    def _open_parts(self, opened: ExitStack) -> None:
+    def _open_parts(self, opened: ExitStack) -> Parts:
         """The stores, the users and the images; and what a crash has left of them."""
         settings, nodes = self.settings, self.site.nodes
         self.stores = open_stores(
@@ -124,6 +110,7 @@ class Appliance:
             fetch=document_reader(settings),
             shared_key=self.site.shared_key,
         )
+        self._validator = token_validator(self.identity, KeyValues(self.db), settings, self.clock)
         self.images = Images(
             self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
         )
@@ -133,103 +120,21 @@ class Appliance:
         opened.callback(self.fleet.syncer.stop)
         # Last of all that makes keys.
         self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
-
-    def _recover_others(self) -> None:
-        """What other nodes have left that are gone."""
-        for store in self.stores.with_data():
-            store.writer.index.maintenance.discard_writing()
-        self.images.take_over()
-
-    def _serve(self, opened: ExitStack) -> None:
-        settings, nodes = self.settings, self.site.nodes
-        legacy = Legacy(self.identity, settings, self.places.both, self.places.admin) if settings.legacy else None
-        addresses = legacy.addresses if legacy else AddressBook(settings, self.places.both)
-        blobs = {store.id: store.writer for store in self.stores.with_data()}
-        self.trail = AuditTrail(EventRows(self.db), self.clock, settings.audit_days, sink_of(settings))
-        opened.callback(self.trail.close)
-        self.transfers = Transfers(self.clock)
-        self.history = History(Figures(self.db), list(blobs.values()), self.clock)
-        collecting = collectors(blobs, settings)
-        validator = token_validator(self.identity, KeyValues(self.db), settings, self.clock)
-        jobs = maintenance_jobs(self.stores, collecting, settings)
-        if isinstance(validator, Edge):
-            jobs.append(Job("edge", done(validator.copy), settings.edge_sync_seconds))
-        jobs += [*activity_jobs(self.history, self.trail), *self.https.jobs(), *image_jobs(self.images, settings)]
-        self.scheduler = SharedScheduler(jobs, self.site, self._recover_others) if nodes.is_shared else Scheduler(jobs)
-        opened.callback(self.scheduler.stop)
-        # First of all, so that no job waits for another server's data any more.
-        opened.callback(self.images.queue.stopping.set)
-        image = image_v2.build(
-            self.images,
-            validator.validate,
-            settings,
-            identity_url=addresses.identity_from_image,
-            out_of_service=nodes.out_of_service,
-            more_routes=(
-                *metadef_items.routes(Metadefs(self.db, self.images.policies, settings, self.clock), settings),
-                *ImageRoutes(self.images, self.db).routes(),
-                *SpaceRoutes(self.images, ImageContents(self.db), collecting, self.scheduler.wake).routes(),
-                *StatusRoutes(
-                    self.images, settings, self.clock, self.history, self.transfers, self.scheduler, nodes
-                ).routes(),
-                *EventRoutes(self.trail, self.images.policies).routes(),
-                *FleetRoutes(self.fleet).routes(),
-                *NodeRoutes(nodes, self.images.policies).routes(),
-            ),
+        return Parts(
+            settings=settings,
+            clock=self.clock,
+            directory=self.directory,
+            reserve=self.reserve,
+            https=self.https,
+            places=self.places,
+            db=self.db,
+            site=self.site,
+            stores=self.stores,
+            identity=self.identity,
+            validator=self._validator,
+            images=self.images,
+            fleet=self.fleet,
         )
-        self.routes: dict[str, Sequence[Route]] = {"image": image.routes}
-        self._validator = validator
-        served: dict[str, WSGIApplication] = {"image": image}
-        if legacy:
-            served["image"] = legacy.image(image, self.images, validator.validate)
-        served["image"] = WithPeers(served["image"], peer_service(self.fleet))
-        if settings.identity_mode != "external":
-            older = legacy.older if legacy else None
-            identity = identity_v3.build(self.identity, settings, addresses, older, nodes.out_of_service)
-            self.routes["identity"] = identity.routes
-            served["identity"] = legacy.identity(identity) if legacy else identity
-            if legacy:
-                served["admin"] = legacy.admin_identity()
-        if legacy:
-            self.routes |= legacy.routes
-        with_console = self._with_console if settings.console else None
-        observed = self._observed(served)
-        certificate = self.https.certificate
-        listening = listeners(settings, observed, self._sockets, certificate, validator.validate, with_console)
-        self.server = Server(listening, limits(settings))
-        opened.callback(self.server.close)
-
-    def _observed(self, served: dict[str, WSGIApplication]) -> dict[str, WSGIApplication]:
-        """The services with those that look on, and the application that shows the metrics, if it is wanted."""
-        observers: list[Observer] = [auditing(self.trail, self.clock)] if self.settings.audit_days else []
-        more: dict[str, WSGIApplication] = {}
-        if self.settings.metrics_port >= 0:
-            figures = metrics.load()(
-                self.history,
-                self.transfers,
-                self.scheduler,
-                self.stores.trouble,
-                self.directory.room,
-                lambda: self.identity.keyring.age(self.clock()) / 1_000_000,
-                self.https.expires,
-                self.site.nodes.by_state,
-            )
-            observers.append(metrics.counting(figures))
-            more["metrics"] = metrics.MetricsApp(figures, self.settings.metrics_token)
-        seen = {name: Observed(name, app, self.transfers, observers) for name, app in served.items()}
-        return {**{name: WithReserve(app, self.reserve) for name, app in seen.items()}, **more}
-
-    def _with_console(self, apps: Sequence[WSGIApplication]) -> Console:
-        """The first port's application behind the console."""
-        console = console_before(apps, self.settings, self.places.both, self._first_session)
-        self.link = console.link
-        return console
-
-    def _first_session(self, environ: WSGIEnvironment) -> Token:
-        """The first administrator's token, for who has shown the one-time link."""
-        token = self.identity.log_in_first_admin()
-        self.trail.record(by_link(token, environ, self.clock()))
-        return token
 
     def _find_image_service(self, caller: Caller, region: str, interface: str) -> str | None:
         """The image service of a region, which glance-download fetches from: by the catalog of who issues tokens."""
@@ -258,7 +163,7 @@ class Appliance:
         report.metrics_url = f"{bases['metrics_port']}/metrics" if "metrics_port" in bases else ""
         if self.settings.console:
             report.console_url = f"{bases['image_port']}/console/"
-            report.console_link = f"{report.console_url}#start={self.link.make()}" if report.is_first else ""
+            report.console_link = f"{report.console_url}#start={self.services.link.make()}" if report.is_first else ""
         return report
 
     def _make_missing(self, image_url: str, identity_url: str) -> StartupReport:
@@ -270,7 +175,7 @@ class Appliance:
 
     def run(self) -> None:
         """Serve until `stop`."""
-        self.scheduler.start()
+        self.services.scheduler.start()
         self.fleet.syncer.start()
         self.server.run()
 

@@ -43,7 +43,7 @@ def routes_table(service: str) -> str:
     methods: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as directory:
         with Appliance(Settings(data_dir=Path(directory), legacy=True)) as appliance:
-            for route in appliance.routes[service]:
+            for route in appliance.services.routes[service]:
                 path = re.sub(r"<(\w+)(?::[^>]*)?>", r"{\1}", route.path)
                 methods.setdefault(path, []).append(route.method)
     lines = [f"| `{path}` | {' '.join(takes)} |" for path, takes in methods.items()]
@@ -72,7 +72,7 @@ def _routes_by_policy(*services: str) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as directory:
         with Appliance(Settings(data_dir=Path(directory), legacy=True)) as appliance:
-            for route in (route for service in services for route in appliance.routes[service]):
+            for route in (route for service in services for route in appliance.services.routes[service]):
                 path = re.sub(r"<(\w+)(?::[^>]*)?>", r"{\1}", route.path)
                 for policy in route.policies:
                     found.setdefault(policy, []).append(f"`{route.method} {path}`")

@@ -13,11 +13,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # name → (layer, what it may import beside itself, why). A package stands for all of its modules.
 LAYERS: dict[str, tuple[int, set[str], str]] = {}
-BASE = {"errors", "lazy", "values", "settings", "logs", "patterns", ""}
+BASE = {"errors", "lazy", "values", "settings", "setting_sources", "logs", "patterns", ""}
 STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity", "policy", "fleet"}
 for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
     LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
+LAYERS["setting_sources"] = (0, {"errors", "values", "settings"}, "it reads what the settings declare")
 LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 LAYERS["db"] = (1, BASE | {"blobs"}, "rows know only layer 0 and the Protocols that blobs/ defines for its index")
 LAYERS["blobs"] = (1, BASE, "bytes know no rows: what they need from an index is a Protocol")
@@ -43,6 +44,7 @@ LAYERS["client_files"] = (1, BASE | {"blobs", "datadir"}, "two plain files, whic
 LAYERS["certificates"] = (1, BASE | {"blobs"}, "an authority is four files")
 LAYERS["https"] = (5, set(LAYERS), "the settings of the server's encryption, and the job that renews it")
 LAYERS["ports"] = (5, set(LAYERS), "the ports are where the server meets the services")
+LAYERS["services"] = (5, set(LAYERS), "the services are made of all that is open")
 LAYERS["startup"] = (5, set(LAYERS), "what the first start does may touch all that it starts")
 LAYERS["wiring"] = (5, set(LAYERS), "the composition root sees all but the command line")
 LAYERS["cli"] = (5, set(LAYERS) | {"wiring"}, "the command line sees all")

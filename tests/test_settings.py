@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import WrongUsage
-from appliance.settings import FIELDS, SECRETS, load, variable
+from appliance.setting_sources import load
+from appliance.settings import FIELDS, SECRETS, variable
 
 
 def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:

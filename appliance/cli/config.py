@@ -12,21 +12,8 @@ from appliance.cli.commands import argument, group, switch, verb
 from appliance.cli.flags import Flags, with_settings
 from appliance.cli.output import Output, note, with_output
 from appliance.errors import WrongUsage
-from appliance.settings import (
-    ENVIRONMENT_PREFIX,
-    FIELDS,
-    SECRETS,
-    VARIABLES,
-    convert,
-    describe,
-    flag,
-    load,
-    parsed,
-    sections,
-    settings_file,
-    sources,
-    variable,
-)
+from appliance.setting_sources import convert, load, parsed, settings_file, sources
+from appliance.settings import ENVIRONMENT_PREFIX, FIELDS, SECRETS, VARIABLES, describe, flag, sections, variable
 
 _HIDDEN = "(secret)"
 _PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]+@|[:?& ]\w*(password|secret|token|key)=\S", re.IGNORECASE)

@@ -9,7 +9,8 @@ import click
 
 from appliance import logs
 from appliance.cli.commands import collecting, option
-from appliance.settings import FIELDS, SECRETS, Settings, describe, flag, is_switch, load, sections, variable
+from appliance.setting_sources import load
+from appliance.settings import FIELDS, SECRETS, Settings, describe, flag, is_switch, sections, variable
 
 Flags = Mapping[str, Any]
 """What the flags give: a setting's name with its text, True or False; None if it was not given."""

@@ -22,7 +22,8 @@ from appliance.identity.federation.mapping_schema import DEFAULT_VERSION, check_
 from appliance.identity.federation.openid import assertion_of
 from appliance.identity.service import Identity
 from appliance.identity.tokens.keyring import Keyring
-from appliance.settings import Settings, load
+from appliance.setting_sources import load
+from appliance.settings import Settings
 from appliance.values import now
 
 _SECOND = 1_000_000

@@ -27,7 +27,8 @@ from appliance.cli.machine import (
 )
 from appliance.cli.output import confirm, say
 from appliance.errors import Fatal, WrongUsage
-from appliance.settings import FIELDS, check
+from appliance.setting_sources import check
+from appliance.settings import FIELDS
 
 _OWN = ("data_dir",)
 

@@ -16,7 +16,8 @@ from appliance.image.policies import RULES as IMAGE
 from appliance.image.policies import ImagePolicies
 from appliance.image.protections import rules_named
 from appliance.policy.rules import Listed, PolicyRules
-from appliance.settings import Settings, load
+from appliance.setting_sources import load
+from appliance.settings import Settings
 
 _COLUMNS = ("service", "policy", "check", "scopes", "source")
 _SERVICES = ("identity", "image")

@@ -19,7 +19,8 @@ from appliance.datadir import DataDir
 from appliance.db.export import figures
 from appliance.errors import ApplianceError, Fatal
 from appliance.image.store_settings import store_backends, with_recorded_stores
-from appliance.settings import Settings, sources
+from appliance.setting_sources import sources
+from appliance.settings import Settings
 from appliance.values import micros_text, now
 
 

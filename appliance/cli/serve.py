@@ -21,7 +21,8 @@ from appliance.cli.machine import is_one_file
 from appliance.datadir import DataDir, reason
 from appliance.errors import ApplianceError, Fatal, WrongUsage
 from appliance.ports import bound
-from appliance.settings import FIELDS, Settings, load
+from appliance.setting_sources import load
+from appliance.settings import FIELDS, Settings
 from appliance.startup import StartupReport
 from appliance.values import MIB
 from appliance.wiring import Appliance

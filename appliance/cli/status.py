@@ -23,7 +23,7 @@ from appliance.errors import ApplianceError, Fatal
 from appliance.https import ending, now_utc
 from appliance.identity.auth.passwords import Passwords
 from appliance.identity.bootstrap import ADMIN, DEFAULT_DOMAIN, has_password
-from appliance.settings import load
+from appliance.setting_sources import load
 
 _STOPPED = "stopped"
 _HEALTH = {"image": "/healthcheck?detailed", "identity": ""}

@@ -89,7 +89,7 @@ def test_into_a_folder_and_out_again(program: Program, tmp_path: Path) -> None:
     assert there(SYSUSERS).read_text().startswith("u glance-appliance ")
     settings = there(SETTINGS)
     assert settings.stat().st_mode & 0o777 == 0o640
-    code = f"from appliance.settings import load; print(load({{'config': {str(settings)!r}}}, {{}}))"
+    code = f"from appliance.setting_sources import load; print(load({{'config': {str(settings)!r}}}, {{}}))"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "host='0.0.0.0'" in loaded and "image_port=99" in loaded and "single_port=True" in loaded
     assert """region='a"b'""" in loaded

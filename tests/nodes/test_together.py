@@ -238,7 +238,7 @@ def test_what_a_lost_node_was_at_is_put_back_by_the_other(site: Site, one: Serve
     image_id = create(one)
     upload = Upload(one, image_id)
     site.expel("one")
-    two.appliance._recover_others()
+    two.appliance.services.recover_others()
     assert status(two, image_id) == "queued"
     assert upload.end() is not None
     site.begin_again("one")
@@ -252,7 +252,7 @@ def test_an_upload_from_before_the_lease_was_lost_never_ends_up_in_one_from_afte
     image_id = create(one)
     old = Upload(one, image_id)
     site.expel("one")
-    two.appliance._recover_others()
+    two.appliance.services.recover_others()
     site.begin_again("one")
     new = Upload(two, image_id)
     assert old.end() is not None
@@ -267,7 +267,7 @@ def test_a_lost_node_can_not_commit(site: Site, one: Served, two: Served) -> Non
     site.expel("one")
     assert isinstance(upload.end(), Unavailable)
     site.begin_again("one")
-    two.appliance._recover_others()
+    two.appliance.services.recover_others()
     assert status(two, image_id) == "queued"
 
 
@@ -282,10 +282,10 @@ def test_an_import_of_a_lost_node_is_ended_by_the_other(site: Site, one: Served,
         return str(task.id)
 
     task_id = one.appliance.db.transact(begin)
-    two.appliance._recover_others()
+    two.appliance.services.recover_others()
     assert status(two, image_id) == "importing"
     site.expel("one")
-    two.appliance._recover_others()
+    two.appliance.services.recover_others()
     assert status(two, image_id) == "queued"
     found = tasks.find(task_id)
     assert found is not None and found.status == "failure"

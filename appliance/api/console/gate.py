@@ -57,11 +57,9 @@ class Console:
         targets: Mapping[str, Target],
         sessions: Sessions,
         ports: Ports,
-        link: OneTimeLink,
         *,
         two_ports: bool,
     ) -> None:
-        self.link = link
         self._app = app
         self._targets = dict(targets)
         self._sessions = sessions
@@ -178,11 +176,15 @@ class Console:
 
 
 def console_before(
-    apps: Sequence[WSGIApplication], settings: Settings, ports: Ports, first_session: Callable[[WSGIEnvironment], Token]
+    apps: Sequence[WSGIApplication],
+    settings: Settings,
+    ports: Ports,
+    link: OneTimeLink,
+    first_session: Callable[[WSGIEnvironment], Token],
 ) -> Console:
     """The console before the applications of the ports, whose first is the image service or both services.
 
-    `first_session` gives the first administrator's token to whoever shows the one-time link.
+    `first_session` gives the first administrator's token to whoever shows the one-time `link`.
     """
     own = settings.identity_mode != "external"
     two_ports = own and not settings.single_port
@@ -190,9 +192,8 @@ def console_before(
     if settings.identity_mode != "own":
         identity = Target(Forward(settings.keystone_url))
     targets = {"image": Target(apps[0], "/image" if settings.single_port else ""), "identity": identity}
-    link = OneTimeLink()
     sessions = Sessions(identity.app, identity.prefix, link, first_session)
-    return Console(apps[0], targets, sessions, ports, link, two_ports=two_ports)
+    return Console(apps[0], targets, sessions, ports, two_ports=two_ports)
 
 
 def is_own(environ: WSGIEnvironment) -> bool:

@@ -94,7 +94,7 @@ def test_a_job_that_is_asked_for_runs(served: Served) -> None:
 
 
 def test_history_has_the_hour_that_runs(served: Served) -> None:
-    served.appliance.history.keep()
+    served.appliance.services.history.keep()
     assert len(served.ask("GET", "/appliance/v1/history").json["history"]) >= 1
 
 
