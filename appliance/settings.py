@@ -123,9 +123,7 @@ class Settings:
         ("password", "token", "application_credential", "oauth1", "ec2credential", "mapped"),
         "methods by which users may log in, as Keystone's `[auth] methods`; `totp` is off unless it is listed",
     )
-    oauth1_request_token_lifetime: int = _setting(
-        28800, "seconds that a request token of OAuth 1.0a may wait for its use; 0 is for ever"
-    )
+    oauth1_request_token_lifetime: int = _setting(28800, "seconds that an OAuth 1.0a request token waits; 0: for ever")
     oauth1_access_token_lifetime: int = _setting(86400, "seconds that an access token is good; 0 is for ever")
     openid_options: tuple[str, ...] = _setting(
         (),
@@ -234,12 +232,8 @@ class Settings:
     inject_ignore_user_roles: tuple[str, ...] = _setting(("admin",), "roles whose imports get no injected properties")
     task_time_to_live: int = _setting(48, "hours that a finished task is kept")
     property_protection_file: str = _setting("", "INI file that says which roles may do what to which properties")
-    property_protection_rule_format: str = _setting(
-        "roles", "what that file names: roles, or policies, which are rules of policy_file"
-    )
-    policy_file: str = _setting(
-        "", "YAML or JSON file of policies of the image service, in place of its own; read again when it changes"
-    )
+    property_protection_rule_format: str = _setting("roles", "what that file names: roles, or policies")
+    policy_file: str = _setting("", "YAML or JSON file of the image service's policies; read again when it changes")
     identity_policy_file: str = _setting("", "the same for the identity service")
     delayed_delete: bool = _setting(False, "keep the data of deleted images for scrub_time")
     scrub_time: int = _setting(0, "seconds between a delayed delete and the end of the data")
