@@ -100,6 +100,7 @@ class Tokens:
         self._access_tokens = access_tokens
         self._federated = federated
         self._cache: dict[str, _Kept] = {}
+        self._end: tuple[int, Micros | None] | None = None
         self._cache_lock = threading.Lock()
 
     def stamp(self) -> Micros:
@@ -156,7 +157,7 @@ class Tokens:
 
     def _looked_up(self, lookup: Lookup, text: str, claims: Claims) -> Token:
         """What claims amount to, and remember it."""
-        until = next_end(self._store.db, self._store.clock())
+        until = self._next_end(lookup.generation)
         try:
             token = self._describe(lookup, text, claims)
         except NotFound as error:
@@ -168,6 +169,13 @@ class Tokens:
                     del self._cache[old]
             self._cache[text] = _Kept(lookup.generation, until, token)
         return token
+
+    def _next_end(self, generation: int) -> Micros | None:
+        """When the next membership of a group ends, whosever it is."""
+        known = self._end
+        if known is None or known[0] != generation or (known[1] is not None and known[1] <= self._store.clock()):
+            known = self._end = (generation, next_end(self._store.db, self._store.clock()))
+        return known[1]
 
     def _describe(self, lookup: Lookup, text: str, claims: Claims) -> Token:
         authenticated = lookup.usable_user(claims.user_id)
