@@ -28,11 +28,7 @@ class Settings:
         "", "where the rows are: a file in the data directory, or on a server, as in postgresql://USER@HOST/NAME"
     )
     database_file: str = _setting("", "file that holds that URL, which may have a password in it")
-    site_key_file: str = _setting(
-        "",
-        "file with the site's key, the same on each of several appliances that share one database and stores in "
-        "buckets; unless set, this one is alone on its database",
-    )
+    site_key_file: str = _setting("", "file with the key that all appliances on one database share; none: it is alone")
     node_name: str = _setting("", "name of this appliance among them; the machine's unless set")
     node_lease: int = _setting(15, "seconds after which the others take over what one of them did that is not heard of")
     host: str = _setting("127.0.0.1", "address to listen on; nothing but loopback unless you say so")
@@ -42,9 +38,7 @@ class Settings:
     legacy_admin_port: int = _setting(
         35357, "port of the admin's half of Identity API v2.0, with --legacy; 0 picks one"
     )
-    admin_token: str = _setting(
-        "", "bootstrap token: whoever has it is an admin for Identity API v2.0; none unless set"
-    )
+    admin_token: str = _setting("", "bootstrap token: whoever has it is an admin for Identity API v2.0; else none")
     admin_token_file: str = _setting("", "file that holds the bootstrap token")
     admin_token_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1"), "addresses or networks that the bootstrap token is good from"
