@@ -14,7 +14,7 @@ from appliance.cli.client.session import Session, TokenCache
 from appliance.cli.directory import owned
 from appliance.datadir import DataDir
 from appliance.fleet.bundle_import import Terms
-from appliance.fleet.desk import Desk, Document, imported_text
+from appliance.fleet.operations import Document, FleetOperations, imported_text
 from appliance.fleet.service import Fleet
 from appliance.image.service import Images
 from appliance.settings import Settings
@@ -69,10 +69,10 @@ class AtRest:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._desk = Desk(fleet)
+        self._operations = FleetOperations(fleet)
 
     def ask(self, method: str, path: str, document: Document | None = None) -> Any:
-        return self._desk.do(method, path, document or {})
+        return self._operations.do(method, path, document or {})
 
     def export(self, feed: str, since: str) -> tuple[int, Iterator[bytes]]:
         bundle = self._fleet.bundle(feed, since)

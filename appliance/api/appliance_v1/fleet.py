@@ -7,7 +7,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Handler, Route
 from appliance.errors import Corrupt, Invalid
 from appliance.fleet.bundle_import import Terms
-from appliance.fleet.desk import Desk, Operation, imported_text
+from appliance.fleet.operations import FleetOperations, Operation, imported_text
 from appliance.fleet.service import Fleet
 from appliance.fleet.tar import exactly
 from appliance.values import Caller
@@ -22,12 +22,12 @@ class FleetRoutes:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._desk = Desk(fleet)
+        self._operations = FleetOperations(fleet)
 
     def routes(self) -> list[Route]:
         made = [
             Route(one.method, BASE + one.path, self._handler(one), POLICY, bodiless=one.method in ("GET", "DELETE"))
-            for one in self._desk.operations()
+            for one in self._operations.operations()
         ]
         return [
             *made,

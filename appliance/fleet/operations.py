@@ -27,7 +27,7 @@ class Operation:
     work: Callable[..., Shown | None]
 
 
-class Desk:
+class FleetOperations:
     """The operations, each at its place below `/appliance/v1/fleet`."""
 
     def __init__(self, fleet: Fleet) -> None:
