@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.image_v1.conftest import Clouds
 from tests.api.image_v2.web import Page, Web, web_server
+from tests.api.legacy.image_v1.conftest import Clouds
 from tests.waiting import eventually
 
 A, B = b"first", b"the second one"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.identity_v2.conftest import BOOTSTRAP, PASSWORD, Halves
 from tests.api.identity_v3.client import password_auth
+from tests.api.legacy.identity_v2.conftest import BOOTSTRAP, PASSWORD, Halves
 
 USER = {"username": "admin", "password": PASSWORD}
 

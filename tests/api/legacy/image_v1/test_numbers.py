@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.image_v1.conftest import Clouds
+from tests.api.legacy.image_v1.conftest import Clouds
 
 DIGITS = "9" * 5_000
 

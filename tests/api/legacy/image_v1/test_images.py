@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.image_v1.conftest import RAW, Clouds
 from tests.api.image_v2.client import Pieces
+from tests.api.legacy.image_v1.conftest import RAW, Clouds
 
 DATA = b"some data"
 MD5 = hashlib.md5(DATA).hexdigest()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.image_v1.conftest import Clouds
+from tests.api.legacy.image_v1.conftest import Clouds
 
 RULES = """
 [^secret]

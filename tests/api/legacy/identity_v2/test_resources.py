@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.identity_v2.conftest import PASSWORD, Halves
+from tests.api.legacy.identity_v2.conftest import PASSWORD, Halves
 
 READS = ("/tenants", "/users", "/OS-KSADM/roles", "/OS-KSADM/services", "/endpoints", "/tenants/x/users", "/users/x")
 
