@@ -12,6 +12,16 @@ import pytest
 
 from appliance import logs
 
+
+@pytest.fixture(autouse=True)
+def outside_of_a_request() -> Iterator[None]:
+    """Other tests of this process may have served one in this very thread."""
+    was = logs.request_id.set("-"), logs.request_fields.set({})
+    yield
+    logs.request_id.reset(was[0])
+    logs.request_fields.reset(was[1])
+
+
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"
 FERNET = "gAAAAABk" + "x" * 120
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -239,13 +240,16 @@ def _fitted(heads: Sequence[str], widths: Sequence[int], room: int) -> list[int]
 
 
 def _records(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The rows of a table that is too wide, each as lines of its own."""
+    """The rows of a table that is too wide, each as lines of its own. Text goes on below itself; no word is cut."""
     label = max(map(len, heads))
+    room = max(shutil.get_terminal_size().columns - label - 1, 20)
+    below = "\n" + " " * (label + 1)
     for number, row in enumerate(rows):
         if number:
             print()
         for head, cell in zip(heads, row, strict=True):
-            print(f"{head.upper():{label}} {_coloured(head, cell)}".rstrip())
+            parts = textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False)
+            print(f"{head.upper():{label}} {below.join(_coloured(head, part) for part in parts)}".rstrip())
 
 
 def _width(shown: str) -> int:

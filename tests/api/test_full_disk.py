@@ -23,6 +23,8 @@ READS_AND_DELETES = ("GET", "HEAD", "DELETE")
 OTHERS = {
     "identity": {
         "POST /v3/auth/tokens",
+        "POST /v3/OS-OAUTH2/token",
+        "POST /v3/OS-FEDERATION/identity_providers/<idp_id>/protocols/<protocol_id>/auth",
         "POST /v3/ec2tokens",
         "POST /v3/s3tokens",
         "POST /v3/users/<user_id>/password",

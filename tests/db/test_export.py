@@ -15,8 +15,8 @@ from appliance.errors import Unavailable
 WITHHELD = {
     "application_credentials": {"secret_hash"},
     "image_locations": {"id", "content_id", "url", "metadata"},
-    "images": {"revision", "staged_store", "staged_content"},
-    "tasks": {"input", "result"},
+    "images": {"held_by", "revision", "staged_store", "staged_content"},
+    "tasks": {"held_by", "input", "result"},
     "metadef_namespaces": {"id"},
     "projects": {"extra", "options"},
     "roles": {"extra", "options"},

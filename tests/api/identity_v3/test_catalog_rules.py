@@ -17,6 +17,8 @@ POLICY = "/v3/policies/x/OS-ENDPOINT-POLICY"
 EC2 = "/v3/users/{U}/credentials/OS-EC2"
 CREDENTIAL = {"credential": {"type": "t", "blob": "b", "user_id": "{U}"}}
 
+PROVIDER = {"auth_url": "https://there.test/v3", "sp_url": "https://there.test/sp"}
+
 SCENARIOS: list[tuple[str, str, Any, int, set[str]]] = [
     # method, path, body, status for those who may, who may; everyone else gets 403
     ("GET", "/v3/regions/x", None, 404, EVERYONE),
@@ -88,7 +90,7 @@ SCENARIOS: list[tuple[str, str, Any, int, set[str]]] = [
     ("GET", "/v3/domains/default/config/security_compliance", None, 200, EVERYONE),
     ("GET", "/v3/OS-FEDERATION/identity_providers", None, 200, SEES),
     ("GET", "/v3/OS-FEDERATION/mappings/x", None, 404, SEES),
-    ("PUT", "/v3/OS-FEDERATION/service_providers/x", {}, 501, GLOBAL),
+    ("PUT", "/v3/OS-FEDERATION/service_providers/x", {"service_provider": PROVIDER}, 201, GLOBAL),
 ]
 
 
