@@ -70,8 +70,8 @@ class GarbageCollector:
         """When files that no row names were first seen."""
 
     def _grace(self) -> Micros:
-        """None while the disk is full: no upload or reader needs it, and whoever deletes then needs the room."""
-        return 0 if self._store.reserve.trouble() else self._usual_grace
+        """None while room is short: no upload or reader needs it, and whoever deletes then needs the room."""
+        return 0 if self._store.reserve.is_short() else self._usual_grace
 
     @property
     def _maintenance(self) -> BlockMaintenance:

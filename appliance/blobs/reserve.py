@@ -10,17 +10,19 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.blobs.durable import Disk
 from appliance.errors import StorageFull
-from appliance.values import MIB
+from appliance.values import MIB, Micros, elapsed
 
 log = logging.getLogger(__name__)
 
 NAME = "reserve"
+_MISSED = 60_000_000
+"""How long room that somebody has missed counts as wanted."""
 
 
 class Reserve:
@@ -29,7 +31,9 @@ class Reserve:
     A size of 0 keeps none and refuses nothing.
     """
 
-    def __init__(self, directory: Path | None, size: int, disk: Disk | None = None) -> None:
+    def __init__(
+        self, directory: Path | None, size: int, disk: Disk | None = None, clock: Callable[[], Micros] = elapsed
+    ) -> None:
         self._directory = directory or Path()
         self.path = self._directory / NAME
         self._asked = size if directory else 0
@@ -38,6 +42,8 @@ class Reserve:
         self._lock = threading.Lock()
         self._spending = threading.local()
         self._intact = bool(self._asked) and self.path.is_file()
+        self._clock = clock
+        self._missed, self._missed_at = 0, 0
 
     @property
     def size(self) -> int:
@@ -80,6 +86,22 @@ class Reserve:
             f"the disk is full: {free // MIB} MiB are free, which are kept for deleting; "
             "delete images, or give the disk more room"
         )
+
+    def miss(self, size: int) -> None:
+        """Somebody was refused for want of room for so many bytes."""
+        self._missed, self._missed_at = size, self._clock()
+
+    def is_short(self) -> bool:
+        """Whether room is wanted now, so that what is deleted should give its own back without waiting."""
+        wanted = 0 < self._missed <= self._total() and self._clock() - self._missed_at < _MISSED
+        return self.trouble() is not None or (wanted and self.free() < self._missed)
+
+    def _total(self) -> int:
+        """What the disk could ever have room for."""
+        try:
+            return shutil.disk_usage(self._directory).total
+        except OSError:
+            return 0
 
     def refill(self) -> bool:
         """Set the room aside if there is enough; says whether it is."""

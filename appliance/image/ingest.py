@@ -176,6 +176,7 @@ class Limits:
         self.check(self.declared)
         free = store.free_space()
         if free is not None and self.declared > (free := max(0, free)):
+            store.writer.reserve.miss(self.declared)
             raise StorageFull(
                 f"Image storage media is full: the image has {self.declared} bytes, and there is room for {free}."
             )

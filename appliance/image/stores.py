@@ -131,9 +131,9 @@ class Stores:
                 spent.enter_context(reserve.spending())
             yield
 
-    def is_full(self) -> bool:
-        """Whether a disk has no room but what is kept for deleting."""
-        return any(reserve.trouble() for reserve in self._reserves())
+    def is_short(self) -> bool:
+        """Whether room is wanted on a disk of theirs: it is full, or somebody has just found too little."""
+        return any(reserve.is_short() for reserve in self._reserves())
 
     def refill(self) -> None:
         """Keep room free again on the disks that have it."""

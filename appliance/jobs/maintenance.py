@@ -65,9 +65,9 @@ def maintenance_jobs(stores: Stores, collecting: Mapping[str, GarbageCollector],
     collect = spending(stores, passes.step)
 
     def mind_reserve() -> bool:
-        """Keep room free again; while there is none, collect without waiting."""
+        """Keep room free again; while it is short, collect without waiting."""
         stores.refill()
-        return bool(settings.collect_interval) and stores.is_full() and collect()
+        return bool(settings.collect_interval) and stores.is_short() and collect()
 
     jobs = [Job("reserve", mind_reserve, _REFILL)]
     if settings.collect_interval:
