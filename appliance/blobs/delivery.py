@@ -107,27 +107,23 @@ class StoredBlocks:
 
     def at(self, numbers: Iterable[int]) -> Iterator[StoredBlock]:
         """The blocks with these numbers, in ascending order: holes are not counted. Raises `Corrupt`, `NotFound`."""
+        return map(self._read, self._spans_of(numbers))
+
+    def lengths(self, numbers: Iterable[int]) -> Iterator[int]:
+        """How many bytes each of these blocks takes as it is stored now. Raises `NotFound`."""
+        return (span.stored for span in self._spans_of(numbers))
+
+    def _spans_of(self, numbers: Iterable[int]) -> Iterator[Span]:
         wanted = iter(numbers)
         number = next(wanted, None)
         for at, span in enumerate(span for span in self.spans() if span.segment):
             if number is None:
                 return
             if at == number:
-                yield self._read(span)
+                yield span
                 number = next(wanted, None)
         if number is not None:
             raise NotFound("the content has fewer blocks")
-
-    def lengths(self, numbers: Iterable[int]) -> Iterator[int]:
-        """How many bytes each of these blocks takes as it is stored now."""
-        wanted = iter(numbers)
-        number = next(wanted, None)
-        for at, span in enumerate(span for span in self.spans() if span.segment):
-            if number is None:
-                return
-            if at == number:
-                yield span.stored
-                number = next(wanted, None)
 
     def _read(self, span: Span) -> StoredBlock:
         try:

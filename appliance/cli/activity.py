@@ -2,6 +2,7 @@
 
 import itertools
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -58,7 +59,7 @@ def list_(cloud: Cloud, output: Output) -> int:
 @argument("job", metavar="JOB", help="collect or scrub", type=click.Choice(("collect", "scrub")))
 @with_cloud
 def run(cloud: Cloud, job: str) -> int:
-    cloud.session.call("POST", "image", f"/appliance/v1/jobs/{job}")
+    cloud.session.call("POST", "image", f"/appliance/v1/jobs/{quote(job, safe='')}")
     return 0
 
 

@@ -8,7 +8,7 @@ import click
 
 from appliance.cli.commands import argument, group, option, switch, verb
 from appliance.cli.flags import Flags, settings_for, with_directory
-from appliance.cli.fleet_site import fleet_site
+from appliance.cli.fleet_site import below, fleet_site
 from appliance.cli.output import Output, size_text, with_output, with_quiet
 from appliance.cli.progress import Progress
 from appliance.errors import Fatal, WrongUsage
@@ -66,7 +66,7 @@ def list_peers(flags: Flags, output: Output) -> int:
 @argument("name", metavar="NAME", help="the peer")
 @with_directory
 def remove(flags: Flags, name: str) -> int:
-    _ask(flags, "DELETE", f"/peers/{name}")
+    _ask(flags, "DELETE", below("peers", name))
     return 0
 
 
@@ -129,7 +129,7 @@ def _with_terms(function: Callable[..., Any]) -> Callable[..., Any]:
 @with_directory
 def follow(flags: Flags, output: Output, peer_name: str, feed_name: str, **given: Any) -> int:
     document = {name: value for name, value in given.items() if value is not None} | {"feed": feed_name}
-    output.one(_ask(flags, "POST", f"/peers/{peer_name}/feeds", document)["feed"])
+    output.one(_ask(flags, "POST", below("peers", peer_name, "feeds"), document)["feed"])
     return 0
 
 
@@ -217,7 +217,7 @@ def list_feeds(flags: Flags, output: Output) -> int:
 @with_output
 @with_directory
 def show(flags: Flags, output: Output, name: str) -> int:
-    output.many(_ask(flags, "GET", f"/feeds/{name}")["images"], _IMAGE)
+    output.many(_ask(flags, "GET", below("feeds", name))["images"], _IMAGE)
     return 0
 
 
@@ -232,7 +232,7 @@ def set_(flags: Flags, output: Output, name: str, readers: tuple[str, ...], no_r
     document: dict[str, Any] = {kind: value for kind, value in given.items() if value is not None}
     if readers or no_readers:
         document["readers"] = list(readers)
-    output.one(_ask(flags, "PATCH", f"/feeds/{name}", document)["feed"])
+    output.one(_ask(flags, "PATCH", below("feeds", name), document)["feed"])
     return 0
 
 
@@ -240,7 +240,7 @@ def set_(flags: Flags, output: Output, name: str, readers: tuple[str, ...], no_r
 @argument("name", metavar="FEED", help="the feed")
 @with_directory
 def delete(flags: Flags, name: str) -> int:
-    _ask(flags, "DELETE", f"/feeds/{name}")
+    _ask(flags, "DELETE", below("feeds", name))
     return 0
 
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from appliance.cli.client.calls import USER_AGENT, finish, target, unreachable
+from appliance.cli.client.calls import USER_AGENT, body_of, finish, target, unreachable
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session, TokenCache
 from appliance.cli.directory import owned
@@ -28,6 +28,11 @@ _LOOK = 0.5
 
 Read = Callable[[int], bytes]
 Progress = Callable[[int], None]
+
+
+def below(*parts: str) -> str:
+    """The path of something below `BASE`; a name that people have typed stays one part of it, whatever it has."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 class Site(Protocol):
@@ -97,7 +102,7 @@ class Served:
         return answer.json() if answer.body else None
 
     def export(self, feed: str, since: str) -> tuple[int, Iterator[bytes]]:
-        url = f"{self._session.address('image')}{BASE}/feeds/{feed}/bundle"
+        url = f"{self._session.address('image')}{BASE}{below('feeds', feed, 'bundle')}"
         connection = self._session.http.connect(url, _PATIENCE)
         try:
             body = json.dumps({"since": since}).encode()
@@ -109,7 +114,7 @@ class Served:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise unreachable(url, error) from error
-        return length, _body(connection, response, url)
+        return length, body_of(connection, response, url, _BLOCK)
 
     def bring(self, read: Read, length: int, terms: Mapping[str, str], progress: Progress) -> dict[str, Any]:
         url = f"{self._session.address('image')}{BASE}/bundles?{urlencode(terms)}"
@@ -133,7 +138,7 @@ class Served:
             connection.close()
 
     def sync(self, feed: str) -> str:
-        self.ask("POST", f"/sync/{feed}")
+        self.ask("POST", below("sync", feed))
         while True:
             one = next(one for one in self.ask("GET", "/sync")["sync"] if one["feed"] == feed)
             if one["state"] != "running":
@@ -143,13 +148,3 @@ class Served:
     def _headers(self, kind: str) -> dict[str, str]:
         token = self._session.token_id()
         return {"User-Agent": USER_AGENT, "X-Auth-Token": token, "Content-Type": kind, "Accept": "application/json"}
-
-
-def _body(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    try:
-        while block := response.read(_BLOCK):
-            yield block
-    except (OSError, http.client.HTTPException) as error:
-        raise unreachable(url, error) from error
-    finally:
-        connection.close()

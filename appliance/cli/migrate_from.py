@@ -205,7 +205,9 @@ class ImageMove:
                 self._target.call("POST", "image", path(image["id"], "/members"), {"member": member_id})
                 self._notes.count("members")
             if here.get(member_id, "pending") != status:
-                self._target.call("PUT", "image", path(image["id"], f"/members/{member_id}"), {"status": status})
+                self._target.call(
+                    "PUT", "image", path(image["id"], f"/members/{quote(member_id, safe='')}"), {"status": status}
+                )
 
     def _members_here(self, image_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._target.get("image", path(image_id, "/members"))["members"]

@@ -62,6 +62,15 @@ def test_a_bundle_reaches_a_running_appliance(
     program("feed", "delete", "from-afar", "--data-dir", server.directory)
 
 
+@pytest.mark.parametrize("typed", ["typed?all", "typed#all", "typed/", "../feeds/typed"])
+def test_a_name_that_is_none_stands_for_no_other_feed(program: Program, server: Appliance, typed: str) -> None:
+    where = ("--data-dir", server.directory)
+    program("feed", "create", "typed", "--all", *where)
+    program("feed", "delete", typed, *where, code=1)
+    assert program("feed", "show", "typed", *where, "-f", "json").json is not None
+    program("feed", "delete", "typed", *where)
+
+
 def test_a_refusal_of_a_running_appliance_is_one_sentence(program: Program, bundle: Path, server: Appliance) -> None:
     ended = program("bundle", "import", bundle, "--data-dir", server.directory, code=1)
     assert "which is not known here" in ended.sentence()

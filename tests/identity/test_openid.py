@@ -9,7 +9,7 @@ import pytest
 
 from appliance.errors import Unauthenticated, Unavailable, WrongUsage
 from appliance.identity.federation.openid import OpenIdProviders, RemoteKeys, assertion_of, parse
-from tests.api.identity_v3.openid_tokens import AUDIENCE, ISSUER, Issuer
+from tests.api.identity_v3.federation.openid_tokens import AUDIENCE, ISSUER, Issuer
 
 KEYS_AT = f"{ISSUER}/certs"
 DISCOVERY = f"{ISSUER}/.well-known/openid-configuration"

@@ -6,7 +6,7 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -116,6 +116,19 @@ def target(url: str) -> str:
     """What is in the request line for `url`."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def body_of(
+    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, url: str, size: int
+) -> Iterator[bytes]:
+    """The body in pieces of up to `size`; the connection ends with it. Raises `Unreachable`."""
+    try:
+        while block := response.read(size):
+            yield block
+    except (OSError, http.client.HTTPException) as error:
+        raise unreachable(url, error) from error
+    finally:
+        connection.close()
 
 
 def unreachable(url: str, error: Exception) -> Unreachable:

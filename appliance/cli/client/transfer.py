@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import quote
 
 from appliance.blobs.durable import Disk
-from appliance.cli.client.calls import USER_AGENT, Answer, Unreachable, finish, target, unreachable
+from appliance.cli.client.calls import USER_AGENT, Answer, Unreachable, body_of, finish, target, unreachable
 from appliance.cli.client.session import Session
 from appliance.cli.output import note
 from appliance.cli.progress import Progress
@@ -258,8 +258,7 @@ def blocks(session: Session, image_id: str, start: int) -> Iterator[bytes]:
             raise Fatal("the image has no data yet")
         if start and response.status != 206:
             raise Fatal("the server does not send the rest of the data alone: remove the .part file and try again")
-        while block := response.read(_BLOCK):
-            yield block
+        yield from body_of(connection, response, url, _BLOCK)
     except (OSError, http.client.HTTPException) as error:
         raise unreachable(url, error) from error
     finally:

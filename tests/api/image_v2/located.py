@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.api.image_v2.client import Answer, Cloud
 from tests.api.image_v2.importing import ended
-from tests.api.image_v2.web import Web
+from tests.api.image_v2.web import Page, Web, web_server
 
 DATA = bytes(range(256)) * 4096
 SHA512 = hashlib.sha512(DATA).hexdigest()
@@ -37,3 +38,13 @@ def located(cloud: Cloud, web: Web, path: str = "/image") -> str:
 
 def fetch(cloud: Cloud, image: str, token: str = "member", **headers: str) -> Answer:
     return cloud.call("GET", f"/v2/images/{image}/file", token=token, headers=headers)
+
+
+@contextmanager
+def pages() -> Iterator[Web]:
+    """A web server with the data at two addresses, and nothing at a third."""
+    with web_server() as server:
+        server.pages["/image"] = Page(DATA)
+        server.pages["/other"] = Page(DATA)
+        server.pages["/empty"] = Page(b"")
+        yield server

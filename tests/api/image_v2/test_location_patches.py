@@ -8,16 +8,13 @@ import pytest
 
 from tests.api.image_v2.client import Cloud
 from tests.api.image_v2.importing import ended
-from tests.api.image_v2.located import DATA, LOOPBACK, MD5, SHOWN, add, fetch, located, opened
-from tests.api.image_v2.web import Page, Web, web_server
+from tests.api.image_v2.located import DATA, LOOPBACK, MD5, SHOWN, add, fetch, located, opened, pages
+from tests.api.image_v2.web import Web
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    with web_server() as server:
-        server.pages["/image"] = Page(DATA)
-        server.pages["/other"] = Page(DATA)
-        server.pages["/empty"] = Page(b"")
+    with pages() as server:
         yield server
 
 

@@ -11,17 +11,14 @@ import pytest
 from appliance.image.web.content import MOST_READERS
 from tests.api.image_v2.client import CALLERS, Cloud
 from tests.api.image_v2.importing import ended
-from tests.api.image_v2.located import DATA, LOOPBACK, MD5, SHA256, SHA512, SHOWN, add, fetch, located, opened
-from tests.api.image_v2.web import Page, Web, web_server
+from tests.api.image_v2.located import DATA, LOOPBACK, MD5, SHA256, SHA512, SHOWN, add, fetch, located, opened, pages
+from tests.api.image_v2.web import Page, Web
 from tests.waiting import eventually
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    with web_server() as server:
-        server.pages["/image"] = Page(DATA)
-        server.pages["/other"] = Page(DATA)
-        server.pages["/empty"] = Page(b"")
+    with pages() as server:
         yield server
 
 

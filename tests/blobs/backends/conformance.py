@@ -2,15 +2,38 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from appliance.blobs.backends.base import Backend, SegmentMissing
+from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import StorageFault
 from appliance.values import MIB
 
 Reopen = Callable[[], Backend]
+Connect = Callable[..., Backend]
+
+
+@contextmanager
+def connections(kind: str, usual_place: str, parent: Path, **usual: str) -> Iterator[Connect]:
+    """What opens a remote place, prepared: the usual one unless another is named, with options in place of the usual.
+
+    Each is closed in the end. `directory` tells apart the local files of what two processes would see.
+    """
+    with ExitStack() as opened:
+
+        def open_(place: str = "", directory: str = "remote", prepared: bool = True, **options: str) -> Backend:
+            given = {"timeout": "20"} | usual | options
+            backend = connect(Location("deep", kind, place or usual_place, parent / directory, given))
+            opened.callback(backend.close)
+            if prepared:
+                backend.prepare()
+            return backend
+
+        yield open_
 
 
 def fresh_name() -> str:

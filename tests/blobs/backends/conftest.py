@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from appliance.blobs.backends.base import Backend
 from appliance.values import Clock, now
+from tests.blobs.backends.conformance import Connect, Reopen
 from tests.blobs.backends.seaweed import Seaweed, seaweed
 
 
@@ -27,3 +29,14 @@ def bucket(server: Seaweed) -> str:
     request = urllib.request.Request(f"{server.filer}/buckets/{name}/first", data=b"x" * 100_000, method="PUT")
     urllib.request.urlopen(request, timeout=60)
     return name
+
+
+@pytest.fixture
+def reopen(connected: Connect) -> Reopen:
+    """For the remote ones: each file says in `connected` how it is reached."""
+    return connected
+
+
+@pytest.fixture
+def backend(connected: Connect) -> Backend:
+    return connected()

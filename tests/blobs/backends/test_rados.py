@@ -3,21 +3,19 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance.blobs.backends.base import Backend
-from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import Fatal, Unavailable, WrongUsage
 from appliance.values import MIB
 from tests.blobs.backends.ceph_server import KEY, SECRET, Ceph, bucket, ceph, environment, gateway, preload, why_not
-from tests.blobs.backends.conformance import Conformance, Reopen, get, put
+from tests.blobs.backends.conformance import Conformance, Connect, connections, get, put
 from tests.blobs.test_kill import kill_over_and_over
 
 pytestmark = [pytest.mark.backends, pytest.mark.skipif(bool(why_not()), reason=why_not())]
-Connect = Callable[..., Backend]
 
 
 @pytest.fixture(scope="module")
@@ -38,29 +36,9 @@ def library() -> str:
 
 @pytest.fixture
 def connected(cluster: Ceph, pool: str, library: str, tmp_path: Path) -> Iterator[Connect]:
-    made: list[Backend] = []
-    prefix = os.urandom(6).hex()
-
-    def open_(place: str = "", directory: str = "remote", **options: str) -> Backend:
-        given = {"conf": str(cluster.conf), "library": library, "user": "images", "timeout": "20"} | options
-        backend = connect(Location("deep", "rados", place or f"{pool}/{prefix}", tmp_path / directory, given))
-        made.append(backend)
-        backend.prepare()
-        return backend
-
-    yield open_
-    for backend in made:
-        backend.close()
-
-
-@pytest.fixture
-def reopen(connected: Connect) -> Reopen:
-    return connected
-
-
-@pytest.fixture
-def backend(connected: Connect) -> Backend:
-    return connected()
+    given = {"conf": str(cluster.conf), "library": library, "user": "images"}
+    with connections("rados", f"{pool}/{os.urandom(6).hex()}", tmp_path, **given) as open_:
+        yield open_
 
 
 class TestRados(Conformance):
@@ -199,16 +177,6 @@ class TestGateway(Conformance):
 
     @pytest.fixture
     def connected(self, endpoint: str, its_bucket: str, tmp_path: Path) -> Iterator[Connect]:
-        made: list[Backend] = []
-        place = f"{its_bucket}/{os.urandom(6).hex()}"
-
-        def open_(directory: str = "remote") -> Backend:
-            given = {"endpoint": endpoint, "access_key": KEY, "secret_key": SECRET, "timeout": "20"}
-            backend = connect(Location("deep", "s3", place, tmp_path / directory, given))
-            made.append(backend)
-            backend.prepare()
-            return backend
-
-        yield open_
-        for backend in made:
-            backend.close()
+        given = {"endpoint": endpoint, "access_key": KEY, "secret_key": SECRET}
+        with connections("s3", f"{its_bucket}/{os.urandom(6).hex()}", tmp_path, **given) as open_:
+            yield open_

@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from appliance.blobs.backends.base import Backend, SegmentMissing
-from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import Failure, Fatal, StorageFault, Unavailable, WrongUsage
 from appliance.values import MIB
-from tests.blobs.backends.conformance import Conformance, Reopen, get, put
+from tests.blobs.backends.conformance import Conformance, Connect, connections, get, put
 from tests.blobs.backends.fault_proxy import Plan, fault_proxy
 from tests.blobs.backends.seaweed import KEY, READ_KEY, READ_SECRET, SECRET, Seaweed
 
 QUICK = {"timeout": "3", "connect_timeout": "1", "retries": "2"}
-Connect = Callable[..., Backend]
 
 
 @pytest.fixture
@@ -31,29 +29,9 @@ def prefix() -> str:
 
 @pytest.fixture
 def connected(server: Seaweed, bucket: str, prefix: str, tmp_path: Path) -> Iterator[Connect]:
-    made: list[Backend] = []
-
-    def open_(place: str = "", directory: str = "remote", prepared: bool = True, **options: str) -> Backend:
-        given = {"endpoint": server.endpoint, "access_key": KEY, "secret_key": SECRET, "timeout": "20"} | options
-        backend = connect(Location("deep", "s3", place or f"{bucket}/{prefix}/x", tmp_path / directory, given))
-        if prepared:
-            backend.prepare()
-        made.append(backend)
-        return backend
-
-    yield open_
-    for backend in made:
-        backend.close()
-
-
-@pytest.fixture
-def reopen(connected: Connect) -> Reopen:
-    return connected
-
-
-@pytest.fixture
-def backend(connected: Connect) -> Backend:
-    return connected()
+    given = {"endpoint": server.endpoint, "access_key": KEY, "secret_key": SECRET}
+    with connections("s3", f"{bucket}/{prefix}/x", tmp_path, **given) as open_:
+        yield open_
 
 
 class TestS3(Conformance):

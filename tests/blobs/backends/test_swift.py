@@ -1,20 +1,18 @@
 """A container of a real OpenStack Swift, natively: what any backend does, tokens that run out, and what goes wrong."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance.blobs.backends.base import Backend
-from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import StorageFault, Unavailable, WrongUsage
-from tests.blobs.backends.conformance import Conformance, Reopen, get, put
+from tests.blobs.backends.conformance import Conformance, Connect, connections, get, put
 from tests.blobs.backends.fault_proxy import fault_proxy
 from tests.blobs.backends.swift_server import PASSWORD, USER, Swift, swift, why_not
 
 pytestmark = [pytest.mark.backends, pytest.mark.skipif(bool(why_not()), reason=why_not())]
-Connect = Callable[..., Backend]
 
 
 @pytest.fixture(scope="module")
@@ -30,29 +28,9 @@ def container(cloud: Swift) -> str:
 
 @pytest.fixture
 def connected(cloud: Swift, container: str, tmp_path: Path) -> Iterator[Connect]:
-    made: list[Backend] = []
-    prefix = os.urandom(6).hex()
-
-    def open_(place: str = "", directory: str = "remote", **options: str) -> Backend:
-        given = {"auth_url": cloud.auth_url, "user": USER, "password": PASSWORD, "timeout": "20"} | options
-        backend = connect(Location("deep", "swift", place or f"{container}/{prefix}", tmp_path / directory, given))
-        made.append(backend)
-        backend.prepare()
-        return backend
-
-    yield open_
-    for backend in made:
-        backend.close()
-
-
-@pytest.fixture
-def reopen(connected: Connect) -> Reopen:
-    return connected
-
-
-@pytest.fixture
-def backend(connected: Connect) -> Backend:
-    return connected()
+    given = {"auth_url": cloud.auth_url, "user": USER, "password": PASSWORD}
+    with connections("swift", f"{container}/{os.urandom(6).hex()}", tmp_path, **given) as open_:
+        yield open_
 
 
 class TestSwift(Conformance):

@@ -3,22 +3,19 @@
 import json
 import os
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance.blobs.backends.base import Backend
-from appliance.blobs.backends.registry import Location, connect
 from appliance.errors import Unavailable
-from tests.blobs.backends.conformance import Conformance, Reopen, get, put
+from tests.blobs.backends.conformance import Conformance, Connect, connections, get, put
 from tests.blobs.backends.swift_server import Keystone, swift, why_not
 from tests.e2e.conftest import PASSWORD, Appliance
 
 pytestmark = [pytest.mark.backends, pytest.mark.skipif(bool(why_not()), reason=why_not())]
-Connect = Callable[..., Backend]
 SECRET = "a user's password"
 
 
@@ -86,30 +83,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture
 def connected(cloud: Cloud, tmp_path: Path) -> Iterator[Connect]:
-    made: list[Backend] = []
-    prefix = os.urandom(6).hex()
-
-    def open_(directory: str = "remote", **options: str) -> Backend:
-        given = {"auth_url": cloud.identity.url, "user": "images", "password": SECRET, "project": "images"}
-        place = f"{cloud.container}/{prefix}"
-        backend = connect(Location("deep", "swift", place, tmp_path / directory, given | {"timeout": "20"} | options))
-        made.append(backend)
-        backend.prepare()
-        return backend
-
-    yield open_
-    for backend in made:
-        backend.close()
-
-
-@pytest.fixture
-def reopen(connected: Connect) -> Reopen:
-    return connected
-
-
-@pytest.fixture
-def backend(connected: Connect) -> Backend:
-    return connected()
+    given = {"auth_url": cloud.identity.url, "user": "images", "password": SECRET, "project": "images"}
+    with connections("swift", f"{cloud.container}/{os.urandom(6).hex()}", tmp_path, **given) as open_:
+        yield open_
 
 
 class TestSwiftWithOurTokens(Conformance):
