@@ -52,13 +52,7 @@ class Console:
     """A WSGI application that is the console below `/console`, and for everything else what it is in front of."""
 
     def __init__(
-        self,
-        app: WSGIApplication,
-        targets: Mapping[str, Target],
-        sessions: Sessions,
-        ports: Ports,
-        *,
-        two_ports: bool,
+        self, app: WSGIApplication, targets: Mapping[str, Target], sessions: Sessions, ports: Ports, *, two_ports: bool
     ) -> None:
         self._app = app
         self._targets = dict(targets)
