@@ -4,8 +4,9 @@ import logging
 import os
 import struct
 import threading
+import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
@@ -22,13 +23,16 @@ from appliance.blobs.known_content import KnownContent, ReadableByCaller
 from appliance.blobs.pipeline import Buffers
 from appliance.blobs.reserve import Reserve
 from appliance.errors import Failure, Fatal, NotFound, RangeNotSatisfiable
-from appliance.values import Clock, now
+from appliance.values import MIB, Clock, now
 
 log = logging.getLogger(__name__)
 
 _MARK = struct.Struct("<8s16s")
 _MARK_MAGIC = b"GLABLOB1"
 _READ_THREADS = 4
+_TRIAL_AFTER = 5.0
+"""Seconds after a failed write before a trial may show that writing works again."""
+_TRIAL_SIZE = MIB
 
 
 class BlobStore:
@@ -44,6 +48,7 @@ class BlobStore:
         removal_lock: RemovalLock = always_open,
         checks: RecentChecks | None = None,
         others: Others | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backend = backend
         self.index = index
@@ -55,7 +60,9 @@ class BlobStore:
         self._buffers = Buffers()
         self.gc_guard = GcGuard(clock, removal_lock, others)
         self.uuid = b""
+        self._monotonic = monotonic
         self._trouble: str | None = None
+        self._next_trial = 0.0
         self._trouble_lock = threading.Lock()
 
     # -- opening and closing ---------------------------------------------------------------------------------------
@@ -174,14 +181,31 @@ class BlobStore:
         trouble = str(failure) if failure else None
         with self._trouble_lock:
             before, self._trouble = self._trouble, trouble
+            self._next_trial = self._monotonic() + _TRIAL_AFTER
         if trouble and trouble != before:
             log.error("an upload failed: %s", trouble)
         elif before and not trouble:
             log.info("uploads work again")
 
     def write_trouble(self) -> str | None:
-        """Why the last upload could not be stored, until one can be again."""
-        return self._trouble
+        """Why the last upload could not be stored, until one is, or a trial that this makes shows that one could be.
+
+        Without the trial a balancer that asks before it sends uploads would never send the one that ends the trouble.
+        """
+        with self._trouble_lock:
+            if not self._trouble or self._monotonic() < self._next_trial:
+                return self._trouble
+            self._next_trial = self._monotonic() + _TRIAL_AFTER
+        try:
+            staged = self.backend.stage(f"trial-{os.urandom(8).hex()}")
+            try:
+                staged.write([bytes(_TRIAL_SIZE)])
+            finally:
+                staged.discard()
+        except Failure as failure:
+            return str(failure)
+        self.note_write(None)
+        return None
 
     # -- out -------------------------------------------------------------------------------------------------------
 

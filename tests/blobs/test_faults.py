@@ -8,6 +8,7 @@ import pytest
 
 from appliance.blobs.block_writer import Limits
 from appliance.blobs.garbage_collection import GarbageCollector
+from appliance.blobs.store import BlobStore
 from appliance.blobs.verify import verify
 from appliance.errors import Failure, StorageFault, StorageFull
 from appliance.values import KIB, MIB
@@ -85,6 +86,21 @@ def test_a_disk_that_stays_full_refuses_uploads_and_serves_reads(failing: tuple[
     assert world.get(kept) == KEPT
     assert world.staged() == []
     assert "full" in (world.store.write_trouble() or "")
+
+
+def test_trouble_with_writing_ends_without_another_upload(tmp_path: Path) -> None:
+    disk, at = FailingDisk(), [0.0]
+    with world_in(tmp_path, disk, Limits(segment=MIB)) as world:
+        store = BlobStore(world.backend, world.index, monotonic=lambda: at[0])
+        disk.plan("create", 1, errno.EROFS, goes_on=True)
+        store.note_write(StorageFault("the disk is read-only"))
+        at[0] += 60
+        assert "Read-only" in (store.write_trouble() or ""), "the trial failed, too"
+        disk.heal()
+        assert store.write_trouble(), "one trial in five seconds"
+        at[0] += 60
+        assert store.write_trouble() is None
+        assert world.staged() == []
 
 
 @pytest.mark.parametrize("kind", ["read", "open_to_read"])

@@ -38,7 +38,8 @@ def away(served: Served) -> Iterator[None]:
     yield
     served[1].heal()
     deadline = time.monotonic() + 60
-    while "can't be reached" in health(served) and time.monotonic() < deadline:
+    while "can't be reached" in health(served):
+        assert time.monotonic() < deadline, "it is not told to be back"
         time.sleep(0.2)
 
 
