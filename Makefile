@@ -57,6 +57,7 @@ run: setup sample-images ## Serve from this checkout, with a sample image, data 
 	@exec $(PY) appliance.py serve --data-dir $(DATA_DIR) --sample-images sample-images/cache $(if $(TLS),--tls-cert '$(TLS)') $(ARGS)
 
 test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
+	@$(PY) -m compileall -q appliance
 	@$(PY) packaging/debian_packages.py
 	@$(PY) packaging/node_modules.py
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)

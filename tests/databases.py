@@ -8,6 +8,7 @@ import os
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from appliance.db.engine.base import Database
 from appliance.db.engine.registry import open_database
@@ -33,6 +34,19 @@ def setting_for(path: Path) -> str:
     return _url(path.absolute()) if ENGINE == "postgresql" else ""
 
 
+@cache
+def _new() -> bytes:
+    """A database file as it is when every table has just been made."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "new.db"
+        open_database(path).close()
+        return path.read_bytes()
+
+
 def open_test_database(path: Path, engine: str = ENGINE) -> Database:
     """Open what the path stands for."""
-    return open_database(_url(path.absolute()) if engine == "postgresql" else path)
+    if engine == "postgresql":
+        return open_database(_url(path.absolute()))
+    if not path.exists():
+        path.write_bytes(_new())
+    return open_database(path)
