@@ -5,6 +5,7 @@ one that is alone does; the database has the last word.
 """
 
 import hashlib
+import threading
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -12,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from appliance.blobs.durable import Disk, ensure_directory, replace_file
 from appliance.db.engine.base import Database, Tx
 from appliance.db.nodes import counter, raise_counter
-from appliance.db.site_keys import read_keys, write_keys
+from appliance.db.site_keys import change_keys, read_keys
 from appliance.errors import Fatal
 
 _COUNTER = "keys"
@@ -54,6 +55,7 @@ class SharedKeys:
         self._directory = directory
         self._version = -1
         self._last: dict[str, bytes] = {}
+        self._lock = threading.Lock()
 
     def join(self) -> None:
         """Take the database's keys over; what it lacks of the directory's becomes everybody's."""
@@ -61,10 +63,42 @@ class SharedKeys:
         self.publish()
 
     def refresh(self) -> bool:
-        """Take over what is new in the database; whether anything was."""
-        version = counter(self._db, _COUNTER)
-        if version == self._version:
+        """Take over what is new in the database; whether anything was. What was changed here is told before."""
+        with self._lock:
+            version = counter(self._db, _COUNTER)
+            if version == self._version:
+                return False
+            if self._version >= 0:
+                self._tell()
+            return self._take_over()
+
+    def publish(self) -> bool:
+        """Let all have what somebody has changed here; whether anything was."""
+        with self._lock:
+            told = self._tell()
+            if told:
+                # Another may have done the same at this moment: now all have both.
+                self._take_over()
+            return told
+
+    def _tell(self) -> bool:
+        """Only what was changed is written: a key that another node has made meanwhile stays."""
+        files = self._files()
+        changed = {name: data for name, data in files.items() if self._last.get(name) != data}
+        removed = self._last.keys() - files.keys()
+        if not changed and not removed:
             return False
+        sealed = {name: self._site_key.seal(data) for name, data in changed.items()}
+
+        def change(tx: Tx) -> None:
+            change_keys(tx, sealed, removed)
+            raise_counter(tx, _COUNTER)
+
+        self._db.transact(change)
+        return True
+
+    def _take_over(self) -> bool:
+        version = counter(self._db, _COUNTER)
         rows = read_keys(self._db)
         if not rows:
             return False
@@ -73,20 +107,6 @@ class SharedKeys:
         self._write(keys)
         self._version, self._last = version, keys
         return changed
-
-    def publish(self) -> bool:
-        """Let all have this node's keys, if somebody has changed them here; whether that was so."""
-        keys = self._files()
-        if keys == self._last:
-            return False
-        sealed = {name: self._site_key.seal(data) for name, data in keys.items()}
-
-        def change(tx: Tx) -> int:
-            write_keys(tx, sealed)
-            return raise_counter(tx, _COUNTER)
-
-        self._version, self._last = self._db.transact(change), keys
-        return True
 
     def _files(self) -> dict[str, bytes]:
         found = [*self._directory.glob("*"), *self._directory.glob("public/*.pem")]

@@ -97,7 +97,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         seen.generations.add(node.appliance.db.lease.generation)  # type: ignore[attr-defined]
         seen.survivors = set(images(node))
         if os.environ.get("NODES_NOTES"):
-            print(f"answered {seen.answered_after:.1f} s after the death;", {s: seen.writes.count(s) for s in {*seen.writes}})
+            print(
+                f"answered {seen.answered_after:.1f} s after the death;",
+                {s: seen.writes.count(s) for s in {*seen.writes}},
+            )
         yield seen
 
 
