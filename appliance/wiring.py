@@ -121,6 +121,8 @@ class Appliance:
         locks = shared_locks if nodes.is_shared else None
         self.fleet = Fleet(self.db, self.images, self.directory, self.clock, locks)
         opened.callback(self.fleet.syncer.stop)
+        if nodes.is_shared:
+            self.fleet.key.make_missing()
         # Last of all that makes keys.
         self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
         return Parts(

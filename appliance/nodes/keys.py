@@ -17,6 +17,8 @@ from appliance.db.site_keys import change_keys, read_keys
 from appliance.errors import Fatal
 
 _COUNTER = "keys"
+_FOLDERS = ("public", "fleet")
+"""What is below the directory of keys: public keys of tokens, and the key by which other sites know this one."""
 
 
 class SiteKey:
@@ -109,17 +111,20 @@ class SharedKeys:
         return changed
 
     def _files(self) -> dict[str, bytes]:
-        found = [*self._directory.glob("*"), *self._directory.glob("public/*.pem")]
+        found = [
+            path for pattern in ("*", *(f"{name}/*.pem" for name in _FOLDERS)) for path in self._directory.glob(pattern)
+        ]
         return {str(path.relative_to(self._directory)): path.read_bytes() for path in found if path.is_file()}
 
     def _write(self, keys: dict[str, bytes]) -> None:
         """The public ones first: whoever signs with a private one must be believed."""
         disk = Disk()
-        ensure_directory(disk, self._directory)
-        ensure_directory(disk, self._directory / "public")
+        folders = [self._directory, *(self._directory / name for name in _FOLDERS)]
+        for folder in folders:
+            ensure_directory(disk, folder)
         for name, data in sorted(keys.items(), key=lambda item: not item[0].startswith("public/")):
             path = self._directory / name
-            if path.parent not in (self._directory, self._directory / "public"):
+            if path.parent not in folders:
                 raise Fatal(f"the database has a key with the name {name}, which is none of ours")
             if not path.is_file() or path.read_bytes() != data:
                 replace_file(disk, path, data)

@@ -44,11 +44,11 @@ def test_a_kind_of_key_that_the_database_lacks_stays_and_is_shared(
 ) -> None:
     one = made(tmp_path / "1", private="a")
     SharedKeys(db, site_key, one).join()
-    (one / "fleet").write_text("new in this version")
+    (one / "other").write_text("new in this version")
     SharedKeys(db, site_key, one).join()
     two = made(tmp_path / "2")
     SharedKeys(db, site_key, two).join()
-    assert (one / "fleet").read_text() == (two / "fleet").read_text() == "new in this version"
+    assert (one / "other").read_text() == (two / "other").read_text() == "new in this version"
 
 
 def test_a_public_key_that_was_dropped_goes_everywhere(db: Database, site_key: SiteKey, tmp_path: Path) -> None:
