@@ -212,7 +212,10 @@ def image(node: Served) -> str:
     return str(node.ask("POST", "/v2/images", {"disk_format": "raw", "container_format": "bare"}).json["id"])
 
 
-TASK = {"type": "import", "input": {"import_from": "http://x", "import_from_format": "raw", "image_properties": {}}}
+TASK = {
+    "type": "import",
+    "input": {"import_from": "http://127.0.0.1/x", "import_from_format": "raw", "image_properties": {}},
+}
 WRITES: dict[str, Callable[[Served, str], object]] = {
     "create an image": lambda node, _: node.ask("POST", "/v2/images", {}),
     "change one": lambda node, it: node.ask(
