@@ -31,6 +31,7 @@ from appliance.datadir import DataDir
 from appliance.db.activity import EventRows, Figures
 from appliance.db.engine.base import Database
 from appliance.db.image.contents import ImageContents
+from appliance.db.key_values import KeyValues
 from appliance.fleet.service import Fleet
 from appliance.https import Https
 from appliance.identity.remote.validator import Edge, Verification
@@ -86,7 +87,7 @@ class Services:
         opened.callback(self.scheduler.stop)
         # First of all, so that no job waits for another server's data any more.
         opened.callback(parts.images.queue.stopping.set)
-        self.link = OneTimeLink()
+        self.link = OneTimeLink(KeyValues(parts.db), parts.db.now)
         self.routes: dict[str, Sequence[Route]] = {}
         """Every service's table, for the documentation."""
         self.applications = self._observed(self._served())

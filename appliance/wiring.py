@@ -10,6 +10,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.registry import open_database
 from appliance.db.key_values import KeyValues
 from appliance.db.transfer import refuse_moved
+from appliance.fleet.feed_locks import SharedFeedLocks
 from appliance.fleet.service import Fleet
 from appliance.https import Https
 from appliance.identity.catalog.catalog import Addresses, image_endpoint
@@ -116,8 +117,12 @@ class Appliance:
         )
         opened.callback(self.images.close)
         self.images.recover()
-        self.fleet = Fleet(self.db, self.images, self.directory, self.clock, lambda: nodes.runs("fleet"))
+        shared_locks = SharedFeedLocks(nodes.rows, lambda: nodes.holder, lambda: nodes.runs("fleet"))
+        locks = shared_locks if nodes.is_shared else None
+        self.fleet = Fleet(self.db, self.images, self.directory, self.clock, locks)
         opened.callback(self.fleet.syncer.stop)
+        if nodes.is_shared:
+            self.fleet.key.make_missing()
         # Last of all that makes keys.
         self.identity.keyring.refresh = self.site.join(self.identity.reload_keys)
         return Parts(

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,16 @@ class Server:
         self.stop(signal.SIGINT)
         self.start()
 
+    def kill(self) -> None:
+        """What a machine that dies does to it: all of its processes end at once."""
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True, check=True
+        )
+        for pid in (self._process.pid, *map(int, children.stdout.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self.directory}&port={self.port}"
 
@@ -85,6 +95,28 @@ def server(port: int = 0) -> Iterator[Server]:
 
     It listens on its socket, and on that port of the loopback address if one is given.
     """
+    with _made(port, _initialise) as made:
+        yield made
+
+
+@contextmanager
+def standby_of(primary: Server, port: int) -> Iterator[Server]:
+    """Start another that follows it; from then on nothing is committed at the first that the second has not."""
+
+    def copy(programs: Path, data: Path, how: dict[str, Any]) -> None:
+        command = [programs / "pg_basebackup", "-D", data, "-U", USER, "-R", "--checkpoint=fast"]
+        command += ["-h", "127.0.0.1", "-p", str(primary.port)]
+        subprocess.run(command, check=True, **how)
+
+    with _made(port, copy) as made:
+        primary.administer("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.administer("SELECT pg_reload_conf()")
+        yield made
+
+
+@contextmanager
+def _made(port: int, fill: Callable[[Path, Path, dict[str, Any]], None]) -> Iterator[Server]:
+    """A server on the directory that `fill` makes."""
     bin_directory = programs()
     if bin_directory is None:
         pytest.skip("there is no PostgreSQL: apt-get install postgresql")
@@ -95,11 +127,9 @@ def server(port: int = 0) -> Iterator[Server]:
         shutil.chown(directory, user)
     data = directory / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": user, "cwd": directory}
-    command = [bin_directory / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    subprocess.run(command, check=True, **quiet)  # type: ignore[call-overload]
-    listens = f"listen_addresses={'127.0.0.1' if port else ''}"
+    fill(bin_directory, data, quiet)
     settings = (
-        listens,
+        f"listen_addresses={'127.0.0.1' if port else ''}",
         f"port={port or 5432}",
         f"unix_socket_directories={directory}",
         "fsync=off",
@@ -113,6 +143,17 @@ def server(port: int = 0) -> Iterator[Server]:
         # Immediately: what it has written is thrown away.
         made.stop(signal.SIGQUIT)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _initialise(programs: Path, data: Path, how: dict[str, Any]) -> None:
+    command = [programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "-N", *_locale(programs)]
+    subprocess.run(command, check=True, **how)
+
+
+def _locale(programs: Path) -> list[str]:
+    """A site's databases sort as people do, not by bytes: what depends on that has to show in a test."""
+    told = subprocess.run([programs / "initdb", "--help"], capture_output=True, text=True, check=True).stdout
+    return ["--locale=C", *(["--locale-provider=icu", "--icu-locale=en-US"] if "--icu-locale" in told else [])]
 
 
 def _wait(made: Server) -> None:

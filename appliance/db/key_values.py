@@ -13,6 +13,11 @@ class KeyValues:
         row = self._db.row("SELECT value FROM notes WHERE key = ?", (key,))
         return row["value"] if row else None
 
+    def take(self, key: str, value: str) -> bool:
+        """Remove what is under the key, if it is this; whether it was."""
+        sql = "DELETE FROM notes WHERE key = ? AND value = ?"
+        return self._db.transact(lambda tx: tx.execute(sql, (key, value)).rowcount == 1)
+
     def set(self, key: str, value: str) -> None:
         self._db.transact(
             lambda tx: tx.execute(

@@ -6,7 +6,7 @@ before the epoch began: no clock is compared with another's.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from appliance import __version__
@@ -152,18 +152,56 @@ class NodeRows:
             )
         )
 
-    def take_asked(self, holder: str) -> list[str]:
-        """The jobs of a holder that somebody has asked for since the last look."""
-        asked = "FROM job_leases WHERE asked = 1 AND holder = ?"
-        if self._db.row(f"SELECT 1 {asked}", (holder,)) is None:
+    def take_asked(self, holder: str, jobs: Iterable[str]) -> list[str]:
+        """Those of the jobs that the holder runs and somebody has asked for since the last look."""
+        mine = {
+            row["job"] for row in self._db.rows("SELECT job FROM job_leases WHERE asked = 1 AND holder = ?", (holder,))
+        }
+        if not (asked := sorted(mine & set(jobs))):
             return []
 
         def take(tx: Tx) -> list[str]:
-            found = [row["job"] for row in tx.rows(f"SELECT job {asked} ORDER BY job", (holder,))]
-            tx.execute("UPDATE job_leases SET asked = 0 WHERE holder = ?", (holder,))
-            return found
+            sql = "UPDATE job_leases SET asked = 0 WHERE job = ? AND asked = 1 AND holder = ?"
+            return [job for job in asked if tx.execute(sql, (job, holder)).rowcount == 1]
 
         return self._db.transact(take)
+
+    def hold(self, job: str, holder: str) -> bool:
+        """Have a job to oneself until it is released, or its holder is gone; False if another that lives has it.
+
+        Whoever has asked for it is served by that. A node that drains may go on with what it has.
+        """
+
+        def change(tx: Tx) -> bool:
+            row = tx.row("SELECT holder FROM job_leases WHERE job = ?", (job,))
+            if row is not None and row["holder"] != holder and row["holder"] in live_holders(tx):
+                return False
+            tx.execute(
+                "INSERT INTO job_leases (job, holder, asked) VALUES (?, ?, 0) "
+                "ON CONFLICT (job) DO UPDATE SET holder = excluded.holder, asked = 0",
+                (job, holder),
+            )
+            return True
+
+        return self._db.transact(change)
+
+    def release(self, job: str, holder: str) -> None:
+        """The holder is done with it, if it is still the holder's; that somebody has asked for it again is kept."""
+
+        def change(tx: Tx) -> None:
+            tx.execute("DELETE FROM job_leases WHERE job = ? AND holder = ? AND asked = 0", (job, holder))
+            tx.execute("UPDATE job_leases SET holder = '' WHERE job = ? AND holder = ?", (job, holder))
+
+        self._db.transact(change)
+
+    def asked(self) -> frozenset[str]:
+        """All that is asked for, whoever runs it."""
+        return frozenset(row["job"] for row in self._db.rows("SELECT job FROM job_leases WHERE asked = 1"))
+
+    def held(self) -> frozenset[str]:
+        """The jobs that a node which lives runs."""
+        live = live_holders(self._db)
+        return frozenset(job for job, holder in self.jobs().items() if holder in live)
 
     def jobs(self) -> dict[str, str]:
         """Who runs each job."""

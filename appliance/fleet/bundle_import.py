@@ -59,7 +59,7 @@ class BundleImport:
         """
         bundle = BundleReader(read)
         feed, is_new = self._feed(bundle, terms)
-        with self._context.busy.with_feed(feed.name):
+        with self._context.locks.with_feed(feed.name):
             return self._run(bundle, feed, is_new, progress)
 
     def _run(self, bundle: BundleReader, feed: FeedRecord, is_new: bool, progress: Progress) -> Imported:

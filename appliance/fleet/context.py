@@ -2,10 +2,7 @@
 
 import hashlib
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from appliance.db.fleet import FeedRecord, FleetRows
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Conflict, Invalid, NotFound
 from appliance.fleet.block_map import BlockMap
+from appliance.fleet.feed_locks import FeedLocks
 from appliance.fleet.keys import SiteKey
 from appliance.fleet.manifest import Manifest, same_data
 from appliance.image.service import Images
@@ -66,27 +64,6 @@ class Maps:
         return self._directory / f"{digest}.map"
 
 
-class Busy:
-    """Which feeds are being received at the moment: one at a time for each."""
-
-    def __init__(self) -> None:
-        self._feeds: set[str] = set()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def with_feed(self, name: str) -> Iterator[None]:
-        """Raises `Conflict` if somebody else is at it."""
-        with self._lock:
-            if name in self._feeds:
-                raise Conflict(f"The feed {name} is being received already.")
-            self._feeds.add(name)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._feeds.discard(name)
-
-
 @dataclass(frozen=True, slots=True)
 class FleetContext:
     """The database and its fleet rows, the images, the key of this site, and the time."""
@@ -97,7 +74,7 @@ class FleetContext:
     key: SiteKey
     maps: Maps
     clock: Clock
-    busy: Busy = field(default_factory=Busy)
+    locks: FeedLocks
 
     def feed(self, name: str) -> FeedRecord:
         """Raises `NotFound`."""

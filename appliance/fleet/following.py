@@ -62,19 +62,18 @@ class Follower:
 
         What has come by then stays, and images that are whole have appeared.
         """
-        with self._context.busy.with_feed(self._feed.name):
-            self._follow_log()
-            receiver, applier = Receiver(self._context, self._feed), Applier(self._context, self._feed)
-            entries = todo(self._context, self._feed)
-            needed = [entry for entry in entries if entry.put is not None and applier.needs_data(entry.put)]
-            self._progress.images_left = len(needed)
-            self._progress.bytes_left = sum(entry.put["map"]["stored"] for entry in needed if entry.put)
-            for entry in needed:
-                self._bring(entry, receiver, applier)
-            if entries or self._feed.applied != self._feed.sequence:
-                reached = Position(self._feed.sequence, self._feed.head)
-                self._add(applier.apply(entries, {}, reached))
-            return self._progress.report
+        self._follow_log()
+        receiver, applier = Receiver(self._context, self._feed), Applier(self._context, self._feed)
+        entries = todo(self._context, self._feed)
+        needed = [entry for entry in entries if entry.put is not None and applier.needs_data(entry.put)]
+        self._progress.images_left = len(needed)
+        self._progress.bytes_left = sum(entry.put["map"]["stored"] for entry in needed if entry.put)
+        for entry in needed:
+            self._bring(entry, receiver, applier)
+        if entries or self._feed.applied != self._feed.sequence:
+            reached = Position(self._feed.sequence, self._feed.head)
+            self._add(applier.apply(entries, {}, reached))
+        return self._progress.report
 
     def _follow_log(self) -> None:
         """Take the entries that are new, page by page, and write them down once they are checked."""

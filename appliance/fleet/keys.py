@@ -82,12 +82,14 @@ class SiteKey:
 
     def _key(self) -> Ed25519PrivateKey:
         if self._private is None:
-            if not self._file.is_file():
-                self._make()
+            self.make_missing()
             self._private = self._load()
         return self._private
 
-    def _make(self) -> None:
+    def make_missing(self) -> None:
+        """Have the file now: before it is shared with the other nodes of the site."""
+        if self._file.is_file():
+            return
         disk = Disk()
         for directory in (self._file.parent.parent, self._file.parent):
             ensure_directory(disk, directory)

@@ -7,7 +7,7 @@ from typing import Any
 from appliance.db.engine.base import Tx
 from appliance.db.fleet import EntryRow, FeedRecord, FleetImage
 from appliance.db.image.images import ImageRecord
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Conflict, Invalid, NotFound
 from appliance.fleet.context import FleetContext, check_name
 from appliance.fleet.feed_log import Entry, Position, current, make, read
 from appliance.fleet.manifest import DATA, Manifest, manifest_of
@@ -15,6 +15,7 @@ from appliance.image.rules import VISIBILITIES
 
 FILTERS = ("id", "tag", "property", "visibility", "owner")
 _AT_ONCE = 100
+_ATTEMPTS = 5
 
 
 def check_wanted(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ class Publisher:
     def __init__(self, context: FleetContext) -> None:
         self._context = context
         self._lock = threading.Lock()
-        """One look at a time: each begins where the log ends."""
+        """One look at a time in this process: each begins where the log ends."""
 
     def create(self, name: str, wanted: Mapping[str, Any], readers: list[str]) -> FeedRecord:
         """Raises `Conflict` if there is a feed of that name."""
@@ -56,22 +57,30 @@ class Publisher:
                 self._context.let_go(tx, store_id, content_id)
             return rows.remove_feed(tx, name)
 
-        with self._context.busy.with_feed(name):
+        with self._context.locks.with_feed(name):
             if not self._context.db.transact(change, frees=True):
                 raise NotFound(f"There is no feed {name}.")
 
     def refresh(self, name: str) -> FeedRecord:
         """The feed with entries for whatever has changed. One that we follow is as it is."""
         with self._lock:
-            feed = self._context.feed(name)
-            if not feed.is_own:
-                return feed
-            known = self._context.rows.images(name)
-            matching = self._context.rows.matching(feed.wanted)
-            changed = [one for one, revision in matching.items() if one not in known or known[one].revision != revision]
-            for start in range(0, len(changed), _AT_ONCE):
-                feed = self._put(feed, known, changed[start : start + _AT_ONCE])
-            return self._remove(feed, [one for one in known if one not in matching])
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return self._refreshed(name)
+                except Conflict:
+                    continue  # another node has looked at the same time, and what it found is written down
+            return self._refreshed(name)
+
+    def _refreshed(self, name: str) -> FeedRecord:
+        feed = self._context.feed(name)
+        if not feed.is_own:
+            return feed
+        known = self._context.rows.images(name)
+        matching = self._context.rows.matching(feed.wanted)
+        changed = [one for one, revision in matching.items() if one not in known or known[one].revision != revision]
+        for start in range(0, len(changed), _AT_ONCE):
+            feed = self._put(feed, known, changed[start : start + _AT_ONCE])
+        return self._remove(feed, [one for one in known if one not in matching])
 
     def _put(self, feed: FeedRecord, known: Mapping[str, FleetImage], ids: list[str]) -> FeedRecord:
         entries: list[Entry] = []

@@ -10,6 +10,7 @@ from appliance.db.fleet import FeedRecord, PeerRecord
 from appliance.errors import ApplianceError, Conflict, Forbidden, Invalid, NotFound
 from appliance.fleet.applying import Report
 from appliance.fleet.context import FleetContext, check_name, check_policy
+from appliance.fleet.feed_locks import BeingReceived
 from appliance.fleet.following import Follower, Progress, Source
 from appliance.fleet.keys import check_key, fingerprint, read_fingerprint
 from appliance.fleet.pace import Bucket, Hours, Interrupted, Pacer
@@ -21,7 +22,7 @@ from appliance.values import Micros
 log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
-_LOOK = 5.0
+_LOOK = 2.0
 _WEEK: Micros = 7 * 24 * 3600 * _SECOND
 _STOP_SECONDS = 20.0
 
@@ -59,16 +60,13 @@ class Syncer:
         self,
         context: FleetContext,
         find_peer: Callable[[str], PeerRecord],
-        is_ours: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`is_ours` says whether it is for this process to follow feeds, where several serve one site."""
-        self._is_ours = is_ours
         self._context = context
         self._find_peer = find_peer
         self._progress: dict[str, Progress] = {}
         self._stopping = threading.Event()
         self._changed = threading.Condition()
-        self._woken: set[str] = set()
+        self._woken = False
         self._thread: threading.Thread | None = None
 
     # -- what is followed ----------------------------------------------------------------------------------------------
@@ -133,6 +131,10 @@ class Syncer:
 
     def run(self, name: str) -> Report:
         """Bring a feed up to date now. Raises why it could not be; that is kept, too."""
+        with self._context.locks.with_feed(name):
+            return self._run_alone(name)
+
+    def _run_alone(self, name: str) -> Report:
         feed = self._context.feed(name)
         if not feed.peer:
             raise Invalid(f"The feed {name} is not followed: its entries come as bundles.")
@@ -158,7 +160,7 @@ class Syncer:
 
     def behind(self) -> list[Behind]:
         """How far each of the feeds is that come from elsewhere."""
-        found = []
+        found, busy = [], self._context.locks.busy()
         for feed in self._context.rows.feeds():
             if feed.is_own:
                 continue
@@ -167,7 +169,9 @@ class Syncer:
             length = sum(entry.put["map"]["stored"] for entry in entries if entry.put)
             length = progress.bytes_left if progress.running else length
             since = min((entry.at for entry in entries), default=0)
-            found.append(Behind(feed, progress, len(entries), length, since))
+            # At which node it runs is all the same to whoever asks.
+            shown = replace(progress, running=progress.running or feed.name in busy)
+            found.append(Behind(feed, shown, len(entries), length, since))
         return found
 
     # -- in the background ---------------------------------------------------------------------------------------------
@@ -188,9 +192,9 @@ class Syncer:
         """Have a feed brought up to date now, in the background. Raises `NotFound` or `Invalid`."""
         if not self._context.feed(name).peer:
             raise Invalid(f"The feed {name} is not followed: its entries come as bundles.")
-        self._progress[name] = Progress(running=True)
+        self._context.locks.ask(name)
         with self._changed:
-            self._woken.add(name)
+            self._woken = True
             self._changed.notify()
 
     def _run(self) -> None:
@@ -202,29 +206,30 @@ class Syncer:
             with self._changed:
                 if not self._woken and not self._stopping.is_set():
                     self._changed.wait(_LOOK)
+                self._woken = False
 
     def _look(self) -> None:
         """Run what is due, one feed after the other."""
-        is_ours = self._is_ours()
+        if not self._context.locks.is_ours():
+            return
+        asked = self._context.locks.asked()
         for feed in self._context.rows.feeds():
-            with self._changed:
-                woken = feed.name in self._woken
-                self._woken.discard(feed.name)
-            if self._stopping.is_set() or not (woken or (is_ours and self._is_due(feed))):
+            if self._stopping.is_set() or not (feed.name in asked or self._is_due(feed)):
                 continue
             try:
                 report = self.run(feed.name)
                 if report.created or report.changed or report.removed:
                     counts = len(report.created), len(report.changed), len(report.removed)
                     log.info("feed %s: %d images came, %d changed, %d went", feed.name, *counts)
+            except BeingReceived:
+                continue  # by an import, or by a node that follows it no more when it is done
             except Interrupted as error:
                 log.info("feed %s: %s", feed.name, error)
             except ApplianceError as error:
                 log.warning("feed %s can't be followed: %s", feed.name, error)
             except Exception:
                 log.exception("following the feed %s failed", feed.name)
-        if is_ours:
-            self._context.give_back(self._context.clock() - _WEEK)
+        self._context.give_back(self._context.clock() - _WEEK)
 
     def _is_due(self, feed: FeedRecord) -> bool:
         now = self._context.clock()

@@ -22,6 +22,7 @@ _NOT_FILTERS = frozenset(
 )
 """Parameters with a meaning of their own; `deleted` is taken and ignored, as the original does."""
 _LARGEST = 2**63 - 1
+_WHOLE = re.compile(r" *[+-]?[0-9]{1,30} *")
 
 PAGE_BYTES = 4 * MIB
 """A page ends early when its images would take more than this in an answer."""
@@ -132,7 +133,9 @@ def _add_filter(query: PageQuery, name: str, value: str) -> None:
         query.conditions.append(_set(name, value))
     elif name == "protected":
         query.conditions.append(Condition(name, "eq", int(_truth(value, name))))
-    elif name in _NUMBERS or name in FILTER_COLUMNS:
+    elif name in _NUMBERS:
+        query.conditions.append(_number(name, value))
+    elif name in FILTER_COLUMNS:
         query.conditions.append(Condition(name, "eq", value))
     else:
         query.properties.append((name, value))
@@ -147,6 +150,14 @@ def _bound(column: str, name: str, value: str) -> Condition:
         raise Invalid(f"Unable to filter on a range of {column}.")
     number = max(-_LARGEST, min(_LARGEST, number))
     return Condition(column, "gte" if name.endswith("_min") else "lte", number)
+
+
+def _number(column: str, text: str) -> Condition:
+    """Equal to a number; what is none, or too large for any image, finds nothing."""
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    if number is None or abs(number) > _LARGEST:
+        return Condition(column, "in", [])
+    return Condition(column, "eq", number)
 
 
 def _split_operator(text: str) -> tuple[str, str]:

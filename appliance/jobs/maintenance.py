@@ -167,5 +167,5 @@ class SharedScheduler(Scheduler):
 
     def _look(self) -> None:
         """Run what was asked for elsewhere."""
-        for name in self._nodes.asked():
+        for name in self._nodes.asked(state.name for state in self.states()):
             super().wake(name)

@@ -5,6 +5,7 @@ one that is alone does; the database has the last word.
 """
 
 import hashlib
+import threading
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -12,10 +13,12 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from appliance.blobs.durable import Disk, ensure_directory, replace_file
 from appliance.db.engine.base import Database, Tx
 from appliance.db.nodes import counter, raise_counter
-from appliance.db.site_keys import read_keys, write_keys
+from appliance.db.site_keys import change_keys, read_keys
 from appliance.errors import Fatal
 
 _COUNTER = "keys"
+_FOLDERS = ("public", "fleet")
+"""What is below the directory of keys: public keys of tokens, and the key by which other sites know this one."""
 
 
 class SiteKey:
@@ -54,6 +57,7 @@ class SharedKeys:
         self._directory = directory
         self._version = -1
         self._last: dict[str, bytes] = {}
+        self._lock = threading.Lock()
 
     def join(self) -> None:
         """Take the database's keys over; what it lacks of the directory's becomes everybody's."""
@@ -61,10 +65,42 @@ class SharedKeys:
         self.publish()
 
     def refresh(self) -> bool:
-        """Take over what is new in the database; whether anything was."""
-        version = counter(self._db, _COUNTER)
-        if version == self._version:
+        """Take over what is new in the database; whether anything was. What was changed here is told before."""
+        with self._lock:
+            version = counter(self._db, _COUNTER)
+            if version == self._version:
+                return False
+            if self._version >= 0:
+                self._tell()
+            return self._take_over()
+
+    def publish(self) -> bool:
+        """Let all have what somebody has changed here; whether anything was."""
+        with self._lock:
+            told = self._tell()
+            if told:
+                # Another may have done the same at this moment: now all have both.
+                self._take_over()
+            return told
+
+    def _tell(self) -> bool:
+        """Only what was changed is written: a key that another node has made meanwhile stays."""
+        files = self._files()
+        changed = {name: data for name, data in files.items() if self._last.get(name) != data}
+        removed = self._last.keys() - files.keys()
+        if not changed and not removed:
             return False
+        sealed = {name: self._site_key.seal(data) for name, data in changed.items()}
+
+        def change(tx: Tx) -> None:
+            change_keys(tx, sealed, removed)
+            raise_counter(tx, _COUNTER)
+
+        self._db.transact(change)
+        return True
+
+    def _take_over(self) -> bool:
+        version = counter(self._db, _COUNTER)
         rows = read_keys(self._db)
         if not rows:
             return False
@@ -74,32 +110,21 @@ class SharedKeys:
         self._version, self._last = version, keys
         return changed
 
-    def publish(self) -> bool:
-        """Let all have this node's keys, if somebody has changed them here; whether that was so."""
-        keys = self._files()
-        if keys == self._last:
-            return False
-        sealed = {name: self._site_key.seal(data) for name, data in keys.items()}
-
-        def change(tx: Tx) -> int:
-            write_keys(tx, sealed)
-            return raise_counter(tx, _COUNTER)
-
-        self._version, self._last = self._db.transact(change), keys
-        return True
-
     def _files(self) -> dict[str, bytes]:
-        found = [*self._directory.glob("*"), *self._directory.glob("public/*.pem")]
+        found = [
+            path for pattern in ("*", *(f"{name}/*.pem" for name in _FOLDERS)) for path in self._directory.glob(pattern)
+        ]
         return {str(path.relative_to(self._directory)): path.read_bytes() for path in found if path.is_file()}
 
     def _write(self, keys: dict[str, bytes]) -> None:
         """The public ones first: whoever signs with a private one must be believed."""
         disk = Disk()
-        ensure_directory(disk, self._directory)
-        ensure_directory(disk, self._directory / "public")
+        folders = [self._directory, *(self._directory / name for name in _FOLDERS)]
+        for folder in folders:
+            ensure_directory(disk, folder)
         for name, data in sorted(keys.items(), key=lambda item: not item[0].startswith("public/")):
             path = self._directory / name
-            if path.parent not in (self._directory, self._directory / "public"):
+            if path.parent not in folders:
                 raise Fatal(f"the database has a key with the name {name}, which is none of ours")
             if not path.is_file() or path.read_bytes() != data:
                 replace_file(disk, path, data)

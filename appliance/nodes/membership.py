@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -123,9 +123,14 @@ class Nodes:
         """Have a job that one node does for all run now, wherever that is."""
         self.rows.ask(job)
 
-    def asked(self) -> list[str]:
-        """The jobs that this node has been asked for since the last look."""
-        return self.rows.take_asked(self.lease.holder) if self.lease else []
+    def asked(self, jobs: Iterable[str]) -> list[str]:
+        """Those of the jobs that this node has been asked for since the last look."""
+        return self.rows.take_asked(self.lease.holder, jobs) if self.lease else []
+
+    @property
+    def holder(self) -> str:
+        """This node and the generation of its lease, as rows name it; empty if there is but one."""
+        return self.lease.holder if self.lease and self.is_shared else ""
 
     def tend(self, recover: Callable[[], object]) -> None:
         """Expel the nodes whose leases have ended, and put right what they were at.

@@ -40,8 +40,9 @@ class Site:
 
     def reload_keys(self) -> None:
         """Take over what somebody has changed among the keys, here or at another node."""
-        if self._keys is not None and not self._keys.refresh():
+        if self._keys is not None:
             self._keys.publish()
+            self._keys.refresh()
         self._reload()
 
     def tend(self, recover: Callable[[], object]) -> None:

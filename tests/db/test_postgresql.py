@@ -156,3 +156,19 @@ def test_a_connection_that_is_lost_between_rows_is_told(db: Database, url: str) 
     cut(url)
     with pytest.raises(Unavailable, match="does not answer"):
         list(rows)
+
+
+@pytest.mark.parametrize("name", ["a\0", "\0", "a"])
+def test_whoever_asks_for_a_text_that_can_not_be_stored_finds_nothing(db: Database, name: str) -> None:
+    db.transact(lambda tx: tx.execute("INSERT INTO notes VALUES ('a', '1')"))
+    wanted = int(name == "a")
+    question = "SELECT count(*) AS found FROM notes WHERE key = ?"
+    named = "SELECT count(*) AS found FROM notes WHERE key = :key"
+    found = [db.rows(question, (name,))[0]["found"], db.rows(named, {"key": name})[0]["found"]]
+    inside = db.transact(lambda tx: [row["found"] for row in tx.rows(question, (name,))])
+    assert [*found, *inside] == [wanted] * 3
+
+
+def test_a_text_that_can_not_be_stored_is_refused(db: Database) -> None:
+    with pytest.raises(Invalid, match="can't be stored"):
+        db.transact(lambda tx: tx.execute("INSERT INTO notes VALUES (?, '1')", ("a\0",)))

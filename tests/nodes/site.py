@@ -1,6 +1,7 @@
 """Several nodes in this process, on one PostgreSQL and one bucket of a real object store."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ class Site:
         )
         self.store_url = f"s3://{bucket}/{os.urandom(6).hex()}"
         self.nodes: dict[str, Served] = {}
+        self._renewing: dict[str, threading.Lock] = {}
         self._held = ExitStack()
 
     @contextmanager
@@ -45,16 +47,30 @@ class Site:
             "node_lease": LEASE,
             "store_url": self.store_url,
             "store_options": self.options,
-            "console": False,
             "scrub_interval_days": 0,
             "collect_interval": 0,
+            "import_allowed_hosts": ("127.0.0.1",),
+            "import_allowed_ports": (),
         }
         with serving(self.directory / name, **{**usual, **settings}) as served:
             self.nodes[name] = served
+            self._hold(served, self._renewing.setdefault(name, threading.Lock()))
             try:
                 yield served
             finally:
                 del self.nodes[name]
+
+    @staticmethod
+    def _hold(served: Served, lock: threading.Lock) -> None:
+        """Have its lease renewed only by whoever has the lock."""
+        lease: Any = served.appliance.db.lease  # type: ignore[attr-defined]
+        renew = lease.renew
+
+        def renew_with_lock() -> None:
+            with lock:
+                renew()
+
+        lease.renew = renew_with_lock
 
     def start(self, name: str, **settings: Any) -> Served:
         """A node, until the site is closed."""
@@ -68,13 +84,25 @@ class Site:
             cursor = connection.execute(sql.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
-    def expel(self, name: str) -> None:
-        """What a node that was away for longer than its lease finds: the others have gone on without it."""
-        self.execute(
-            "UPDATE nodes SET expires_at = 0, state = 'lost', generation = generation + 1 WHERE name = %s", name
-        )
+    def snapshot(self) -> dict[str, list[Any]]:
+        """Every row that clients have a part in."""
+        tables = ("images", "image_tags", "contents", "tasks", "users", "services", "revocations", "used_proofs")
+        return {table: sorted(self.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
 
-    def begin_again(self, name: str) -> None:
+    @contextmanager
+    def asleep(self, name: str) -> Iterator[None]:
+        """A node that sleeps for longer than its lease, or whose way to the database is cut: the others go on without.
+
+        What it is at goes on, as if it knew nothing of that. After the block it notices, and begins anew.
+        """
+        with self._renewing[name]:
+            self.execute(
+                "UPDATE nodes SET expires_at = 0, state = 'lost', generation = generation + 1 WHERE name = %s", name
+            )
+            yield
+        self._begin_again(name)
+
+    def _begin_again(self, name: str) -> None:
         """Wait until an expelled node has noticed, and has a lease again."""
         lease = self.nodes[name].appliance.db.lease  # type: ignore[attr-defined]
 

@@ -44,11 +44,11 @@ def test_a_kind_of_key_that_the_database_lacks_stays_and_is_shared(
 ) -> None:
     one = made(tmp_path / "1", private="a")
     SharedKeys(db, site_key, one).join()
-    (one / "fleet").write_text("new in this version")
+    (one / "other").write_text("new in this version")
     SharedKeys(db, site_key, one).join()
     two = made(tmp_path / "2")
     SharedKeys(db, site_key, two).join()
-    assert (one / "fleet").read_text() == (two / "fleet").read_text() == "new in this version"
+    assert (one / "other").read_text() == (two / "other").read_text() == "new in this version"
 
 
 def test_a_public_key_that_was_dropped_goes_everywhere(db: Database, site_key: SiteKey, tmp_path: Path) -> None:
@@ -66,3 +66,25 @@ def test_nothing_is_new_a_second_time(db: Database, site_key: SiteKey, tmp_path:
     keys = SharedKeys(db, site_key, made(tmp_path / "1", private="a"))
     keys.join()
     assert not keys.refresh() and not keys.publish()
+
+
+@pytest.mark.parametrize("looks_first", [False, True])
+def test_two_nodes_that_rotate_at_the_same_moment_believe_each_other(
+    db: Database, site_key: SiteKey, tmp_path: Path, looks_first: bool
+) -> None:
+    """The second has made its key before it has heard of the first one's, and hears of that before it tells its own."""
+    one, two = made(tmp_path / "1", private="a"), made(tmp_path / "2")
+    first, second = SharedKeys(db, site_key, one), SharedKeys(db, site_key, two)
+    first.join()
+    second.join()
+    for path in (one, two):
+        (path / "private").write_text(path.name)
+        (path / "public" / f"{path.name}.pem").write_text(path.name)
+    first.publish()
+    if looks_first:
+        second.refresh()
+    second.publish()
+    first.refresh()
+    for path in (one, two):
+        assert {file.name for file in (path / "public").iterdir()} == {"1.pem", "2.pem"}
+        assert (path / "private").read_text() == "2"

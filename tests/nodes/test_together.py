@@ -11,6 +11,7 @@ from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.errors import ApplianceError, Fatal, Unavailable
 from appliance.image.rules import IMPORT_LOCK
 from appliance.values import Caller
+from tests.api.image_v2.web import Page, web_server
 from tests.api.served import PASSWORD, Served
 from tests.nodes.site import Site
 from tests.waiting import eventually
@@ -28,8 +29,11 @@ def two(site: Site) -> Served:
     return site.nodes["two"]
 
 
+RAW = {"name": "x", "disk_format": "raw", "container_format": "bare"}
+
+
 def create(node: Served, name: str = "x") -> str:
-    body = {"name": name, "disk_format": "raw", "container_format": "bare"}
+    body = {**RAW, "name": name}
     return str(node.ask("POST", "/v2/images", body).json["id"])
 
 
@@ -237,11 +241,10 @@ def test_an_upload_at_one_is_left_alone_when_the_other_starts(site: Site, one: S
 def test_what_a_lost_node_was_at_is_put_back_by_the_other(site: Site, one: Served, two: Served) -> None:
     image_id = create(one)
     upload = Upload(one, image_id)
-    site.expel("one")
-    two.appliance.services.recover_others()
-    assert status(two, image_id) == "queued"
-    assert upload.end() is not None
-    site.begin_again("one")
+    with site.asleep("one"):
+        two.appliance.services.recover_others()
+        assert status(two, image_id) == "queued"
+        assert upload.end() is not None
     assert status(one, image_id) == "queued"
 
 
@@ -251,9 +254,8 @@ def test_an_upload_from_before_the_lease_was_lost_never_ends_up_in_one_from_afte
     """The image is `saving` once more, for another upload: the status alone would let the old one in."""
     image_id = create(one)
     old = Upload(one, image_id)
-    site.expel("one")
-    two.appliance.services.recover_others()
-    site.begin_again("one")
+    with site.asleep("one"):
+        two.appliance.services.recover_others()
     new = Upload(two, image_id)
     assert old.end() is not None
     assert status(one, image_id) == "saving"
@@ -264,9 +266,8 @@ def test_an_upload_from_before_the_lease_was_lost_never_ends_up_in_one_from_afte
 def test_a_lost_node_can_not_commit(site: Site, one: Served, two: Served) -> None:
     image_id = create(one)
     upload = Upload(one, image_id)
-    site.expel("one")
-    assert isinstance(upload.end(), Unavailable)
-    site.begin_again("one")
+    with site.asleep("one"):
+        assert isinstance(upload.end(), Unavailable)
     two.appliance.services.recover_others()
     assert status(two, image_id) == "queued"
 
@@ -284,12 +285,24 @@ def test_an_import_of_a_lost_node_is_ended_by_the_other(site: Site, one: Served,
     task_id = one.appliance.db.transact(begin)
     two.appliance.services.recover_others()
     assert status(two, image_id) == "importing"
-    site.expel("one")
-    two.appliance.services.recover_others()
+    with site.asleep("one"):
+        two.appliance.services.recover_others()
     assert status(two, image_id) == "queued"
     found = tasks.find(task_id)
     assert found is not None and found.status == "failure"
-    site.begin_again("one")
+
+
+def test_an_import_of_the_older_kind_is_left_alone_while_its_node_lives(one: Served, two: Served) -> None:
+    gate = threading.Event()
+    with web_server() as web:
+        web.pages["/slow"] = Page(b"data", gate=gate)
+        given = {"import_from": f"{web.base}/slow", "import_from_format": "raw", "image_properties": RAW}
+        task = one.ask("POST", "/v2/tasks", {"type": "import", "input": given}).json["id"]
+        eventually(lambda: web.requests)
+        two.appliance.services.recover_others()
+        gate.set()
+        eventually(lambda: two.ask("GET", f"/v2/tasks/{task}").json["status"] not in ("pending", "processing"))
+    assert two.ask("GET", f"/v2/tasks/{task}").json["status"] == "success"
 
 
 # -- jobs and the collection

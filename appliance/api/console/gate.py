@@ -85,15 +85,19 @@ class Console:
         inner["PATH_INFO"] = f"{target.prefix}/{rest}"
         if name == "identity":
             inner["HTTP_HOST"] = self._identity_host(environ)
-        token = cookie_of(environ, self._cookie)
+        token = cookie_of(environ, self._cookie(environ))
         if token:
             inner["HTTP_X_AUTH_TOKEN"] = token
         return inner
 
-    @property
-    def _cookie(self) -> str:
-        """Cookies know no ports, and there may be several appliances on one host."""
-        return f"glance-console-{self._ports()[0]}"
+    def _cookie(self, environ: WSGIEnvironment) -> str:
+        """Its name. Cookies know no ports, and there may be several appliances on one host; behind a balancer, all
+        nodes have the one port that the browser sees."""
+        try:
+            port = urlsplit(f"//{environ.get('HTTP_HOST', '')}").port
+        except ValueError:
+            port = None
+        return f"glance-console-{port or (443 if environ.get('wsgi.url_scheme') == 'https' else 80)}"
 
     def _moved(self, environ: WSGIEnvironment) -> Response:
         return Response(303, headers=[("Location", f"{environ.get('SCRIPT_NAME', '').rstrip('/')}{_PATH}/")])
@@ -114,7 +118,7 @@ class Console:
         return found or _refusal(404, "There is nothing at this address.")
 
     def _session(self, environ: WSGIEnvironment) -> Response:
-        token = cookie_of(environ, self._cookie)
+        token = cookie_of(environ, self._cookie(environ))
         # A call of the identity service, as a client of its own port would make it.
         asked = {**environ, "HTTP_HOST": self._identity_host(environ)}
         method = environ["REQUEST_METHOD"]
@@ -124,7 +128,7 @@ class Console:
             return _refusal(403, "This request does not come from the console.")
         if method == "DELETE":
             response = self._sessions.end(asked, token)
-            response.headers.append(set_cookie(environ, self._cookie, ""))
+            response.headers.append(set_cookie(environ, self._cookie(environ), ""))
             return _fresh(response)
         if method != "POST":
             return _refusal(405, "A session is opened with POST and ended with DELETE.")
@@ -133,7 +137,7 @@ class Console:
             return _refusal(400, "A JSON object is expected.")
         response, opened = self._sessions.open(asked, body, token)
         if opened:
-            response.headers.append(set_cookie(environ, self._cookie, opened))
+            response.headers.append(set_cookie(environ, self._cookie(environ), opened))
         return _fresh(response)
 
     def _identity_host(self, environ: WSGIEnvironment) -> str:

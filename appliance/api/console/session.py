@@ -8,7 +8,6 @@ import hmac
 import io
 import json
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -18,9 +17,11 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from appliance.api.http.messages import Response
+from appliance.db.key_values import KeyValues
 from appliance.identity.tokens.token import Token
-from appliance.values import MIB, Micros, elapsed, onward_headers
+from appliance.values import MIB, Clock, onward_headers
 
+_LINK = "console:link"
 _TEN_MINUTES = 600 * 1_000_000
 _PATIENCE = 10.0
 _FORWARDED = ("CONTENT_TYPE", "HTTP_ACCEPT", "HTTP_X_AUTH_TOKEN", "HTTP_X_SUBJECT_TOKEN")
@@ -74,32 +75,32 @@ def call(
 
 
 class OneTimeLink:
-    """The secret of the link that the first start prints: good once, and for ten minutes."""
+    """The secret of the link that the first start prints: good once, at whichever node, and for ten minutes."""
 
-    def __init__(self, clock: Callable[[], Micros] = elapsed) -> None:
+    def __init__(self, key_values: KeyValues, clock: Clock) -> None:
+        """`clock` is the database's, which all nodes have."""
+        self._key_values = key_values
         self._clock = clock
-        self._lock = threading.Lock()
-        self._digest = b""
-        self._until = 0
 
     def make(self) -> str:
         """A secret; it takes the place of one that was made before."""
         secret = secrets.token_urlsafe(24)
-        with self._lock:
-            self._digest, self._until = _digest(secret), self._clock() + _TEN_MINUTES
+        self._key_values.set(_LINK, f"{self._clock()} {_digest(secret)}")
         return secret
 
     def use(self, secret: str) -> bool:
         """Whether this is the secret; from then on it isn't any more."""
-        with self._lock:
-            good = hmac.compare_digest(self._digest, _digest(secret)) and self._clock() < self._until
-            if good:
-                self._digest = b""
-            return good
+        known = self._key_values.get(_LINK) or "0 "
+        made, _, digest = known.partition(" ")
+        if not hmac.compare_digest(digest, _digest(secret)):
+            return False
+        # One that was made later than now is of a clock that was set back meanwhile: nobody knows how old it is.
+        is_fresh = 0 <= self._clock() - int(made) < _TEN_MINUTES
+        return self._key_values.take(_LINK, known) and is_fresh
 
 
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class Sessions:

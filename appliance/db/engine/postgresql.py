@@ -10,21 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import psycopg
-from psycopg import errors, rows
-from psycopg.adapt import Buffer
+from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Format
-from psycopg.types.numeric import IntDumper, IntLoader
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
 from appliance.db.engine.dialect import declaration, statement
 from appliance.db.engine.lease import CLOCK, WRITER, Lease
+from appliance.db.engine.postgresql_values import adapt, row_factory, without_nul
 from appliance.db.migrations.steps import STEPS
 from appliance.db.nodes import NodeCard
 from appliance.errors import ApplianceError, Fatal, Invalid, StorageFull, Unavailable
@@ -50,59 +47,25 @@ _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAv
 Connection = psycopg.Connection[Row]
 
 
-class _Row(tuple[Any, ...]):
-    """A row that is asked by name or by number."""
-
-    __slots__ = ()
-    _places: ClassVar[dict[str, int]]
-
-    def __getitem__(self, key: Any) -> Any:
-        return tuple.__getitem__(self, self._places[key] if type(key) is str else key)
-
-    def keys(self) -> Iterable[str]:
-        return self._places.keys()
-
-
-@lru_cache(maxsize=1024)
-def _row_type(names: tuple[str, ...]) -> type[_Row]:
-    return type("Row", (_Row,), {"__slots__": (), "_places": {name: place for place, name in enumerate(names)}})
-
-
-def _row_factory(cursor: psycopg.Cursor[Any]) -> rows.RowMaker[Row]:
-    return _row_type(tuple(column.name for column in cursor.description or ()))
-
-
-class _Whole(IntDumper):
-    """Numbers of 64 bits, and booleans as numbers."""
-
-    def upgrade(self, obj: int, format: Any) -> Any:
-        if not -(2**63) <= obj < 2**63:
-            raise OverflowError("Python int too large to convert to a number of 64 bits")
-        return super().upgrade(int(obj), format)
-
-    def get_key(self, obj: int, format: Any) -> Any:
-        return super().get_key(int(obj), format)
-
-
-class _Flag(psycopg.adapt.Dumper):
-    oid = psycopg.postgres.types["int2"].oid
-    format = Format.TEXT
-
-    def dump(self, obj: bool) -> Buffer:
-        return b"1" if obj else b"0"
-
-
 def _configure(connection: psycopg.Connection[Any]) -> None:
-    connection.adapters.register_dumper(int, _Whole)
-    connection.adapters.register_dumper(bool, _Flag)
-    # What sums give.
-    connection.adapters.register_loader("numeric", IntLoader)
+    adapt(connection)
     connection.execute(_SETTINGS)
 
 
 def _run(connection: Connection, sql: str, parameters: Parameters) -> psycopg.Cursor[Row]:
     # Statements are this package's own: whatever a client says is a parameter.
     return connection.execute(statement(sql), parameters)
+
+
+def _look(connection: Connection, sql: str, parameters: Parameters) -> psycopg.Cursor[Row]:
+    """Run what may be a question: whoever asks for a text with a NUL, which can't be stored here, finds nothing."""
+    try:
+        return _run(connection, sql, parameters)
+    except psycopg.DataError as error:
+        # Of the library's, not the server's: nothing was sent.
+        if error.sqlstate is not None or not sql.lstrip().startswith(("SELECT", "WITH")):
+            raise
+    return _run(connection, sql, without_nul(parameters))
 
 
 class PostgresqlTx:
@@ -126,10 +89,16 @@ class PostgresqlTx:
         return cursor
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        return self.execute(sql, parameters).fetchone()
+        return self._look(sql, parameters).fetchone()
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        return self.execute(sql, parameters).fetchall()
+        return self._look(sql, parameters).fetchall()
+
+    def _look(self, sql: str, parameters: Parameters) -> psycopg.Cursor[Row]:
+        try:
+            return _look(self._connection, sql, parameters)
+        except psycopg.IntegrityError as error:
+            raise IntegrityError(str(error)) from error
 
     def insert(self, sql: str, parameters: Parameters = ()) -> int:
         return cast(int, self.execute(sql, parameters).fetchall()[0][0])
@@ -160,7 +129,7 @@ class PostgresqlDatabase:
             reconnect_timeout=1,
             kwargs={
                 "autocommit": True,
-                "row_factory": _row_factory,
+                "row_factory": row_factory,
                 "application_name": "glance-appliance",
                 "connect_timeout": _CONNECT_SECONDS,
                 "tcp_user_timeout": _CONNECT_SECONDS * 1000,
@@ -296,10 +265,10 @@ class PostgresqlDatabase:
         return self.lease.holder
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        return self._read(lambda connection: _run(connection, sql, parameters).fetchone())
+        return self._read(lambda connection: _look(connection, sql, parameters).fetchone())
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        return self._read(lambda connection: _run(connection, sql, parameters).fetchall())
+        return self._read(lambda connection: _look(connection, sql, parameters).fetchall())
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
         yield from self.rows(sql, parameters)

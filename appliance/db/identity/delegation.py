@@ -140,7 +140,8 @@ def end(tx: Tx, trust_id: str, now: Micros) -> None:
     tx.execute(
         """
         WITH RECURSIVE chain(id) AS (
-            SELECT ? UNION SELECT trusts.id FROM trusts JOIN chain ON trusts.redelegated_trust_id = chain.id)
+            SELECT id FROM trusts WHERE id = ?
+            UNION SELECT trusts.id FROM trusts JOIN chain ON trusts.redelegated_trust_id = chain.id)
         UPDATE trusts SET deleted_at = ? WHERE deleted_at IS NULL AND id IN (SELECT id FROM chain)
         """,
         (trust_id, now),

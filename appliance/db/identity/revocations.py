@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from appliance.db.engine.base import Reader, Row, Tx
 from appliance.values import Micros
 
+_PROOFS_KEPT: Micros = 86_400 * 1_000_000
+"""Far longer than any proof is good for, so that a clock that is set back by hours brings none back."""
+
 
 def since(reader: Reader, at: Micros) -> list[Row]:
     """Those that were made then or later."""
@@ -47,15 +50,14 @@ def forget(tx: Tx, now: Micros) -> None:
     tx.execute("DELETE FROM revocations WHERE forget_at < ?", (now,))
 
 
-def claim(tx: Tx, proof: str, used_at: Micros) -> bool:
-    """Use a proof up; False if somebody has before."""
+def claim(tx: Tx, proof: str) -> bool:
+    """Use a proof up; False if somebody has before. Those that nobody would accept any more are dropped.
+
+    All nodes have the database's time: one whose own is wrong must not bring others' proofs back.
+    """
+    now = tx.now()
+    tx.execute("DELETE FROM used_proofs WHERE used_at < ?", (now - _PROOFS_KEPT,))
     row = tx.row(
-        "INSERT INTO used_proofs (proof, used_at) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING proof",
-        (proof, used_at),
+        "INSERT INTO used_proofs (proof, used_at) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING proof", (proof, now)
     )
     return row is not None
-
-
-def forget_proofs(tx: Tx, used_before: Micros) -> None:
-    """Drop those that nobody would accept any more."""
-    tx.execute("DELETE FROM used_proofs WHERE used_at < ?", (used_before,))

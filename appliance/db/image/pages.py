@@ -26,7 +26,7 @@ SORT_KEYS = {
     "updated_at": "{i}updated_at",
 }
 
-FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_content"}
+FILTER_COLUMNS = frozenset(COLUMNS) - {"revision", "staged_store", "staged_content", "held_by"}
 _OPERATORS = {"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _SELECTIVE = frozenset({"id", "checksum", "os_hash_value"})
 

@@ -88,6 +88,10 @@ class TaskRows:
         sql = "SELECT 1 FROM tasks WHERE id = ? AND status IN ('pending', 'processing') AND coalesce(held_by, '') = ?"
         return tx.row(sql, (task_id, held_by or "")) is not None
 
+    def name_image(self, tx: Tx, task_id: str, image_id: str) -> None:
+        """Say which image a task makes."""
+        tx.execute("UPDATE tasks SET image_id = ? WHERE id = ?", (image_id, task_id))
+
     def take_over(self, tx: Tx, task: TaskRecord, held_by: str | None) -> bool:
         """Let another do the work of a task; False if that has happened before."""
         sql = "UPDATE tasks SET held_by = ? WHERE id = ? AND coalesce(held_by, '') = ?"

@@ -7,7 +7,6 @@ import hmac
 import struct
 from collections.abc import Callable, Iterable
 
-from appliance.db.engine.base import Tx
 from appliance.db.identity import revocations as rows
 from appliance.db.records import Record
 from appliance.errors import Invalid, Unauthenticated
@@ -16,11 +15,7 @@ from appliance.identity.auth.methods import Proof, account_of, find_user
 from appliance.identity.auth.throttle import PASSCODE_WEIGHT, Attempt
 from appliance.identity.lookup import Lookup
 from appliance.identity.store import IdentityStore
-from appliance.identity.tokens.token import SECOND
 from appliance.values import Micros
-
-_KEPT = 86_400 * SECOND
-"""Far longer than any proof is good for, so that a clock that is set back by hours brings none back."""
 
 
 class Once:
@@ -30,15 +25,9 @@ class Once:
     def claim(self, *proof: object) -> None:
         """Use up the proof that these parts name. Raises `Unauthenticated` if it has been used."""
         digest = hashlib.sha256(" ".join(str(part) for part in proof).encode()).hexdigest()
-        now = self._store.clock()
         # Not a write of the identity store's: nothing that anybody keeps in memory depends on these rows.
-
-        def change(tx: Tx) -> None:
-            rows.forget_proofs(tx, now - _KEPT)
-            if not rows.claim(tx, digest, now):
-                raise Unauthenticated("This proof has been used before.")
-
-        self._store.db.transact(change)
+        if not self._store.db.transact(lambda tx: rows.claim(tx, digest)):
+            raise Unauthenticated("This proof has been used before.")
 
 
 _STEP = 30 * 1_000_000

@@ -161,14 +161,26 @@ class Edge:
         self._key_values = key_values
         self._max_age = settings.edge_max_age * SECOND
         self._kept = (settings.token_lifetime + settings.allow_expired_window) * SECOND
-        stored = key_values.get(_KEY)
-        self._copied_at: Micros | None = int(stored) if stored else None
+        self._copied_at: Micros | None = None
+        self._look()
 
     def validate(self, text: str, method: str = "", path: str = "") -> Caller:
         """Who a token of the centre stands for, by the last copy. Raises `Unavailable` if that is too old."""
-        if self._copied_at is None or (self._max_age and self._age(self._copied_at) > self._max_age):
+        if self._is_too_old() and not (self._look() and not self._is_too_old()):
             raise Unavailable("The copy of the central identity service's state is too old.")
         return self._identity.validate(text, method, path)
+
+    def _is_too_old(self) -> bool:
+        return self._copied_at is None or bool(self._max_age and self._age(self._copied_at) > self._max_age)
+
+    def _look(self) -> bool:
+        """See when the last copy was made, by this process or by another node; whether there is one that is new."""
+        stored = self._key_values.get(_KEY)
+        if stored is None or int(stored) == self._copied_at:
+            return False
+        # How much of its age has passed before now is for the clock to say, as after a start.
+        self._copied_at, self._copied_by_elapsed = int(stored), self._elapsed()
+        return True
 
     def _age(self, copied_at: Micros) -> Micros:
         """How long ago the copy was made: what the clock says, before or after, or what has passed since for sure."""

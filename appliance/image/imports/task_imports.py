@@ -32,25 +32,26 @@ class TaskImports:
         given = _input(body)
         self._images.fetcher.check(given["import_from"])
         task = self._db.transact(lambda tx: self._tasks.add(tx, caller, "import", given, request_id=request_id))
-        self._images.queue.submit(caller.project_id, lambda: self._run(caller, task.id, given))
+        self._images.queue.submit(caller.project_id, lambda: self._run(caller, task, given))
         return task
 
-    def _run(self, caller: Caller, task_id: str, given: Mapping[str, Any]) -> None:
+    def _run(self, caller: Caller, task: TaskRecord, given: Mapping[str, Any]) -> None:
+        task_id, store = task.id, self._images.stores.default.id
         try:
             image = self._images.create(caller, given["image_properties"])
 
             def change(tx: Tx) -> None:
                 self._rows.change(tx, image.id, ("queued",), {"status": "importing"})
                 self._rows.claim_property(tx, image.id, IMPORT_LOCK, task_id)
+                self._tasks.name_image(tx, task_id, image.id)
 
             self._db.transact(change)
         except ApplianceError as error:
             self._db.transact(partial(self._tasks.fail, task_id=task_id, message=str(error)))
             return
-        store = self._images.stores.default.id
-        self._images.run_import(
-            ImportJob(caller, image.id, task_id, "web-download", given["import_from"], (store,), True)
-        )
+        job = ImportJob(caller, image.id, task_id, "web-download", given["import_from"], (store,), True)
+        job.held_by = task.held_by
+        self._images.run_import(job)
         made = self._rows.get(image.id)
         if made is not None and made.status == "queued":
             # Nobody has asked for this image by its id: it goes with the task that made it.

@@ -135,6 +135,10 @@ class Tasks:
             expires_at=self._expiry(),
         )
 
+    def name_image(self, tx: Tx, task_id: str, image_id: str) -> None:
+        """Say which image the work is about, so that whoever recovers leaves both alone, or neither."""
+        self._rows.name_image(tx, task_id, image_id)
+
     def unfinished(self) -> list[TaskRecord]:
         return self._rows.unfinished()
 

@@ -8,7 +8,9 @@ import pytest
 
 from appliance.api.console.assets import Assets
 from appliance.api.console.session import OneTimeLink
+from appliance.db.key_values import KeyValues
 from tests.api.served import OWN, PASSWORD, Answer, Served, serving
+from tests.databases import open_test_database
 
 STATIC = Path(__file__).parents[3] / "appliance" / "api" / "console" / "static"
 WHO = {"user": "admin", "password": PASSWORD}
@@ -153,13 +155,35 @@ def test_the_link_of_the_first_start_is_good_once(served: Served) -> None:
     assert found == [200, 401]
 
 
-def test_the_link_dies_after_ten_minutes() -> None:
-    now = [0]
-    link = OneTimeLink(lambda: now[0])
+@pytest.fixture
+def notes(tmp_path: Path) -> Iterator[KeyValues]:
+    database = open_test_database(tmp_path / "a.db")
+    yield KeyValues(database)
+    database.close()
+
+
+@pytest.mark.parametrize("later", [600, -1])
+def test_the_link_dies_after_ten_minutes_and_with_a_clock_that_is_set_back(notes: KeyValues, later: int) -> None:
+    now = [1_000_000_000]
+    link = OneTimeLink(notes, lambda: now[0])
     secret = link.make()
-    now[0] = 600 * 1_000_000
+    now[0] += later * 1_000_000
     assert not link.use(secret)
 
 
-def test_no_link_is_good_before_one_is_made() -> None:
-    assert not OneTimeLink().use("")
+def test_a_wrong_link_leaves_the_right_one_good(notes: KeyValues) -> None:
+    link = OneTimeLink(notes, lambda: 1)
+    secret = link.make()
+    assert (link.use("wrong"), link.use(secret)) == (False, True)
+
+
+def test_no_link_is_good_before_one_is_made(notes: KeyValues) -> None:
+    assert not OneTimeLink(notes, lambda: 1).use("")
+
+
+def test_appliances_at_several_ports_of_a_host_have_cookies_of_their_own(served: Served) -> None:
+    names = [
+        cookie(served.call("POST", "/console/session", WHO, Host=f"images.test{port}", **OWN)).partition("=")[0]
+        for port in ("", ":8080")
+    ]
+    assert names == ["glance-console-80", "glance-console-8080"]

@@ -115,6 +115,22 @@ def test_an_old_copy_validates_nothing(client: Client, edge: Edge) -> None:
         edge.validate(client.log_in(scope="project:admin"))
 
 
+def test_what_one_node_has_copied_is_good_at_another(
+    client: Client, edge: Edge, address: str, database: Database, tmp_path: Path
+) -> None:
+    """One of them copies for all; the other has started before there was a copy, or while there was an older one."""
+    settings = Settings(external_auth_url="http://127.0.0.1:9", external_username="x", edge_max_age=1800)
+    identity = Identity(database, tmp_path / "edge-keys", settings, client.time, password_cost=CHEAP)
+    other = Edge(identity, KeystoneClient(settings), KeyValues(database), settings)
+    for _ in range(2):
+        client.time.pass_seconds(3000)
+        token = client.log_in(scope="project:admin")
+        with pytest.raises(Unavailable):
+            other.validate(token)
+        edge.copy()
+        assert other.validate(token).is_admin
+
+
 def test_the_copy_outlives_a_restart(
     client: Client, edge: Edge, address: str, database: Database, tmp_path: Path
 ) -> None:

@@ -139,6 +139,13 @@ class Cloud:
             raise Unauthenticated("The token is not valid.")
         return replace(CALLERS[token], token=f"tok-{token}")
 
+    def recover(self) -> None:
+        """Put right what is left, as a start does: on a server it has another lease than whoever was before."""
+        if hasattr(self.db, "lease"):
+            self.db.transact(lambda tx: tx.execute("UPDATE nodes SET generation = generation + 1"))
+            self.db.lease.renew()
+        self.images.recover()
+
     def close(self) -> None:
         self.images.close()
         self.stores.close()

@@ -25,8 +25,10 @@ def web() -> Iterator[Web]:
 @pytest.fixture
 def cached(tmp_path: Path) -> Iterator[Cloud]:
     """With room for two of the files that tests make."""
+    directory = tmp_path / "cached"
+    directory.mkdir()
     cloud = Cloud(
-        tmp_path,
+        directory,
         image_cache_dir=str(tmp_path / "cache"),
         image_cache_max_size=2 * len(DATA) + 1,
         import_allowed_hosts=("127.0.0.1",),

@@ -227,7 +227,7 @@ def test_a_start_ends_an_interrupted_import(cloud: Cloud, web: Web) -> None:
     image = cloud.new()["id"]
     begin(cloud, image, "web-download", details={"uri": f"{web.base}/slow"})
     eventually(lambda: web.requests)
-    cloud.images.recover()
+    cloud.recover()
     shown = cloud.show(image)
     assert shown["status"] == "queued" and "os_glance_import_task" not in shown
     assert ended(cloud, image)["status"] == "failure"
