@@ -1,7 +1,10 @@
-"""Which feeds are followed, when each is due, and how far each of them is. One thread does it, one feed at a time."""
+"""Which feeds are followed, when each is due, and how far each of them is. A feed that takes all night, or whose peer
+says nothing, holds no other up: each has a thread while it is brought up to date.
+"""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +15,7 @@ from appliance.fleet.applying import Report
 from appliance.fleet.context import FleetContext, check_name, check_policy
 from appliance.fleet.following import Follower, Progress, Source
 from appliance.fleet.keys import check_key, fingerprint, read_fingerprint
-from appliance.fleet.pace import Bucket, Hours, Interrupted, Pacer
+from appliance.fleet.pace import Hours, Interrupted, Pacer
 from appliance.fleet.peer_client import PeerClient
 from appliance.fleet.publishing import todo
 from appliance.fleet.tree_client import TreeClient
@@ -22,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 _LOOK = 5.0
+_AT_ONCE = 8
 _WEEK: Micros = 7 * 24 * 3600 * _SECOND
 _STOP_SECONDS = 20.0
 
@@ -70,6 +74,7 @@ class Syncer:
         self._changed = threading.Condition()
         self._woken: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._at_work: dict[str, threading.Thread] = {}
 
     # -- what is followed ----------------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class Syncer:
 
     def _source(self, peer: PeerRecord, feed: FeedRecord) -> Source:
         hours = Hours(feed.hours)
-        pacer = Pacer(Bucket(feed.rate), lambda: hours.has(self._context.clock()), self._stopping)
+        pacer = Pacer(feed.rate, lambda: hours.has(self._context.clock()), self._stopping)
         if feed.tree:
             return TreeClient(feed.tree, peer.pin, pacer)
         return PeerClient(peer, self._context.key, self._context.clock, pacer)
@@ -181,8 +186,10 @@ class Syncer:
         self._stopping.set()
         with self._changed:
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
+        end = time.monotonic() + _STOP_SECONDS
+        for thread in (self._thread, *self._at_work.values()):
+            if thread is not None:
+                thread.join(max(0.0, end - time.monotonic()))
 
     def wake(self, name: str) -> None:
         """Have a feed brought up to date now, in the background. Raises `NotFound` or `Invalid`."""
@@ -200,33 +207,45 @@ class Syncer:
             except ApplianceError as error:
                 log.warning("the feeds that are followed can't be looked at: %s", error)
             with self._changed:
-                if not self._woken and not self._stopping.is_set():
+                if not self._stopping.is_set() and not self._woken - self._at_work.keys():
                     self._changed.wait(_LOOK)
 
     def _look(self) -> None:
-        """Run what is due, one feed after the other."""
+        """Begin with what is due."""
         is_ours = self._is_ours()
+        self._at_work = {name: thread for name, thread in self._at_work.items() if thread.is_alive()}
         for feed in self._context.rows.feeds():
+            if self._stopping.is_set() or feed.name in self._at_work or len(self._at_work) >= _AT_ONCE:
+                continue
             with self._changed:
                 woken = feed.name in self._woken
                 self._woken.discard(feed.name)
-            if self._stopping.is_set() or not (woken or (is_ours and self._is_due(feed))):
-                continue
-            try:
-                report = self.run(feed.name)
-                if report.created or report.changed or report.removed:
-                    counts = len(report.created), len(report.changed), len(report.removed)
-                    log.info("feed %s: %d images came, %d changed, %d went", feed.name, *counts)
-            except Interrupted as error:
-                log.info("feed %s: %s", feed.name, error)
-            except ApplianceError as error:
-                log.warning("feed %s can't be followed: %s", feed.name, error)
-            except Exception:
-                log.exception("following the feed %s failed", feed.name)
+            if woken or (is_ours and self._is_due(feed)):
+                thread = threading.Thread(target=self._run_told, args=(feed.name,), name="fleet feed", daemon=True)
+                self._at_work[feed.name] = thread
+                thread.start()
         if is_ours:
             self._context.give_back(self._context.clock() - _WEEK)
 
+    def _run_told(self, name: str) -> None:
+        """Run one, and log how it ended."""
+        try:
+            report = self.run(name)
+            if report.created or report.changed or report.removed:
+                counts = len(report.created), len(report.changed), len(report.removed)
+                log.info("feed %s: %d images came, %d changed, %d went", name, *counts)
+        except Interrupted as error:
+            log.info("feed %s: %s", name, error)
+        except ApplianceError as error:
+            log.warning("feed %s can't be followed: %s", name, error)
+        except Exception:
+            log.exception("following the feed %s failed", name)
+        finally:
+            with self._changed:
+                self._changed.notify()
+
     def _is_due(self, feed: FeedRecord) -> bool:
         now = self._context.clock()
-        is_time = feed.peer and feed.every and now - feed.asked_at >= feed.every * _SECOND
-        return bool(is_time) and Hours(feed.hours).has(now)
+        # A clock that was set back does not make a feed wait for what was to come.
+        waits = 0 <= now - feed.asked_at < feed.every * _SECOND
+        return bool(feed.peer and feed.every) and not waits and Hours(feed.hours).has(now)
