@@ -75,7 +75,7 @@ def bring(place: Path) -> None:
 def bring_first(place: Path) -> None:
     """Into a site that has no key yet."""
     origin = (place / "fingerprint").read_text()
-    _command(place, "bundle", "import", "all.tar", "--origin", origin, "--data-dir", "new")
+    _command(place, "bundle", "import", "all.tar", "--origin", origin, "--data-dir", "fresh")
 
 
 def give_back(place: Path) -> None:
