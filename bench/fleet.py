@@ -21,7 +21,7 @@ from appliance.api.appliance_v1.fleet_peers import peer_service
 from appliance.datadir import DataDir
 from appliance.db.engine.registry import open_database
 from appliance.fleet.following import Follower, Progress
-from appliance.fleet.pace import Bucket, Pacer
+from appliance.fleet.pace import Pacer
 from appliance.fleet.peer_client import PeerClient
 from appliance.fleet.service import Fleet
 from appliance.fleet.syncing import FollowTerms
@@ -82,7 +82,7 @@ class Line:
 
     def follow(self) -> Night:
         context, stopping, progress = self._edge.fleet.context, threading.Event(), Progress()
-        pacer = Pacer(Bucket(self._rate), lambda: True, stopping)
+        pacer = Pacer(self._rate)
         client = PeerClient(self._peer, context.key, now, pacer)
         began = time.monotonic()
         Follower(context, context.feed("golden"), client, progress, stopping).run()

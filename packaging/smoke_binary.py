@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from build_binary import BILL
+from smoke_bundles import check_bundles
 from smoke_client import Client
 from smoke_contents import faults, native_files, outdated
 from smoke_servers import servers
@@ -215,6 +216,34 @@ def drivers_story(start: Callable[..., Server], data: Path) -> list[str]:
     return [f"an image is there after a restart with {' and '.join(sorted(found))}"]
 
 
+def bundles_story(executable: Path, folder: Path, root: Path | None, running: list[Server]) -> list[str]:
+    """Two sites that follow each other by bundles."""
+    place = folder / "sites"
+    for directory in (place, place / "center", place / "edge"):
+        directory.mkdir(mode=0o700)
+        if root is not None:
+            os.chown(directory, NOBODY, NOBODY)
+
+    def run(*words: str) -> str:
+        inside = place if root is None else Path("/srv")
+        command = command_in(
+            root, executable, place, [str(inside / word) if _is_path(word) else word for word in words]
+        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        check(done.returncode == 0, f"{' '.join(words)}: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+    def serve(directory: Path) -> Server:
+        running.append(Server(executable, directory, root))
+        return running[-1]
+
+    return check_bundles(place, run, serve)
+
+
+def _is_path(word: str) -> bool:
+    return word in ("center", "edge") or word.startswith("stick/")
+
+
 def main() -> int:
     """Try the executable that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -239,9 +268,15 @@ def main() -> int:
             return running[-1]
 
         try:
-            for line in chain(contents(executable, data, root), story(start, data), drivers_story(start, data)):
+            stories = (
+                contents(executable, data, root),
+                story(start, data),
+                bundles_story(executable, Path(folder), root, running),
+                drivers_story(start, data),
+            )
+            for line in chain(*stories):
                 print(line)
-        except (Failure, OSError, KeyError, subprocess.CalledProcessError) as problem:
+        except (Failure, AssertionError, OSError, KeyError, subprocess.CalledProcessError) as problem:
             print(f"FAILED {type(problem).__name__}: {problem}")
             if data.with_name("log").exists():
                 print(data.with_name("log").read_text()[-1500:])

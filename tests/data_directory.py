@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from appliance.datadir import DataDir
 from appliance.db.engine.registry import open_database
 from appliance.image.service import Images
 from appliance.image.stores import Stores, open_stores
 from appliance.settings import Settings
-from appliance.values import Caller, now
+from appliance.values import Caller, Clock, now
 
 ADMIN = Caller("u", "p", roles=frozenset(("admin", "manager", "member", "reader")))
 
@@ -19,13 +20,14 @@ ADMIN = Caller("u", "p", roles=frozenset(("admin", "manager", "member", "reader"
 class Opened:
     """Database, stores and images of one directory."""
 
-    def __init__(self, path: Path, *, lost_index: bool = False) -> None:
+    def __init__(self, path: Path, *, lost_index: bool = False, clock: Clock = now, **settings: Any) -> None:
         self.directory = DataDir(path)
         self.directory.acquire("test")
-        self.settings = Settings(data_dir=path)
+        self.clock = clock
+        self.settings = Settings(data_dir=path, **settings)
         self.db = open_database(self.directory.database)
-        self.stores: Stores = open_stores(self.settings, self.directory, self.db, now, lost_index=lost_index)
-        self.images = Images(self.db, self.stores, self.settings, now)
+        self.stores: Stores = open_stores(self.settings, self.directory, self.db, clock, lost_index=lost_index)
+        self.images = Images(self.db, self.stores, self.settings, clock)
         self.blobs = self.stores.default.writer
 
     def add(self, data: bytes, name: str = "x", visibility: str = "public") -> str:

@@ -104,7 +104,7 @@ def standby_of(primary: Server, port: int) -> Iterator[Server]:
     """Start another that follows it; from then on nothing is committed at the first that the second has not."""
 
     def copy(programs: Path, data: Path, how: dict[str, Any]) -> None:
-        command = [programs / "pg_basebackup", "-D", data, "-U", USER, "-R", "--checkpoint=fast"]
+        command = [str(programs / "pg_basebackup"), "-D", str(data), "-U", USER, "-R", "--checkpoint=fast"]
         command += ["-h", "127.0.0.1", "-p", str(primary.port)]
         subprocess.run(command, check=True, **how)
 
@@ -146,7 +146,8 @@ def _made(port: int, fill: Callable[[Path, Path, dict[str, Any]], None]) -> Iter
 
 
 def _initialise(programs: Path, data: Path, how: dict[str, Any]) -> None:
-    command = [programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "-N", *_locale(programs)]
+    command = [str(programs / "initdb"), "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "-N"]
+    command += _locale(programs)
     subprocess.run(command, check=True, **how)
 
 

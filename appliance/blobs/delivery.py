@@ -155,14 +155,19 @@ def records(blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
 
 def record_lengths(stored: Iterable[int]) -> Iterator[int]:
     """How long those records will be, for blocks of which each takes so many bytes as it is stored."""
+    return (length for _, length in record_sizes(stored))
+
+
+def record_sizes(stored: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """How many blocks each of those records will have, and how long it will be."""
     count = size = 0
     for length in stored:
         if _is_full(count, size, length):
-            yield fmt.RECORD_LENGTH + count * fmt.BLOCK_LENGTH + size
+            yield count, fmt.RECORD_LENGTH + count * fmt.BLOCK_LENGTH + size
             count = size = 0
         count, size = count + 1, size + length
     if count:
-        yield fmt.RECORD_LENGTH + count * fmt.BLOCK_LENGTH + size
+        yield count, fmt.RECORD_LENGTH + count * fmt.BLOCK_LENGTH + size
 
 
 def _is_full(count: int, size: int, more: int) -> bool:

@@ -40,17 +40,54 @@ def show_site(flags: Flags, output: Output) -> int:
     return 0
 
 
+def _with_trust(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say by what the certificate of a site is known."""
+    options = [
+        option(
+            "--pin",
+            metavar="SHA256",
+            help="SHA-256 of its TLS certificate, or of that's public key, if no authority has signed it; "
+            "empty for authorities that this machine trusts",
+        ),
+        option(
+            "--ca",
+            metavar="FILE",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="authorities that have signed it, in PEM: for one that `--tls-cert self` made, its tls/ca.pem",
+        ),
+    ]
+    for add in reversed(options):
+        function = add(function)
+    return function
+
+
+def _authorities(file: Path | None) -> dict[str, str]:
+    return {} if file is None else {"ca": file.read_text("utf-8", "replace")}
+
+
 @verb("pair", "know another site by its key from now on")
 @argument("name", metavar="NAME", help="what it is to be called here")
 @option("--url", metavar="URL", help="address of its images, if it can be reached: http://host:9292")
 @option("--fingerprint", metavar="FINGERPRINT", required=True, help="what `peer show` prints there")
 @option("--key", metavar="KEY", help="its key, as `peer show` prints it there [asked for at its address]")
-@option("--pin", metavar="SHA256", help="SHA-256 of its TLS certificate, if no authority has signed that")
+@_with_trust
 @with_output
 @with_directory
-def pair(flags: Flags, output: Output, **given: str | None) -> int:
-    document = {name: value for name, value in given.items() if value is not None}
+def pair(flags: Flags, output: Output, ca: Path | None, **given: str | None) -> int:
+    document = {name: value for name, value in given.items() if value is not None} | _authorities(ca)
     output.one(_ask(flags, "POST", "/peers", document)["peer"])
+    return 0
+
+
+@verb("set", "say anew where a site is, or by what its certificate is known")
+@argument("name", metavar="NAME", help="the peer")
+@option("--url", metavar="URL", help="address of its images; empty if it can be reached no more")
+@_with_trust
+@with_output
+@with_directory
+def set_peer(flags: Flags, output: Output, name: str, ca: Path | None, **given: str | None) -> int:
+    document = {kind: value for kind, value in given.items() if value is not None} | _authorities(ca)
+    output.one(_ask(flags, "PATCH", below("peers", name), document)["peer"])
     return 0
 
 
@@ -70,7 +107,7 @@ def remove(flags: Flags, name: str) -> int:
     return 0
 
 
-peer = group("peer", show_site, pair, list_peers, remove)
+peer = group("peer", show_site, pair, list_peers, set_peer, remove)
 
 
 # -- feeds
@@ -109,6 +146,23 @@ def _with_terms(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         option(
             "--project", metavar="PROJECT_ID", help="project that is to own the images [that of the same id as there]"
+        ),
+    ]
+    for add in reversed(options):
+        function = add(function)
+    return function
+
+
+def _with_serving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how a feed is handed on from here."""
+    options = [
+        option("--serve-between", "serve_hours", metavar="HOURS", help="hand its blocks on only in these hours"),
+        option(
+            "--serve-limit",
+            "serve_rate",
+            metavar="RATE",
+            callback=_bytes,
+            help="bytes a second at the most that go out of it, to all who follow it from here together",
         ),
     ]
     for add in reversed(options):
@@ -160,11 +214,13 @@ def _properties(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 @option("--image", "id", metavar="IMAGE_ID", multiple=True, help="this image, or one of those given")
 @switch("--all", help="every image of the appliance, of whatever project")
 @option("--reader", "readers", metavar="PEER", multiple=True, help="peer that may follow it; `all` for every peer")
+@_with_serving
 @with_output
 @with_directory
-def create(flags: Flags, output: Output, name: str, readers: tuple[str, ...], **wanted: Any) -> int:
-    wanted = {kind: list(value) if isinstance(value, tuple) else value for kind, value in wanted.items() if value}
-    document = {"name": name, "filter": wanted, "readers": list(readers)}
+def create(flags: Flags, output: Output, name: str, readers: tuple[str, ...], **given: Any) -> int:
+    limits = {kind: value for kind in ("serve_hours", "serve_rate") if (value := given.pop(kind)) is not None}
+    wanted = {kind: list(value) if isinstance(value, tuple) else value for kind, value in given.items() if value}
+    document = {"name": name, "filter": wanted, "readers": list(readers), **limits}
     output.one(_ask(flags, "POST", "/feeds", document)["feed"])
     return 0
 
@@ -226,6 +282,7 @@ def show(flags: Flags, output: Output, name: str) -> int:
 @option("--reader", "readers", metavar="PEER", multiple=True, help="peers that may follow it, in place of those before")
 @switch("--no-readers", help="nobody may follow it any more")
 @_with_terms
+@_with_serving
 @with_output
 @with_directory
 def set_(flags: Flags, output: Output, name: str, readers: tuple[str, ...], no_readers: bool, **given: Any) -> int:

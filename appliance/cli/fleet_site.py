@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from appliance.cli.client.calls import USER_AGENT, body_of, finish, target, unreachable
-from appliance.cli.client.credentials import find
+from appliance.cli.client.credentials import AUTH, Credentials, find
 from appliance.cli.client.session import Session, TokenCache
 from appliance.cli.directory import owned
 from appliance.datadir import DataDir
+from appliance.errors import Fatal
 from appliance.fleet.bundle_import import Terms
 from appliance.fleet.operations import Document, FleetOperations, imported_text
 from appliance.fleet.service import Fleet
@@ -21,6 +23,7 @@ from appliance.settings import Settings
 from appliance.values import MIB, now
 
 BASE = "/appliance/v1/fleet"
+_SECRETS = {"password", "token", "application_credential_secret"}
 _PATIENCE = 3600
 """Seconds to wait for the server's next word: it reads every image of a bundle before it believes in it."""
 _BLOCK = MIB
@@ -59,7 +62,7 @@ class Site(Protocol):
 def fleet_site(settings: Settings, purpose: str) -> Iterator[Site]:
     """The appliance of a data directory. Raises `Fatal` if there is none."""
     if DataDir(settings.data_dir).holder() is not None:
-        yield Served(Session(find({"data_dir": settings.data_dir}, {}), TokenCache()))
+        yield Served(Session(_administrator(settings), TokenCache()))
         return
     with owned(settings, purpose, frees=False) as opened:
         images = Images(opened.db, opened.stores, opened.settings, now)
@@ -67,6 +70,22 @@ def fleet_site(settings: Settings, purpose: str) -> Iterator[Site]:
             yield AtRest(Fleet(opened.db, images, opened.directory, now))
         finally:
             images.close()
+
+
+def _administrator(settings: Settings) -> Credentials:
+    """Who asks a running appliance: its own administrator; or, where the users are another Keystone's, whoever the
+    environment names. Raises `Fatal` if it names nobody.
+    """
+    found = find({"data_dir": settings.data_dir}, {})
+    if not found.auth.keys() & _SECRETS:
+        named = {f"os_{name}": value for name in AUTH if (value := os.environ.get(f"OS_{name.upper()}"))}
+        found = find({"data_dir": settings.data_dir, **named}, {})
+    if not found.auth.keys() & _SECRETS:
+        raise Fatal(
+            f"the users of this appliance are those of {found.auth['auth_url']}: say who asks with OS_USERNAME, "
+            "OS_PASSWORD and OS_PROJECT_NAME, or with OS_TOKEN, or stop the appliance"
+        )
+    return found
 
 
 class AtRest:

@@ -22,7 +22,7 @@ class PeerRecord:
     key: str
     url: str
     pin: str
-    """The SHA-256 of its certificate, if it has one that no authority has signed."""
+    """The SHA-256 of its certificate or of that's key, or authorities in PEM, if it is known by one of these."""
     paired_at: Micros
 
 
@@ -51,6 +51,9 @@ class FeedRecord:
     every: int = 0
     hours: str = ""
     rate: int = 0
+    serve_hours: str = ""
+    serve_rate: int = 0
+    """When, and at how many bytes a second in all, its blocks are handed on from here."""
     sequence: int = 0
     head: str = "0" * 64
     applied: int = 0
@@ -117,6 +120,9 @@ class FleetRows:
             )
         except IntegrityError as error:
             raise Conflict(f"There is a peer {peer.name}, or one with this key, already.") from error
+
+    def change_peer(self, tx: Tx, peer: PeerRecord) -> None:
+        tx.execute("UPDATE fleet_peers SET url = ?, pin = ? WHERE name = ?", (peer.url, peer.pin, peer.name))
 
     def remove_peer(self, tx: Tx, name: str) -> bool:
         return tx.execute("DELETE FROM fleet_peers WHERE name = ?", (name,)).rowcount == 1

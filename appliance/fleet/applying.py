@@ -14,7 +14,7 @@ from appliance.db.image.images import ImageRecord, LocationRecord
 from appliance.errors import Conflict
 from appliance.fleet.context import FleetContext
 from appliance.fleet.feed_log import Entry, Position
-from appliance.fleet.manifest import FACTS, Manifest, record_of, same_data
+from appliance.fleet.manifest import FACTS, Manifest, check_limits, record_of, same_data
 from appliance.fleet.publishing import row_of
 from appliance.fleet.receiving import Assembled
 
@@ -199,6 +199,7 @@ class Applier:
             before["status"] = "pending_delete"
         merged = merge(image, before, manifest)
         if merged.writes:
+            check_limits(manifest, self._context.images.context.settings)
             self._write(tx, image, merged)
             report.changed.append(image.id)
         return HERE, f"changed here: {', '.join(merged.kept)}" if merged.kept else ""

@@ -21,7 +21,7 @@ from appliance.values import GIB
 _MARK = b"GLAMAP1\n"
 _HEAD = struct.Struct("<8sI")
 _HOLE = 1 << 31
-_MOST_STEPS = 1 << 25
+MOST_STEPS = 1 << 25
 """Some 2 TiB of data in blocks of 70 KiB: a map takes 36 bytes of memory for each."""
 
 
@@ -56,7 +56,7 @@ class BlockMap:
         if len(data) < _HEAD.size:
             raise Invalid("a block map is too short")
         mark, count = _HEAD.unpack_from(data)
-        if mark != _MARK or count > _MOST_STEPS or len(data) < _HEAD.size + 4 * count:
+        if mark != _MARK or count > MOST_STEPS or len(data) < _HEAD.size + 4 * count:
             raise Invalid("a block map is of a form that is not known here")
         lengths = array("I", data[_HEAD.size : _HEAD.size + 4 * count])
         if sys.byteorder == "big":
@@ -134,6 +134,12 @@ class BlockMap:
         for number, digest, length in self.each_block():
             if bits[number >> 3] >> (number & 7) & 1:
                 yield number, digest, length
+
+
+def longest(blocks: int, size: int) -> int:
+    """How long the packed map of so many blocks of a content of this size is at the most."""
+    holes = blocks + 1 + size // GIB
+    return _HEAD.size + 4 * min(blocks + holes, MOST_STEPS) + DIGEST_LENGTH * blocks
 
 
 def _add_hole(lengths: "array[int]", hole: int) -> None:

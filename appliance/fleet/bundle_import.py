@@ -14,7 +14,7 @@ from appliance.fleet.block_map import BlockMap
 from appliance.fleet.bundle_reader import BundleReader
 from appliance.fleet.context import FleetContext, check_name, check_policy
 from appliance.fleet.feed_log import Entry, Position, follow
-from appliance.fleet.keys import fingerprint, read_fingerprint
+from appliance.fleet.keys import fingerprint, read_fingerprint, readable
 from appliance.fleet.manifest import Manifest
 from appliance.fleet.publishing import todo
 from appliance.fleet.receipts import write_receipt
@@ -156,8 +156,8 @@ class BundleImport:
         for one in needed:
             if count := len(lacking[one["id"]] - coming):
                 raise Conflict(
-                    f"the bundle lacks {count} blocks of image {one['id']} ({one['name']}), and they are not here: "
-                    "export one without --since"
+                    f"the bundle lacks {count} blocks of image {one['id']} ({readable(one['name'])}), and they are not "
+                    "here: export one without --since"
                 )
         return wanted
 
@@ -166,7 +166,7 @@ class BundleImport:
         packed = self._context.maps.find(digest)
         if packed is None:
             raise Conflict(
-                f"the bundle does not have image {manifest['id']} ({manifest['name']}), and it is not here: "
+                f"the bundle does not have image {manifest['id']} ({readable(manifest['name'])}), and it is not here: "
                 "export one without --since"
             )
         return BlockMap.unpack(packed, digest=digest, size=manifest["size"])

@@ -16,7 +16,7 @@ from appliance.fleet.block_map import BlockMap
 from appliance.fleet.bundle_writer import FORMAT, INDEX, KIND
 from appliance.fleet.context import check_name
 from appliance.fleet.feed_log import Entry, Position, check
-from appliance.fleet.keys import check_key, verify
+from appliance.fleet.keys import check_key, readable, verify
 from appliance.fleet.tar import Read, TarReader
 from appliance.values import MIB
 
@@ -57,7 +57,7 @@ class BundleReader:
         try:
             document = json.loads(text)
             if document["format"] != FORMAT:
-                raise Invalid(f"this bundle is of the form {document['format']}; this program reads {FORMAT}")
+                raise Invalid(f"this bundle is of the form {readable(document['format'])}; this program reads {FORMAT}")
             header = _header_of(document)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Invalid("bundle.json is not in order: this is not a bundle, or it is damaged") from error
@@ -135,7 +135,7 @@ class BundleReader:
     def _member(self, name: str) -> int:
         member = self._tar.next()
         if member is None or member[0] != name:
-            raise Invalid(f"the bundle has {member[0] if member else 'no member'} where {name} should be")
+            raise Invalid(f"the bundle has {repr(member[0]) if member else 'no member'} where {name} should be")
         return member[1]
 
     def _small(self, name: str, largest: int) -> bytes:

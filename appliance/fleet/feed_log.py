@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.errors import Conflict, Invalid
-from appliance.fleet.keys import SiteKey, canonical, fingerprint, verify
+from appliance.fleet.keys import SiteKey, canonical, fingerprint, readable, verify
 from appliance.fleet.manifest import Manifest, check_manifest
 from appliance.values import Micros, is_uuid
 
@@ -87,7 +87,9 @@ def check(signed: Any, feed: str, origin: str) -> Entry:
     if not isinstance(document, dict) or not document.keys() <= _PARTS or ("put" in document) == ("remove" in document):
         raise Invalid("an entry of a feed is of a form that is not known here: is this appliance older than its peer?")
     if document.get("feed") != feed or document.get("origin") != origin:
-        raise Invalid(f"an entry is of the feed {document.get('feed')}, and not of {feed} of {fingerprint(origin)}")
+        raise Invalid(
+            f"an entry is of the feed {readable(document.get('feed'))}, and not of {feed} of {fingerprint(origin)}"
+        )
     numbers = [document.get("sequence"), document.get("at")]
     if not all(isinstance(number, int) and 0 <= number < 2**63 for number in numbers):
         raise Invalid("an entry of a feed has no number or no time")

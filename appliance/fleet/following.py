@@ -19,6 +19,8 @@ from appliance.fleet.receiving import Receiver
 
 _TRIES = 5
 _PAUSE = 1.0
+_LONGEST_WAIT = 600
+"""Seconds for which a peer that wants to be asked later is asked again; the feed's next time comes anyway."""
 
 
 class Source(Protocol):
@@ -43,6 +45,29 @@ class Progress:
     """About what is still to come, as it is stored."""
     came: int = 0
     report: Report = field(default_factory=Report)
+
+
+class _Patience:
+    """How often a peer is asked again that brings nothing, or wants to be asked later."""
+
+    def __init__(self, image_id: str, stopping: threading.Event) -> None:
+        self._image_id = image_id
+        self._stopping = stopping
+        self._tries = 0
+        self._waited = 0
+
+    def wait(self, trouble: ApplianceError | None, *, brings: bool) -> None:
+        """Wait for the next try. Raises what was in the way if there is none."""
+        self._tries = 0 if brings else self._tries + 1
+        self._waited = 0 if brings else self._waited
+        pause = 0.0 if trouble is None else _PAUSE * (self._tries + 1)
+        if isinstance(trouble, TooManyRequests):
+            self._waited += trouble.retry_after
+            self._tries, pause = 0, float(trouble.retry_after)
+        if self._tries >= _TRIES or self._waited > _LONGEST_WAIT:
+            raise trouble or Invalid(f"The peer sends nothing of image {self._image_id}.")
+        if trouble is not None and self._stopping.wait(pause):
+            raise trouble
 
 
 class Follower:
@@ -99,17 +124,13 @@ class Follower:
         receiver.check_room(entry.put)
         block_map = self._map(entry.put)
         missing = receiver.missing(block_map)
-        stored, tries = entry.put["map"]["stored"], 0
+        stored, patience = entry.put["map"]["stored"], _Patience(entry.image_id, self._stopping)
         others = self._progress.bytes_left - stored
         while missing:
             self._progress.bytes_left = others + stored * len(missing) // block_map.blocks
             trouble = self._fetch(entry.put, block_map, missing, receiver)
             left = receiver.missing(block_map)
-            tries = 0 if len(left) < len(missing) else tries + 1
-            if tries >= _TRIES:
-                raise trouble or Invalid(f"The peer sends nothing of image {entry.image_id}.")
-            if trouble is not None and self._stopping.wait(_PAUSE * (tries + 1)):
-                raise trouble
+            patience.wait(trouble, brings=len(left) < len(missing))
             missing = left
         self._progress.bytes_left = others
         data = receiver.assemble(entry.put, block_map)

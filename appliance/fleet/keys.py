@@ -59,6 +59,11 @@ def verify(key: str, kind: str, document: str, signature: Any) -> None:
     raise Forbidden(f"the signature of the {kind} is not that of the site {fingerprint(check_key(key))}")
 
 
+def readable(text: Any) -> str:
+    """What another site has written, as a part of a sentence of ours: short, with nothing that steers a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text)[:500])
+
+
 class SiteKey:
     """The key of this site. Made when it is first asked for; a copy of the data directory is the same site."""
 

@@ -9,9 +9,18 @@ from typing import Any
 import fastjsonschema
 
 from appliance.db.image.images import ImageRecord
-from appliance.errors import Invalid
-from appliance.image.draft import check_characters, check_names, check_property, check_value
+from appliance.errors import Invalid, LimitExceeded
+from appliance.fleet.block_map import MOST_STEPS
+from appliance.image.draft import (
+    check_characters,
+    check_names,
+    check_property,
+    check_property_quota,
+    check_tag_quota,
+    check_value,
+)
 from appliance.image.rules import INTERNAL, VISIBILITIES
+from appliance.settings import Settings
 from appliance.values import Micros
 
 Manifest = dict[str, Any]
@@ -84,9 +93,42 @@ def check_manifest(document: Any) -> Manifest:
         for name in ("name", "min_disk", "min_ram"):
             check_value(name, manifest[name])
         check_characters(*manifest["tags"])
+        _check_texts(manifest)
+        _check_map(manifest["size"], **manifest["map"])
     except Exception as error:
         raise Invalid(f"the manifest of image {manifest['id']} is not in order: {error}") from error
     return manifest
+
+
+def _check_texts(manifest: Manifest) -> None:
+    """Raise `Invalid` for what no database keeps: a NUL, or half of a character."""
+    names = [str(manifest[name]) for name in ("name", "owner", *_FORMATS)]
+    values = [text for item in manifest["properties"].items() for text in item if text]
+    for text in (*names, *manifest["tags"], *values):
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise Invalid("a text in it is none that can be stored")
+
+
+def _check_map(size: int, *, blocks: int, data: int, **_: object) -> None:
+    """Raise `Invalid` for a map that can't be one of so many bytes, before it is asked for."""
+    if blocks > MOST_STEPS:
+        raise Invalid(f"it has {blocks} blocks, and {MOST_STEPS} at the most are read here")
+    if not blocks <= data <= size:
+        raise Invalid(f"{blocks} blocks with {data} bytes make no image of {size} bytes")
+
+
+def check_limits(manifest: Manifest, settings: Settings) -> None:
+    """Raise `LimitExceeded` for an image that nobody could upload here: too large, or with too many names."""
+    try:
+        check_property_quota(manifest["properties"], settings)
+        check_tag_quota(manifest["tags"], settings)
+    except LimitExceeded as error:
+        raise LimitExceeded(f"Image {manifest['id']} can't come: {error}. A higher limit here lets it in.") from error
+    if manifest["size"] > settings.image_size_cap:
+        raise LimitExceeded(
+            f"Image {manifest['id']} has {manifest['size']} bytes, and at most {settings.image_size_cap} are allowed "
+            "here: a higher image_size_cap lets it in."
+        )
 
 
 def same_data(image: ImageRecord, manifest: Manifest) -> bool:

@@ -12,6 +12,7 @@ from appliance.fleet.keys import fingerprint
 from appliance.fleet.pace import Hours
 from appliance.fleet.service import Fleet
 from appliance.fleet.syncing import Behind, FollowTerms
+from appliance.fleet.web import PEM
 from appliance.values import Micros, seconds_text
 
 Document = Mapping[str, Any]
@@ -38,6 +39,7 @@ class FleetOperations:
             Operation("GET", "", self.site),
             Operation("GET", "/peers", self.peers),
             Operation("POST", "/peers", self.pair),
+            Operation("PATCH", "/peers/<name>", self.change_peer),
             Operation("DELETE", "/peers/<name>", self.part),
             Operation("POST", "/peers/<name>/feeds", self.follow),
             Operation("GET", "/feeds", self.feeds),
@@ -73,8 +75,17 @@ class FleetOperations:
     def pair(self, document: Document) -> Shown:
         """Know another site from now on."""
         name, accepted = _text(document, "name"), _text(document, "fingerprint")
-        more = {part: _text(document, part) for part in ("key", "url", "pin")}
+        more = {part: _text(document, part) for part in ("key", "url")} | {"pin": _trust(document)}
         return {"peer": _peer(self._fleet.peers.pair(name, accepted, **more))}
+
+    def change_peer(self, document: Document, name: str) -> Shown:
+        """Say anew where a site is, or by what its certificate is known."""
+        if unknown := document.keys() - {"url", "pin", "ca"}:
+            raise Invalid(f"{', '.join(sorted(unknown))} of the peer {name} can't be changed.")
+        values = {"url": _text(document, "url")} if "url" in document else {}
+        if document.keys() & {"pin", "ca"}:
+            values["pin"] = _trust(document)
+        return {"peer": _peer(self._fleet.peers.change(name, values))}
 
     def part(self, document: Document, name: str) -> None:
         self._fleet.peers.remove(name)
@@ -120,13 +131,15 @@ class FleetOperations:
         if not isinstance(wanted, Mapping) or not isinstance(readers, list):
             raise Invalid("A feed has a name, a filter, and a list of readers.")
         self._check_readers(readers)
-        self._fleet.publisher.create(_text(document, "name"), wanted, readers)
+        limits = _serving(document)
+        self._fleet.publisher.create(_text(document, "name"), wanted, readers, limits)
         return {"feed": self._shown(self._fleet.publisher.refresh(_text(document, "name")))}
 
     def change_feed(self, document: Document, name: str) -> Shown:
         """Change who may read a feed, or on which terms it is followed."""
         feed = self._fleet.context.feed(name)
-        known = {"readers"} if feed.is_own else {"readers", "policy", "project", "every", "hours", "rate"}
+        known = {"readers", "serve_hours", "serve_rate"}
+        known |= set() if feed.is_own else {"policy", "project", "every", "hours", "rate"}
         if unknown := document.keys() - known:
             raise Invalid(f"{', '.join(sorted(unknown))} of the feed {name} can't be changed.")
         values = dict(document)
@@ -136,6 +149,7 @@ class FleetOperations:
         _number(values, "every")
         _number(values, "rate")
         _text(values, "project")
+        _serving(values)
         self._check_readers(values.get("readers", []))
         if values:
             rows = self._fleet.context.rows
@@ -158,6 +172,8 @@ class FleetOperations:
             "source": feed.source,
             "is_own": feed.is_own,
             "readers": list(feed.readers),
+            "serve_hours": feed.serve_hours,
+            "serve_rate": feed.serve_rate,
             "entries": feed.sequence,
             "images": states.count("here"),
             "created_at": _time(feed.created_at),
@@ -201,7 +217,8 @@ def _behind(behind: Behind, now: Micros) -> Shown:
         "state": "running" if progress.running else "waiting",
         "images_behind": behind.images,
         "bytes_behind": behind.length,
-        "seconds_behind": (now - behind.since) // 1_000_000 if behind.since else 0,
+        # The clock of the origin may be ahead of ours.
+        "seconds_behind": max(0, now - behind.since) // 1_000_000 if behind.since else 0,
         "bytes_came": progress.came,
         "asked_at": _time(feed.asked_at),
         "applied_at": _time(feed.applied_at),
@@ -215,7 +232,8 @@ def _peer(peer: PeerRecord) -> Shown:
         "fingerprint": fingerprint(peer.key),
         "key": peer.key,
         "url": peer.url or None,
-        "pin": peer.pin or None,
+        "pin": None if peer.pin.startswith(PEM) else peer.pin or None,
+        "ca": peer.pin if peer.pin.startswith(PEM) else None,
         "paired_at": _time(peer.paired_at),
     }
 
@@ -241,6 +259,23 @@ def _text(document: Document, name: str) -> str:
     if not isinstance(value, str):
         raise Invalid(f"{name} is a text.")
     return value
+
+
+def _trust(document: Document) -> str:
+    """By what a site's certificate is known: a pin or authorities, which are kept in one place."""
+    pin, ca = _text(document, "pin"), _text(document, "ca")
+    if pin and ca:
+        raise Invalid("The certificate of a site is known by a pin or by an authority, not by both.")
+    if ca and PEM not in ca:
+        raise Invalid("The authorities that a site is known by are certificates in PEM form.")
+    return ca[ca.find(PEM) :] if ca else pin
+
+
+def _serving(document: Document) -> dict[str, Any]:
+    """When, and how fast, the blocks of a feed are handed on, as far as it is said. Raises `Invalid`."""
+    Hours(_text(document, "serve_hours"))
+    _number(document, "serve_rate")
+    return {name: document[name] for name in ("serve_hours", "serve_rate") if name in document}
 
 
 def _number(document: Document, name: str) -> int:

@@ -19,23 +19,23 @@ class Interrupted(Unavailable):
 
 
 class Bucket:
-    """Lets `rate` bytes a second through, on the average of a second; 0 is no limit. For one transfer at a time."""
+    """Lets `rate` bytes a second through, on the average of a second; 0 is no limit. For one thread at a time."""
 
     def __init__(self, rate: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
+        self.rate = rate
         self._monotonic = monotonic
         self._room = float(rate)
         self._at = monotonic()
 
     def take(self, count: int) -> float:
         """So many bytes have come; how many seconds to wait before there may be more."""
-        if not self._rate:
+        if not self.rate:
             return 0.0
         now = self._monotonic()
-        self._room = min(float(self._rate), self._room + (now - self._at) * self._rate)
+        self._room = min(float(self.rate), self._room + (now - self._at) * self.rate)
         self._at = now
         self._room -= count
-        return max(0.0, -self._room / self._rate)
+        return max(0.0, -self._room / self.rate)
 
 
 class Hours:
@@ -50,6 +50,13 @@ class Hours:
             first, last = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
             self._span = first, last
 
+    def until(self, at: Micros) -> int:
+        """Seconds from a moment until it begins; 0 within it."""
+        if self._span is None or self.has(at):
+            return 0
+        moment = datetime.fromtimestamp(at / 1_000_000)
+        return (self._span[0] * 60 - moment.hour * 3600 - moment.minute * 60 - moment.second) % (_DAY * 60)
+
     def has(self, at: Micros) -> bool:
         """Whether a moment is in it."""
         if self._span is None:
@@ -62,22 +69,37 @@ class Hours:
 class Pacer:
     """What a transfer calls with each piece that has come: waits, or ends it when it has to stop."""
 
-    def __init__(self, bucket: Bucket, may_go_on: Callable[[], bool], stopping: threading.Event) -> None:
-        self._bucket = bucket
+    def __init__(
+        self,
+        rate: int = 0,
+        may_go_on: Callable[[], bool] = lambda: True,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """`rate` is in bytes a second, 0 for no limit."""
+        self._bucket = Bucket(rate)
+        self._theirs = Bucket(0)
         self._may_go_on = may_go_on
-        self._stopping = stopping
+        self._stopping = stopping or threading.Event()
         self.came = 0
         """Bytes that have come over the wire."""
 
     def __call__(self, count: int) -> None:
         self.came += count
-        wait = self._bucket.take(count)
+        self.pause(max(self._bucket.take(count), self._theirs.take(count)))
+
+    def also(self, rate: int) -> None:
+        """Go no faster than the other side wants, either."""
+        if rate != self._theirs.rate:
+            self._theirs = Bucket(rate)
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises `Interrupted` if the transfer has to end."""
         while True:
             if self._stopping.is_set():
                 raise Interrupted("The service is stopping; what has come stays.")
             if not self._may_go_on():
                 raise Interrupted("Its hours have ended; what has come stays.")
-            if wait <= 0:
+            if seconds <= 0:
                 return
-            self._stopping.wait(min(wait, _LOOK_AROUND))
-            wait -= _LOOK_AROUND
+            self._stopping.wait(min(seconds, _LOOK_AROUND))
+            seconds -= _LOOK_AROUND

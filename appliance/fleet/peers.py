@@ -1,10 +1,14 @@
 """Other sites: each is known by its key, whose fingerprint two people have compared."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from appliance.db.fleet import PeerRecord
 from appliance.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.fleet.context import FleetContext, check_name
 from appliance.fleet.keys import check_key, fingerprint, read_fingerprint
 from appliance.fleet.peer_client import ask_key
+from appliance.fleet.web import check_trust
 
 
 class Peers:
@@ -29,7 +33,7 @@ class Peers:
         Raises `Forbidden` if it is the fingerprint of another key, `Conflict` if the site is known already.
         """
         check_name(name)
-        pin = _pin(pin)
+        pin = check_trust(pin)
         wanted = read_fingerprint(accepted)
         if not (key or url):
             raise Invalid("A site is known by its key, or asked for it at its address.")
@@ -42,15 +46,15 @@ class Peers:
         self._context.db.transact(lambda tx: self._context.rows.add_peer(tx, peer))
         return peer
 
+    def change(self, name: str, values: Mapping[str, str]) -> PeerRecord:
+        """Say anew where a site is (`url`), or by what its certificate is known (`pin`). Raises `NotFound`."""
+        known = self.find(name)
+        url, pin = values.get("url", known.url).rstrip("/"), check_trust(values.get("pin", known.pin))
+        peer = replace(known, url=url, pin=pin)
+        self._context.db.transact(lambda tx: self._context.rows.change_peer(tx, peer))
+        return peer
+
     def remove(self, name: str) -> None:
         """Know a site no more. Its feeds and their images stay; nothing more comes of them. Raises `NotFound`."""
         if not self._context.db.transact(lambda tx: self._context.rows.remove_peer(tx, name), frees=True):
             raise NotFound(f"There is no peer {name}.")
-
-
-def _pin(text: str) -> str:
-    """The SHA-256 of a certificate, as openssl or a browser shows it."""
-    digits = text.replace(":", "").lower()
-    if digits and not (len(digits) == 64 and all(digit in "0123456789abcdef" for digit in digits)):
-        raise Invalid("A certificate is pinned by its SHA-256: 64 hexadecimal digits.")
-    return digits

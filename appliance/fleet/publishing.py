@@ -40,11 +40,13 @@ class Publisher:
         self._lock = threading.Lock()
         """One look at a time in this process: each begins where the log ends."""
 
-    def create(self, name: str, wanted: Mapping[str, Any], readers: list[str]) -> FeedRecord:
-        """Raises `Conflict` if there is a feed of that name."""
+    def create(
+        self, name: str, wanted: Mapping[str, Any], readers: list[str], limits: Mapping[str, Any] | None = None
+    ) -> FeedRecord:
+        """`limits` are those of handing it on. Raises `Conflict` if there is a feed of that name."""
         check_name(name)
         key, at = self._context.key.public, self._context.clock()
-        feed = FeedRecord(name, key, name, True, check_wanted(wanted), readers, created_at=at)
+        feed = FeedRecord(name, key, name, True, check_wanted(wanted), readers, created_at=at, **limits or {})
         self._context.db.transact(lambda tx: self._context.rows.add_feed(tx, feed))
         return feed
 

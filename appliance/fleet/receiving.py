@@ -18,11 +18,11 @@ from appliance.blobs.delivery import Delivery, StoredBlock
 from appliance.blobs.store import BlobStore
 from appliance.db.engine.base import Tx
 from appliance.db.fleet import ARRIVAL, FeedRecord
-from appliance.errors import Conflict, Corrupt, Invalid, LimitExceeded, Refusal, StorageFault, StorageFull
+from appliance.errors import Conflict, Corrupt, Invalid, Refusal, StorageFault, StorageFull
 from appliance.fleet.block_map import BlockMap
 from appliance.fleet.context import FleetContext
 from appliance.fleet.keys import fingerprint
-from appliance.fleet.manifest import Manifest, record_of
+from appliance.fleet.manifest import Manifest, check_limits, record_of
 from appliance.image.data import label
 from appliance.image.stores import Store
 from appliance.values import MIB
@@ -68,11 +68,7 @@ class Receiver:
 
     def check_room(self, manifest: Manifest) -> None:
         """Raise for an image that is larger than one may be here, or has no room."""
-        cap = self._context.images.context.settings.image_size_cap
-        if manifest["size"] > cap:
-            raise LimitExceeded(
-                f"Image {manifest['id']} has {manifest['size']} bytes, and at most {cap} are allowed here."
-            )
+        check_limits(manifest, self._context.images.context.settings)
         free = self.store.free_space()
         if free is not None and manifest["map"]["data"] > free and manifest["map"]["stored"] > free:
             raise StorageFull(

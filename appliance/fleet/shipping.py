@@ -4,6 +4,7 @@ The length of what is sent is known before its first byte. A block that has come
 the sending; whoever receives asks again for what is missing.
 """
 
+import hashlib
 from array import array
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ class Shipment:
         self._map = block_map
         self._bits = bits
         self._blobs, self._content_id = context.content_of(context.stored_image(manifest))
+        self._named = hashlib.sha256(f"{manifest['map']['sha256']} {self._content_id} ".encode() + bits)
         self.stored = array("I")
         """What each of the blocks takes."""
         stored = self._blobs.stored_blocks(self._content_id)
@@ -37,14 +39,22 @@ class Shipment:
         finally:
             stored.close()
 
-    def blocks(self) -> Iterator[StoredBlock]:
-        """The blocks. Raises `Conflict` if they are not what they were, `Corrupt` if they are damaged."""
+    @property
+    def tag(self) -> str:
+        """What is the same for the same bytes."""
+        named = self._named.copy()
+        named.update(self.stored.tobytes())
+        return f'"{named.hexdigest()[:32]}"'
+
+    def blocks(self, skip: int = 0) -> Iterator[StoredBlock]:
+        """The blocks, but for the first `skip`. Raises `Conflict` if they are not what they were, or `Corrupt`."""
         opened = self._blobs.stored_blocks(self._content_id)
         try:
             chosen = self._map.chosen(self._bits)
             named = [(number, digest) for (number, digest, _), _ in zip(chosen, self.stored, strict=False)]
+            named = named[skip:]
             blocks = opened.at([number for number, _ in named])
-            for (_, digest), length, block in zip(named, self.stored, blocks, strict=True):
+            for (_, digest), length, block in zip(named, self.stored[skip:], blocks, strict=True):
                 if block.digest != digest:
                     raise Conflict(f"the blocks of image {self._manifest['id']} are not those that the feed tells of")
                 if len(block.data) != length:

@@ -1,7 +1,10 @@
-"""Which feeds are followed, when each is due, and how far each of them is. One thread does it, one feed at a time."""
+"""Which feeds are followed, when each is due, and how far each of them is. A feed that takes all night, or whose peer
+says nothing, holds no other up: each has a thread while it is brought up to date.
+"""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +16,7 @@ from appliance.fleet.context import FleetContext, check_name, check_policy
 from appliance.fleet.feed_locks import BeingReceived
 from appliance.fleet.following import Follower, Progress, Source
 from appliance.fleet.keys import check_key, fingerprint, read_fingerprint
-from appliance.fleet.pace import Bucket, Hours, Interrupted, Pacer
+from appliance.fleet.pace import Hours, Interrupted, Pacer
 from appliance.fleet.peer_client import PeerClient
 from appliance.fleet.publishing import todo
 from appliance.fleet.tree_client import TreeClient
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 _LOOK = 2.0
+_AT_ONCE = 8
 _WEEK: Micros = 7 * 24 * 3600 * _SECOND
 _STOP_SECONDS = 20.0
 
@@ -68,6 +72,7 @@ class Syncer:
         self._changed = threading.Condition()
         self._woken = False
         self._thread: threading.Thread | None = None
+        self._at_work: dict[str, threading.Thread] = {}
 
     # -- what is followed ----------------------------------------------------------------------------------------------
 
@@ -153,7 +158,7 @@ class Syncer:
 
     def _source(self, peer: PeerRecord, feed: FeedRecord) -> Source:
         hours = Hours(feed.hours)
-        pacer = Pacer(Bucket(feed.rate), lambda: hours.has(self._context.clock()), self._stopping)
+        pacer = Pacer(feed.rate, lambda: hours.has(self._context.clock()), self._stopping)
         if feed.tree:
             return TreeClient(feed.tree, peer.pin, pacer)
         return PeerClient(peer, self._context.key, self._context.clock, pacer)
@@ -185,8 +190,10 @@ class Syncer:
         self._stopping.set()
         with self._changed:
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
+        end = time.monotonic() + _STOP_SECONDS
+        for thread in (self._thread, *self._at_work.values()):
+            if thread is not None:
+                thread.join(max(0.0, end - time.monotonic()))
 
     def wake(self, name: str) -> None:
         """Have a feed brought up to date now, in the background. Raises `NotFound` or `Invalid`."""
@@ -209,29 +216,38 @@ class Syncer:
                 self._woken = False
 
     def _look(self) -> None:
-        """Run what is due, one feed after the other."""
+        """Begin with what is due."""
         if not self._context.locks.is_ours():
             return
         asked = self._context.locks.asked()
+        self._at_work = {name: thread for name, thread in self._at_work.items() if thread.is_alive()}
         for feed in self._context.rows.feeds():
-            if self._stopping.is_set() or not (feed.name in asked or self._is_due(feed)):
+            if self._stopping.is_set() or feed.name in self._at_work or len(self._at_work) >= _AT_ONCE:
                 continue
-            try:
-                report = self.run(feed.name)
-                if report.created or report.changed or report.removed:
-                    counts = len(report.created), len(report.changed), len(report.removed)
-                    log.info("feed %s: %d images came, %d changed, %d went", feed.name, *counts)
-            except BeingReceived:
-                continue  # by an import, or by a node that follows it no more when it is done
-            except Interrupted as error:
-                log.info("feed %s: %s", feed.name, error)
-            except ApplianceError as error:
-                log.warning("feed %s can't be followed: %s", feed.name, error)
-            except Exception:
-                log.exception("following the feed %s failed", feed.name)
+            if feed.name in asked or self._is_due(feed):
+                thread = threading.Thread(target=self._run_told, args=(feed.name,), name="fleet feed", daemon=True)
+                self._at_work[feed.name] = thread
+                thread.start()
         self._context.give_back(self._context.clock() - _WEEK)
+
+    def _run_told(self, name: str) -> None:
+        """Run one, and log how it ended."""
+        try:
+            report = self.run(name)
+            if report.created or report.changed or report.removed:
+                counts = len(report.created), len(report.changed), len(report.removed)
+                log.info("feed %s: %d images came, %d changed, %d went", name, *counts)
+        except BeingReceived:
+            pass  # by an import, or by a node that follows it no more when it is done
+        except Interrupted as error:
+            log.info("feed %s: %s", name, error)
+        except ApplianceError as error:
+            log.warning("feed %s can't be followed: %s", name, error)
+        except Exception:
+            log.exception("following the feed %s failed", name)
 
     def _is_due(self, feed: FeedRecord) -> bool:
         now = self._context.clock()
-        is_time = feed.peer and feed.every and now - feed.asked_at >= feed.every * _SECOND
-        return bool(is_time) and Hours(feed.hours).has(now)
+        # A clock that was set back does not make a feed wait for what was to come.
+        waits = 0 <= now - feed.asked_at < feed.every * _SECOND
+        return bool(feed.peer and feed.every) and not waits and Hours(feed.hours).has(now)

@@ -46,6 +46,12 @@ def padding(size: int) -> bytes:
     return bytes(-size % _BLOCK)
 
 
+def _is_plain(name: str) -> bool:
+    """Whether it is a name that leads nowhere else, and that can be shown."""
+    parts = name.split("/")
+    return name.isprintable() and all(parts) and not {".", ".."} & set(parts)
+
+
 class TarReader:
     """The members of a stream in their order. Each is read to its end before the next is asked for."""
 
@@ -68,8 +74,7 @@ class TarReader:
             info = tarfile.TarInfo.frombuf(block, "ascii", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError) as error:
             raise Corrupt("this is not a tar archive, or it is damaged") from error
-        parts = info.name.split("/")
-        if info.type != tarfile.REGTYPE or info.linkname or not all(parts) or {".", ".."} & set(parts):
+        if info.type != tarfile.REGTYPE or info.linkname or not _is_plain(info.name):
             raise Invalid(f"a bundle has no member like {info.name!r}: it is not unpacked")
         if info.name in self.digests or info.size < 0:
             raise Invalid(f"a bundle has the member {info.name!r} only once")

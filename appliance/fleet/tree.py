@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from appliance.errors import Invalid
 from appliance.fleet.context import check_name
-from appliance.fleet.keys import check_key
+from appliance.fleet.keys import check_key, readable
 
 FORMAT = "glance-appliance tree 1"
 FEED = "feed.json"
@@ -50,7 +50,7 @@ def read_head(text: bytes) -> TreeHead:
     try:
         document: dict[str, Any] = json.loads(text)
         if document["format"] != FORMAT:
-            raise Invalid(f"these files are of the form {document['format']}; this program reads {FORMAT}")
+            raise Invalid(f"these files are of the form {readable(document['format'])}; this program reads {FORMAT}")
         sequence = document["sequence"]
         if not isinstance(sequence, int) or not 0 <= sequence < 2**63:
             raise TypeError
@@ -80,9 +80,14 @@ def pack_places(places: Iterable[Place]) -> bytes:
     return b"".join(_PLACE.pack(*place) for place in places)
 
 
+def places_length(blocks: int) -> int:
+    """Bytes of the places of so many blocks."""
+    return blocks * _PLACE.size
+
+
 def unpack_places(data: bytes, blocks: int) -> Iterator[Place]:
     """Raises `Invalid` unless there is one for each block of a map."""
-    if len(data) != blocks * _PLACE.size:
+    if len(data) != places_length(blocks):
         raise Invalid("the places of the blocks are not those of the block map")
     for values in _PLACE.iter_unpack(data):
         yield Place(*values)

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from appliance.blobs.delivery import StoredBlock
 from appliance.errors import Corrupt, Invalid, NotFound, Unavailable
 from appliance.fleet import tree
-from appliance.fleet.block_map import BlockMap
+from appliance.fleet.block_map import BlockMap, longest
 from appliance.fleet.manifest import Manifest
 from appliance.fleet.tree import Place, TreeHead
-from appliance.fleet.web import Pace, connect, no_pace, read_all, read_some, unreachable
+from appliance.fleet.web import Incoming, Pace, ask, no_pace
 from appliance.values import KIB, MIB
 
 _LARGEST_JSON = 64 * MIB
-_LARGEST_MAP = 1 << 30
 _MOST = 64 * MIB
 _RANGE = 8 * MIB
 _GAP = 64 * KIB
@@ -63,7 +62,9 @@ class TreeClient:
 
     def map(self, feed: str, manifest: Manifest) -> bytes:
         """The block map of an image, not yet checked."""
-        return self._file(tree.map_name(manifest["map"]["sha256"]), _LARGEST_MAP)
+        return self._file(
+            tree.map_name(manifest["map"]["sha256"]), longest(manifest["map"]["blocks"], manifest["size"])
+        )
 
     def blocks(self, feed: str, manifest: Manifest, block_map: BlockMap, bits: bytes) -> Iterator[StoredBlock]:
         """The first of the blocks that a bitmap names, not yet checked."""
@@ -77,7 +78,7 @@ class TreeClient:
 
     def _places_of(self, digest: str, block_map: BlockMap) -> list[Place]:
         if self._places[0] != digest:
-            packed = self._file(tree.places_name(digest), _LARGEST_MAP)
+            packed = self._file(tree.places_name(digest), tree.places_length(block_map.blocks))
             self._places = digest, list(tree.unpack_places(packed, block_map.blocks))
         return self._places[1]
 
@@ -86,41 +87,36 @@ class TreeClient:
         with self._answer(tree.pack_name(run.pack), wanted) as response:
             # A server that knows no ranges sends the pack from its beginning.
             at = run.start if response.status == 206 else 0
+            incoming = Incoming(response, self._pace)
             for digest, length, place in run.blocks:
-                self._exactly(response, place.offset - at)
-                data = self._exactly(response, place.stored)
+                _exactly(incoming, place.offset - at)
+                data = _exactly(incoming, place.stored)
                 at = place.offset + place.stored
                 yield StoredBlock(digest, length, place.codec, data)
 
-    def _exactly(self, response: http.client.HTTPResponse, size: int) -> bytes:
-        parts = []
-        while size > 0:
-            part = read_some(response, size, self._pace)
-            if not part:
-                raise Unavailable("The web server broke off.")
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
     def _file(self, name: str, most: int) -> bytes:
         with self._answer(name, {}) as response:
-            return read_all(response, most, self._pace)
+            return Incoming(response, self._pace).all(most)
 
     @contextmanager
     def _answer(self, name: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
-        connection, prefix = connect(self._url, self._pin)
-        try:
-            connection.request("GET", f"{prefix}/{name}", headers={"Connection": "close", "Accept": "*/*", **headers})
-            with connection.getresponse() as response:
-                if response.status in (403, 404):
-                    raise NotFound(f"There is no {self._url}/{name}.")
-                if response.status != 200 and not (response.status == 206 and headers):
-                    raise Unavailable(f"{self._url}/{name} can't be had: the web server answers {response.status}.")
-                yield response
-        except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self._url, error) from error
-        finally:
-            connection.close()
+        with ask(self._url, self._pin, "GET", f"/{name}", headers) as response:
+            if response.status in (403, 404):
+                raise NotFound(f"There is no {self._url}/{name}.")
+            if response.status != 200 and not (response.status == 206 and headers):
+                raise Unavailable(f"{self._url}/{name} can't be had: the web server answers {response.status}.")
+            yield response
+
+
+def _exactly(incoming: Incoming, size: int) -> bytes:
+    parts = []
+    while size > 0:
+        part = incoming.read(size)
+        if not part:
+            raise Unavailable("The web server broke off.")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def _runs(block_map: BlockMap, bits: bytes, places: list[Place]) -> Iterator[_Run]:

@@ -12,6 +12,7 @@ from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.db.image.images import ImageRecord
 from appliance.fleet.bundle_import import Imported, Terms
 from appliance.fleet.service import Fleet
+from appliance.fleet.syncing import FollowTerms
 from appliance.image.changes import Change
 from appliance.maintenance.doctor import Doctor
 from appliance.values import now
@@ -21,12 +22,17 @@ from tests.data_directory import ADMIN, Opened
 class Site(Opened):
     """A directory with a fleet of its own."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.fleet = Fleet(self.db, self.images, self.directory, now)
+    def __init__(self, path: Path, ahead: int = 0, **settings: Any) -> None:
+        """Its clock is so many seconds ahead of the others'."""
+        super().__init__(path, clock=lambda: now() + ahead * 1_000_000, **settings)
+        self.fleet = Fleet(self.db, self.images, self.directory, self.clock)
 
     def publish(self, name: str = "golden", **wanted: Any) -> None:
         self.fleet.publisher.create(name, wanted or {"visibility": ["public"]}, [])
+
+    def set_feed(self, **values: Any) -> None:
+        """Change the terms of the feed golden."""
+        self.db.transact(lambda tx: self.fleet.context.rows.change_feed(tx, "golden", values))
 
     def bundle(self, name: str = "golden", since: str = "") -> bytes:
         writer = self.fleet.bundle(name, since)
@@ -62,9 +68,32 @@ class Site(Opened):
         return [finding.text for finding in Doctor(self.db, self.stores, now).examine(deep=True)]
 
 
+def pair(one: Site, name: str, other: Site, url: str = "", pin: str = "") -> None:
+    one.fleet.peers.pair(name, other.fleet.key.fingerprint, key=other.fleet.key.public, url=url, pin=pin)
+
+
+class Pair:
+    """A site with a feed, and one that follows it."""
+
+    def __init__(self, center: Site, edge: Site, url: str, terms: FollowTerms | None = None, pin: str = "") -> None:
+        self.center, self.edge = center, edge
+        pair(center, "edge", edge)
+        pair(edge, "center", center, url, pin)
+        center.fleet.publisher.create("golden", {"visibility": ["public"]}, ["edge"])
+        edge.fleet.syncer.follow("center", "golden", terms or FollowTerms())
+
+    def sync(self) -> list[str]:
+        """The ids of the images that came."""
+        return self.edge.fleet.syncer.run("golden").created
+
+    def came(self) -> int:
+        """Bytes of blocks that the last run has brought, as they are stored."""
+        return self.edge.fleet.syncer.behind()[0].progress.came
+
+
 @contextmanager
-def site(path: Path) -> Iterator[Site]:
-    it = Site(path)
+def site(path: Path, ahead: int = 0, **settings: Any) -> Iterator[Site]:
+    it = Site(path, ahead, **settings)
     try:
         yield it
     finally:

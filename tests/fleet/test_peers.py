@@ -2,17 +2,18 @@
 
 import http.client
 import io
+import itertools
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from appliance.api.appliance_v1.fleet_peers import PREFIX, peer_service
+from appliance.api.appliance_v1.fleet_peers import PREFIX
 from appliance.blobs.delivery import StoredBlock, read_records
 from appliance.errors import ApplianceError, Corrupt, Forbidden, Invalid, NotFound, Unavailable
 from appliance.fleet.block_map import BlockMap
@@ -22,51 +23,11 @@ from appliance.fleet.manifest import Manifest
 from appliance.fleet.pace import Bucket, Hours
 from appliance.fleet.peer_requests import APART, sign_request
 from appliance.fleet.syncing import FollowTerms
-from appliance.server.limits import Limits
 from appliance.values import now
 from tests.blobs.backends.fault_proxy import fault_proxy
 from tests.data_directory import data
-from tests.fleet.sites import Site
-from tests.server.conftest import Running
-
-Serve = Callable[[Site], str]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Have a site answer its peers; its address."""
-    with ExitStack() as running:
-
-        def start(site: Site) -> str:
-            served = Running((peer_service(site.fleet),), Limits(linger_seconds=1.0))
-            running.callback(served.close)
-            return f"http://127.0.0.1:{served.address[1]}"
-
-        yield start
-
-
-def pair(one: Site, name: str, other: Site, url: str = "") -> None:
-    one.fleet.peers.pair(name, other.fleet.key.fingerprint, key=other.fleet.key.public, url=url)
-
-
-class Pair:
-    """A site with a feed, and one that follows it."""
-
-    def __init__(self, center: Site, edge: Site, url: str, terms: FollowTerms | None = None) -> None:
-        self.center, self.edge = center, edge
-        pair(center, "edge", edge)
-        pair(edge, "center", center, url)
-        center.fleet.publisher.create("golden", {"visibility": ["public"]}, ["edge"])
-        edge.fleet.syncer.follow("center", "golden", terms or FollowTerms())
-
-    def sync(self) -> list[str]:
-        """The ids of the images that came."""
-        return self.edge.fleet.syncer.run("golden").created
-
-
-@pytest.fixture
-def following(center: Site, edge: Site, serve: Serve) -> Pair:
-    return Pair(center, edge, serve(center))
+from tests.fleet.conftest import Serve
+from tests.fleet.sites import Pair, Site, pair, site
 
 
 def test_images_come_and_their_changes_follow(following: Pair) -> None:
@@ -107,13 +68,32 @@ def test_a_relay_hands_on_what_it_follows(following: Pair, third: Site, serve: S
     image_id = following.center.add(payload)
     following.sync()
     relay = following.edge
-    relay.db.transact(lambda tx: relay.fleet.context.rows.change_feed(tx, "golden", {"readers": ["third"]}))
+    relay.set_feed(readers=["third"])
     pair(relay, "third", third)
     pair(third, "relay", relay, serve(relay))
     with pytest.raises(Forbidden, match=f"--origin {following.center.fleet.key.fingerprint}"):
         third.fleet.syncer.follow("relay", "golden", FollowTerms())
     third.fleet.syncer.follow("relay", "golden", FollowTerms(origin=following.center.fleet.key.fingerprint))
     assert third.fleet.syncer.run("golden").created == [image_id] and third.read(image_id) == payload
+
+
+def test_a_relay_of_a_relay_hands_on(following: Pair, third: Site, serve: Serve, tmp_path: Path) -> None:
+    """Four sites in a row; what is asked of each is signed by the next, and every entry by the first."""
+    with site(tmp_path / "fourth") as fourth:
+        row = [following.edge, third, fourth]
+        for before, after in itertools.pairwise(row):
+            before.set_feed(readers=["next"])
+            pair(before, "next", after)
+            pair(after, "before", before, serve(before))
+            after.fleet.syncer.follow("before", "golden", FollowTerms(origin=following.center.fleet.key.fingerprint))
+        payload = data()
+        image_id = following.center.add(payload)
+        for one in row:
+            assert one.fleet.syncer.run("golden").created == [image_id]
+        assert fourth.read(image_id) == payload and not fourth.findings()
+        following.center.delete(image_id)
+        for one in row:
+            assert one.fleet.syncer.run("golden").removed == [image_id]
 
 
 @pytest.mark.parametrize("fault", ["reset", "reset after", "truncated", "503"])
@@ -284,7 +264,7 @@ class Liar:
         return packed[:-1] + b"x" if self._lie == "map" else packed
 
     def blocks(self, feed: str, manifest: Manifest, block_map: BlockMap, bits: bytes) -> Iterator[StoredBlock]:
-        for block in self._serving.blocks("edge", feed, manifest["id"], bits).blocks():
+        for block in self._serving.blocks("edge", feed, manifest["id"], bits).sent(0):
             if self._lie == "nothing":
                 return
             yield block._replace(data=b"x" * len(block.data)) if self._lie == "block" else block

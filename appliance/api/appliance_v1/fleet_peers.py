@@ -1,6 +1,9 @@
 """/appliance/v1/fleet/peer: what other sites read of our feeds. Each request is signed by the site that makes it."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -8,8 +11,9 @@ from appliance.api.appliance_v1.fleet import BASE, Streamed
 from appliance.api.http.error_responses import codes_of
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route, Service
-from appliance.blobs.delivery import record_lengths, records
+from appliance.blobs.delivery import record_lengths, record_sizes, records
 from appliance.errors import ApplianceError, Invalid, TooManyRequests, Unauthenticated
+from appliance.fleet.peer_client import RATE
 from appliance.fleet.peer_requests import SCHEME
 from appliance.fleet.service import Fleet
 from appliance.values import MIB, Caller, whole_number
@@ -17,6 +21,7 @@ from appliance.values import MIB, Caller, whole_number
 PREFIX = f"{BASE}/peer"
 POLICY = "follow_feed"
 _LARGEST_BITMAP = 8 * MIB
+_FROM = re.compile(r"bytes=(\d{1,15})-")
 _BLOCKS = "application/vnd.glance-appliance.blocks"
 
 
@@ -53,16 +58,53 @@ class PeerRoutes:
         if after is None:
             raise Invalid("after is the number of an entry.")
         page = self._serving.entries(request.caller.user_name or "", name, after)
-        return Response(200, {"entries": [entry.signed() for entry in page.entries], "sequence": page.sequence})
+        document = {"entries": [entry.signed() for entry in page.entries], "sequence": page.sequence}
+        return _whole(request, json.dumps(document).encode(), "application/json")
 
     def map(self, request: Request[Caller], name: str, image_id: str) -> Response:
-        return Response(200, self._serving.map(request.caller.user_name or "", name, image_id))
+        packed = self._serving.map(request.caller.user_name or "", name, image_id)
+        return _whole(request, packed, "application/octet-stream")
 
     def blocks(self, request: Request[Caller], name: str, image_id: str) -> Response:
         """The blocks that the bitmap of the body names, or as many of the first of them as one answer has."""
-        shipment = self._serving.blocks(request.caller.user_name or "", name, image_id, request.sent)
-        length = sum(record_lengths(shipment.stored))
-        return Response(200, Streamed(records(shipment.blocks()), length), [("Content-Type", _BLOCKS)])
+        found = self._serving.blocks(request.caller.user_name or "", name, image_id, request.sent)
+        whole = sum(record_lengths(found.shipment.stored))
+        start = _start(request, found.shipment.tag, whole)
+        skipped = at = 0
+        for blocks, length in record_sizes(found.shipment.stored):
+            if at + length > start:
+                break
+            skipped, at = skipped + blocks, at + length
+        self._serving.count(name, found.rate, whole - start)
+        rest = _behind(records(found.sent(skipped)), start - at)
+        headers = [("Content-Type", _BLOCKS), *([(RATE, str(found.rate))] if found.rate else [])]
+        return _part(Streamed(rest, whole - start), start, whole, found.shipment.tag, headers)
+
+
+def _start(request: Request[Caller], tag: str, whole: int) -> int:
+    """From which byte on the answer is wanted, if that is the one of which the other has the beginning."""
+    match = _FROM.fullmatch(request.header("range") or "")
+    start = int(match[1]) if match and request.header("if-range") == tag else 0
+    return start if start < whole else 0
+
+
+def _whole(request: Request[Caller], body: bytes, kind: str) -> Response:
+    """An answer that is made already, or the rest of it."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    start = _start(request, tag, len(body))
+    return _part(body[start:], start, len(body), tag, [("Content-Type", kind)])
+
+
+def _part(body: Any, start: int, whole: int, tag: str, headers: list[tuple[str, str]]) -> Response:
+    ranged = [("Content-Range", f"bytes {start}-{whole - 1}/{whole}")] if start else []
+    return Response(206 if start else 200, body, [*headers, ("ETag", tag), *ranged])
+
+
+def _behind(parts: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    """The parts but for some first bytes."""
+    for part in parts:
+        yield part[skip:]
+        skip = max(0, skip - len(part))
 
 
 class PeerDialect:

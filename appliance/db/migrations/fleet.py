@@ -43,6 +43,12 @@ _STATEMENTS = (
 )
 
 
+def limit_serving(db: Schema) -> None:
+    """Let a site say when, and how fast, it hands the blocks of a feed on."""
+    db.execute("ALTER TABLE fleet_feeds ADD COLUMN serve_hours TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE fleet_feeds ADD COLUMN serve_rate INTEGER NOT NULL DEFAULT 0")
+
+
 def create_fleet(db: Schema) -> None:
     """Make the tables of the fleet."""
     for statement in _STATEMENTS:

@@ -12,7 +12,7 @@ from sqlite_utils.db import Table
 from appliance.db.engine.base import Schema
 from appliance.db.migrations.activity import create_activity
 from appliance.db.migrations.blocks import create_block_scopes, create_blocks
-from appliance.db.migrations.fleet import create_fleet
+from appliance.db.migrations.fleet import create_fleet, limit_serving
 from appliance.db.migrations.identity import (
     create_catalog,
     create_federation,
@@ -49,6 +49,7 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0015_oauth1", create_oauth1),
     ("0016_fleet", create_fleet),
     ("0017_nodes", create_nodes),
+    ("0018_fleet_limits", limit_serving),
 )
 
 migrations = Migrations("appliance")
