@@ -17,6 +17,12 @@ __all__ = ["authority"]
 Serve = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has failed is tried again as often as ever, but soon."""
+    monkeypatch.setattr("appliance.fleet.following._PAUSE", 0.01)
+
+
 @pytest.fixture
 def center(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path / "center") as it:
