@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -148,6 +150,18 @@ def test_each_request_gets_the_status_of_its_dialect(method: str, path: str, tok
 
 def test_allow_lists_every_method_of_the_path() -> None:
     assert call("PATCH", "/things/1")[1]["Allow"] == "DELETE, GET"
+
+
+def test_the_first_requests_find_their_routes_all_at_once() -> None:
+    routes = [Route("GET", f"/kinds{number}/<thing>", show, public=True) for number in range(300)]
+    service, start = Service(Plain(), routes, head_is_get=True), Barrier(8)
+
+    def first(number: int) -> str:
+        start.wait()
+        return call("GET", f"/kinds{number * 40}/x", app=service)[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(first, range(8))) == {"200 OK"}
 
 
 def test_an_unexpected_error_shows_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
