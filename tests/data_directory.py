@@ -26,7 +26,11 @@ class Opened:
         self.clock = clock
         self.settings = Settings(data_dir=path, **settings)
         self.db = open_database(self.directory.database)
-        self.stores: Stores = open_stores(self.settings, self.directory, self.db, clock, lost_index=lost_index)
+        try:
+            self.stores: Stores = open_stores(self.settings, self.directory, self.db, clock, lost_index=lost_index)
+        except BaseException:
+            self.db.close()
+            raise
         self.images = Images(self.db, self.stores, self.settings, clock)
         self.blobs = self.stores.default.writer
 

@@ -1,5 +1,7 @@
 """How much a log-in and the validation of a token read: each row once."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from tests.api.identity_v3.client import PASSWORD, Client, password_auth, start
 class Counting(SqliteDatabase):
     """Notes every statement that reads."""
 
-    statements: list[str]
+    def __init__(self, path: Path) -> None:
+        self.statements: list[str] = []
+        super().__init__(path)
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         self.statements.append(sql)
@@ -25,11 +29,9 @@ class Counting(SqliteDatabase):
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Counting:
-    db = Counting.__new__(Counting)
-    db.statements = []
-    db.__init__(tmp_path / "appliance.db")  # type: ignore[misc]
-    return db
+def db(tmp_path: Path) -> Iterator[Counting]:
+    with closing(Counting(tmp_path / "appliance.db")) as db:
+        yield db
 
 
 @pytest.fixture
