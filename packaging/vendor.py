@@ -25,10 +25,9 @@ export { signal, computed, effect, batch } from "@preact/signals";
 export { html } from "htm/preact";
 """
 ICONS = (
-    "activity", "arrow-left-right", "box", "check", "chevron-down", "circle-alert", "circle-check", "copy", "database",
-    "download", "hard-drive", "layout-dashboard", "key-round", "layers", "link", "log-out", "moon", "pencil", "play",
-    "plug", "plus", "refresh-cw", "search", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user",
-    "users", "x",
+    "activity", "box", "circle-alert", "circle-check", "copy", "database", "download", "key-round", "layers",
+    "layout-dashboard", "link", "log-out", "moon", "network", "pencil", "play", "plug", "plus", "refresh-cw",
+    "search", "server", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user", "users", "x",
 )  # fmt: skip
 
 

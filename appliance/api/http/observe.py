@@ -237,7 +237,7 @@ def elsewhere(
         project_name=project_name,
         address=environ.get("REMOTE_ADDR", ""),
         service="console",
-        action=CHANGE_SCOPE if "project_id" in asked else LOG_IN,
+        action=LOG_IN if "password" in asked else CHANGE_SCOPE,
         method="POST",
         path="/console/session",
         status=response.status,
