@@ -1,4 +1,5 @@
-// A guard for people, as the command line has it: nobody takes away the last one who could put it right again.
+// A guard for people, like the command line's: nobody takes away the last one who could put it right again on this page,
+// which acts in projects alone.
 import { get } from "./lib.js";
 
 // Whether any enabled administrator is left once the assignments are gone of which `ends` says so.
@@ -12,7 +13,7 @@ export async function keepAnAdministrator(ends) {
   ]);
   const enabled = new Set([...users, ...projects].map((one) => one.id));
   const held = role_assignments.filter(
-    (one) => enabled.has(one.user?.id) && (!one.scope.project || enabled.has(one.scope.project.id)),
+    (one) => enabled.has(one.user?.id) && enabled.has(one.scope.project?.id),
   );
   if (held.length && held.every(ends)) throw new Error("This is the last administrator: make another one first.");
 }

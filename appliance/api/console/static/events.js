@@ -43,6 +43,7 @@ const PAST = {
 
 // What an action of a policy's name is, in words.
 function done(event) {
+  if (event.method === "POST" && event.path.endsWith("/import")) return "began the import of";
   if (DONE[event.action]) return DONE[event.action];
   const [verb, ...rest] = event.action.replace(/^identity:/, "").split("_");
   if (!verb) return `sent ${event.method} ${event.path}`;

@@ -48,7 +48,11 @@ const copied = (name, text) =>
 const ThisSite = ({ site }) =>
   html`<section class="card">
     <h2>This site</h2>
-    <${Facts} rows=${["fingerprint", "key"].map((name) => [name, copied(name, site[name])])} />
+    <${Facts}
+      rows=${[
+        ["Fingerprint", copied("fingerprint", site.fingerprint)],
+        ["Key", copied("key", site.key)],
+      ]} />
     <p class="dim">The other side compares the fingerprint before it pairs with this one.</p>
     <${Command}>glance-appliance peer show</${Command}>
   </section>`;
@@ -78,7 +82,7 @@ function Follow({ feed, behind, ask }) {
     <td><time datetime=${feed.applied_at} title=${clock(feed.applied_at)}>${ago(feed.applied_at)}</time></td>
     <td>
       <div class="row end">
-        <${Button} kind="small" icon="refresh-cw" label=${`Sync ${feed.name} now`} onClick=${now}
+        <${Button} kind="small" icon="refresh-cw" label=${`Sync now: ${feed.name}`} onClick=${now}
           command=${`glance-appliance sync now ${name}`}>Sync now</${Button}>
         <${Button} kind="small danger" icon="trash" label=${`Forget the feed ${feed.name}`}
           onClick=${forget({ kind: "feed", name: feed.name })} />
@@ -89,12 +93,13 @@ function Follow({ feed, behind, ask }) {
 
 function Behind({ behind, feed }) {
   if (!behind) return html`<span class="dim">comes when it is brought</span>`;
-  const { images_behind, bytes_behind, seconds_behind, bytes_came, state } = behind;
+  const { images_behind, bytes_behind, seconds_behind, bytes_came, state, asked_at } = behind;
   if (state === "running") {
     const whole = bytes_behind + bytes_came;
     return html`<span class="state busy">${size(bytes_came)} of ${size(whole)} came</span>
       ${whole > 0 && html`<${Progress} value=${(100 * bytes_came) / whole} label=${`What came of ${feed.name}`} />`}`;
   }
+  if (!asked_at) return html`<span class="dim">not asked for yet</span>`;
   if (!images_behind) return html`<span class="state good">up to date</span>`;
   const much = [plural(images_behind, "image"), size(bytes_behind), seconds_behind ? span(seconds_behind) : ""];
   return html`<span class="state warn">${much.filter(Boolean).join(", ")}</span>`;
@@ -130,7 +135,7 @@ function Own({ feeds, peers }) {
           <td>${readers(feed)}</td>
           <td>
             <div class="row end">
-              <${Button} kind="small" icon="users" label=${`Who may follow ${feed.name}`}
+              <${Button} kind="small" icon="users" label=${`Readers of ${feed.name}`}
                 onClick=${() => open(ReadersDialog, { feed, peers })}>Readers</${Button}>
               <${Button} kind="small danger" icon="trash" label=${`Delete the feed ${feed.name}`}
                 onClick=${forget({ kind: "feed", name: feed.name })} />

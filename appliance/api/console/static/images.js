@@ -1,6 +1,6 @@
 // All images that one may see: found in a moment however many there are, and added by dropping files anywhere.
 import { html, signal, useEffect, useMemo, useRef, useState } from "./vendor/view.js";
-import { get, open, projectName, route, setQuery } from "./lib.js";
+import { get, getOr, open, projectName, route, setQuery } from "./lib.js";
 import { agoShort, clock, plural, short8, size } from "./figures.js";
 import { Button, Command, Empty, Heading, Icon, Loading, State, Trouble } from "./ui.js";
 import { useEvery } from "./hooks.js";
@@ -12,6 +12,7 @@ import { add, uploads } from "./uploads.js";
 
 const ROW = 45;
 const CREATE = "openstack image create --disk-format qcow2 --container-format bare --file disk.img my-image";
+const FIRST_PAGE = "/v2/images?limit=100&sort=created_at:desc";
 const SETTLED = ["active", "deactivated", "queued"];
 
 export const images = signal({ list: [], whole: false, error: null });
@@ -22,7 +23,7 @@ let loading = 0;
 export async function load() {
   const mine = ++loading;
   const list = [];
-  let next = "/v2/images?limit=100&sort=created_at:desc";
+  let next = FIRST_PAGE;
   try {
     while (next) {
       const page = await get("image", next);
@@ -38,6 +39,15 @@ export async function load() {
   } catch (error) {
     if (mine === loading) images.value = { ...images.value, error };
   }
+}
+
+// Whether others have added or removed something lately; a long list is not asked for again and again.
+async function look() {
+  const { list, whole } = images.value;
+  const newest = await getOr(null, "image", FIRST_PAGE);
+  const same = (one, number) => one.id === list[number]?.id && one.updated_at === list[number]?.updated_at;
+  const fewer = newest && !newest.next && newest.images.length !== list.length;
+  if (newest && whole && (fewer || !newest.images.every(same))) load();
 }
 
 const FACTS = { status: "every status", visibility: "every visibility", disk_format: "every format" };
@@ -69,7 +79,7 @@ export function Images() {
   const file = useRef(null);
   const moving = uploads.value.filter((one) => one.state === "stored").length;
   useEffect(() => void load(), [moving]);
-  useEvery(5, () => list.some((one) => !SETTLED.includes(one.status)) && load());
+  useEvery(5, () => (list.some((one) => !SETTLED.includes(one.status)) ? load() : look()));
   const found = useMemo(() => wanted(list, query), [list, query.toString()]);
   const choose = () => file.current.click();
   const take = (event) => {

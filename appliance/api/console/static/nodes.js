@@ -52,7 +52,7 @@ function Node({ node, ask }) {
     <td>
       <div class="row end">
         ${node.state === "serving" && button("Drain", "Drain", drain, "drain")}
-        ${node.state === "draining" && button("Serve again", "Undrain", undrain, "drain --undo")}
+        ${node.state === "draining" && button("Serve again", "Serve again:", undrain, "drain --undo")}
         ${!there(node) && button("Remove", "Remove", remove, "remove", "danger")}
       </div>
     </td>
