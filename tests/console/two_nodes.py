@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.api.served import PASSWORD
-from tests.blobs.backends.seaweed import serving as seaweed
-from tests.blobs.backends.seaweed import weed
+from tests.blobs.backends.seaweed import seaweed, weed
 from tests.nodes.site import Site
 from tests.postgresql import programs
 
@@ -24,8 +23,7 @@ def main() -> None:
         return
     with ExitStack() as held:
         store = held.enter_context(seaweed(directory / "objects"))
-        store.make_bucket("nodes")
-        site = Site(directory, store, "nodes")
+        site = Site(directory, store, store.bucket())
         held.callback(site.close)
         first = site.start("one", console=True, collect_interval=300)
         site.start("two", console=True)

@@ -62,6 +62,12 @@ def test_every_icon_that_is_drawn_is_vendored() -> None:
     assert {name for pair in named for name in pair if name} - known == set()
 
 
+def test_modules_of_the_page_stay_small() -> None:
+    texts = {file.name: file.read_text().splitlines() for file in STATIC.glob("*.js")}
+    long = {name for name, lines in texts.items() if len(lines) > 300 or max(map(len, lines)) > 120}
+    assert (len(texts) > 30, long) == (True, set())
+
+
 def test_what_is_vendored_has_its_licence() -> None:
     text = (STATIC / "vendor" / "licenses.txt").read_text()
     assert [
