@@ -29,14 +29,6 @@ clients: .venv-clients/.complete ## Make .venv-clients/ with the stock OpenStack
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-clients --pins packaging/clients.txt
 
-.venv-console/.complete: packaging/console-tests.txt packaging/build-tools.txt packaging/environment.py
-	@$(need-python)
-	@$(PYTHON) packaging/environment.py .venv-console --pins packaging/console-tests.txt
-
-build/vendor/node_modules/.package-lock.json: packaging/console/package-lock.json
-	@$(need-python)
-	@$(PYTHON) packaging/vendor.py --install
-
 .venv-legacy/.complete: packaging/legacy-clients.txt packaging/build-tools.txt packaging/environment.py
 	@$(need-python)
 	@$(PYTHON) packaging/environment.py .venv-legacy --pins packaging/legacy-clients.txt
@@ -62,6 +54,7 @@ test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 	@$(PY) packaging/node_modules.py
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 	@$(if $(ARGS),true,TEST_DATABASE=postgresql $(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(ON_POSTGRESQL))
+	@$(if $(ARGS),true,$(PY) packaging/console_tests.py)
 
 test-postgresql: setup clients ## Run the tables of all APIs with the rows on PostgreSQL
 	@$(PY) packaging/debian_packages.py
@@ -85,8 +78,8 @@ test-nodes: setup ## Let three nodes work while they are killed, stopped and cut
 	@$(PY) packaging/debian_packages.py
 	@$(PY) -m pytest -n 0 -s tests/nodes $(ARGS)
 
-test-console: setup clients .venv-console/.complete build/vendor/node_modules/.package-lock.json ## Drive the console in a real browser (Debian: apt-get install chromium-headless-shell); pictures go to build/console
-	@.venv-console/bin/python -m pytest -m 'not slow' tests/console $(ARGS)
+test-console: setup clients ## Drive the console in a real browser; pictures go to build/console (ARGS="-m slow" for the long forms)
+	@$(PY) packaging/console_tests.py --strict $(ARGS)
 
 vendor: ## Renew what the console takes from others, with Node and npm
 	@$(need-python)

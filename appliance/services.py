@@ -1,8 +1,9 @@
 """The services of one appliance: the applications behind its ports, and the jobs, made of the parts that are open."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from appliance.activity.history import History
@@ -16,11 +17,12 @@ from appliance.api.appliance_v1.images import ImageRoutes
 from appliance.api.appliance_v1.nodes import NodeRoutes
 from appliance.api.appliance_v1.status import StatusRoutes
 from appliance.api.appliance_v1.store import SpaceRoutes
-from appliance.api.console.gate import Console, console_before
+from appliance.api.console.gate import Console, Surroundings, console_before
 from appliance.api.console.session import OneTimeLink
 from appliance.api.http.addresses import AddressBook
 from appliance.api.http.admission import WithReserve
-from appliance.api.http.observe import Observed, Observer, auditing, by_link
+from appliance.api.http.messages import Response
+from appliance.api.http.observe import Observed, Observer, auditing, by_link, elsewhere
 from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
@@ -179,7 +181,12 @@ class Services:
     def with_console(self, apps: Sequence[WSGIApplication]) -> Console:
         """The first port's application behind the console."""
         parts = self._parts
-        return console_before(apps, parts.settings, parts.places.both, self.link, self._first_session)
+        around = Surroundings(self.link, self._first_session, self._logged_in_elsewhere, lambda: parts.https.authority)
+        return console_before(apps, parts.settings, parts.places.both, around)
+
+    def _logged_in_elsewhere(self, environ: WSGIEnvironment, asked: Mapping[str, Any], response: Response) -> None:
+        event, domain = elsewhere(environ, asked, response, self._parts.clock())
+        self.trail.record(event, domain)
 
     def _first_session(self, environ: WSGIEnvironment) -> Token:
         """The first administrator's token, for who has shown the one-time link."""

@@ -1,7 +1,8 @@
 """What tests drive and Debian has: `debian_packages.py` installs PostgreSQL where that changes nothing else.
 
 It lays haproxy out in build/haproxy, without installing it. Whatever can't be had on this machine is left out with a
-sentence that says why, and its tests are skipped.
+sentence that says why, and its tests are skipped. A browser is installed only by those who test the console
+(`console_tests.py`).
 """
 
 import os
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 WITH_SYSTEMD = Path("/run/systemd/system")
 # A mirror out of reach must not keep anybody waiting.
 HASTY = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=5", "-o", "Acquire::https::Timeout=5")
@@ -77,6 +79,16 @@ def haproxy() -> str:
     if shutil.which("haproxy"):
         return ""
     return lay_out("haproxy", ROOT / "build" / "haproxy", ["haproxy"])
+
+
+def browser() -> tuple[str, str]:
+    """The Chromium that tests drive, and else why there is none."""
+    for _ in range(2):
+        if found := next((path for name in BROWSERS if (path := shutil.which(name))), None):
+            return found, ""
+        if sentence := from_debian("browser", BROWSERS[0]):
+            return "", sentence
+    return "", f"no browser, though {BROWSERS[0]} is installed"
 
 
 if __name__ == "__main__":

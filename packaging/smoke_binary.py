@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from build_binary import BILL
 from smoke_bundles import check_bundles
 from smoke_client import Client
+from smoke_console import check_console
 from smoke_contents import faults, native_files, outdated
 from smoke_servers import servers
 
@@ -165,6 +166,7 @@ def story(start: Callable[[], Server], data: Path) -> list[str]:
     server = start()
     client = server.client
     held = [f"ready after {server.started_in:.2f} s"]
+    held += check_console(server.address)
     check(not server.drivers(), f"it has loaded {server.drivers()}, which no setting asks for")
     image = client.upload("smoke", body)
     check(client.show(image)["os_hash_value"] == told, "the image has another os_hash_value")

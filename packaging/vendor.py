@@ -5,11 +5,12 @@ are committed, so that nobody else needs Node. The releases are pinned in `packa
 same pins give the same bytes.
 """
 
-import argparse
 import json
-import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+from node_modules import from_npm
 
 ROOT = Path(__file__).resolve().parents[1]
 PINS = ROOT / "packaging" / "console"
@@ -24,19 +25,10 @@ export { signal, computed, effect, batch } from "@preact/signals";
 export { html } from "htm/preact";
 """
 ICONS = (
-    "activity", "arrow-left-right", "box", "check", "chevron-down", "circle-alert", "circle-check", "copy", "database",
-    "download", "hard-drive", "layout-dashboard", "key-round", "layers", "link", "log-out", "moon", "pencil", "play",
-    "plug", "plus", "refresh-cw", "search", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user",
-    "users", "x",
+    "activity", "box", "circle-alert", "circle-check", "copy", "database", "download", "key-round", "layers",
+    "layout-dashboard", "link", "log-out", "moon", "network", "pencil", "play", "plug", "plus", "refresh-cw",
+    "search", "server", "share-2", "shield-check", "sun", "terminal", "trash", "upload", "user", "users", "x",
 )  # fmt: skip
-
-
-def install() -> None:
-    """Fetch the pinned releases."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(PINS / name, BUILD / name)
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=BUILD, check=True)
 
 
 def bundle() -> None:
@@ -68,9 +60,6 @@ def licenses() -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--install", action="store_true", help="only fetch the releases, for tests")
-    only_install = parser.parse_args().install
-    install()
-    if not only_install:
-        bundle()
+    if sentence := from_npm("new files of others", PINS, BUILD):
+        sys.exit(sentence)
+    bundle()

@@ -24,6 +24,8 @@ class Transfer:
     moved: int = 0
     rate: float = 0.0
     """Bytes a second, over the last second or so."""
+    follows: tuple[str, int] | None = None
+    """Store and number of the content that an upload is the same as so far."""
     _marked_at: Micros = field(default_factory=elapsed)
     _marked: int = 0
 
@@ -78,6 +80,10 @@ class CountedSource:
         if readinto is not None:
             self._readinto = readinto
             self.readinto = self._counted_readinto
+
+    def follows(self, store: str, content_id: int | None) -> None:
+        """What came so far is how this content begins; None if it is new."""
+        self._transfer.follows = None if content_id is None else (store, content_id)
 
     def _counted_readinto(self, room: memoryview) -> int:
         count: int = self._readinto(room)

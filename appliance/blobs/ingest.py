@@ -126,6 +126,12 @@ class Ingest:
         """So many bytes were never hashed: the upload was a stored content whose digests are known."""
         return self._stored - self._hashed
 
+    @property
+    def following(self) -> int | None:
+        """The stored content that the upload is the same as so far, while it is."""
+        known = self._writer.known
+        return known.following if known is not None else None
+
     def _digests(self) -> tuple[bytes, bytes]:
         if self._same is not None:
             return bytes.fromhex(self._same.md5), bytes.fromhex(self._same.hash_value)

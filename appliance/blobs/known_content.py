@@ -66,6 +66,12 @@ class KnownContent:
         """Whether what came so far, but for a block or hole not yet ended, is how a stored content begins."""
         return self._candidates is not None and not self._parted
 
+    @property
+    def following(self) -> int | None:
+        """The stored content that what came so far is the beginning of. Any thread may ask."""
+        candidates = self._candidates
+        return candidates[0].row.id if candidates and not self._parted else None
+
     def step(self, digest: bytes | None, length: int, block_id: int) -> None:
         """The upload goes on with this block, 0 if the index knows it not; or with this hole, for the digest None."""
         if self._parted:

@@ -130,12 +130,12 @@ class ImageData:
 
     def _readable_by(self, caller: Caller, store: Store) -> ReadableByCaller:
         """Of a store's contents, those that the caller could download."""
+        return lambda content_id: self.image_of(caller, store.id, content_id) is not None
 
-        def readable_by_caller(content_id: int) -> bool:
-            images = self._rows.with_content(store.id, content_id, caller.project_id)
-            return any(self._policies.allows(caller, "download_image", image) for image in images)
-
-        return readable_by_caller
+    def image_of(self, caller: Caller, store_id: str, content_id: int) -> ImageRecord | None:
+        """An image with this content that the caller could download."""
+        images = self._rows.with_content(store_id, content_id, caller.project_id)
+        return next((image for image in images if self._policies.allows(caller, "download_image", image)), None)
 
     @contextmanager
     def _busy(self, image: ImageRecord, status: str, **amounts: int) -> Iterator[None]:

@@ -207,6 +207,7 @@ def ingest(
     """Store a source's bytes. Commit `sealed` inside the block: leaving it gives up what was not committed.
 
     `readable_by_caller` says which stored contents the bytes may be recognized as; `scope` whose blocks they may reuse.
+    A source that wants to know which content it is the same as so far has a method `follows`.
     """
     watching: list[Inspection | Verifier] = [watcher for watcher in (inspection, verifier) if watcher is not None]
     with store.writer.begin(
@@ -214,6 +215,7 @@ def ingest(
     ) as ingest:
         size = 0
         read = _reader(source)
+        tell: Callable[[str, int | None], None] | None = getattr(source, "follows", None)
         while count := _fill(read, room := ingest.room()[:_CHUNK]):
             size += count
             limits.check(size)
@@ -222,6 +224,8 @@ def ingest(
             ingest.filled(count)
             if progress is not None:
                 progress(size)
+            if tell is not None:
+                tell(store.id, ingest.following)
         if limits.declared is not None and size != limits.declared:
             raise Invalid(f"The size of uploaded data, {size} bytes, is different from the declared {limits.declared}.")
         virtual_size = inspection.verdict() if inspection is not None else None

@@ -57,12 +57,21 @@ class Served:
         """A call as the administrator."""
         return self.call(method, path, body, **{"X-Auth-Token": self.token, **headers})
 
-    def log_in(self) -> str:
-        user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+    def log_in(self, name: str = "admin", project: str = "admin") -> str:
+        user = {"name": name, "password": PASSWORD, "domain": {"id": "default"}}
+        scope = {"project": {"name": project, "domain": {"id": "default"}}}
         auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
         answer = self.call("POST", f"{self.report.identity_url}/v3/auth/tokens", {"auth": auth})
         return answer.headers["x-subject-token"]
+
+    def member(self, name: str, project: str) -> str:
+        """The token of a new user, who is a member of a new project."""
+        identity = f"{self.report.identity_url}/v3"
+        where = self.ask("POST", f"{identity}/projects", {"project": {"name": project}}).json["project"]["id"]
+        who = self.ask("POST", f"{identity}/users", {"user": {"name": name, "password": PASSWORD}}).json["user"]["id"]
+        role = self.ask("GET", f"{identity}/roles?name=member").json["roles"][0]["id"]
+        assert self.ask("PUT", f"{identity}/projects/{where}/users/{who}/roles/{role}").status == 204
+        return self.log_in(name, project)
 
     def upload(self, name: str, data: bytes) -> str:
         body = {"name": name, "disk_format": "raw", "container_format": "bare"}

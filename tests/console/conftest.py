@@ -1,12 +1,16 @@
 """A real appliance, a real browser, and a page in it that must never complain."""
 
+import http.server
 import importlib.util
 import json
 import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,35 +29,42 @@ else:
     expect.set_options(timeout=20_000)
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venv" / "bin" / "python"
+OURS = (str(ROOT / ".venv" / "bin" / "python"), str(ROOT / "appliance.py"))
 SHOTS = ROOT / "build" / "console"
 PASSWORD = "an admin's password"
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSER = os.environ.get("CHROMIUM", "chromium-headless-shell")
+# No name can be looked up: whatever works, works with the cable out.
+OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 WAIT = 20_000
 """Milliseconds that the page gets at the most: a loaded machine is no failure."""
-PAGES = ("", "images", "people/projects", "people/users", "activity", "store", "connect")
+PAGES = ("", "images", "people/projects", "people/users", "activity", "store", "nodes", "fleet", "connect")
 
 
 class Cloud:
     """One `serve` process, and calls of its APIs."""
 
-    def __init__(self, directory: Path, *flags: str, password: str = PASSWORD) -> None:
-        command = [str(PYTHON), str(ROOT / "appliance.py"), "serve", "--data-dir", str(directory), "--image-port", "0"]
+    def __init__(self, directory: Path, *flags: str, program: tuple[str, ...] = OURS) -> None:
+        command = [*program, "serve", "--data-dir", str(directory), "--image-port", "0"]
         command += ["--identity-port", "0", "--disk-reserve", "1M", *flags]
-        environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": password}
+        environment = {**os.environ, "APPLIANCE_ADMIN_PASSWORD": PASSWORD}
         self.directory = directory
         self.output: list[str] = []
         self.log = directory.parent / f"{directory.name}.log"
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                command, env=environment, cwd=directory.parent, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output.append(line.rstrip())
             if "openstack image create" in line:
                 break
+        self.context = ssl.create_default_context()
+        if (authority := directory / "tls" / "ca.pem").exists():
+            self.context.load_verify_locations(authority)
         told = dict(line.split(" ", 1) for line in self.output if re.match(r"(image|identity|console) http", line))
         self.image, self.identity, self.console = told["image"], told["identity"], told.get("console", "")
-        self.token = self.log_in("admin", password, "admin")
+        self.token = self.log_in("admin", PASSWORD, "admin")
 
     @property
     def link(self) -> str:
@@ -67,7 +78,7 @@ class Cloud:
             f"{self.identity}/auth/tokens", json.dumps({"auth": {**auth, "scope": scope}}).encode()
         )
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, context=self.context) as answer:
             return str(answer.headers["X-Subject-Token"])
 
     def call(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
@@ -78,7 +89,7 @@ class Cloud:
         request.add_header("X-Auth-Token", token or self.token)
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         request.add_header("Content-Type", kind)
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, context=self.context) as answer:
             text = answer.read()
             return json.loads(text) if text else None
 
@@ -116,8 +127,41 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    made = Cloud(tmp_path_factory.mktemp("cloud") / "d")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A web server with a file that comes at once, and one that comes slowly."""
+    directory = tmp_path_factory.mktemp("site")
+    (directory / "small.img").write_bytes(os.urandom(100_000))
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(directory))
+
+        def do_GET(self) -> None:
+            if self.path != "/slow.img":
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Length", "4000")
+            self.end_headers()
+            for _ in range(20):
+                self.wfile.write(os.urandom(200))
+                time.sleep(0.2)
+            return None
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[Cloud]:
+    """The appliance of most tests: two images that are much alike, and three people."""
+    allowed = ["--import-allowed-hosts", "127.0.0.1", "--import-allowed-ports", site.rpartition(":")[2]]
+    made = Cloud(tmp_path_factory.mktemp("cloud") / "d", *allowed)
     base = os.urandom(600_000) + b"text that compresses well " * 40_000 + bytes(2_000_000)
     made.upload("debian-12", base, visibility="public", tags=["lts"])
     made.upload("debian-12-patched", base[:100_000] + b"patched" + base[100_007:], visibility="shared")
@@ -129,11 +173,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    found = shutil.which(BROWSER)
     assert found is not None, "there is no Chromium: apt-get install chromium-headless-shell"
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found)
+        launched = playwright.chromium.launch(executable_path=found, args=OFFLINE)
         yield launched
         launched.close()
 
@@ -148,6 +192,9 @@ class Seen:
         page.on("console", lambda said: self._said(said.type, said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
+
+    def check(self) -> None:
+        assert (self.complaints, self.elsewhere) == ([], [])
 
     def _said(self, kind: str, text: str) -> None:
         # The browser itself says so of each refusal; the page shows those.
@@ -201,15 +248,46 @@ def page(browser: "Browser", cloud: Cloud) -> Iterator["Page"]:
     """A page that nobody is logged in to. It asks nobody else, and has nothing to complain of."""
     opened = open_page(browser, cloud)
     yield opened
-    seen: Seen = opened.seen
     opened.context.close()
-    assert (seen.complaints, seen.elsewhere) == ([], [])
+    opened.seen.check()
+
+
+@pytest.fixture(scope="session")
+def opened_session(browser: "Browser", cloud: Cloud) -> Any:
+    """What the browser keeps of the administrator's session."""
+    opened = open_page(browser, cloud)
+    log_in(opened, cloud)
+    kept = opened.context.storage_state()
+    opened.context.close()
+    return kept
 
 
 @pytest.fixture
-def admin(page: "Page", cloud: Cloud) -> "Page":
-    log_in(page, cloud)
-    return page
+def admin(browser: "Browser", cloud: Cloud, opened_session: Any) -> Iterator["Page"]:
+    """The page as the administrator sees it."""
+    opened = open_page(browser, cloud, storage_state=opened_session)
+    opened.goto(cloud.console)
+    opened.get_by_role("navigation", name="Pages").wait_for()
+    yield opened
+    opened.context.close()
+    opened.seen.check()
+
+
+def send(page: "Page", *files: Path) -> None:
+    """Choose files to upload on the list of images."""
+    page.get_by_label("Disk images to upload").set_input_files([str(file) for file in files])
+
+
+def upload(page: "Page", name: str) -> Any:
+    """The line of an upload."""
+    return page.get_by_role("region", name="Uploads").locator(".upload", has_text=name)
+
+
+def throttle(page: "Page", rate: int) -> None:
+    """Send at most so many bytes a second; 0 for as many as go."""
+    session = page.context.new_cdp_session(page)
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": rate or -1}
+    session.send("Network.emulateNetworkConditions", limits)
 
 
 def call_status(url: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes | None = None) -> int:

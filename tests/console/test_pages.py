@@ -1,113 +1,73 @@
-"""All pages: for eyes, keyboards and screen readers, in light and dark, on a phone; and what they tell."""
+"""What the pages tell: figures, events, checks, files for clients, licences."""
 
-import json
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.console.conftest import PAGES, PASSWORD, ROOT, SHOTS, Cloud, Start, go, log_in, open_page
+from tests.console.conftest import PASSWORD, ROOT, SHOTS, Cloud, Start, go, log_in, open_page
 
-AXE = ROOT / "build" / "vendor" / "node_modules" / "axe-core" / "axe.min.js"
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
-}
+EXECUTABLE = ROOT / "dist" / "glance-appliance"
 
 
-def faults(page: Page) -> list[str]:
-    """What axe finds. It is put into the page by the debugger, which no policy of the page's stops."""
-    session = page.context.new_cdp_session(page)
-    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
-    asked = f"axe.run({{ runOnly: {json.dumps(TAGS)} }}).then(found => JSON.stringify(found.violations))"
-    answer = session.send("Runtime.evaluate", {"expression": asked, "awaitPromise": True, "returnByValue": True})
-    found = json.loads(answer["result"]["value"])
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+def test_the_figures_are_those_of_the_api(admin: Page, cloud: Cloud) -> None:
+    go(admin, cloud, "")
+    figures = admin.locator(".figures > div")
+    expect(figures).to_have_count(4)
+    for _ in range(10):
+        before = cloud.call("GET", "/appliance/v1/status")["stores"]
+        admin.wait_for_timeout(3500)
+        shown = figures.nth(1).locator("dd").inner_text(), admin.locator(".legend b").first.inner_text()
+        if before == cloud.call("GET", "/appliance/v1/status")["stores"]:
+            break
+    assert shown == (str(before["images"]), written(before["stored"]))
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_on_any_page(browser: Browser, cloud: Cloud, look: str) -> None:
-    page = open_page(browser, cloud, reduced_motion="reduce", **LOOKS[look])
-    page.goto(cloud.console)
-    page.get_by_role("button", name="Log in").wait_for()
-    page.screenshot(path=SHOTS / f"{look}-log-in.png")
-    found = {"log in": faults(page)}
-    log_in(page, cloud)
-    image = cloud.call("GET", "/v2/images?name=debian-12-patched")["images"][0]["id"]
-    for place in (*PAGES, f"images/{image}"):
-        go(page, cloud, place)
-        page.wait_for_timeout(700)
-        name = "image" if place.startswith("images/") else place.replace("/", "-") or "overview"
-        page.screenshot(path=SHOTS / f"{look}-{name}.png", full_page=True)
-        found[place] = faults(page)
-    for button in ("Edit", "Share", "Delete…"):
-        page.get_by_role("button", name=button, exact=True).click()
-        page.get_by_role("dialog").wait_for()
-        found[button] = faults(page)
-        page.keyboard.press("Escape")
-    page.context.close()
-    assert {place: list(dict.fromkeys(said)) for place, said in found.items() if said} == {}
+def written(size: float) -> str:
+    unit = 0
+    while size >= 1000 and unit < 5:
+        size, unit = size / 1024, unit + 1
+    return f"{round(size) if size >= 100 or not unit else f'{size:.1f}'} {('B', 'KiB', 'MiB', 'GiB')[unit]}"
 
 
-@pytest.mark.parametrize("width", [390, 640])
-def test_no_page_is_wider_than_a_phone_or_a_window_at_200_percent(browser: Browser, cloud: Cloud, width: int) -> None:
-    page = open_page(browser, cloud, viewport={"width": width, "height": 844})
-    log_in(page, cloud)
-    image = cloud.call("GET", "/v2/images?name=debian-12")["images"][0]["id"]
-    wide = {}
-    for place in (*PAGES, f"images/{image}"):
-        go(page, cloud, place)
-        page.wait_for_timeout(300)
-        wide[place] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    page.context.close()
-    assert {place: more for place, more in wide.items() if more > 0} == {}
+def test_activity_tells_who_did_what_from_where(admin: Page, browser: Browser, cloud: Cloud) -> None:
+    token = cloud.log_in("alice", PASSWORD, "lab")
+    image = cloud.call(
+        "POST", "/v2/images", {"name": "told of", "disk_format": "raw", "container_format": "bare"}, token
+    )
+    cloud.call("PUT", f"/v2/images/{image['id']}/file", b"some data", token)
+    cloud.call("POST", f"/v2/images/{image['id']}/members", {"member": "0" * 32}, token)
+    cloud.call("DELETE", f"/v2/images/{cloud.call('POST', '/v2/images', {'name': 'gone'}, token)['id']}", token=token)
+    go(admin, cloud, "activity?user=alice")
+    for deed in ("logged in", "registered told of", "uploaded told of", "shared told of", "deleted"):
+        row = admin.get_by_role("row").filter(has_text=deed).first
+        expect(row).to_contain_text("alice")
+        expect(row).to_contain_text("127.0.0.1")
+        expect(row).to_contain_text("ok")
 
 
-def test_the_keyboard_is_enough(page: Page, cloud: Cloud) -> None:
-    page.goto(cloud.console)
-    page.get_by_label("User", exact=True).wait_for()
-    page.keyboard.type("admin")
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Overview").wait_for()
-    for keys, heading in (("gi", "Images"), ("ga", "Activity"), ("gs", "Store"), ("gc", "Connect"), ("gi", "Images")):
-        for key in keys:
-            page.keyboard.press(key)
-        expect(page.get_by_role("heading", name=heading, level=1)).to_be_focused()
-    page.keyboard.press("/")
-    page.keyboard.type("debian-12-patched")
-    page.keyboard.press("Tab")
-    page.get_by_role("link", name="debian-12-patched").focus()
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Edit").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_label("Name", exact=True)).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Edit")).to_be_focused()
-    page.get_by_role("button", name="Log out").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+def test_jobs_run_when_asked(admin: Page, cloud: Cloud) -> None:
+    def ended() -> str:
+        return str(
+            next(job["ended_at"] for job in cloud.call("GET", "/appliance/v1/jobs")["jobs"] if job["name"] == "collect")
+        )
 
-
-def test_a_link_keeps_the_page_and_its_filter(admin: Page, cloud: Cloud) -> None:
-    go(admin, cloud, "images?q=patched&sort=name:asc")
-    expect(admin.locator(".images tbody tr")).to_have_count(1)
-    admin.reload()
-    expect(admin.get_by_role("searchbox")).to_have_value("patched")
-
-
-def test_activity_tells_who_did_what_from_where(admin: Page, cloud: Cloud) -> None:
-    cloud.upload("told of", b"some data")
-    go(admin, cloud, "activity?subject=told of")
-    row = admin.get_by_role("row", name="uploaded told of")
-    expect(row).to_contain_text("admin")
-    expect(row).to_contain_text("127.0.0.1")
+    before = ended()
+    admin.wait_for_timeout(1100)
+    go(admin, cloud, "activity")
+    button = admin.get_by_role("button", name="Run now: collect")
+    expect(button).to_have_attribute("title", "glance-appliance jobs run collect")
+    button.click()
+    expect(admin.get_by_role("status").filter(has_text="The job collect has begun.")).to_be_visible()
+    for _ in range(100):
+        if ended() != before:
+            break
+        admin.wait_for_timeout(100)
+    assert ended() != before
 
 
 def test_a_check_from_the_page_finds_a_flipped_byte(browser: Browser, start: Start) -> None:
@@ -124,6 +84,9 @@ def test_a_check_from_the_page_finds_a_flipped_byte(browser: Browser, start: Sta
     go(page, cloud, "store")
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("link", name="rotten")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Checked")).to_have_attribute("aria-valuenow", "100")
+    page.get_by_role("link", name="rotten").click()
+    expect(page.get_by_text("upload the same image again")).to_be_visible()
     page.context.close()
 
 
@@ -146,28 +109,11 @@ def test_an_application_credential_is_shown_once(admin: Page, cloud: Cloud) -> N
     go(admin, cloud, "connect")
     admin.get_by_role("button", name="Application credential").click()
     admin.get_by_label("What is it for?").fill("packer")
-    admin.get_by_role("button", name="Make it").click()
+    admin.get_by_role("button", name="Create").click()
     secret = admin.locator("#secret").inner_text()
     admin.get_by_role("button", name="Done").click()
     expect(admin.get_by_role("listitem").filter(has_text="packer")).to_be_visible()
     assert (len(secret) > 20, secret in admin.content()) == (True, False)
-
-
-def test_a_user_and_a_project_are_made(admin: Page, cloud: Cloud) -> None:
-    go(admin, cloud, "people/projects")
-    admin.get_by_role("button", name="Project", exact=True).click()
-    admin.get_by_label("Name", exact=True).fill("edge")
-    admin.get_by_role("button", name="Make it").click()
-    expect(admin.get_by_role("heading", name="edge")).to_be_visible()
-    go(admin, cloud, "people/users")
-    admin.get_by_role("button", name="User", exact=True).click()
-    admin.get_by_label("Name", exact=True).fill("carol")
-    admin.get_by_label("Password", exact=True).fill(PASSWORD)
-    admin.get_by_label("Project", exact=True).select_option(label="edge")
-    admin.get_by_label("Role", exact=True).select_option("member")
-    admin.get_by_role("button", name="Make them").click()
-    expect(admin.get_by_role("cell", name="carol", exact=True)).to_be_visible()
-    assert cloud.log_in("carol", PASSWORD, "edge")
 
 
 def test_the_licences_of_what_is_vendored_are_told(admin: Page, cloud: Cloud) -> None:
@@ -175,3 +121,38 @@ def test_the_licences_of_what_is_vendored_are_told(admin: Page, cloud: Cloud) ->
     url = admin.get_by_role("link", name="licences").get_attribute("href") or ""
     text = admin.request.get(url).text()
     assert [name for name in ("preact", "htm", "@preact/signals", "lucide-static") if f"{name} " not in text] == []
+
+
+def test_a_service_that_does_not_answer_is_told_and_asked_again(admin: Page, cloud: Cloud) -> None:
+    admin.route("**/appliance/v1/store", lambda route: route.abort())
+    go(admin, cloud, "store")
+    expect(admin.get_by_role("alert")).to_contain_text("The appliance does not answer.")
+    admin.unroute("**/appliance/v1/store")
+    admin.get_by_role("button", name="Try again").click()
+    expect(admin.get_by_role("heading", name="Damaged")).to_be_visible()
+    admin.seen.complaints.clear()
+
+
+@pytest.fixture
+def executable(tmp_path: Path) -> Iterator[Cloud]:
+    """The executable alone in an empty directory."""
+    program = Path(os.environ.get("EXECUTABLE", EXECUTABLE))
+    if not program.exists():
+        pytest.skip("no executable: make binary")
+    shutil.copy(program, tmp_path / "glance-appliance")
+    made = Cloud(tmp_path / "d", program=(str(tmp_path / "glance-appliance"),))
+    yield made
+    made.stop()
+
+
+@pytest.mark.slow
+def test_the_executable_in_an_empty_directory_shows_the_same(browser: Browser, executable: Cloud) -> None:
+    page = open_page(browser, executable)
+    page.goto(executable.link)
+    page.get_by_role("heading", name="Overview").wait_for()
+    for place in ("images", "store", "connect"):
+        go(page, executable, place)
+        page.wait_for_load_state("networkidle")
+    page.screenshot(path=SHOTS / "executable-connect.png")
+    page.context.close()
+    page.seen.check()

@@ -8,6 +8,7 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.db.blocks.content_map import ContentMap, content_map
 from appliance.db.engine.base import Database
+from appliance.db.image.contents import stored_space
 from appliance.db.image.images import ImageRecord
 from appliance.errors import Invalid
 from appliance.image.service import Images
@@ -16,6 +17,7 @@ from appliance.values import Caller, seconds_text, whole_number
 
 _CELLS = 400
 _MOST = 2000
+_IMAGES = 200
 
 
 class ImageRoutes:
@@ -28,6 +30,7 @@ class ImageRoutes:
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/appliance/v1/images/<image_id>/map", self.map, "get_image", bodiless=True),
+            Route("GET", "/appliance/v1/images/space", self.spaces, "get_images", bodiless=True),
             Route("GET", "/appliance/v1/images/<image_id>/space", self.space, "manage_stores", bodiless=True),
             Route("POST", "/appliance/v1/images/<image_id>/restore", self.restore, "restore", bodiless=True),
         ]
@@ -55,6 +58,23 @@ class ImageRoutes:
             for store, content_id in self._places(image)
         ]
         return Response(200, {"image_id": image.id, "contents": places})
+
+    def spaces(self, request: Request[Caller]) -> Response:
+        """What each of the images that `id` names (with commas) cost when it was stored: one's own, for admins all.
+
+        Where all projects share blocks, members are told nothing: what is not stored again is another's.
+        """
+        caller = request.caller
+        self._images.policies.enforce_service(caller, "get_images")
+        named = [name for name in (request.arg("id") or "").split(",") if name]
+        if len(named) > _IMAGES:
+            raise Invalid(f"At most {_IMAGES} images can be asked for at once.")
+        found: dict[str, dict[str, int]] = {}
+        if caller.is_admin:
+            found = stored_space(self._db, named)
+        elif caller.project_id is not None and self._images.context.settings.dedup_scope != "all":
+            found = stored_space(self._db, named, caller.project_id)
+        return Response(200, {"images": [{"image_id": image_id, **space} for image_id, space in found.items()]})
 
     def restore(self, request: Request[Caller], image_id: str) -> Response:
         self._images.deletion.restore(request.caller, image_id)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +11,7 @@ from appliance.activity.running import DOWNLOAD, UPLOAD, Jobs, JobState, Transfe
 from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route
 from appliance.datadir import DataDir
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.image.service import Images
 from appliance.nodes.membership import Nodes
 from appliance.settings import Settings
@@ -51,6 +50,7 @@ class StatusRoutes:
             Route("GET", "/appliance/v1/jobs", self.jobs, "manage_jobs", bodiless=True),
             Route("POST", "/appliance/v1/jobs/<job>", self.run, "manage_jobs"),
             Route("GET", "/appliance/v1/uploads", self.uploads, "get_uploads", bodiless=True),
+            Route("GET", "/appliance/v1/projects/<project_id>/usage", self.usage, "manage_stores", bodiless=True),
             Route("GET", "/appliance/v1/history", self.history, "manage_stores", bodiless=True),
         ]
 
@@ -113,11 +113,27 @@ class StatusRoutes:
         """The uploads that run: of everybody for admins, else of one's own project."""
         caller = request.caller
         self._images.policies.enforce_service(caller, "get_uploads")
-        return Response(200, {"uploads": [_shown_upload(one) for one in self._running(caller, UPLOAD)]})
+        running = self._running(caller, UPLOAD)
+        return Response(200, {"uploads": [_shown_upload(one) | self._names(caller, one) for one in running]})
+
+    def _names(self, caller: Caller, transfer: Transfer) -> dict[str, Any]:
+        """Its image's name, and the image that it is the same as so far: for who may read these."""
+        same = transfer.follows and self._images.data.image_of(caller, *transfer.follows)
+        try:
+            name = self._images.finder.get(caller, transfer.image_id).name
+        except (NotFound, Forbidden):
+            name = None
+        return {"image_name": name, "same_as": {"id": same.id, "name": same.name} if same else None}
 
     def _running(self, caller: Caller, kind: str) -> list[Transfer]:
         running = self._transfers.running(kind)
         return [one for one in running if caller.is_admin or one.caller.project_id == caller.project_id]
+
+    def usage(self, request: Request[Caller], project_id: str) -> Response:
+        """What a project has; that of one's own is in the status."""
+        self._images.policies.enforce_service(request.caller, "manage_stores")
+        images, logical = self._history.figures.of_project(project_id)
+        return Response(200, {"project_id": project_id, "images": images, "logical": logical})
 
     def history(self, request: Request[Caller]) -> Response:
         """The stores' figures of each hour."""
@@ -143,7 +159,7 @@ def _shown_job(state: JobState) -> dict[str, Any]:
     }
 
 
-def _shown_upload(transfer: Transfer) -> Mapping[str, Any]:
+def _shown_upload(transfer: Transfer) -> dict[str, Any]:
     return {
         "image_id": transfer.image_id,
         "user_id": transfer.caller.user_id,

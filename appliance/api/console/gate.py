@@ -7,6 +7,7 @@ the request is our own page's.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -17,6 +18,9 @@ from appliance.api.http.addresses import Ports
 from appliance.api.http.messages import Response
 from appliance.identity.tokens.token import Token
 from appliance.settings import Settings
+
+LoggedIn = Callable[[WSGIEnvironment, Mapping[str, Any], Response], None]
+"""Told of each try to open a session: the request, what it asked for, and how it was answered."""
 
 _PATH = "/console"
 _API = f"{_PATH}/api/"
@@ -48,17 +52,41 @@ class Target:
     prefix: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the console takes of the appliance around it."""
+
+    link: OneTimeLink
+    """The secret of the first start."""
+    first_session: Callable[[WSGIEnvironment], Token]
+    """The first administrator's token, for whoever shows the link."""
+    logged_in: LoggedIn
+    authority: Callable[[], str]
+    """The file of the certificates that clients are to trust; empty if they know them without us."""
+
+
 class Console:
     """A WSGI application that is the console below `/console`, and for everything else what it is in front of."""
 
     def __init__(
-        self, app: WSGIApplication, targets: Mapping[str, Target], sessions: Sessions, ports: Ports, *, two_ports: bool
+        self,
+        app: WSGIApplication,
+        targets: Mapping[str, Target],
+        sessions: Sessions,
+        ports: Ports,
+        around: Surroundings,
+        *,
+        two_ports: bool,
+        elsewhere: bool,
     ) -> None:
+        """`elsewhere`: the sessions are of somebody else's Keystone, which writes nothing down here."""
         self._app = app
         self._targets = dict(targets)
         self._sessions = sessions
         self._ports = ports
         self._two_ports = two_ports
+        self._around = around
+        self._elsewhere = elsewhere
         self._assets = Assets()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -109,6 +137,8 @@ class Console:
             return self._session(environ)
         if environ["REQUEST_METHOD"] not in _SAFE:
             return _refusal(405, "Only GET is for this address.")
+        if path == "ca.pem":
+            return self._authority()
         packed = "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "")
         if not path:
             return self._assets.index(packed)
@@ -116,6 +146,13 @@ class Console:
         digest, _, name = rest.partition("/")
         found = self._assets.file(digest, name, packed) if first == "assets" else None
         return found or _refusal(404, "There is nothing at this address.")
+
+    def _authority(self) -> Response:
+        """The certificates that clients are to trust: no secret, each connection shows them."""
+        file = self._around.authority()
+        if not file:
+            return _refusal(404, "Clients know the authority of this certificate, or there is none.")
+        return _fresh(Response(200, Path(file).read_bytes(), [("Content-Type", "application/x-pem-file")]))
 
     def _session(self, environ: WSGIEnvironment) -> Response:
         token = cookie_of(environ, self._cookie(environ))
@@ -136,6 +173,8 @@ class Console:
         if body is None:
             return _refusal(400, "A JSON object is expected.")
         response, opened = self._sessions.open(asked, body, token)
+        if self._elsewhere and "start" not in body:
+            self._around.logged_in(environ, body, response)
         if opened:
             response.headers.append(set_cookie(environ, self._cookie(environ), opened))
         return _fresh(response)
@@ -173,25 +212,17 @@ class Console:
         return found
 
 
-def console_before(
-    apps: Sequence[WSGIApplication],
-    settings: Settings,
-    ports: Ports,
-    link: OneTimeLink,
-    first_session: Callable[[WSGIEnvironment], Token],
-) -> Console:
-    """The console before the applications of the ports, whose first is the image service or both services.
-
-    `first_session` gives the first administrator's token to whoever shows the one-time `link`.
-    """
+def console_before(apps: Sequence[WSGIApplication], settings: Settings, ports: Ports, around: Surroundings) -> Console:
+    """The console before the applications of the ports, whose first is the image service or both services."""
     own = settings.identity_mode != "external"
     two_ports = own and not settings.single_port
     identity = Target(apps[0], "/identity") if settings.single_port else Target(apps[1 if own else 0])
     if settings.identity_mode != "own":
         identity = Target(Forward(settings.keystone_url))
     targets = {"image": Target(apps[0], "/image" if settings.single_port else ""), "identity": identity}
-    sessions = Sessions(identity.app, identity.prefix, link, first_session)
-    return Console(apps[0], targets, sessions, ports, two_ports=two_ports)
+    sessions = Sessions(identity.app, identity.prefix, around.link, around.first_session)
+    elsewhere = settings.identity_mode != "own"
+    return Console(apps[0], targets, sessions, ports, around, two_ports=two_ports, elsewhere=elsewhere)
 
 
 def is_own(environ: WSGIEnvironment) -> bool:

@@ -124,10 +124,13 @@ class Sessions:
         return Response(204)
 
     def open(self, environ: WSGIEnvironment, asked: Mapping[str, Any], token: str) -> tuple[Response, str]:
-        """Log somebody in, and the session's token; or change the project of one who is. Empty for a refusal."""
+        """Log somebody in, and the session's token; or change the project of one who is. Empty for a refusal.
+
+        Who stays logged in says the ids of user and project, for names are of domains.
+        """
         if "start" in asked:
             return self._by_link(environ, str(asked["start"]))
-        if "project_id" in asked:
+        if "project_id" in asked and "password" not in asked:
             identity: dict[str, Any] = {"methods": ["token"], "token": {"id": token}}
             scope: Any = {"project": {"id": str(asked["project_id"])}}
             return self._authenticate(environ, identity, scope)
@@ -136,6 +139,8 @@ class Sessions:
         if asked.get("user_id"):
             user = {"id": str(asked["user_id"]), "password": user["password"]}
         identity = {"methods": ["password"], "password": {"user": user}}
+        if asked.get("project_id"):
+            return self._authenticate(environ, identity, {"project": {"id": str(asked["project_id"])}})
         if asked.get("project"):
             return self._authenticate(environ, identity, {"project": {"name": str(asked["project"]), "domain": domain}})
         return self._scoped(environ, *self._authenticate(environ, identity, None))

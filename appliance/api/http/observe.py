@@ -113,6 +113,11 @@ class _LazySource:
         data: bytes = self._inner.read(size)
         return data
 
+    def follows(self, store: str, content_id: int | None) -> None:
+        """Told by whoever stores the body."""
+        if isinstance(self._inner, CountedSource):
+            self._inner.follows(store, content_id)
+
     def _readinto(self, room: memoryview) -> int:
         self._begin()
         count: int = self._inner.readinto(room)
@@ -215,6 +220,29 @@ def by_link(token: Token, environ: WSGIEnvironment, at: Micros) -> EventRecord:
         path="/console/session",
         status=200,
     )
+
+
+def elsewhere(
+    environ: WSGIEnvironment, asked: Mapping[str, Any], response: Response, at: Micros
+) -> tuple[EventRecord, str]:
+    """The event of a log-in through the console at somebody else's Keystone, and the domain that was named."""
+    shown = _in_token(response.body)
+    user_id, user_name, domain = shown["user"] or ("", _text(asked.get("user")), _text(asked.get("domain")))
+    project_id, project_name = shown["project"] or ("", "")
+    event = EventRecord(
+        at=at,
+        user_id=user_id,
+        user_name=user_name,
+        project_id=project_id,
+        project_name=project_name,
+        address=environ.get("REMOTE_ADDR", ""),
+        service="console",
+        action=LOG_IN if "password" in asked else CHANGE_SCOPE,
+        method="POST",
+        path="/console/session",
+        status=response.status,
+    )
+    return event, domain
 
 
 def action_of(request: Request[Any]) -> str:

@@ -1,10 +1,11 @@
 """The contents of images, and how much of them a project uses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.db.engine.base import Database, Row, Tx
 from appliance.db.image.images import METADATA
+from appliance.db.records import one_of
 
 _NAMED = """
 SELECT l.image_id, i.name, i.status, i.size, l.store, l.content_id, 0 AS staged
@@ -12,6 +13,7 @@ SELECT l.image_id, i.name, i.status, i.size, l.store, l.content_id, 0 AS staged
 UNION ALL
 SELECT id, name, status, size, staged_store, staged_content, 1 FROM images WHERE staged_content IS NOT NULL
 """
+_SPACE = ("logical", "new", "stored", "zeros", "shared")
 _ON_THE_WAY = "SELECT 1 FROM fleet_arrivals WHERE store = ? AND content_id = ?"
 
 
@@ -54,6 +56,21 @@ class ImageContents:
     def is_on_its_way(self, store: str, content_id: int) -> bool:
         """Whether the content is a part of what arrives from another site, and of no image yet."""
         return self._db.row(_ON_THE_WAY, (store, content_id)) is not None
+
+
+def stored_space(db: Database, ids: Sequence[str], owner: str | None = None) -> dict[str, dict[str, int]]:
+    """What images cost when they were stored, all their copies together; with `owner`, of its images alone."""
+    condition, wanted = one_of("l.image_id", ids)
+    if owner is not None:
+        condition, wanted = f"{condition} AND i.owner = ?", [*wanted, owner]
+    rows = db.rows(
+        "SELECT l.image_id, sum(c.size) AS logical, sum(c.new_length) AS new, sum(c.new_stored) AS stored, "
+        "sum(c.hole_length) AS zeros, sum(c.reused_length) AS shared "
+        "FROM image_locations l JOIN contents c ON c.id = l.content_id JOIN images i ON i.id = l.image_id "
+        f"WHERE {condition} GROUP BY l.image_id",
+        tuple(wanted),
+    )
+    return {row["image_id"]: {key: int(row[key]) for key in _SPACE} for row in rows}
 
 
 # An image counts once for each location, and with what is written about it. Staged data counts while it waits, and

@@ -3,14 +3,17 @@
 import http.client
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.api.served import Served, serving
 
+PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -38,31 +41,93 @@ def test_the_figures_of_the_status_are_those_of_the_stores(served: Served) -> No
     assert (held["logical"], held["on_disk"]) == (store["logical"], store["file"])
 
 
-def test_an_upload_shows_while_it_runs(served: Served) -> None:
+@contextmanager
+def halfway(served: Served, token: str, data: bytes, sent: int) -> Iterator[str]:
+    """An upload of which so many bytes have gone; the rest goes at the end of the block."""
     body = {"name": "slow", "disk_format": "raw", "container_format": "bare"}
-    image = served.ask("POST", "/v2/images", body).json["id"]
+    image = served.call("POST", "/v2/images", body, **{"X-Auth-Token": token}).json["id"]
     parts = urlsplit(served.report.image_url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
     connection.putrequest("PUT", f"/v2/images/{image}/file")
     for name, value in {
-        "X-Auth-Token": served.token,
+        "X-Auth-Token": token,
         "Content-Type": "application/octet-stream",
-        "Content-Length": "3000000",
+        "Content-Length": str(len(data)),
     }.items():
         connection.putheader(name, value)
     connection.endheaders()
-    connection.send(bytes(2_000_000))
-    running: list[dict[str, object]] = []
-    for _ in range(200):
-        running = served.ask("GET", "/appliance/v1/uploads").json["uploads"]
-        if running and running[0]["bytes"]:
-            break
-        time.sleep(0.05)
-    connection.send(bytes(1_000_000))
+    connection.send(data[:sent])
+    yield image
+    connection.send(data[sent:])
     connection.getresponse().read()
     connection.close()
-    shown = [(one["image_id"], one["user_name"], one["size"]) for one in running]
-    assert (shown, served.ask("GET", "/appliance/v1/uploads").json["uploads"]) == ([(image, "admin", 3000000)], [])
+
+
+def awaited(served: Served, token: str, shows: Callable[[Any], Any]) -> Any:
+    """The upload that runs, once it shows what is waited for."""
+    running: list[Any] = []
+    for _ in range(200):
+        running = served.call("GET", "/appliance/v1/uploads", **{"X-Auth-Token": token}).json["uploads"]
+        if running and shows(running[0]):
+            break
+        time.sleep(0.05)
+    return running[0]
+
+
+def test_an_upload_shows_while_it_runs(served: Served) -> None:
+    with halfway(served, served.token, bytes(3_000_000), 2_000_000) as image:
+        one = awaited(served, served.token, lambda found: found["bytes"])
+    shown = (one["image_id"], one["image_name"], one["user_name"], one["size"])
+    rest = served.ask("GET", "/appliance/v1/uploads").json["uploads"]
+    assert (shown, rest) == ((image, "slow", "admin", 3000000), [])
+
+
+def test_an_upload_that_is_here_already_is_told_so_while_it_runs(served: Served) -> None:
+    data = os.urandom(20_000_000)
+    known = served.upload("here before", data)
+    with halfway(served, served.token, data, 15_000_000):
+        one = awaited(served, served.token, lambda found: found["same_as"])
+    assert one["same_as"] == {"id": known, "name": "here before"}
+
+
+def test_what_another_project_has_is_recognized_for_nobody_else(served: Served) -> None:
+    data = os.urandom(20_000_000)
+    served.upload("secret", data)
+    stranger = served.member("mallory", "elsewhere")
+    with halfway(served, stranger, data, 15_000_000):
+        one = awaited(served, stranger, lambda found: found["bytes"] == 15_000_000)
+        time.sleep(0.3)
+        one = awaited(served, stranger, lambda found: True)
+    assert (one["bytes"], one["same_as"]) == (15_000_000, None)
+
+
+def test_what_images_cost_is_told_for_many_at_once(served: Served) -> None:
+    data = os.urandom(100_000)
+    ids = [served.upload("first of two", data + bytes(200_000)), served.upload("second of two", data)]
+    found = served.ask("GET", f"/appliance/v1/images/space?id={','.join(ids)}").json["images"]
+    spaces = {one["image_id"]: one for one in found}
+    first, second = (spaces[one] for one in ids)
+    told = (first["logical"], first["zeros"] > 100_000, first["stored"] >= 100_000, second["new"] < 100_000)
+    assert told == (300_000, True, True, True)
+
+
+def test_what_images_of_others_cost_is_told_to_nobody_else(served: Served) -> None:
+    stranger = served.member("eve", "far away")
+    image = served.upload("of the administrators", os.urandom(10_000))
+    served.ask("PATCH", f"/v2/images/{image}", [{"op": "replace", "path": "/visibility", "value": "public"}], **PATCH)
+    found = served.call("GET", f"/appliance/v1/images/space?id={image}", **{"X-Auth-Token": stranger})
+    assert (found.status, found.json) == (200, {"images": []})
+
+
+def test_what_images_cost_is_not_asked_for_without_end(served: Served) -> None:
+    assert served.ask("GET", f"/appliance/v1/images/space?id={','.join(['x'] * 201)}").status == 400
+
+
+def test_what_a_project_has_is_told_to_administrators(served: Served) -> None:
+    project = served.ask("GET", f"{served.report.identity_url}/v3/projects?name=admin").json["projects"][0]["id"]
+    found = served.ask("GET", f"/appliance/v1/projects/{project}/usage").json
+    mine = served.ask("GET", "/appliance/v1/status").json["project"]
+    assert {key: found[key] for key in mine} == mine
 
 
 def test_a_map_adds_up_to_the_image(served: Served) -> None:

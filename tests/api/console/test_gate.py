@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from appliance.api.console.assets import Assets
-from appliance.api.console.session import OneTimeLink
+from appliance.api.console.session import OneTimeLink, call
 from appliance.db.key_values import KeyValues
+from appliance.settings import Settings
+from appliance.wiring import Appliance
 from tests.api.served import OWN, PASSWORD, Answer, Served, serving
 from tests.databases import open_test_database
 
@@ -58,6 +60,12 @@ def test_every_icon_that_is_drawn_is_vendored() -> None:
     text = "".join(file.read_text() for file in STATIC.glob("*.js"))
     named = set(re.findall(r'icon="([a-z0-9-]+)"|Icon} name="([a-z0-9-]+)"', text))
     assert {name for pair in named for name in pair if name} - known == set()
+
+
+def test_modules_of_the_page_stay_small() -> None:
+    texts = {file.name: file.read_text().splitlines() for file in STATIC.glob("*.js")}
+    long = {name for name, lines in texts.items() if len(lines) > 300 or max(map(len, lines)) > 120}
+    assert (len(texts) > 30, long) == (True, set())
 
 
 def test_what_is_vendored_has_its_licence() -> None:
@@ -187,3 +195,30 @@ def test_appliances_at_several_ports_of_a_host_have_cookies_of_their_own(served:
         for port in ("", ":8080")
     ]
     assert names == ["glance-console-80", "glance-console-8080"]
+
+
+def test_a_log_in_at_another_keystone_is_in_the_trail(served: Served, tmp_path: Path) -> None:
+    keystone = f"{served.report.identity_url}/v3"
+    service = {"external_username": "admin", "external_password": PASSWORD, "external_project": "admin"}
+    with serving(tmp_path / "d", identity_mode="external", external_auth_url=keystone, **service) as other:
+        for password in ("wrong", PASSWORD):
+            other.call("POST", "/console/session", {**WHO, "password": password}, **OWN)
+        events = other.call("GET", "/appliance/v1/events?action=log_in", **{"X-Auth-Token": served.token}).json[
+            "events"
+        ]
+    assert [(one["user_name"], one["service"], one["result"]) for one in events] == [
+        ("admin", "console", "success"),
+        ("", "console", "denied"),
+    ]
+
+
+def test_the_authority_of_our_own_certificate_can_be_fetched(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "d", tls_cert="self", image_port=0, identity_port=0)
+    with Appliance(settings) as appliance:
+        console = appliance.services.with_console([appliance.services.applications["image"]] * 2)
+        found = call(console, {"HTTP_HOST": "x", "SCRIPT_NAME": ""}, "GET", "/console/ca.pem")
+    assert (found.status, found.body[:27], b"PRIVATE" in found.body) == (200, b"-----BEGIN CERTIFICATE-----", False)
+
+
+def test_without_an_authority_of_our_own_there_is_none_to_fetch(served: Served) -> None:
+    assert served.call("GET", "/console/ca.pem").status == 404

@@ -1,168 +1,253 @@
 // All images that one may see: found in a moment however many there are, and added by dropping files anywhere.
 import { html, signal, useEffect, useMemo, useRef, useState } from "./vendor/view.js";
-import { agoShort, attempt, call, clock, dialog, get, isAdmin, left, percent, plural, project, quoted, route, setQuery, size, tell } from "./lib.js";
-import { Button, Command, Empty, FormDialog, Heading, Icon, Input, Progress, Select, State, Trouble, useEvery } from "./ui.js";
-import { add, again, cancel, remove, uploads } from "./uploads.js";
+import { get, getOr, open, projectName, route, setQuery } from "./lib.js";
+import { agoShort, clock, plural, short8, size } from "./figures.js";
+import { Button, Command, Empty, Heading, Icon, Loading, State, Trouble } from "./ui.js";
+import { useEvery } from "./hooks.js";
+import { Failure, ImportDialog } from "./imports.js";
+import { DeleteSeveralDialog } from "./image-dialogs.js";
+import { spaceOf, useSpaces } from "./space.js";
+import { Offers, Uploads } from "./transfers.js";
+import { add, uploads } from "./uploads.js";
 
-export const FORMATS = ["qcow2", "raw", "iso", "vmdk", "vhd", "vhdx", "vdi", "ploop", "ami", "ari", "aki"];
-export const VISIBILITIES = () => [["shared", "shared with chosen projects"], ["private", "private"], ["community", "community: whoever knows its id"], ...(isAdmin.value ? [["public", "public: everybody"]] : [])];
 const ROW = 45;
+const CREATE = "openstack image create --disk-format qcow2 --container-format bare --file disk.img my-image";
+const FIRST_PAGE = "/v2/images?limit=100&sort=created_at:desc";
+const SETTLED = ["active", "deactivated", "queued"];
 
 export const images = signal({ list: [], whole: false, error: null });
+const chosen = signal(new Set()); // the ids of those that are ticked
 let loading = 0;
 
 // The first page at once, and the rest behind it.
 export async function load() {
   const mine = ++loading;
   const list = [];
-  let next = "/v2/images?limit=100&sort=created_at:desc";
+  let next = FIRST_PAGE;
   try {
     while (next) {
       const page = await get("image", next);
       if (mine !== loading) return;
       list.push(...page.images);
       next = page.next ? page.next.replace("limit=100&", "limit=1000&") : null;
-      images.value = { list: [...list], whole: !next, error: null };
+      // While a list is there, a longer one takes its place only when it is whole.
+      const more = list.length > images.value.list.length;
+      if (!next || more) images.value = { list: [...list], whole: !next, error: null };
     }
+    const ids = new Set(list.map((one) => one.id));
+    chosen.value = new Set([...chosen.value].filter((id) => ids.has(id)));
   } catch (error) {
     if (mine === loading) images.value = { ...images.value, error };
   }
 }
 
-const FACTS = ["status", "visibility", "disk_format"];
-const SORTS = { name: (one) => (one.name ?? "").toLowerCase(), size: (one) => one.size ?? 0, created_at: (one) => one.created_at };
+// Whether others have added or removed something lately; a long list is not asked for again and again.
+async function look() {
+  const { list, whole } = images.value;
+  const newest = await getOr(null, "image", FIRST_PAGE);
+  const same = (one, number) => one.id === list[number]?.id && one.updated_at === list[number]?.updated_at;
+  const fewer = newest && !newest.next && newest.images.length !== list.length;
+  if (newest && whole && (fewer || !newest.images.every(same))) load();
+}
 
-function chosen(list, query) {
+const FACTS = { status: "every status", visibility: "every visibility", disk_format: "every format" };
+const SORTS = {
+  name: (one) => (one.name ?? "").toLowerCase(),
+  size: (one) => one.size ?? 0,
+  created_at: (one) => one.created_at,
+};
+const FIRST = "created_at:desc";
+
+function matches(one, text) {
+  const words = [one.name ?? "", ...one.tags].map((word) => word.toLowerCase());
+  return !text || one.id.startsWith(text) || words.some((word) => word.includes(text));
+}
+
+function wanted(list, query) {
   const text = (query.get("q") ?? "").toLowerCase();
-  let found = list.filter(
-    (one) =>
-      FACTS.every((fact) => !query.get(fact) || one[fact] === query.get(fact)) &&
-      (!text || (one.name ?? "").toLowerCase().includes(text) || one.id.startsWith(text) || one.tags.some((tag) => tag.toLowerCase().includes(text))),
-  );
-  const [key, order] = (query.get("sort") ?? "created_at:desc").split(":");
+  const facts = Object.keys(FACTS).filter((fact) => query.get(fact));
+  const found = list.filter((one) => facts.every((fact) => one[fact] === query.get(fact)) && matches(one, text));
+  const [key, order] = (query.get("sort") ?? FIRST).split(":");
   const value = SORTS[key] ?? SORTS.created_at;
-  found = found.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
+  found.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
   return order === "desc" ? found.reverse() : found;
 }
 
 export function Images() {
   const { query } = route.value;
   const { list, whole, error } = images.value;
-  useEffect(() => void load(), []);
-  const moving = uploads.value.filter((one) => one.state === "stored").length;
-  useEffect(() => void (moving && load()), [moving]);
-  useEvery(5, () => list.some((one) => !["active", "deactivated", "queued"].includes(one.status)) && load());
-  const found = useMemo(() => chosen(list, query), [list, query.toString()]);
-  const options = (fact) => [...new Set(list.map((one) => one[fact]).filter(Boolean))].sort();
   const file = useRef(null);
-  return html`<${Heading} actions=${html`<${Button} icon="link" onClick=${() => (dialog.value = { name: "import" })}>Import</${Button}>
-      <${Button} kind="primary" icon="upload" onClick=${() => file.current.click()}>Upload</${Button}>`}>Images</${Heading}>
-    <input ref=${file} id="files" type="file" multiple hidden aria-label="Disk images to upload" onChange=${(event) => { add(event.target.files); event.target.value = ""; }} />
+  const moving = uploads.value.filter((one) => one.state === "stored").length;
+  useEffect(() => void load(), [moving]);
+  useEvery(5, () => (list.some((one) => !SETTLED.includes(one.status)) ? load() : look()));
+  const found = useMemo(() => wanted(list, query), [list, query.toString()]);
+  const choose = () => file.current.click();
+  const take = (event) => {
+    add(event.target.files);
+    event.target.value = "";
+  };
+  const actions = html`<${Button} icon="link" onClick=${() => open(ImportDialog)}>Import</${Button}>
+    <${Button} kind="primary" icon="upload" onClick=${choose}>Upload</${Button}>`;
+  return html`<${Heading} actions=${actions}>Images</${Heading}>
+    <input ref=${file} id="files" type="file" multiple hidden aria-label="Disk images to upload" onChange=${take} />
     <${Uploads} />
     <${Offers} />
-    <div class="filters" role="search" aria-label="Images">
-      <div class="search"><${Icon} name="search" /><input id="filter" type="search" aria-label="Filter by name, tag or id" placeholder="Filter  /" value=${query.get("q") ?? ""} onInput=${(event) => setQuery({ q: event.target.value })} /></div>
-      ${FACTS.map((fact) => html`<select aria-label=${fact.replace("_", " ")} onChange=${(event) => setQuery({ [fact]: event.target.value })}>
-        <option value="">${{ status: "every status", visibility: "every visibility", disk_format: "every format" }[fact]}</option>
-        ${options(fact).map((value) => html`<option key=${value} value=${value} selected=${value === query.get(fact)}>${value.replace("_", " ")}</option>`)}</select>`)}
-      <span class="dim count" role="status">${found.length === list.length ? plural(list.length, "image") : `${found.length.toLocaleString("en")} of ${plural(list.length, "image")}`}${whole || error ? "" : " so far…"}</span>
-    </div>
+    <${Filters} list=${list} found=${found} whole=${whole || Boolean(error)} />
     ${error && html`<${Trouble} error=${error} again=${load} />`}
-    ${list.length === 0 && whole
-      ? html`<${Empty} icon="layers" title="No images yet">Drop disk images anywhere on this page, or <button type="button" class="as-link" onClick=${() => file.current.click()}>choose files</button>. They are checked and deduplicated as they arrive.</${Empty}>`
-      : html`<${Table} found=${found} />`}
-    <${Command}>openstack image create --disk-format qcow2 --container-format bare --file disk.img my-image</${Command}>`;
+    <${Chosen} />
+    ${list.length > 0 && found.length > 0 && html`<${Table} found=${found} />`}
+    ${list.length === 0 && !whole && !error && html`<${Loading} />`}
+    ${list.length === 0 && whole && html`<${None} choose=${choose} />`}
+    ${list.length > 0 && !found.length && whole && html`<${NoneFits} />`}
+    <${Command}>${CREATE}</${Command}>`;
+}
+
+const None = ({ choose }) =>
+  html`<${Empty} icon="layers" title="No images yet">
+    Drop disk images anywhere on this page, or${" "}
+    <button type="button" class="as-link" onClick=${choose}>choose files</button>. They are checked and deduplicated as
+    they arrive.
+  </${Empty}>`;
+
+const none = Object.fromEntries(["q", ...Object.keys(FACTS)].map((name) => [name, ""]));
+const NoneFits = () =>
+  html`<${Empty} icon="search" title="No image fits">
+    <button type="button" class="as-link" onClick=${() => setQuery(none)}>Show all</button>
+  </${Empty}>`;
+
+function Filters({ list, found, whole }) {
+  const { query } = route.value;
+  const options = (fact) => [...new Set(list.map((one) => one[fact]).filter(Boolean))].sort();
+  const all = plural(list.length, "image");
+  const count = found.length === list.length ? all : `${found.length.toLocaleString("en")} of ${all}`;
+  return html`<div class="filters" role="search" aria-label="Images">
+    <div class="search">
+      <${Icon} name="search" />
+      <input id="filter" type="search" aria-label="Filter by name, tag or id" placeholder="Filter  /"
+        value=${query.get("q") ?? ""} onInput=${(event) => setQuery({ q: event.target.value })} />
+    </div>
+    ${Object.entries(FACTS).map(
+      ([fact, every]) => html`<select key=${fact} aria-label=${fact.replace("_", " ")}
+        onChange=${(event) => setQuery({ [fact]: event.target.value })}>
+        <option value="">${every}</option>
+        ${options(fact).map(
+          (value) => html`<option key=${value} value=${value} selected=${value === query.get(fact)}>
+            ${value.replace("_", " ")}
+          </option>`,
+        )}
+      </select>`,
+    )}
+    <span class="dim count" role="status">${count}${whole ? "" : " so far…"}</span>
+  </div>`;
+}
+
+// What can be done to all that are ticked.
+function Chosen() {
+  const ids = chosen.value;
+  if (!ids.size) return null;
+  const forget = () => (chosen.value = new Set());
+  const those = () => images.value.list.filter((one) => ids.has(one.id));
+  const ask = () => open(DeleteSeveralDialog, { images: those(), done: load });
+  return html`<div class="note bar" role="group" aria-label="Chosen images">
+    <b>${plural(ids.size, "image")} chosen</b>
+    <span class="push"></span>
+    <${Button} kind="small" onClick=${forget}>None</${Button}>
+    <${Button} kind="small danger" icon="trash" onClick=${ask}>Delete…</${Button}>
+  </div>`;
+}
+
+function tick(ids, on) {
+  const now = new Set(chosen.value);
+  for (const id of ids) on ? now.add(id) : now.delete(id);
+  chosen.value = now;
+}
+
+// Where in the list somebody looks: the number of the first row to draw.
+function useTop(box, count) {
+  const [top, setTop] = useState(0);
+  useEffect(() => {
+    const look = () => {
+      if (box.current) setTop(Math.max(0, Math.floor(-box.current.getBoundingClientRect().top / ROW) - 5));
+    };
+    window.addEventListener("scroll", look, { passive: true });
+    look();
+    return () => window.removeEventListener("scroll", look);
+  }, [count]);
+  return top;
+}
+
+const Gap = ({ rows }) =>
+  rows > 0 && html`<tr aria-hidden="true" style=${{ height: `${rows * ROW}px` }}><td colspan="9"></td></tr>`;
+
+function Column({ name, word, kind = "" }) {
+  const [key, order] = (route.value.query.get("sort") ?? FIRST).split(":");
+  const down = order === "desc";
+  const now = name === key ? (down ? "descending" : "ascending") : undefined;
+  const sort = () => setQuery({ sort: `${name}:${now === "descending" ? "asc" : "desc"}` });
+  return html`<th scope="col" class=${kind} aria-sort=${now}>
+    <button type="button" class="sort" onClick=${sort}>
+      ${word}${now && html`<span aria-hidden="true">${down ? " ↓" : " ↑"}</span>`}
+    </button>
+  </th>`;
 }
 
 // Only the rows that are to be seen are in the page: ten thousand images are as quick as ten.
 function Table({ found }) {
   const box = useRef(null);
-  const [top, setTop] = useState(0);
-  useEffect(() => {
-    const look = () => box.current && setTop(Math.max(0, Math.floor(-box.current.getBoundingClientRect().top / ROW) - 5));
-    window.addEventListener("scroll", look, { passive: true });
-    look();
-    return () => window.removeEventListener("scroll", look);
-  }, [found.length]);
+  const top = useTop(box, found.length);
   const rows = Math.ceil(window.innerHeight / ROW) + 12;
   const first = Math.min(top, Math.max(0, found.length - rows));
   const shown = found.slice(first, first + rows);
-  const [key, order] = (route.value.query.get("sort") ?? "created_at:desc").split(":");
-  const column = (name, word, kind = "") => {
-    const now = name === key ? (order === "desc" ? "descending" : "ascending") : undefined;
-    const then = now === "descending" ? "asc" : "desc";
-    return html`<th scope="col" class=${kind} aria-sort=${now}><button type="button" class="sort" onClick=${() => setQuery({ sort: `${name}:${then}` })}>${word}${now && html`<span aria-hidden="true">${now === "descending" ? " ↓" : " ↑"}</span>`}</button></th>`;
-  };
-  return html`<div class="card flush images-box" ref=${box}><table class="images" aria-rowcount=${found.length + 1}>
-    <thead><tr>${column("name", "Name")}<th scope="col">Status</th>${column("size", "Size", "number")}<th scope="col">Format</th><th scope="col">Visibility</th><th scope="col">Owner</th>${column("created_at", "Created")}</tr></thead>
-    <tbody>
-      ${first > 0 && html`<tr aria-hidden="true" style=${{ height: `${first * ROW}px` }}><td colspan="7"></td></tr>`}
-      ${shown.map((one, number) => html`<${Row} key=${one.id} image=${one} number=${first + number + 2} />`)}
-      ${first + shown.length < found.length && html`<tr aria-hidden="true" style=${{ height: `${(found.length - first - shown.length) * ROW}px` }}><td colspan="7"></td></tr>`}
-    </tbody></table></div>`;
-}
-
-function Row({ image, number }) {
-  return html`<tr aria-rowindex=${number}>
-    <td><a href=${`#/images/${image.id}`}>${image.name || html`<span class="dim">without a name</span>`}</a>${image.protected && html`<${Icon} name="shield-check" />`}${image.os_glance_failed_import && html`<span class="state bad">import failed</span>`}</td>
-    <td><${State} of=${image.status} /></td><td class="number">${size(image.size)}</td><td>${image.disk_format}</td>
-    <td>${image.visibility}</td><td>${image.owner === project.value?.id ? project.value.name : html`<span class="mono dim">${(image.owner ?? "").slice(0, 8)}</span>`}</td>
-    <td><time datetime=${image.created_at} title=${clock(image.created_at)}>${agoShort(image.created_at)}</time></td></tr>`;
-}
-
-export function Uploads() {
-  const shown = uploads.value;
-  if (!shown.length) return null;
-  return html`<section class="card uploads" aria-label="Uploads">${shown.map((one) => html`<${Upload} key=${one.id} upload=${one} />`)}</section>`;
-}
-
-function Upload({ upload }) {
-  const { id, state, name, file, sent, rate, error, same, image } = upload;
-  const value = state === "stored" ? 100 : percent(sent, file.size);
-  return html`<div class=${`upload ${state}`} data-state=${state}>
-    <div class="upload-line"><${Icon} name=${state === "stored" ? "circle-check" : state === "failed" ? "circle-alert" : "upload"} />
-      ${image ? html`<a href=${`#/images/${image}`}>${name}</a>` : html`<b>${name}</b>`}
-      <span class="dim">${state === "sending" ? `${value.toFixed(0)} % · ${size(sent)} of ${size(file.size)}${rate ? ` · ${size(rate)}/s · ${left((file.size - sent) / rate)}` : ""}` : state === "waiting" ? "waits for its turn" : state === "stored" ? `stored, ${size(file.size)}` : ""}</span>
-      ${state === "stored" && same && html`<span class="state good">already here as <a href=${`#/images/${same.id}`}>${same.name || same.id.slice(0, 8)}</a></span>`}
-      <span class="push"></span>
-      ${state === "failed" && html`<${Button} kind="small" icon="refresh-cw" onClick=${() => again(id)}>Try again</${Button}>`}
-      <${Button} kind="quiet small" icon="x" label=${["sending", "waiting"].includes(state) ? `Cancel the upload of ${name}` : `Dismiss ${name}`} onClick=${() => (["stored", "failed", "cancelled"].includes(state) ? remove(id) : cancel(id))} /></div>
-    ${["sending", "waiting"].includes(state) && html`<${Progress} value=${value} label=${`Upload of ${name}`} />`}
-    ${state === "failed" && html`<p class="trouble" role="alert">${error}</p>`}
+  useSpaces(shown);
+  const all = found.every((one) => chosen.value.has(one.id));
+  const every = (event) => tick(found.map((one) => one.id), event.target.checked);
+  return html`<div class="card flush images-box" ref=${box}>
+    <table class="images" aria-rowcount=${found.length + 1}>
+      <thead>
+        <tr>
+          <th scope="col" class="tick">
+            <input type="checkbox" aria-label="Choose all in the list" checked=${all} onChange=${every} />
+          </th>
+          <${Column} name="name" word="Name" />
+          <th scope="col">Status</th>
+          <${Column} name="size" word="Size" kind="number" />
+          <th scope="col" class="number" title="What it took when it was stored">On disk</th>
+          <th scope="col">Format</th>
+          <th scope="col">Visibility</th>
+          <th scope="col">Owner</th>
+          <${Column} name="created_at" word="Created" />
+        </tr>
+      </thead>
+      <tbody>
+        <${Gap} rows=${first} />
+        ${shown.map((one, number) => html`<${Row} key=${one.id} image=${one} number=${first + number + 2} />`)}
+        <${Gap} rows=${found.length - first - shown.length} />
+      </tbody>
+    </table>
   </div>`;
 }
 
-// Images that other projects offer to this one.
-function Offers() {
-  const [offers, setOffers] = useState([]);
-  const mine = project.value?.id;
-  const ask = () => mine && get("image", "/v2/images?visibility=shared&member_status=pending&limit=20").then((found) => setOffers(found.images.filter((one) => one.owner !== mine))).catch(() => null);
-  useEffect(() => void ask(), [mine]);
-  if (!offers.length) return null;
-  const answer = (image, said) => attempt(() => call("image", "PUT", `/v2/images/${image.id}/members/${mine}`, { status: said }), said === "accepted" ? `${image.name} is in your list now.` : `${image.name} stays out of your list.`).then(() => { ask(); load(); });
-  return html`<section class="card offers" aria-label="Offered images">${offers.map((one) => html`<p key=${one.id}><${Icon} name="share-2" /> Another project offers you <b>${one.name}</b> (${size(one.size)}). <${Button} kind="small primary" onClick=${() => answer(one, "accepted")}>Accept</${Button}> <${Button} kind="small" onClick=${() => answer(one, "rejected")}>Reject</${Button}></p>`)}</section>`;
-}
-
-export function ImportDialog() {
-  const [form, setForm] = useState({ uri: "", name: "", format: "qcow2", visibility: "shared" });
-  const set = (key) => (event) => setForm({ ...form, [key]: event.target.value });
-  const name = form.name || form.uri.split("/").pop().replace(/\.\w+$/, "");
-  const work = async () => {
-    const { json } = await call("image", "POST", "/v2/images", { name, disk_format: form.format, container_format: "bare", visibility: form.visibility });
-    try {
-      await call("image", "POST", `/v2/images/${json.id}/import`, { method: { name: "web-download", uri: form.uri } });
-    } catch (error) {
-      await call("image", "DELETE", `/v2/images/${json.id}`).catch(() => null);
-      throw error;
-    }
-    tell(`The import of ${name} has begun.`);
-    location.hash = `#/images/${json.id}`;
-  };
-  return html`<${FormDialog} title="Import from an address" action="Import" work=${work} ready=${form.uri && name}
-    command=${`openstack image create --import --disk-format ${form.format} --container-format bare --uri ${quoted(form.uri || "https://…")} ${quoted(name || "my-image")}`}>
-    <${Input} id="import-uri" label="Address" type="url" placeholder="https://cloud-images.example.org/noble.img" value=${form.uri} onInput=${set("uri")} required autofocus />
-    <${Input} id="import-name" label="Name" value=${form.name} placeholder=${name} onInput=${set("name")} />
-    <div class="pair"><${Select} id="import-format" label="Format" value=${form.format} onChange=${set("format")} options=${FORMATS.map((one) => [one, one])} />
-    <${Select} id="import-visibility" label="Visibility" value=${form.visibility} onChange=${set("visibility")} options=${VISIBILITIES()} /></div>
-  </${FormDialog}>`;
+function Row({ image, number }) {
+  const space = spaceOf(image);
+  const owner = projectName(image.owner);
+  const name = image.name || short8(image.id);
+  return html`<tr aria-rowindex=${number}>
+    <td class="tick">
+      <input type="checkbox" aria-label=${`Choose ${name}`} checked=${chosen.value.has(image.id)}
+        onChange=${(event) => tick([image.id], event.target.checked)} />
+    </td>
+    <td class="name">
+      <a href=${`#/images/${image.id}`} title=${image.name}>
+        <bdi>${image.name || html`<span class="dim">without a name</span>`}</bdi>
+      </a>
+      ${image.protected && html`<span title="protected"><${Icon} name="shield-check" /></span>`}
+    </td>
+    <td>${image.status === "queued" ? html`<${Failure} image=${image} />` : html`<${State} of=${image.status} />`}</td>
+    <td class="number">${size(image.size)}</td>
+    <td class="number dim">${space ? size(space.stored) : space === null ? "–" : ""}</td>
+    <td>${image.disk_format}</td>
+    <td>${image.visibility}</td>
+    <td title=${owner ?? image.owner}>${owner ?? html`<span class="mono dim">${short8(image.owner)}</span>`}</td>
+    <td><time datetime=${image.created_at} title=${clock(image.created_at)}>${agoShort(image.created_at)}</time></td>
+  </tr>`;
 }

@@ -1,14 +1,18 @@
-// What every page needs: calls of the APIs, who is logged in, where one is, and how figures are written.
+// What every page needs: calls of the APIs, who is logged in, where one is, what is told, and which dialog is open.
 import { computed, signal } from "./vendor/view.js";
 
 export const session = signal(undefined); // undefined: not asked yet; null: nobody; else the token's document
+export const ending = signal(false); // whether the session ends soon, or has ended while somebody works
 export const status = signal(null); // /appliance/v1/status, asked again and again while somebody looks
 export const notices = signal([]);
 export const route = signal(parse());
-export const dialog = signal(null);
+export const dialog = signal(null); // {show, props}: the component of the dialog that is open
 
 export const project = computed(() => session.value?.project ?? null);
 export const isAdmin = computed(() => (session.value?.roles ?? []).some((role) => role.name === "admin"));
+
+export const open = (show, props = {}) => (dialog.value = { show, props });
+export const close = () => (dialog.value = null);
 
 export class Refusal extends Error {
   constructor(status, message, retryAfter) {
@@ -33,13 +37,14 @@ export async function call(service, method, path, body, type = "application/json
   } catch {
     throw new Refusal(0, "The appliance does not answer. Is it running, and is the network there?");
   }
-  if (answer.status === 401 && service !== "session" && session.value) expired();
+  if (answer.status === 401 && service !== "session" && session.value) ending.value = true;
   if (!answer.ok && answer.status !== 304) throw await refusal(answer);
   const text = await answer.text();
   return { status: answer.status, etag: answer.headers.get("ETag"), json: text ? parsed(text) : null };
 }
 
 export const get = async (service, path) => (await call(service, "GET", path)).json;
+export const getOr = (other, service, path) => get(service, path).catch(() => other);
 
 function parsed(text) {
   try {
@@ -71,23 +76,34 @@ export async function whoAmI() {
 export async function logIn(asked) {
   const found = await call("session", "POST", "", asked);
   session.value = found.json.token;
+  ending.value = false;
 }
 
 export async function logOut() {
   await call("session", "DELETE").catch(() => null);
-  session.value = null;
-  status.value = null;
+  session.value = status.value = dialog.value = null;
+  ending.value = false;
+  names.value = {};
   location.hash = "#/";
-}
-
-function expired() {
-  if (dialog.value?.name !== "again") dialog.value = { name: "again" };
 }
 
 export const endpoint = (type) =>
   (session.value?.catalog ?? [])
     .find((service) => service.type === type)
     ?.endpoints.find((one) => one.interface === "public")?.url ?? "";
+
+// -- the names of projects -------------------------------------------------------------------------------------------
+
+export const names = signal({}); // those that this user may know, by their ids
+
+export async function learnNames() {
+  const asked = isAdmin.value ? ["/v3/projects", "/v3/auth/projects"] : ["/v3/auth/projects"];
+  const found = await Promise.all(asked.map((path) => getOr({ projects: [] }, "identity", path)));
+  names.value = Object.fromEntries(found.flatMap((one) => one.projects).map((one) => [one.id, one.name]));
+  return found.at(-1).projects;
+}
+
+export const projectName = (id) => names.value[id] ?? (id === project.value?.id ? project.value?.name : undefined);
 
 // -- where one is ----------------------------------------------------------------------------------------------------
 
@@ -112,7 +128,7 @@ let number = 0;
 
 export function tell(text, kind = "good") {
   const id = ++number;
-  notices.value = [...notices.value, { id, text, kind }];
+  notices.value = [...notices.value, { id, text, kind }].slice(-4);
   setTimeout(() => dismiss(id), kind === "good" ? 5000 : 12000);
 }
 
@@ -128,52 +144,3 @@ export async function attempt(work, said) {
     return null;
   }
 }
-
-// -- figures ---------------------------------------------------------------------------------------------------------
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-export function size(bytes) {
-  if (bytes === null || bytes === undefined) return "–";
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
-}
-
-const STEPS = [
-  [60, "second", 1],
-  [3600, "minute", 60],
-  [86400, "hour", 3600],
-  [86400 * 45, "day", 86400],
-  [Infinity, "month", 86400 * 30],
-];
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
-
-const short = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-
-export function ago(text, words = relative) {
-  if (!text) return "never";
-  const seconds = (Date.parse(text) - Date.now()) / 1000;
-  if (Math.abs(seconds) < 5) return "just now";
-  const [, unit, length] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
-  return words.format(Math.round(seconds / length), unit);
-}
-
-export const agoShort = (text) => ago(text, short);
-export const clock = (text) => (text ? new Date(text).toLocaleString("en-GB", { hour12: false }) : "–");
-export const percent = (part, whole) => (whole ? Math.min(100, Math.max(0, (100 * part) / whole)) : 0);
-export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-
-export function left(seconds) {
-  if (!Number.isFinite(seconds)) return "";
-  if (seconds < 90) return `${Math.ceil(seconds)} s left`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min left`;
-  return `${(seconds / 3600).toFixed(1)} h left`;
-}
-
-// A word as a shell takes it.
-export const quoted = (text) => (/^[\w.,:/@%+=-]+$/.test(text) ? text : `'${String(text).replaceAll("'", "'\\''")}'`);

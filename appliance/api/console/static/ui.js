@@ -1,7 +1,8 @@
 // The parts that pages are made of.
-import { html, signal, useEffect, useRef, useState } from "./vendor/view.js";
+import { html, useEffect, useRef, useState } from "./vendor/view.js";
 import { icons } from "./vendor/icons.js";
-import { attempt, dialog, dismiss, notices, percent, tell } from "./lib.js";
+import { close, dismiss, notices, tell } from "./lib.js";
+import { percent } from "./figures.js";
 
 export function Icon({ name }) {
   const shapes = icons[name] ?? [];
@@ -10,13 +11,18 @@ export function Icon({ name }) {
   </svg>`;
 }
 
-export function Button({ icon, children, kind = "", label, ...rest }) {
-  return html`<button type="button" class=${`button ${kind}`} aria-label=${label} title=${label} ...${rest}>
+// `command` is the one that does the same: shown to who points at the button.
+export function Button({ icon, children, kind = "", label, command, ...rest }) {
+  return html`<button type="button" class=${`button ${kind}`} aria-label=${label} title=${command ?? label} ...${rest}>
     ${icon && html`<${Icon} name=${icon} />`}${children && html`<span>${children}</span>`}
   </button>`;
 }
 
 const WORDS = {
+  serving: ["good", "serving"],
+  draining: ["warn", "draining"],
+  lost: ["bad", "lost"],
+  stopped: ["dim", "stopped"],
   active: ["good", "active"],
   queued: ["dim", "queued"],
   saving: ["busy", "saving"],
@@ -38,8 +44,16 @@ export function State({ of: state }) {
 }
 
 export function Progress({ value, label }) {
-  return html`<div class="progress" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100"
-    aria-valuenow=${Math.round(value)}><div style=${{ width: `${value}%` }}></div></div>`;
+  return html`<div
+    class="progress"
+    role="progressbar"
+    aria-label=${label}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${Math.round(value)}
+  >
+    <div style=${{ width: `${value}%` }}></div>
+  </div>`;
 }
 
 // A bar of parts that add up to a whole: [{name, value, kind, text}]
@@ -49,7 +63,10 @@ export function Parts({ parts, label }) {
   const told = shown.map((part) => `${part.name} ${part.text}`).join(", ");
   return html`<div class="parts">
     <div class="parts-bar" role="img" aria-label=${`${label}: ${told || "nothing"}`}>
-      ${shown.map((part) => html`<div key=${part.name} class=${part.kind} style=${{ width: `${percent(part.value, whole)}%` }}></div>`)}
+      ${shown.map(({ name, kind, value }) => {
+        const width = `${percent(value, whole)}%`;
+        return html`<div key=${name} class=${kind} style=${{ width }}></div>`;
+      })}
     </div>
     <ul class="legend" aria-hidden="true">
       ${parts.map((part) => html`<li><i class=${part.kind}></i>${part.name} <b>${part.text}</b></li>`)}
@@ -72,24 +89,33 @@ export function Copy({ text, label = "Copy" }) {
 // The command that does the same, for learning.
 export function Command({ children }) {
   const text = [children].flat().join("");
-  return html`<div class="command"><${Icon} name="terminal" /><code tabindex="0">${text}</code><${Copy} text=${text} label="Copy the command" /></div>`;
+  return html`<div class="command">
+    <${Icon} name="terminal" /><code tabindex="0">${text}</code><${Copy} text=${text} label="Copy the command" />
+  </div>`;
 }
 
-export function Field({ label, hint, id, children }) {
-  return html`<div class="field"><label for=${id}>${label}</label>${children}${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}</div>`;
+function Field({ label, hint, id, children }) {
+  return html`<div class="field">
+    <label for=${id}>${label}</label>${children}${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
+  </div>`;
 }
 
 export const Input = ({ id, label, hint, ...rest }) =>
-  html`<${Field} id=${id} label=${label} hint=${hint}><input id=${id} aria-describedby=${hint ? `${id}-hint` : undefined} ...${rest} /></${Field}>`;
+  html`<${Field} id=${id} label=${label} hint=${hint}>
+    <input id=${id} aria-describedby=${hint ? `${id}-hint` : undefined} ...${rest} />
+  </${Field}>`;
 
 export const Select = ({ id, label, options, value, ...rest }) =>
   html`<${Field} id=${id} label=${label}><select id=${id} ...${rest}>
     ${options.map(([key, word]) => html`<option key=${key} value=${key} selected=${key === value}>${word}</option>`)}
   </select></${Field}>`;
 
+let dialogs = 0;
+
 // A native dialog: the browser keeps the focus inside, and Escape closes it.
-export function Dialog({ title, children, onClose, kind = "", canClose = true }) {
+export function Dialog({ title, children, onClose, kind = "" }) {
   const element = useRef(null);
+  const id = useRef(`dialog-${++dialogs}`).current;
   useEffect(() => {
     const opener = document.activeElement;
     element.current.showModal();
@@ -98,16 +124,16 @@ export function Dialog({ title, children, onClose, kind = "", canClose = true })
   }, []);
   const cancel = (event) => {
     event.preventDefault();
-    if (canClose) onClose();
+    onClose();
   };
-  return html`<dialog ref=${element} class=${kind} aria-labelledby="dialog-title" onCancel=${cancel}>
-    <header><h2 id="dialog-title">${title}</h2>
-      ${canClose && html`<${Button} kind="quiet small" icon="x" label="Close" onClick=${onClose} />`}</header>
+  return html`<dialog ref=${element} class=${kind} aria-labelledby=${id} onCancel=${cancel}>
+    <header>
+      <h2 id=${id}>${title}</h2>
+      <${Button} kind="quiet small" icon="x" label="Close" onClick=${onClose} />
+    </header>
     ${children}
   </dialog>`;
 }
-
-export const close = () => (dialog.value = null);
 
 // A dialog with a form: `work` does it, a refusal stays in the dialog in the API's words.
 export function FormDialog({ title, action, work, children, command, danger = false, ready = true, done = close }) {
@@ -131,7 +157,9 @@ export function FormDialog({ title, action, work, children, command, danger = fa
       ${command && html`<${Command}>${command}</${Command}>`}
       <footer>
         <${Button} onClick=${close}>Cancel</${Button}>
-        <button type="submit" class=${`button ${danger ? "danger" : "primary"}`} disabled=${busy || !ready}>${action}</button>
+        <button type="submit" class=${`button ${danger ? "danger" : "primary"}`} disabled=${busy || !ready}>
+          ${action}
+        </button>
       </footer>
     </form>
   </${Dialog}>`;
@@ -140,50 +168,53 @@ export function FormDialog({ title, action, work, children, command, danger = fa
 export function Notices() {
   return html`<div class="notices" role="status" aria-live="polite">
     ${notices.value.map(
-      (one) => html`<div key=${one.id} class=${`notice ${one.kind}`}>
-        <${Icon} name=${one.kind === "good" ? "circle-check" : "circle-alert"} /><span>${one.text}</span>
-        <${Button} kind="quiet small" icon="x" label="Dismiss" onClick=${() => dismiss(one.id)} />
-      </div>`,
+      (one) =>
+        html`<div key=${one.id} class=${`notice ${one.kind}`}>
+          <${Icon} name=${one.kind === "good" ? "circle-check" : "circle-alert"} /><span>${one.text}</span>
+          <${Button} kind="quiet small" icon="x" label="Dismiss" onClick=${() => dismiss(one.id)} />
+        </div>`,
     )}
   </div>`;
 }
 
+// A table that scrolls by itself where the page is too narrow for it.
+export const Sheet = ({ label, head, kind = "", children }) =>
+  html`<div class="scroll card flush" tabindex="0" role="region" aria-label=${label}>
+    <table class=${kind}>
+      <thead>
+        <tr>${head.map(([word, align = ""]) => html`<th scope="col" class=${align} key=${word}>${word}</th>`)}</tr>
+      </thead>
+      <tbody>${children}</tbody>
+    </table>
+  </div>`;
+
+// Names and what they stand for; those without a value are left out.
+export const Facts = ({ rows }) =>
+  html`<dl class="list">
+    ${rows
+      .filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
+      .map(
+        ([name, value, kind = ""]) => html`<div key=${name}>
+          <dt>${name}</dt>
+          <dd class=${kind}>${value}</dd>
+        </div>`,
+      )}
+  </dl>`;
+
+export const Loading = () => html`<p class="waiting" role="status">Asking…</p>`;
+
 export const Empty = ({ icon, title, children }) =>
-  html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2><p>${children}</p></div>`;
+  html`<div class="empty">
+    <${Icon} name=${icon} />
+    <h2>${title}</h2>
+    <p>${children}</p>
+  </div>`;
 
 export const Trouble = ({ error, again }) =>
-  html`<div class="trouble" role="alert"><${Icon} name="circle-alert" /><span>${error.message}</span>
-    ${again && html`<${Button} kind="small" icon="refresh-cw" onClick=${again}>Try again</${Button}>`}</div>`;
-
-// Something that is asked of an API when a page opens, and again when it wants.
-export function useAsked(work, keys = []) {
-  const [state, setState] = useState({ found: null, error: null, busy: true });
-  const alive = useRef(true);
-  const ask = async () => {
-    try {
-      const found = await work();
-      if (alive.current) setState({ found, error: null, busy: false });
-    } catch (error) {
-      if (alive.current) setState((before) => ({ found: before.found, error, busy: false }));
-    }
-  };
-  useEffect(() => {
-    alive.current = true;
-    setState((before) => ({ ...before, busy: true }));
-    ask();
-    return () => (alive.current = false);
-  }, keys);
-  return { ...state, ask };
-}
-
-export function useEvery(seconds, work) {
-  const latest = useRef(work);
-  latest.current = work;
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || latest.current(), seconds * 1000);
-    return () => clearInterval(timer);
-  }, [seconds]);
-}
+  html`<div class="trouble" role="alert">
+    <${Icon} name="circle-alert" /><span>${error.message}</span>
+    ${again && html`<${Button} kind="small" icon="refresh-cw" onClick=${again}>Try again</${Button}>`}
+  </div>`;
 
 // The heading of a page: it gets the focus, so that a screen reader says where one is.
 export function Heading({ children, actions, title }) {
@@ -194,7 +225,8 @@ export function Heading({ children, actions, title }) {
     element.current?.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }, [name]);
-  return html`<header class="heading"><h1 ref=${element} tabindex="-1">${children}</h1><div class="actions">${actions}</div></header>`;
+  return html`<header class="heading">
+    <h1 ref=${element} tabindex="-1">${children}</h1>
+    <div class="actions">${actions}</div>
+  </header>`;
 }
-
-export { attempt, signal };

@@ -16,7 +16,7 @@ const MAGIC = [
 ];
 
 // What a file is: by its first bytes, and by its name where they say nothing.
-export async function formatOf(file) {
+async function formatOf(file) {
   for (const [format, offset, magic] of MAGIC) {
     const bytes = new Uint8Array(await file.slice(offset, offset + magic.length).arrayBuffer());
     if (String.fromCharCode(...bytes) === magic) return format;
@@ -25,7 +25,7 @@ export async function formatOf(file) {
   return ["vmdk", "vhdx", "vhd", "vdi", "iso", "ploop"].includes(suffix) ? suffix : "raw";
 }
 
-export const nameOf = (file) => file.name.replace(/\.(qcow2|img|raw|vmdk|vhdx?|vdi|iso)$/i, "");
+const nameOf = (file) => file.name.replace(/\.(qcow2|img|raw|vmdk|vhdx?|vdi|iso)$/i, "");
 
 export async function add(files, more = {}) {
   const added = [];
@@ -40,7 +40,6 @@ export async function add(files, more = {}) {
       state: "waiting",
       sent: 0,
       rate: 0,
-      values: 0,
     });
   }
   uploads.value = [...uploads.value, ...added];
@@ -73,13 +72,21 @@ async function run(id) {
     change(id, { state: "stored", sent: file.size, rate: 0, same: await same(image.id) });
   } catch (error) {
     const leftover = image && !(await drop(image.id)) ? image.id : null;
-    change(id, { state: find(id)?.state === "cancelled" ? "cancelled" : "failed", error: error.message, image: null, leftover });
+    change(id, {
+      state: find(id)?.state === "cancelled" ? "cancelled" : "failed",
+      error: error.message,
+      image: null,
+      leftover,
+    });
   }
   next();
 }
 
 // Nothing that is half made stays behind; what could not be removed now is when it is tried again.
-const drop = (image) => call("image", "DELETE", `/v2/images/${image}`).then(() => true).catch(() => false);
+const drop = (image) =>
+  call("image", "DELETE", `/v2/images/${image}`)
+    .then(() => true)
+    .catch(() => false);
 
 function send(id, image, file) {
   return new Promise((resolve, reject) => {
@@ -88,7 +95,7 @@ function send(id, image, file) {
     let before = 0;
     request.upload.onprogress = ({ loaded }) => {
       const now = performance.now();
-      const changes = { sent: loaded, values: (find(id)?.values ?? 0) + 1 };
+      const changes = { sent: loaded };
       if (now - marked > 700) {
         changes.rate = ((loaded - before) * 1000) / (now - marked);
         [marked, before] = [now, loaded];
@@ -131,7 +138,7 @@ export function cancel(id) {
 }
 
 export function again(id) {
-  change(id, { state: "waiting", sent: 0, rate: 0, values: 0, error: "" });
+  change(id, { state: "waiting", sent: 0, rate: 0, error: "", same: null });
   next();
 }
 
