@@ -14,7 +14,7 @@ TERMINALS = ("_curses", "curses", "readline")
 """GNU readline comes under the GPL, and the command line reads no lines that one would edit."""
 
 MENTIONED = ("_multiprocessing", "multiprocessing", "pyparsing", "xmlrpc", "_uuid")
-"""Other ways of bottle and concurrent.futures to run, a checker of Nova's, and addresses of network cards for UUIDs."""
+"""Another way of concurrent.futures to run, a checker of Nova's, and addresses of network cards for UUIDs."""
 
 CODECS = (
     "_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw", "_multibytecodec",

@@ -1,1 +1,1 @@
-"""Layer 3: the dialects. The only layer that imports bottle; one folder per dialect, one file per resource."""
+"""Layer 3: the dialects. One folder per dialect, one file per resource."""

@@ -19,7 +19,6 @@ NO_SAMPLES = "none"
 
 _PARTS = (
     "blake3",
-    "bottle",
     "click",
     "cryptography",
     "fastjsonschema",

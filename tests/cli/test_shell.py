@@ -16,7 +16,7 @@ from appliance.settings import FIELDS, flag, variable
 from tests.cli.conftest import Program
 from tests.e2e.conftest import ROOT
 
-SERVERS_HALF = ("appliance.wiring", "appliance.api", "appliance.db", "sqlite3", "bottle", "waitress", "cryptography")
+SERVERS_HALF = ("appliance.wiring", "appliance.api", "appliance.db", "sqlite3", "waitress", "cryptography")
 CLIENTS_VERBS = ("image", "user", "project", "role", "token", "events", "jobs", "help", "version", "install")
 
 

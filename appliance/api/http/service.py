@@ -1,7 +1,7 @@
-"""One HTTP service: a table of routes, a dialect, and bottle between them and WSGI.
+"""One HTTP service: a table of routes and a dialect, as a WSGI application.
 
-The only file that imports bottle. Handlers are plain functions from `Request` to `Response`; the dialect decides who
-may pass and what an error looks like; nothing here knows Glance or Keystone.
+Handlers are plain functions from `Request` to `Response`; the dialect decides who may pass and what an error looks
+like; nothing here knows Glance or Keystone.
 """
 
 import logging
@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import bottle
-
 from appliance.api.http.addresses import merged
 from appliance.api.http.messages import Request, Response
+from appliance.api.http.router import NotRouted, Router
 from appliance.errors import ApplianceError, Corrupt, StorageFault, StorageFull
 from appliance.identity.tokens.token import Token
 from appliance.logs import request_fields, request_id
@@ -31,7 +30,7 @@ Handler = Callable[..., Response]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of a dialect's table: `path` in bottle's form, handler called as `handler(request, **path_parts)`."""
+    """One line of a dialect's table: handler called with the request and the named segments of `path`."""
 
     method: str
     path: str
@@ -113,9 +112,9 @@ class Service(Generic[C]):
         self.routes: Sequence[Route] = tuple(routes)
         self._dialect = dialect
         self._head_is_get = head_is_get
-        self._app = bottle.Bottle()
+        self._router: Router[Route] = Router()
         for route in self.routes:
-            self._app.route(route.path, method=route.method, callback=self._handler(route))
+            self._router.add(route.method, route.path, route)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request: Request[C] = Request(environ)
@@ -148,48 +147,42 @@ class Service(Generic[C]):
     def _route(self, request: Request[C]) -> Response:
         try:
             route, parts = self._match(request, request.path)
-        except bottle.HTTPError as error:
-            if error.status_code == 404 and "//" in request.path:
+        except NotRouted as unrouted:
+            if unrouted.allowed:
+                return self._dialect.wrong_method(request, ", ".join(unrouted.allowed))
+            if "//" in request.path:
                 return self._doubled(request)
-            if error.status_code == 405:
-                return self._dialect.wrong_method(request, ", ".join(error.get_header("Allow").split(",")))
             return self._dialect.unrouted(request)
-        response = route.callback(request, **parts)
-        assert isinstance(response, Response)
-        return response
+        return self._call(request, route, parts)
 
-    def _match(self, request: Request[C], path: str) -> tuple[Any, dict[str, str]]:
-        """The route of a path and its parts. Raises bottle's 404 and 405."""
-        environ = {**request.environ, "PATH_INFO": path}
-        if request.method == "HEAD" and not self._head_is_get:
-            environ["REQUEST_METHOD"] = "APPLIANCE-NONE"
-        found: tuple[Any, dict[str, str]] = self._app.router.match(environ)
-        return found
+    def _match(self, request: Request[C], path: str) -> tuple[Route, dict[str, str]]:
+        """The route of a path and its parts. Raises `NotRouted`."""
+        method = request.method.upper()
+        if method != "HEAD":
+            return self._router.match((method,), path or "/")
+        return self._router.match(("HEAD", "GET") if self._head_is_get else (), path or "/")
 
     def _doubled(self, request: Request[C]) -> Response:
         """The answer to a path that has no route as it is, with the slashes doubled that are."""
         try:
             self._match(request, merged(request.path))
-        except bottle.HTTPError:
+        except NotRouted:
             request.path = merged(request.path)
             return self._route(request)
         return self._dialect.unrouted(request)
 
-    def _handler(self, route: Route) -> Callable[..., Response]:
-        def call(request: Request[C], **parts: Any) -> Response:
-            request.route, request.parts = route, parts
-            with request.spending() if route.spends_reserve else nullcontext():
-                self._dialect.admit(request, route)
-                request_fields.set(_fields(request))
-                if route.reads is not None and not route.late:
-                    request.sent = route.reads(request)
-                if not route.public:
-                    self._dialect.authorize(request, route, parts)
-                if route.reads is not None and route.late:
-                    request.sent = route.reads(request)
-                return route.handler(request, **parts)
-
-        return call
+    def _call(self, request: Request[C], route: Route, parts: dict[str, str]) -> Response:
+        request.route, request.parts = route, parts
+        with request.spending() if route.spends_reserve else nullcontext():
+            self._dialect.admit(request, route)
+            request_fields.set(_fields(request))
+            if route.reads is not None and not route.late:
+                request.sent = route.reads(request)
+            if not route.public:
+                self._dialect.authorize(request, route, parts)
+            if route.reads is not None and route.late:
+                request.sent = route.reads(request)
+            return route.handler(request, **parts)
 
 
 def _fields(request: Request[Any]) -> dict[str, str]:

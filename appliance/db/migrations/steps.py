@@ -4,10 +4,10 @@ A step is never edited after a release; what it made is changed by a new step at
 lacks run in one transaction with the rows that record them, so a failed one leaves the former state.
 """
 
+import sqlite3
 from collections.abc import Callable
 
-from sqlite_utils import Database, Migrations
-from sqlite_utils.db import Table
+import sqlite_utils
 
 from appliance.db.engine.base import Schema
 from appliance.db.migrations.activity import create_activity
@@ -52,15 +52,26 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0018_fleet_limits", limit_serving),
 )
 
-migrations = Migrations("appliance")
-for _name, _step in STEPS:
-    migrations(name=_name)(_step)
+_SET = "appliance"
 
 
-def unknown_migrations(db: Database) -> list[str]:
-    """Names of applied steps that this version has never heard of: the file comes from a newer one."""
-    table = db[Migrations.migrations_table]
-    if not isinstance(table, Table) or not table.exists():
+def applied(connection: sqlite3.Connection) -> list[str]:
+    """The names of the steps that a file has had."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
         return []
-    known = {name for name, _ in STEPS}
-    return [migration.name for migration in migrations.applied(db) if migration.name not in known]
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", (_SET,)
+        )
+    ]
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Take the steps that a file has not had: all or none, for after a few the version that made it would refuse it."""
+    db = sqlite_utils.Database(connection, execute_plugins=False, recursive_triggers=False)
+    migrations = sqlite_utils.Migrations(_SET)
+    for name, step in STEPS:
+        migrations(name=name)(step)
+    with db.atomic():
+        migrations.apply(db)
