@@ -18,6 +18,7 @@ defer(
     # certificates, of HTTPS and of signed images
     "cryptography.x509",
     "appliance.certificates",
-    # what only some settings ask for
+    # what only some settings ask for, or have asked for once
+    "zstandard",
     "appliance.api.legacy.versions",
 )

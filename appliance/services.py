@@ -81,7 +81,7 @@ class Services:
         opened.callback(self.trail.close)
         self.transfers = Transfers(parts.clock)
         self.history = History(Figures(parts.db), list(blobs.values()), parts.clock)
-        self._collecting = collectors(blobs, settings)
+        self._collecting = collectors(blobs, settings, nodes.are_of_this_version)
         jobs = self._jobs()
         self.scheduler = SharedScheduler(jobs, parts.site, self.recover_others) if nodes.is_shared else Scheduler(jobs)
         opened.callback(self.scheduler.stop)

@@ -60,7 +60,7 @@ ONLY_UNDER = {
     "obstore": ("blobs/backends/s3.py",),
     "jwt": ("identity/tokens/keyring.py", "identity/federation/openid.py"),
 }
-ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/"}
+ONLY_IN_ONE_FILE = {"lz4": "blobs/", "zstandard": "blobs/", "blake3": "blobs/"}
 DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")
 
 

@@ -47,6 +47,7 @@ LATE = [
     "psycopg",
     "sqlite_utils",
     "yaml",
+    "zstandard",
 ]
 
 

@@ -32,6 +32,7 @@ _PARTS = (
     "pyyaml",
     "sqlite-utils",
     "waitress",
+    "zstandard",
 )
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
-from appliance.db.migrations.steps import STEPS, applied, apply
+from appliance.db.migrations import steps
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 from appliance.values import Micros, now
 
@@ -115,17 +115,16 @@ class SqliteDatabase:
         return connection
 
     def _migrate(self) -> None:
-        known, before = [name for name, _ in STEPS], applied(self._writer)
-        if newer := [name for name in before if name not in known]:
+        if newer := steps.unknown(self._writer):
             raise Fatal(
                 f"{self.path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
                 "use that version, or restore a backup made with this one"
             )
-        if set(known) <= set(before):
+        if not steps.lacking(self._writer):
             return
         try:
             with _FAULTS:
-                apply(self._writer)
+                steps.apply(self._writer)
         except ApplianceError:
             raise
         except Exception as error:

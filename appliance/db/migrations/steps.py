@@ -11,7 +11,7 @@ import sqlite_utils
 
 from appliance.db.engine.base import Schema
 from appliance.db.migrations.activity import create_activity
-from appliance.db.migrations.blocks import create_block_scopes, create_blocks
+from appliance.db.migrations.blocks import create_block_scopes, create_blocks, create_dense_segments
 from appliance.db.migrations.fleet import create_fleet, limit_serving
 from appliance.db.migrations.identity import (
     create_catalog,
@@ -50,13 +50,24 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0016_fleet", create_fleet),
     ("0017_nodes", create_nodes),
     ("0018_fleet_limits", limit_serving),
+    ("0019_dense_segments", create_dense_segments),
 )
 
 _SET = "appliance"
 
 
-def applied(connection: sqlite3.Connection) -> list[str]:
-    """The names of the steps that a file has had."""
+def lacking(connection: sqlite3.Connection) -> bool:
+    """Whether a file lacks a step of this version."""
+    return not {name for name, _ in STEPS} <= set(_applied(connection))
+
+
+def unknown(connection: sqlite3.Connection) -> list[str]:
+    """Applied steps that this version has never heard of: the file comes from a newer one."""
+    known = {name for name, _ in STEPS}
+    return [name for name in _applied(connection) if name not in known]
+
+
+def _applied(connection: sqlite3.Connection) -> list[str]:
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
         return []
     return [
