@@ -18,8 +18,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from appliance.blobs.durable import Disk, ensure_directory, replace_file
 from appliance.errors import Fatal
 
-SELF = "self"
-"""As `tls_cert`: make an authority and a certificate in the data directory."""
 SOON = datetime.timedelta(days=30)
 """So long before its end a certificate is renewed, or complained of."""
 

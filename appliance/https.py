@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from appliance.certificates import SELF, SOON, Authority, Facts, facts
+from appliance import certificates
 from appliance.datadir import DataDir
 from appliance.errors import Fatal, WrongUsage
 from appliance.jobs.scheduler import Job, done
@@ -19,6 +19,8 @@ from appliance.values import Clock
 
 log = logging.getLogger(__name__)
 
+SELF = "self"
+"""The `tls_cert` of a certificate of our own making."""
 _RENEW = 6 * 3600
 """Seconds between two looks whether our own certificate ends soon."""
 
@@ -31,7 +33,7 @@ class Https:
         _check(settings)
         self._settings = settings
         self._clock = clock
-        self._authority = Authority(directory.tls) if settings.tls_cert == SELF else None
+        self._authority = certificates.Authority(directory.tls) if settings.tls_cert == SELF else None
         self.certificate: ServerCertificate | None = None
 
     def open(self) -> None:
@@ -42,8 +44,8 @@ class Https:
             self.certificate = ServerCertificate(self._authority.server_certificate, self._authority.server_key)
         elif settings.tls_cert:
             self.certificate = server_certificate(settings)
-            said = facts(self.certificate.pem)
-            if said.is_over(self._now(), within=SOON):
+            said = certificates.facts(self.certificate.pem)
+            if said.is_over(self._now(), within=certificates.SOON):
                 log.warning("the certificate in %s %s", settings.tls_cert, ending(said, self._now()))
 
     @property
@@ -57,7 +59,7 @@ class Https:
         """Where others find what listens there, under a name that the certificate is for."""
         if self.certificate is None:
             return self.address(host, port)
-        return f"https://{shown(facts(self.certificate.pem).host_for(reachable_host(host)), port)}"
+        return f"https://{shown(certificates.facts(self.certificate.pem).host_for(reachable_host(host)), port)}"
 
     def address(self, host: str, port: int) -> str:
         """Where that is by its address."""
@@ -65,7 +67,7 @@ class Https:
 
     def expires(self) -> float | None:
         """When the certificate that is shown ends, in seconds since 1970; None without one."""
-        return None if self.certificate is None else facts(self.certificate.pem).expires.timestamp()
+        return None if self.certificate is None else certificates.facts(self.certificate.pem).expires.timestamp()
 
     def reload(self) -> None:
         """Read the files anew; what can't be used is logged, and changes nothing."""
@@ -91,7 +93,7 @@ def server_certificate(settings: Settings) -> ServerCertificate:
     certificate = ServerCertificate(Path(settings.tls_cert), Path(settings.tls_key) if settings.tls_key else None)
     if settings.tls_key and Path(settings.tls_key).stat().st_mode & 0o007:
         log.warning("every user of this machine can read the key in %s: `chmod o= %s`", *[settings.tls_key] * 2)
-    facts(certificate.pem)
+    certificates.facts(certificate.pem)
     return certificate
 
 
@@ -124,7 +126,7 @@ def now_utc() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def ending(said: Facts, now: datetime.datetime) -> str:
+def ending(said: "certificates.Facts", now: datetime.datetime) -> str:
     """How long a certificate is good for, as the end of a sentence."""
     days = (said.expires - now).days
     if said.is_over(now):

@@ -11,7 +11,7 @@ from appliance.api.console.gate import Console
 from appliance.api.http.admission import Uploaders
 from appliance.api.http.proxy import BehindProxies, Mount, TrustedProxies
 from appliance.api.image_v2.dialect import Authenticate
-from appliance.api.legacy.versions import UNDERSCORED
+from appliance.api.legacy import versions
 from appliance.errors import Fatal, WrongUsage
 from appliance.https import Https
 from appliance.image.web.content import MOST_READERS
@@ -202,5 +202,5 @@ def limits(settings: Settings) -> Limits:
         download_threads=Limits().download_threads + MOST_READERS,
         stall_seconds=settings.request_timeout,
         grace_seconds=settings.shutdown_grace,
-        underscored_headers=UNDERSCORED if settings.legacy else (),
+        underscored_headers=versions.UNDERSCORED if settings.legacy else (),
     )

@@ -27,7 +27,7 @@ from appliance.api.http.service import Route
 from appliance.api.identity_v3 import routes as identity_v3
 from appliance.api.image_v2 import metadef_items
 from appliance.api.image_v2 import routes as image_v2
-from appliance.api.legacy.versions import Legacy
+from appliance.api.legacy import versions
 from appliance.blobs.reserve import Reserve
 from appliance.datadir import DataDir
 from appliance.db.activity import EventRows, Figures
@@ -83,7 +83,7 @@ class Services:
         opened.callback(self.trail.close)
         self.transfers = Transfers(parts.clock)
         self.history = History(Figures(parts.db), list(blobs.values()), parts.clock)
-        self._collecting = collectors(blobs, settings)
+        self._collecting = collectors(blobs, settings, nodes.are_of_this_version)
         jobs = self._jobs()
         self.scheduler = SharedScheduler(jobs, parts.site, self.recover_others) if nodes.is_shared else Scheduler(jobs)
         opened.callback(self.scheduler.stop)
@@ -116,7 +116,7 @@ class Services:
         """The services, as they answer by themselves."""
         parts, settings, nodes = self._parts, self._parts.settings, self._parts.site.nodes
         places, authenticate = parts.places, parts.validator.validate
-        legacy = Legacy(parts.identity, settings, places.both, places.admin) if settings.legacy else None
+        legacy = versions.Legacy(parts.identity, settings, places.both, places.admin) if settings.legacy else None
         addresses = legacy.addresses if legacy else AddressBook(settings, places.both)
         image = image_v2.build(
             parts.images,

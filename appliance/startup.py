@@ -20,7 +20,7 @@ from appliance.db.engine.base import Database
 from appliance.db.key_values import KeyValues
 from appliance.errors import ApplianceError
 from appliance.identity.service import Identity
-from appliance.image.metadefs.seed_loader import load_seed
+from appliance.image.metadefs import seed_loader
 from appliance.image.service import Images
 from appliance.server.interfaces import addresses, is_loopback, is_wildcard
 from appliance.settings import Settings
@@ -125,7 +125,7 @@ class Startup:
         report = StartupReport(image_url, identity_url)
         settings = self._settings
         if self._key_values.get(SEEDED) is None:
-            load_seed(self._db, self._clock)
+            seed_loader.load_seed(self._db, self._clock)
             self._key_values.set(SEEDED, "yes")
         if settings.identity_mode == "own":
             self._administrator(report, identity_url)

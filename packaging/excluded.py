@@ -21,4 +21,7 @@ CODECS = (
 )  # fmt: skip
 """Encodings of East Asian locales; the executable speaks UTF-8 in every locale."""
 
-EXCLUDED = [*TOOLS, *TERMINALS, *MENTIONED, *CODECS]
+OTHER_FORMS = ("zstandard._cffi", "zstandard.backend_cffi")
+"""zstd once more, for Pythons that are not CPython."""
+
+EXCLUDED = [*TOOLS, *TERMINALS, *MENTIONED, *CODECS, *OTHER_FORMS]

@@ -182,7 +182,8 @@ class Inventory:
         if name in ASKED and not version:
             module, attribute = ASKED[name]
             told = getattr(importlib.import_module(module), attribute)
-            version = str(told() if callable(told) else told).removeprefix("expat_")
+            told = told() if callable(told) else told
+            version = ".".join(map(str, told)) if isinstance(told, tuple) else str(told).removeprefix("expat_")
         if name == "libpq":
             version = f"{int(version) // 10000}.{int(version) % 10000}"
         purl = f"pkg:generic/{name}" + (f"@{version}" if version else "")

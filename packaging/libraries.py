@@ -7,6 +7,7 @@ BUNDLED = {
     "cffi": ("libffi",),
     "lz4": ("lz4-library",),
     "PyYAML": ("libyaml",),
+    "zstandard": ("zstd",),
     "psycopg-binary": (
         "cyrus-sasl", "keyutils", "krb5", "libcom_err", "libpq", "libxcrypt", "openldap", "openssl-psycopg",
     ),
@@ -26,6 +27,7 @@ ASKED = {
     "libpq": ("psycopg.pq", "version"),
     "libyaml": ("yaml._yaml", "get_version_string"),
     "lz4-library": ("lz4", "library_version_string"),
+    "zstd": ("zstandard", "ZSTD_VERSION"),
 }
 """Where the modules that have a library inside say its version."""
 LICENCES = {
@@ -56,6 +58,7 @@ LICENCES = {
     "waitress": "ZPL-2.1",
     "xz-utils": "0BSD",
     "zlib": "Zlib",
+    "zstd": "BSD-3-Clause",
 }
 """SPDX identifiers: of libraries by the name of Debian's source package, and of packages that say it otherwise."""
 COMPILING_ONLY = frozenset((

@@ -18,6 +18,7 @@ STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity", "policy", "fleet"}
 for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
     LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
+LAYERS[""] = (0, {"lazy"}, "the package says what is loaded late")
 LAYERS["setting_sources"] = (0, {"errors", "values", "settings"}, "it reads what the settings declare")
 LAYERS["datadir"] = (1, BASE, "the directory and its lock are plain files")
 LAYERS["db"] = (1, BASE | {"blobs"}, "rows know only layer 0 and the Protocols that blobs/ defines for its index")
@@ -60,7 +61,7 @@ ONLY_UNDER = {
     "obstore": ("blobs/backends/s3.py",),
     "jwt": ("identity/tokens/keyring.py", "identity/federation/openid.py"),
 }
-ONLY_IN_ONE_FILE = {"lz4": "blobs/", "blake3": "blobs/"}
+ONLY_IN_ONE_FILE = {"lz4": "blobs/", "zstandard": "blobs/", "blake3": "blobs/"}
 DURABLE_CALLS = re.compile(r"\bos\.(fsync|fdatasync|replace|rename)\b")
 
 

@@ -165,6 +165,12 @@ class BlockReader:
         self._on_damage = on_damage
         self._checks = checks
         self._local = threading.local()
+        self._read_lately: set[str] = set()
+
+    def take_reads(self) -> list[str]:
+        """The segments that were read since the last call."""
+        taken, self._read_lately = self._read_lately, set()
+        return list(taken)
 
     def pieces(self, run: Run, keep: Callable[[str], None] | None, scratch: Scratch) -> Iterator[Stored]:
         """The bytes of a run, piece by piece, which may be views of `scratch`.
@@ -175,6 +181,7 @@ class BlockReader:
         if not run.segment:
             yield run.take
             return
+        self._read_lately.add(run.segment)
         as_file = keep is not None and run.raw and run.stored >= _SMALL_RUN
         if not as_file or keep is None:
             yield from self._blocks(run, self._read(run, scratch)[0])
@@ -246,6 +253,7 @@ class BlockReader:
 
     def stored(self, span: Span) -> memoryview:
         """A block as it is stored, once it is found sound. Raises `Corrupt`, `StorageFault` or `SegmentMissing`."""
+        self._read_lately.add(span.segment)
         return self._checked(span, self._fetched(span))[0]
 
     def _checked(self, span: Span, stored: memoryview) -> tuple[memoryview, bytes | memoryview]:

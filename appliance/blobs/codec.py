@@ -1,6 +1,9 @@
-"""The libraries behind a block: BLAKE3 for its name, lz4 for its form on disk."""
+"""The libraries behind a block: BLAKE3 for its name, lz4 and zstd for its form on disk."""
+
+import threading
 
 import lz4.block
+import zstandard
 from blake3 import blake3
 
 from appliance.errors import Corrupt
@@ -15,9 +18,13 @@ def block_digest(data: bytes | bytearray | memoryview) -> bytes:
 
 RAW = 0
 LZ4 = 1
+ZSTD = 2
+"""What the collection makes of blocks that nobody reads. Only in segments that say that they may have such."""
 
-# lz4 is kept if it saves at least one eighth.
+# A denser form is kept if it saves at least one eighth.
 _WORTH_NUMERATOR, _WORTH_DENOMINATOR = 7, 8
+_DENSE_LEVEL = 3
+"""0.72 of lz4 at a quarter of its speed; level 6 gives 0.67, and takes nearly three times as long."""
 _PATIENCE = 8
 _PROBE_EVERY = 8
 
@@ -32,11 +39,30 @@ def decode(codec: int, stored: bytes | bytearray | memoryview, length: int) -> b
             plain = lz4.block.decompress(stored, uncompressed_size=length)
         except lz4.block.LZ4BlockError as error:
             raise Corrupt("a stored block can't be decompressed") from error
+    elif codec == ZSTD:
+        plain = _unpacked(stored, length)
     else:
         raise Corrupt(f"a stored block names an unknown codec, {codec}")
     if len(plain) != length:
         raise Corrupt("a stored block has the wrong length")
     return plain
+
+
+_local = threading.local()
+
+
+def _unpacked(stored: bytes | bytearray | memoryview, length: int) -> bytes:
+    """What zstd has made. A frame says how long its content is, and never gives more: others are not unpacked."""
+    decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
+    if decompressor is None:
+        # One for each thread, for it lets others run meanwhile.
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    try:
+        if zstandard.frame_content_size(stored) != length:
+            raise Corrupt("a stored block has the wrong length")
+        return decompressor.decompress(stored, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Corrupt("a stored block can't be decompressed") from error
 
 
 def compresses(block: memoryview) -> bool:
@@ -68,3 +94,22 @@ class Encoder:
         self.failed += 1
         self._failures_in_a_row += 1
         return RAW, block
+
+
+def as_uploaded(plain: bytes | memoryview) -> tuple[int, bytes | memoryview]:
+    """The codec and the bytes of a block, as an upload of it alone would store it."""
+    return Encoder().encode(memoryview(plain))
+
+
+class DenseEncoder:
+    """Compresses the blocks of segments that nobody reads, with the time that an upload does not have."""
+
+    def __init__(self) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=_DENSE_LEVEL)
+
+    def encode(self, plain: bytes | memoryview, codec: int, stored: bytes) -> tuple[int, bytes]:
+        """The codec and the bytes to store; those that are stored already if they are not much longer."""
+        packed = self._compressor.compress(plain)
+        if len(packed) * _WORTH_DENOMINATOR > len(stored) * _WORTH_NUMERATOR:
+            return codec, stored
+        return ZSTD, packed

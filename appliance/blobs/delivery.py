@@ -12,7 +12,7 @@ from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentMissing
 from appliance.blobs.block_reader import BlockReader
 from appliance.blobs.block_writer import PartWriter
-from appliance.blobs.codec import block_digest, decode
+from appliance.blobs.codec import LZ4, RAW, ZSTD, as_uploaded, block_digest, decode
 from appliance.blobs.cutter import MAX_BLOCK
 from appliance.blobs.index import BlockIndex, Sealed, Span
 from appliance.errors import Corrupt, NotFound
@@ -37,6 +37,8 @@ class StoredBlock(NamedTuple):
         """The block's own bytes. Raises `Corrupt` if they are not what the digest says."""
         if not 0 < self.length <= MAX_BLOCK or len(self.data) > self.length:
             raise Corrupt("a block that came has an impossible length")
+        if self.codec not in (RAW, LZ4):
+            raise Corrupt("a block that came is in a form in which none is sent")
         plain = decode(self.codec, self.data, self.length)
         if block_digest(plain) != self.digest:
             raise Corrupt("a block that came is not what its digest says")
@@ -90,7 +92,11 @@ class Delivery(PartWriter):
 
 
 class StoredBlocks:
-    """The blocks of one content as they are stored. The content stays whole until this is closed."""
+    """The blocks of one content as an upload stores them. The content stays whole until this is closed.
+
+    Those that were recompressed since are sent as they were before: whoever takes them in may be of a version without
+    zstd.
+    """
 
     def __init__(self, content_id: int, index: BlockIndex, reader: BlockReader, on_close: Callable[[], None]) -> None:
         self._id = content_id
@@ -110,8 +116,8 @@ class StoredBlocks:
         return map(self._read, self._spans_of(numbers))
 
     def lengths(self, numbers: Iterable[int]) -> Iterator[int]:
-        """How many bytes each of these blocks takes as it is stored now. Raises `NotFound`."""
-        return (span.stored for span in self._spans_of(numbers))
+        """How many bytes each of these blocks takes as it is sent. Raises `NotFound`."""
+        return (len(self._read(span).data) if span.codec == ZSTD else span.stored for span in self._spans_of(numbers))
 
     def _spans_of(self, numbers: Iterable[int]) -> Iterator[Span]:
         wanted = iter(numbers)
@@ -132,6 +138,8 @@ class StoredBlocks:
             # The collection has moved it to another segment since.
             span = next(one for one in self._index.spans(self._id, span.offset, 1) if one.offset == span.offset)
             data = self._reader.stored(span)
+        if span.codec == ZSTD:
+            return StoredBlock(span.digest, span.length, *as_uploaded(decode(span.codec, data, span.length)))
         return StoredBlock(span.digest, span.length, span.codec, data)
 
     def close(self) -> None:

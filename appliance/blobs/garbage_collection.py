@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from appliance.blobs.codec import DenseEncoder
 from appliance.blobs.epochs import Horizon
 from appliance.blobs.index import BlockMaintenance, SegmentRow
 from appliance.blobs.rewrite import Folder, Rewriter
 from appliance.blobs.store import BlobStore
-from appliance.values import MIB, Micros
+from appliance.values import GIB, MIB, Micros
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,9 @@ HOUR: Micros = 3600 * 1_000_000
 _EXTENTS = 16
 _BLOCKS = 2000
 _FILES = 64
+_BATCH = 32
+_RECOMPRESSED_A_PASS = GIB
+"""Recompressing is slow: the rest waits for the next pass, so that the room of what was deleted comes back in time."""
 _ROOM_LEFT = 2 * MIB
 """A rewrite, which needs room before it frees some, leaves that much on the disk to deletions."""
 
@@ -56,12 +60,20 @@ class GarbageCollector:
         pause: float = 0.0,
         sleep: Callable[[float], None] = time.sleep,
         fold: bool = True,
+        recompress_after: Micros | None = None,
+        may_recompress: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`fold` says whether equal blocks of different scopes are stored once in the end."""
+        """`fold` says whether equal blocks of different scopes are stored once in the end.
+
+        Segments that nobody has read for `recompress_after` are compressed with zstd, if all who read the store know it
+        (`may_recompress`).
+        """
         self._store = store
         self._folder = Folder(store) if fold else None
         self._usual_grace = grace
         self._live_percent = live_percent
+        self._recompress_after = recompress_after
+        self._may_recompress = may_recompress
         self._pause = pause
         self._sleep = sleep
         self._rewriter = Rewriter(store)
@@ -103,6 +115,7 @@ class GarbageCollector:
             yield from self._remove_segments()
             yield from self._rewrite_thin()
             yield from self._remove_segments()
+            yield from self._recompress_cold()
             yield from self._remove_orphans()
             self._horizon.end_pass()
 
@@ -167,7 +180,7 @@ class GarbageCollector:
     def _rewrite_thin(self) -> Iterator[Step]:
         after = 0
         while not self._store.gc_guard.is_held():
-            rows = self._maintenance.thin_segments(self._live_percent, after, 32)
+            rows = self._maintenance.thin_segments(self._live_percent, after, _BATCH)
             if not rows:
                 return
             after = rows[-1].id
@@ -175,6 +188,26 @@ class GarbageCollector:
             for group in self._rewriter.groups(rows, room):
                 moved = self._rewriter.rewrite(group)
                 yield Step("blocks moved", moved)
+
+    def _recompress_cold(self) -> Iterator[Step]:
+        """Segments that nobody reads; one after the other, for the next needs the room of the one before."""
+        if self._recompress_after is None or not self._may_recompress():
+            return
+        self._store.note_reads()
+        after = length = 0
+        while not self._store.gc_guard.is_held() and not self._store.reserve.is_short():
+            rows = self._maintenance.cold_segments(self._store.clock() - self._recompress_after, after, _BATCH)
+            if not rows or length >= _RECOMPRESSED_A_PASS:
+                return
+            after = rows[-1].id
+            room = max(0, self._store.reserve.free() - _ROOM_LEFT)
+            for group in self._rewriter.groups(rows, room):
+                moved = self._rewriter.rewrite(group, DenseEncoder())
+                yield Step("blocks recompressed", moved)
+                yield from self._remove_segments()
+                length += sum(row.live_stored for row in group)
+                if length >= _RECOMPRESSED_A_PASS:
+                    return
 
     def _remove_orphans(self) -> Iterator[Step]:
         """Files that no row names: left by a crash between a deleted row and its file, or by a commit that failed."""
@@ -234,6 +267,10 @@ class GarbageCollector:
                 sum(row.payload - row.live_stored for row in thin),
             )
         )
+        if self._recompress_after is not None:
+            cold = maintenance.cold_segments(self._store.clock() - self._recompress_after, 0, 1000)
+            why = f"nobody has read them for {self._recompress_after // (24 * HOUR)} days"
+            plans.append(Plan("segments to recompress", why, len(cold), sum(row.live_stored for row in cold)))
         plans.append(self._plan_orphans())
         return [plan for plan in plans if plan.count]
 

@@ -3,7 +3,7 @@
 `Tx` is whatever the index uses as a write transaction: this room only passes it on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -125,6 +125,8 @@ class SegmentRow:
     damaged: bool
     scrub_after: int
     scrubbed_at: Micros
+    dense: bool
+    """Its blocks were compressed with zstd, where that gains anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,17 @@ class BlockMaintenance(Protocol):
 
     def segment_parts(self, segment_id: int) -> list[PartRow]: ...
 
-    def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
+    def cold_segments(self, before: Micros, after: int, most: int) -> list[SegmentRow]:
+        """Segments that were made before then, not read since, and not dense yet, by id, without damaged blocks."""
+        ...
+
+    def note_reads(self, names: Iterable[str], now: Micros) -> None:
+        """These segments were read."""
+        ...
+
+    def commit_rewrite(
+        self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros, *, dense: bool = False
+    ) -> int:
         """Make a rewritten segment known and its blocks and parts at home there; says how many blocks moved."""
         ...
 

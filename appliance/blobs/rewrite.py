@@ -1,11 +1,13 @@
-"""Stored blocks moved to other places: out of segments that are mostly garbage, and onto an equal block (folding)."""
+"""Stored blocks moved to other places: out of segments that are mostly garbage or that nobody reads, and onto an equal
+block (folding).
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
 
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import SegmentMissing
-from appliance.blobs.codec import block_digest, decode
+from appliance.blobs.codec import DenseEncoder, block_digest, decode
 from appliance.blobs.index import Duplicate, Move, NewBlock, PartRow, SegmentRow, Span
 from appliance.blobs.scrub import is_sound
 from appliance.blobs.segments import SegmentWriter
@@ -31,29 +33,37 @@ class Rewriter:
         self._store = store
 
     def groups(self, rows: Sequence[SegmentRow], room: int) -> Iterator[list[SegmentRow]]:
-        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger; none without room."""
+        """Segments to go into one fresh segment: together at most 64 MiB, or one that is larger; none without room.
+
+        Dense ones are not mixed with others, which are still to be compressed.
+        """
         group: list[SegmentRow] = []
         for row in rows:
             if row.live_stored > room:
                 continue
-            if group and sum(each.live_stored for each in group) + row.live_stored > min(_GROUP_LENGTH, room):
+            full = sum(each.live_stored for each in group) + row.live_stored > min(_GROUP_LENGTH, room)
+            if group and (full or row.dense != group[0].dense):
                 yield group
                 group = []
             group.append(row)
         if group:
             yield group
 
-    def rewrite(self, group: Sequence[SegmentRow]) -> int:
-        """Copy, make durable, then point the rows there; says how many blocks moved. The old files stay for now."""
+    def rewrite(self, group: Sequence[SegmentRow], encoder: DenseEncoder | None = None) -> int:
+        """Copy, make durable, then point the rows there; says how many blocks moved. The old files stay for now.
+
+        With an `encoder` the blocks are compressed by it.
+        """
         now = self._store.clock()
         self._store.reserve.admit()
-        writer = SegmentWriter(self._store.backend, self._store.uuid, now)
+        dense = encoder is not None or any(row.dense for row in group)
+        writer = SegmentWriter(self._store.backend, self._store.uuid, now, dense=dense)
         moves: list[Move] = []
         done: list[int] = []
         try:
             for row in group:
                 try:
-                    moves.extend(self._copy_blocks(writer, row))
+                    moves.extend(self._copy_blocks(writer, row, encoder))
                 except _Damaged:
                     continue
                 for part in self._store.index.maintenance.segment_parts(row.id):
@@ -66,9 +76,9 @@ class Rewriter:
         except Failure:
             writer.discard()
             raise
-        return self._store.index.maintenance.commit_rewrite(done, sealed.name, sealed.size, moves, now)
+        return self._store.index.maintenance.commit_rewrite(done, sealed.name, sealed.size, moves, now, dense=dense)
 
-    def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow) -> list[Move]:
+    def _copy_blocks(self, writer: SegmentWriter, row: SegmentRow, encoder: DenseEncoder | None) -> list[Move]:
         moves: list[Move] = []
         places: dict[int, NewBlock] = {}
         after = 0
@@ -77,18 +87,21 @@ class Rewriter:
             # Blocks that share a place go on doing so.
             fresh = list({span.at: span for span in spans if span.at not in places}.values())
             if fresh:
-                stored = self._read(row, fresh)
-                entries = [fmt.BlockEntry(span.digest, span.length, span.stored, span.codec) for span in fresh]
-                offset = writer.add_blocks(entries, stored)
-                for span in fresh:
-                    places[span.at] = NewBlock(offset, span.stored, span.length, span.codec)
-                    offset += span.stored
+                blocks = self._read(row, fresh, encoder)
+                entries = [
+                    fmt.BlockEntry(span.digest, span.length, len(data), codec)
+                    for span, (codec, data) in zip(fresh, blocks, strict=True)
+                ]
+                offset = writer.add_blocks(entries, [data for _, data in blocks])
+                for span, entry in zip(fresh, entries, strict=True):
+                    places[span.at] = NewBlock(offset, entry.stored, entry.length, entry.codec)
+                    offset += entry.stored
             moves += [Move(span.block_id, row.id, places[span.at]) for span in spans]
         return moves
 
-    def _read(self, row: SegmentRow, spans: Sequence[Span]) -> list[bytes]:
-        """The blocks as they are stored, each checked. Marks those that fail."""
-        found: list[bytes] = []
+    def _read(self, row: SegmentRow, spans: Sequence[Span], encoder: DenseEncoder | None) -> list[tuple[int, bytes]]:
+        """Codec and bytes of the blocks as they are to be stored, each checked. Marks those that fail."""
+        found: list[tuple[int, bytes]] = []
         try:
             handle = self._store.handles.acquire(row.name)
         except SegmentMissing as error:
@@ -98,9 +111,10 @@ class Rewriter:
             for span in spans:
                 data = bytearray(span.stored)
                 handle.read_into(memoryview(data), span.at)
-                if block_digest(decode(span.codec, data, span.length)) != span.digest:
+                plain = decode(span.codec, data, span.length)
+                if block_digest(plain) != span.digest:
                     raise Corrupt("a block does not match its digest")
-                found.append(bytes(data))
+                found.append(_recompressed(span, plain, bytes(data), encoder))
         except SegmentMissing as error:
             log.error("%s", error)
             raise _Damaged from error
@@ -144,6 +158,21 @@ class Rewriter:
                     created_at=content.created_at,
                 )
             )
+
+
+def _recompressed(
+    span: Span, plain: bytes | memoryview, stored: bytes, encoder: DenseEncoder | None
+) -> tuple[int, bytes]:
+    """The block in its new form, of which its bytes were got back; as it was if that goes wrong."""
+    if encoder is None:
+        return span.codec, stored
+    codec, data = encoder.encode(plain, span.codec, stored)
+    if codec != span.codec and block_digest(decode(codec, data, span.length)) != span.digest:
+        log.error(
+            "block %d comes back wrong when it is compressed, and stays as it is: is the memory sound?", span.block_id
+        )
+        return span.codec, stored
+    return codec, data
 
 
 _AT_ONCE = 64

@@ -1,4 +1,4 @@
-"""The bytes of a segment file, version 1: how each record is written and read. docs/blob-store.md draws it.
+"""The bytes of a segment file, versions 1 and 2: how each record is written and read. docs/blob-store.md draws it.
 
 A segment is a header, then records, then a footer that tells where each record starts, so that a damaged record
 can be stepped over. A record's header and table are covered by a CRC32; a block's bytes by the digest in the table.
@@ -13,6 +13,8 @@ from appliance.blobs.codec import DIGEST_LENGTH
 from appliance.errors import Corrupt
 
 VERSION = 1
+DENSE_VERSION = 2
+"""The same, for segments that may hold blocks of zstd, which programs of before do not read."""
 HEADER_MAGIC = b"GLABSEG\n"
 FOOTER_MAGIC = b"GLABEND\n"
 
@@ -46,6 +48,7 @@ class SegmentHeader:
     store: bytes
     segment: bytes
     created_at: int
+    version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +103,17 @@ def _checked(data: bytes, what: str) -> bytes:
 
 
 def pack_header(header: SegmentHeader) -> bytes:
-    return _with_crc(_HEADER.pack(HEADER_MAGIC, VERSION, 0, 0, header.store, header.segment, header.created_at))
+    packed = _HEADER.pack(HEADER_MAGIC, header.version, 0, 0, header.store, header.segment, header.created_at)
+    return _with_crc(packed)
 
 
 def unpack_header(data: bytes) -> SegmentHeader:
     magic, version, _flags, _spare, store, segment, created_at = _HEADER.unpack(_checked(data, "header"))
     if magic != HEADER_MAGIC:
         raise Corrupt("a file in the segment directory is not a segment")
-    if version != VERSION:
-        raise Corrupt(f"a segment has version {version}; this program reads version {VERSION}")
-    return SegmentHeader(store, segment, created_at)
+    if version not in (VERSION, DENSE_VERSION):
+        raise Corrupt(f"a segment has version {version}; this program reads versions up to {DENSE_VERSION}")
+    return SegmentHeader(store, segment, created_at, version)
 
 
 def pack_record(kind: bytes, table: bytes, payload_length: int) -> bytes:

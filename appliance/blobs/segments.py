@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from appliance.blobs import segment_format as fmt
 from appliance.blobs.backends.base import Backend, SegmentHandle
+from appliance.blobs.codec import ZSTD
 from appliance.blobs.durable import Bytes
 from appliance.errors import Corrupt, Failure
 from appliance.values import Micros
@@ -98,15 +99,17 @@ class SealedSegment:
 
 
 class SegmentWriter:
-    """One staged segment. Its name is random and never used again."""
+    """One staged segment. Its name is random and never used again. Only a `dense` one may hold blocks of zstd."""
 
-    def __init__(self, backend: Backend, store: bytes, created_at: Micros) -> None:
+    def __init__(self, backend: Backend, store: bytes, created_at: Micros, *, dense: bool = False) -> None:
         segment = os.urandom(16)
         self.name = segment.hex()
         self._file = backend.stage(self.name)
         self._offsets: list[int] = []
+        self._dense = dense
+        version = fmt.DENSE_VERSION if dense else fmt.VERSION
         try:
-            self._file.write([fmt.pack_header(fmt.SegmentHeader(store, segment, created_at))])
+            self._file.write([fmt.pack_header(fmt.SegmentHeader(store, segment, created_at, version))])
         except Failure:
             self.discard()
             raise
@@ -117,6 +120,8 @@ class SegmentWriter:
 
     def add_blocks(self, entries: Sequence[fmt.BlockEntry], payload: Sequence[Bytes]) -> int:
         """Append blocks as one record; says at which offset the first one's bytes start. The rest follow it."""
+        if not self._dense and any(entry.codec == ZSTD for entry in entries):
+            raise ValueError("a block of zstd in a segment that does not say so")
         record = fmt.pack_record(fmt.BLOCKS, fmt.pack_blocks(entries), sum(entry.stored for entry in entries))
         self._offsets.append(self.size)
         start = self.size + len(record)

@@ -252,6 +252,11 @@ class BlobStore:
             raise
         return StoredBlocks(content_id, self.index, self.reader, lambda: self.gc_guard.reader_closed(content_id))
 
+    def note_reads(self) -> None:
+        """Have the index know which segments were read since the last call."""
+        if names := self.reader.take_reads():
+            self.index.maintenance.note_reads(names, self.clock())
+
     def hold_segments(self) -> AbstractContextManager[None]:
         """While this lasts, no segment is removed: a backup copies what the database it took first names."""
         return self.gc_guard.hold()

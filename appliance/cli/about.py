@@ -33,6 +33,7 @@ _PARTS = (
     "pyyaml",
     "sqlite-utils",
     "waitress",
+    "zstandard",
 )
 
 

@@ -5,6 +5,7 @@ half of the program to load.
 """
 
 import functools
+import gc
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
@@ -159,7 +160,14 @@ class Program(Group):
 def load(name: str) -> click.Command:
     """The command of a verb: what its module has under the verb's name."""
     verb = VERBS[name]
-    command: click.Command = getattr(importlib.import_module(f"appliance.cli.{verb.module}"), name.replace("-", "_"))
+    # What is loaded is there to stay: looking for garbage in it is a tenth of the start, and part of every later look.
+    gc.disable()
+    try:
+        module = importlib.import_module(f"appliance.cli.{verb.module}")
+    finally:
+        gc.freeze()
+        gc.enable()
+    command: click.Command = getattr(module, name.replace("-", "_"))
     command.name, command.help, command.short_help = name, sentence(verb.help), verb.help
     return command
 

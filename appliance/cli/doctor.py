@@ -12,7 +12,7 @@ import click
 from appliance import client_files
 from appliance.blobs.durable import Disk
 from appliance.blobs.verify import Finding
-from appliance.certificates import SELF, SOON, Facts, facts
+from appliance.certificates import SOON, Facts, facts
 from appliance.cli.client.calls import Refused
 from appliance.cli.client.credentials import find
 from appliance.cli.client.session import Session, TokenCache
@@ -27,7 +27,7 @@ from appliance.datadir import DataDir
 from appliance.db.engine.files import salvage
 from appliance.db.engine.sqlite import damage
 from appliance.errors import ApplianceError, Corrupt, Fatal
-from appliance.https import ending, now_utc, server_certificate
+from appliance.https import SELF, ending, now_utc, server_certificate
 from appliance.identity.bootstrap import administrators, has_users
 from appliance.image.store_settings import store_backends, with_recorded_stores
 from appliance.maintenance.doctor import Doctor

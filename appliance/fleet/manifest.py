@@ -3,7 +3,8 @@
 A manifest that came from elsewhere has passed `check_manifest` before anything is made of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import fastjsonschema
@@ -66,10 +67,13 @@ _PARTS: dict[str, Any] = {
         "additionalProperties": False,
     },
 }
-_check = fastjsonschema.compile(
-    {"type": "object", "properties": _PARTS, "required": list(_PARTS), "additionalProperties": False},
-    use_default=False,
-)
+_SCHEMA = {"type": "object", "properties": _PARTS, "required": list(_PARTS), "additionalProperties": False}
+
+
+@cache
+def _check() -> Callable[[Any], Any]:
+    """Compiled when the first manifest comes: that takes as long as loading ten modules."""
+    return fastjsonschema.compile(_SCHEMA, use_default=False)
 
 
 def manifest_of(image: ImageRecord, map_facts: Mapping[str, Any]) -> Manifest:
@@ -82,7 +86,7 @@ def manifest_of(image: ImageRecord, map_facts: Mapping[str, Any]) -> Manifest:
 def check_manifest(document: Any) -> Manifest:
     """A manifest that another site sent. Raises `Invalid` for what no site of this kind would send."""
     try:
-        _check(document)
+        _check()(document)
     except fastjsonschema.JsonSchemaValueException as error:
         raise Invalid(f"a manifest is not in order: {error.message}") from error
     manifest: Manifest = document

@@ -5,8 +5,8 @@ one that matches counts. A name that none matches is nobody's. What it names are
 The service's own properties are not subject to it.
 """
 
+import configparser
 from collections.abc import Iterable, Mapping
-from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,12 +114,12 @@ def _read(file: Path, rules: PolicyRules | None) -> list[_Section]:
 
 def _parsed(file: Path) -> dict[str, Mapping[str, str]]:
     """The file's sections."""
-    parser = RawConfigParser()
+    parser = configparser.RawConfigParser()
     try:
         parser.read_string(file.read_text(), str(file))
     except OSError as error:
         raise WrongUsage(f"property_protection_file: {file} can't be read: {error.strerror}") from error
-    except (Error, UnicodeDecodeError) as error:
+    except (configparser.Error, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise WrongUsage(f"property_protection_file: {file} is no file of rules: {reason}") from error
     return {name: parser[name] for name in parser.sections()}

@@ -6,7 +6,7 @@ together here. Checks are compiled once and raise `Invalid` in the caller's term
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, cast
 
@@ -192,13 +192,19 @@ class ImageChecks:
     """What a client may say of an image, by its schema. One for each appliance: the formats come from the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        schema = image_schema(settings)
+        self._schema = image_schema(settings)
         self.base_properties: frozenset[str] = frozenset(_data("image"))
         self.read_only: frozenset[str] = frozenset(
-            name for name, value in schema["properties"].items() if value.get("readOnly")
+            name for name, value in self._schema["properties"].items() if value.get("readOnly")
         )
-        self._values = _compile("image", {**schema, "type": "object"})
-        self._location = _compile("location", _data("location"))
+
+    @cached_property
+    def _values(self) -> Check:
+        return _compile("image", {**self._schema, "type": "object"})
+
+    @cached_property
+    def _location(self) -> Check:
+        return _compile("location", _data("location"))
 
     def validate_new_image(self, body: Any) -> None:
         """Check the body of a create. Raises `Invalid`."""

@@ -92,7 +92,7 @@ class Signatures:
             raise _failed(f"the key of the certificate {certificate_id} is not of the type {kind}")
         return key
 
-    def _certificate(self, certificate_id: str) -> x509.Certificate:
+    def _certificate(self, certificate_id: str) -> "x509.Certificate":
         """A file of the operator's, named by the id; whatever else the text may be, it reaches no other file."""
         data = b""
         if self._directory is not None and is_uuid(certificate_id) and certificate_id.replace("-", "").isalnum():

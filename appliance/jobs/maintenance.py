@@ -25,9 +25,10 @@ _SCRUB_LOOK = 600.0
 _PAUSE = 0.2
 _REFILL = 5.0
 _KEEP_FIGURES = 600.0
+_KEEP_READS = 3600.0
 _EXPIRE = 3600.0
-_OF_EACH_NODE = frozenset({"reserve", "cache", "certificate"})
-"""Jobs that are about what a node has for itself: its disk, its cache, its certificate."""
+_OF_EACH_NODE = frozenset({"reserve", "cache", "certificate", "reads"})
+"""Jobs that are about what a node has for itself: its disk, its cache, its certificate, what it has read."""
 
 
 class Passes:
@@ -51,10 +52,18 @@ class Passes:
         return True
 
 
-def collectors(stores: Mapping[str, BlobStore], settings: Settings) -> dict[str, GarbageCollector]:
-    """A collector for each store."""
+def collectors(
+    stores: Mapping[str, BlobStore], settings: Settings, may_recompress: Callable[[], bool] = lambda: True
+) -> dict[str, GarbageCollector]:
+    """A collector for each store. `may_recompress` says whether all who read the stores know zstd."""
     return {
-        name: GarbageCollector(store, grace=settings.collect_grace * _SECOND, fold=settings.fold_duplicates)
+        name: GarbageCollector(
+            store,
+            grace=settings.collect_grace * _SECOND,
+            fold=settings.fold_duplicates,
+            recompress_after=settings.recompress_after * DAY if settings.recompress_after else None,
+            may_recompress=may_recompress,
+        )
         for name, store in stores.items()
     }
 
@@ -72,9 +81,16 @@ def maintenance_jobs(stores: Stores, collecting: Mapping[str, GarbageCollector],
     jobs = [Job("reserve", mind_reserve, _REFILL)]
     if settings.collect_interval:
         jobs.append(Job("collect", collect, settings.collect_interval, pause=0.02))
+    blobs = [store.blobs for store in stores.every() if store.blobs is not None]
+    if settings.recompress_after:
+
+        def note_reads() -> None:
+            for store in blobs:
+                store.note_reads()
+
+        jobs.append(Job("reads", done(note_reads), _KEEP_READS))
     if settings.scrub_interval_days:
         interval = settings.scrub_interval_days * DAY
-        blobs = [store.blobs for store in stores.every() if store.blobs is not None]
         scrubbers = [Scrubber(store, interval=interval) for store in blobs]
         scrubbing = Passes(lambda: _chained([_scrub_steps(scrubber, settings.scrub_rate) for scrubber in scrubbers]))
 

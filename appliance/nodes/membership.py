@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+from appliance import __version__
 from appliance.blobs.durable import Disk, replace_file
 from appliance.datadir import DataDir
 from appliance.db.engine.base import Database
@@ -159,6 +160,10 @@ class Nodes:
 
     def every(self) -> Sequence[NodeRecord]:
         return self.rows.every() if self.is_shared else []
+
+    def are_of_this_version(self) -> bool:
+        """Whether all that run are, so that they read whatever this one writes."""
+        return all(node.version == __version__ for node in self.every() if node.state in (SERVING, DRAINING))
 
     def by_state(self) -> dict[str, int]:
         """How many nodes there are in each state; nothing where there is but one."""

@@ -23,6 +23,7 @@ DATA = {
     "c": noise(3 * MIB, 3),
     "d": noise(3 * MIB, 3)[: 2 * MIB] + noise(300 * KIB, 4),
     "e": bytes(MIB),
+    "f": text(900 * KIB, 2),
 }
 
 
@@ -74,9 +75,19 @@ def many_segments(world: Recorded) -> None:
     GarbageCollector(world.store, grace=0).run()
 
 
+def packed(world: Recorded) -> None:
+    world.upload("b")
+    world.upload("f")
+    GarbageCollector(world.store, grace=0, recompress_after=-1).run()
+    world.upload("a")
+    world.remove("f")
+    GarbageCollector(world.store, grace=0, recompress_after=-1, live_percent=90).run()
+
+
 SCENARIOS: dict[str, Callable[[Recorded], None]] = {
     "uploads and deletes": uploads_and_deletes,
     "many segments": many_segments,
+    "packed": packed,
 }
 
 

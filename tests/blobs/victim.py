@@ -31,7 +31,10 @@ def main() -> None:
 
     def maintenance() -> None:
         while True:
-            GarbageCollector(world.store, grace=0, live_percent=luck.choice([0, 50, 95])).run()
+            recompress_after = luck.choice([None, -1])
+            GarbageCollector(
+                world.store, grace=0, live_percent=luck.choice([0, 50, 95]), recompress_after=recompress_after
+            ).run()
             Scrubber(world.store, interval=0).run()
 
     threading.Thread(target=maintenance, daemon=True).start()

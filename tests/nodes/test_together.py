@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from appliance import __version__
 from appliance.blobs.garbage_collection import GarbageCollector
 from appliance.errors import ApplianceError, Fatal, Unavailable
 from appliance.image.rules import IMPORT_LOCK
@@ -390,3 +391,14 @@ def test_a_node_that_runs_can_not_be_removed_and_one_that_was_stopped_can(site: 
         pass
     assert one.ask("DELETE", "/appliance/v1/nodes/brief").status == 204
     assert one.ask("GET", "/appliance/v1/nodes/brief").status == 404
+
+
+def test_it_is_seen_that_a_node_of_another_version_runs(one: Served, two: Served) -> None:
+    assert one.appliance.site.nodes.are_of_this_version()
+
+    def say(version: str) -> None:
+        one.appliance.db.transact(lambda tx: tx.execute("UPDATE nodes SET version = ? WHERE name = 'two'", (version,)))
+
+    say("0.0.9")
+    assert not one.appliance.site.nodes.are_of_this_version()
+    say(__version__)

@@ -6,16 +6,13 @@ import re
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database as Raw
-from sqlite_utils import Migrations
 
-from appliance.db.engine import sqlite
+from appliance.db.engine.base import Schema
 from appliance.db.engine.registry import open_database
-from appliance.db.migrations.steps import STEPS
+from appliance.db.migrations import steps
 from appliance.errors import Fatal
 from tests.cli.conftest import Program
 from tests.e2e.conftest import Appliance
@@ -51,20 +48,12 @@ def contents(path: Path) -> list[str]:
         connection.close()
 
 
-def with_steps(*more: tuple[str, Callable[[Raw], None]]) -> Migrations:
-    """The migrations of a version to come."""
-    future = Migrations("appliance")
-    for name, step in (*STEPS, *more):
-        future(name=name)(step)
-    return future
-
-
-def grow(db: Raw) -> None:
+def grow(db: Schema) -> None:
     db.execute("ALTER TABLE notes ADD COLUMN wings INTEGER")
     db.execute("UPDATE notes SET value = 'spoilt'")
 
 
-def stumble(db: Raw) -> None:
+def stumble(db: Schema) -> None:
     db.execute("DELETE FROM images")
     db.execute("SELECT no_such_function()")
 
@@ -96,7 +85,7 @@ def test_a_failed_upgrade_leaves_the_old_state(kept: Path, monkeypatch: pytest.M
     before = contents(path)
     assert any('INSERT INTO "images"' in line for line in before)
     with monkeypatch.context() as future:
-        future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow), ("9999_stumble", stumble)))
+        future.setattr(steps, "STEPS", (*steps.STEPS, ("9998_wings", grow), ("9999_stumble", stumble)))
         with pytest.raises(Fatal, match=r"could not be brought up to this version \(no such function.*as it was"):
             open_database(path)
     assert contents(path) == before
@@ -106,7 +95,7 @@ def test_a_failed_upgrade_leaves_the_old_state(kept: Path, monkeypatch: pytest.M
 def test_a_finished_upgrade_can_not_be_undone(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = kept / "data/appliance.db"
     with monkeypatch.context() as future:
-        future.setattr(sqlite, "migrations", with_steps(("9998_wings", grow)))
+        future.setattr(steps, "STEPS", (*steps.STEPS, ("9998_wings", grow)))
         open_database(path).close()
     after = contents(path)
     said = Program(tmp_path)("serve", "--data-dir", kept / "data", "--image-port", "0", "--identity-port", "0", code=1)

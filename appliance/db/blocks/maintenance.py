@@ -1,6 +1,6 @@
 """Equal blocks of different scopes, brought to share one place: each keeps its row, and the bytes are stored once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from appliance.blobs.index import (
     ContentRow,
@@ -96,6 +96,10 @@ def _current(tx: Tx, span: Span | None) -> Row | None:
 
 
 _HAS_NO_PART = "NOT EXISTS (SELECT 1 FROM stretches t WHERE t.segment = segments.id)"
+_IS_SOUND = (
+    "NOT EXISTS (SELECT 1 FROM blocks b WHERE b.store = segments.store AND b.damaged_at IS NOT NULL "
+    "AND b.segment = segments.id)"
+)
 _MOVES = 500
 
 
@@ -127,7 +131,7 @@ class BlockMaintenance:
             return
         if not self._db.row(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM blocks WHERE store = :store AND condemned_at > :now) "
-            "OR EXISTS (SELECT 1 FROM segments WHERE store = :store AND scrubbed_at > :now)",
+            "OR EXISTS (SELECT 1 FROM segments WHERE store = :store AND (scrubbed_at > :now OR read_at > :now))",
             {"store": self._store, "now": now},
         ):
             return
@@ -139,6 +143,7 @@ class BlockMaintenance:
             tx.execute(
                 "UPDATE segments SET scrubbed_at = ? WHERE store = ? AND scrubbed_at > ?", (now, self._store, now)
             )
+            tx.execute("UPDATE segments SET read_at = ? WHERE store = ? AND read_at > ?", (now, self._store, now))
 
         self._db.transact(change, frees=True)
 
@@ -226,12 +231,26 @@ class BlockMaintenance:
     def thin_segments(self, live_percent: int, after: int, most: int) -> list[SegmentRow]:
         rows = self._db.rows(
             "SELECT * FROM segments WHERE store = ? AND id > ? AND (live_stored * 100 < payload * ? OR damaged = 1) "
-            f"AND NOT (live_blocks = 0 AND {_HAS_NO_PART}) AND NOT EXISTS (SELECT 1 FROM blocks b "
-            "WHERE b.store = segments.store AND b.damaged_at IS NOT NULL AND b.segment = segments.id) "
-            "ORDER BY id LIMIT ?",
+            f"AND NOT (live_blocks = 0 AND {_HAS_NO_PART}) AND {_IS_SOUND} ORDER BY id LIMIT ?",
             (self._store, after, live_percent, most),
         )
         return [segment_from_row(row) for row in rows]
+
+    def cold_segments(self, before: Micros, after: int, most: int) -> list[SegmentRow]:
+        rows = self._db.rows(
+            "SELECT * FROM segments WHERE store = ? AND id > ? AND dense = 0 AND created_at < ? AND read_at < ? "
+            f"AND live_blocks > 0 AND {_IS_SOUND} ORDER BY id LIMIT ?",
+            (self._store, after, before, before, most),
+        )
+        return [segment_from_row(row) for row in rows]
+
+    def note_reads(self, names: Iterable[str], now: Micros) -> None:
+        self._db.transact(
+            lambda tx: tx.executemany(
+                "UPDATE segments SET read_at = ? WHERE store = ? AND name = ?",
+                [(now, self._store, name) for name in names],
+            )
+        )
 
     # -- segments ----------------------------------------------------------------------------------------------------
 
@@ -265,10 +284,12 @@ class BlockMaintenance:
             PartRow(row["content"], row["number"], row["offset"], row["length"], bool(row["is_last"])) for row in rows
         ]
 
-    def commit_rewrite(self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros) -> int:
+    def commit_rewrite(
+        self, old: Sequence[int], name: str, size: int, moves: Sequence[Move], now: Micros, *, dense: bool = False
+    ) -> int:
         def begin(tx: Tx) -> int:
             payload = sum({move.place.offset: move.place.stored for move in moves}.values())
-            segment = add_segment(tx, self._store, name, size, payload, now)
+            segment = add_segment(tx, self._store, name, size, payload, now, dense=dense)
             tx.executemany("UPDATE stretches SET segment = ? WHERE segment = ?", [(segment, each) for each in old])
             return segment
 

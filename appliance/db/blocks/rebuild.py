@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from appliance.blobs.codec import ZSTD
 from appliance.blobs.index import NewBlock, Sealed, extents_of
 from appliance.blobs.segment_format import HOLE
 from appliance.db.blocks.sql import EVERYBODY, LOOKUP, STORED, WRITING, add_blocks, add_segment, digest_of, key_of
@@ -16,7 +17,8 @@ def adopt_segment(
     row = tx.row("SELECT id FROM segments WHERE store = ? AND name = ?", (store, name))
     if row is not None:
         return int(row["id"])
-    segment = add_segment(tx, store, name, size, sum(block.stored for _, block in blocks), now)
+    dense = any(block.codec == ZSTD for _, block in blocks)
+    segment = add_segment(tx, store, name, size, sum(block.stored for _, block in blocks), now, dense=dense)
     add_blocks(tx, store, segment, dict(blocks), EVERYBODY)
     return segment
 

@@ -65,6 +65,7 @@ def segment_from_row(row: Row) -> SegmentRow:
         damaged=bool(row["damaged"]),
         scrub_after=row["scrub_after"],
         scrubbed_at=row["scrubbed_at"],
+        dense=bool(row["dense"]),
     )
 
 
@@ -81,13 +82,13 @@ IS_NAMED = (
 """Whether the block `b` is live: some extent covers it. An extent has at most 256 blocks."""
 
 
-def add_segment(tx: Tx, store: int, name: str, size: int, payload: int, now: Micros) -> int:
+def add_segment(tx: Tx, store: int, name: str, size: int, payload: int, now: Micros, *, dense: bool = False) -> int:
     """Make a sealed segment known, still without blocks."""
     first = next_block(tx)
     return tx.insert(
         "INSERT INTO segments (store, name, size, payload, first_block, last_block, live_blocks, live_stored, "
-        "live_length, created_at, scrubbed_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?) RETURNING id",
-        (store, name, size, payload, first, first - 1, now, now),
+        "live_length, created_at, scrubbed_at, dense) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?) RETURNING id",
+        (store, name, size, payload, first, first - 1, now, now, int(dense)),
     )
 
 

@@ -1,12 +1,11 @@
 """What the engines keep beside the rows, each in its own way: which tables there are, and ids never given out again."""
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import sqlite_utils
-
 from appliance.db.engine.base import Database, Tx
-from appliance.db.migrations.steps import migrations
+from appliance.db.migrations.steps import apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +21,8 @@ class DeclaredTable:
 
 def declared_tables() -> list[DeclaredTable]:
     """The tables of this version, in the order in which they were made; read from an empty file in memory."""
-    model = sqlite_utils.Database(memory=True)
-    migrations.apply(model)
+    model = sqlite3.connect(":memory:", isolation_level=None)
+    apply(model)
     found = []
     for name, sql in model.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY rowid"

@@ -8,11 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
-import sqlite_utils
-
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import IntegrityError, Parameters, Result, Row
-from appliance.db.migrations.steps import migrations, unknown_migrations
+from appliance.db.migrations import steps
 from appliance.errors import ApplianceError, Corrupt, Fatal, Invalid, StorageFault, StorageFull, Unavailable
 from appliance.values import Micros, now
 
@@ -91,11 +89,11 @@ class SqliteDatabase:
         self._closed = False
         with _FAULTS:
             make_private(path)
-            self._writer = sqlite_utils.Database(self._connect(), execute_plugins=False, recursive_triggers=False)
+            self._writer = self._connect()
             try:
                 self._migrate()
             except BaseException:
-                self._writer.conn.close()
+                self._writer.close()
                 raise
 
     def _connect(self, cached_statements: int = _CACHED_STATEMENTS) -> sqlite3.Connection:
@@ -117,16 +115,16 @@ class SqliteDatabase:
         return connection
 
     def _migrate(self) -> None:
-        newer = unknown_migrations(self._writer)
-        if newer:
+        if newer := steps.unknown(self._writer):
             raise Fatal(
                 f"{self.path} was last used by a newer version of the appliance (it has {', '.join(newer)}); "
                 "use that version, or restore a backup made with this one"
             )
+        if not steps.lacking(self._writer):
+            return
         try:
-            # All steps or none: after a few of them, the version that made the file would refuse it as too new.
-            with _FAULTS, self._writer.atomic():
-                migrations.apply(self._writer)
+            with _FAULTS:
+                steps.apply(self._writer)
         except ApplianceError:
             raise
         except Exception as error:
@@ -152,7 +150,7 @@ class SqliteDatabase:
                 self._writing_thread = None
 
     def _run(self, function: Callable[[SqliteTx], Result]) -> Result:
-        connection = self._writer.conn
+        connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = function(SqliteTx(connection))
@@ -247,7 +245,7 @@ class SqliteDatabase:
             for reader in self._open:
                 reader.close()
             self._open.clear()
-            self._writer.conn.close()
+            self._writer.close()
 
 
 _MOST = 20

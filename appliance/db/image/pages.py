@@ -1,8 +1,9 @@
 """Pages of images: filters, sort and keyset paging, in one statement for a page.
 
 Every way in which images come onto the page is a branch of its own, which finds its first rows in index order; the
-page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand. The ids
-of a page come first, then the images, a few at a time: a page ends early when those are heavy.
+page is merged from the branches. So a page costs the same with a hundred images and with a hundred thousand. Where a
+filter finds few rows by an index of its own, the ways are conditions on those. The ids of a page come first, then the
+images, a few at a time: a page ends early when those are heavy.
 """
 
 from collections.abc import Sequence
@@ -140,9 +141,13 @@ class _Statement:
     def sql(self) -> str:
         tail = f"{self._order('i.')} LIMIT {self._bind(self._query.limit)}"
         common = self._conditions()
+        ways = [" AND ".join(conditions) for conditions in self._branches()]
+        if self._selective:
+            # The filter leads, and finds its rows once for all branches.
+            ways = [f"({' OR '.join(f'({way})' for way in ways)})"]
         branches = [
-            f"SELECT id FROM (SELECT i.id FROM {source} WHERE {' AND '.join([*conditions, *common])} {tail}) AS branch"
-            for source, conditions in self._branches()
+            f"SELECT id FROM (SELECT i.id FROM images i WHERE {' AND '.join([way, *common])} {tail}) AS branch"
+            for way in ways
         ]
         page = branches[0]
         if len(branches) > 1:
@@ -165,20 +170,20 @@ class _Statement:
         """A column that a branch compares; hidden from the planner if a filter should lead."""
         return (f"i.{name} + 0" if name == "os_hidden" else f"(i.{name} || '')") if self._selective else f"i.{name}"
 
-    def _branches(self) -> list[tuple[str, list[str]]]:
-        """For each way, where it begins and what it asks for."""
-        return [self._branch(way) for way in self._query.ways] or [("images i", ["1 = 0"])]
+    def _branches(self) -> list[list[str]]:
+        """For each way, what it asks for."""
+        return [self._branch(way) for way in self._query.ways] or [["1 = 0"]]
 
-    def _branch(self, way: Way) -> tuple[str, list[str]]:
+    def _branch(self, way: Way) -> list[str]:
         if way is Way.SHARED:
-            return "images i", ["(i.visibility || '') = 'shared'", self._membership()]
+            return ["(i.visibility || '') = 'shared'", self._membership()]
         if way is Way.OWN:
-            return "images i", [f"{self._column('owner')} = {self._project}", *self._only_visibility()]
+            return [f"{self._column('owner')} = {self._project}", *self._only_visibility()]
         if way is Way.EVERY:
-            return "images i", self._only_visibility() or ["1 = 1"]
+            return self._only_visibility() or ["1 = 1"]
         if way is Way.ALL_BUT_FOREIGN_COMMUNITY:
-            return "images i", [f"(i.visibility <> 'community' OR i.owner = {self._project})"]
-        return "images i", [f"{self._column('visibility')} = '{way.name.lower()}'"]
+            return [f"(i.visibility <> 'community' OR i.owner = {self._project})"]
+        return [f"{self._column('visibility')} = '{way.name.lower()}'"]
 
     def _only_visibility(self) -> list[str]:
         wanted = self._query.visibility

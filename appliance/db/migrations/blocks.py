@@ -121,3 +121,17 @@ def create_block_scopes(db: Schema) -> None:
     """Give the block index scopes."""
     for statement in _SCOPES:
         db.execute(statement)
+
+
+_DENSE = (
+    # 1 for a segment whose blocks the collection has compressed with zstd, where that gained anything.
+    "ALTER TABLE segments ADD COLUMN dense INTEGER NOT NULL DEFAULT 0",
+    # When a client last read something of it, to the hour or so; 0 if not yet.
+    "ALTER TABLE segments ADD COLUMN read_at INTEGER NOT NULL DEFAULT 0",
+)
+
+
+def create_dense_segments(db: Schema) -> None:
+    """Let segments be recompressed that nobody reads."""
+    for statement in _DENSE:
+        db.execute(statement)

@@ -4,14 +4,14 @@ A step is never edited after a release; what it made is changed by a new step at
 lacks run in one transaction with the rows that record them, so a failed one leaves the former state.
 """
 
+import sqlite3
 from collections.abc import Callable
 
-from sqlite_utils import Database, Migrations
-from sqlite_utils.db import Table
+import sqlite_utils
 
 from appliance.db.engine.base import Schema
 from appliance.db.migrations.activity import create_activity
-from appliance.db.migrations.blocks import create_block_scopes, create_blocks
+from appliance.db.migrations.blocks import create_block_scopes, create_blocks, create_dense_segments
 from appliance.db.migrations.fleet import create_fleet, limit_serving
 from appliance.db.migrations.identity import (
     create_catalog,
@@ -50,17 +50,39 @@ STEPS: tuple[tuple[str, Callable[[Schema], None]], ...] = (
     ("0016_fleet", create_fleet),
     ("0017_nodes", create_nodes),
     ("0018_fleet_limits", limit_serving),
+    ("0019_dense_segments", create_dense_segments),
 )
 
-migrations = Migrations("appliance")
-for _name, _step in STEPS:
-    migrations(name=_name)(_step)
+_SET = "appliance"
 
 
-def unknown_migrations(db: Database) -> list[str]:
-    """Names of applied steps that this version has never heard of: the file comes from a newer one."""
-    table = db[Migrations.migrations_table]
-    if not isinstance(table, Table) or not table.exists():
-        return []
+def lacking(connection: sqlite3.Connection) -> bool:
+    """Whether a file lacks a step of this version."""
+    return not {name for name, _ in STEPS} <= set(_applied(connection))
+
+
+def unknown(connection: sqlite3.Connection) -> list[str]:
+    """Applied steps that this version has never heard of: the file comes from a newer one."""
     known = {name for name, _ in STEPS}
-    return [migration.name for migration in migrations.applied(db) if migration.name not in known]
+    return [name for name in _applied(connection) if name not in known]
+
+
+def _applied(connection: sqlite3.Connection) -> list[str]:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+        return []
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", (_SET,)
+        )
+    ]
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Take the steps that a file has not had: all or none, for after a few the version that made it would refuse it."""
+    db = sqlite_utils.Database(connection, execute_plugins=False, recursive_triggers=False)
+    migrations = sqlite_utils.Migrations(_SET)
+    for name, step in STEPS:
+        migrations(name=name)(step)
+    with db.atomic():
+        migrations.apply(db)
