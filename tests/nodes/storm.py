@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 
 from tests.blobs.backends.fault_proxy import Plan
-from tests.blobs.backends.seaweed import KEY, SECRET
+from tests.blobs.backends.seaweed import KEY, SECRET, free_ports
 from tests.databases import server
 from tests.e2e.conftest import PASSWORD, Appliance
+from tests.nodes.balancer import balancing
 from tests.nodes.history import OK, REFUSED, UNKNOWN, Call, History
 
 QUOTA = 4
@@ -29,7 +30,7 @@ Body = bytes | dict[str, Any] | None
 
 
 class Cluster:
-    """Node processes on one database and one bucket."""
+    """Node processes on one database and one bucket, behind a balancer."""
 
     def __init__(self, directory: Path, endpoint: str, plan: Plan, bucket: str, count: int, seed: int) -> None:
         """`plan` says what happens between the nodes and the store at `endpoint`."""
@@ -52,15 +53,22 @@ class Cluster:
         }
         self._environment = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
         self._directory = directory
+        self._held = ExitStack()
         self.nodes = [self._start(f"node{number}") for number in range(count)]
+        bases = {node.directory.parent.name: (node.image, node.identity) for node in self.nodes}
+        self.balancer = self._held.enter_context(balancing(directory, bases))
 
     def _start(self, name: str) -> Appliance:
         (self._directory / name).mkdir()
+        # The same after each death, for the balancer.
+        ports = map(str, free_ports(2))
         flags = [part for flag in self._flags.items() for part in flag]
         flags += ["--no-console", "--use-keystone-limits", "--node-name", name]
+        flags += [part for flag in zip(("--image-port", "--identity-port"), ports, strict=True) for part in flag]
         return Appliance(self._directory / name / "data", *flags, environment=self._environment)
 
     def close(self) -> None:
+        self._held.close()
         for node in self.nodes:
             node.process.send_signal(signal.SIGCONT)
             node.kill()
@@ -73,19 +81,11 @@ class Cluster:
     def request(
         self, method: str, service: str, path: str, body: Body = None, **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
-        """One request to a node of chance, or to the next if that does not listen, as a balancer does it.
+        """One request to whichever node the balancer chooses.
 
         Raises `OSError` or `HTTPException` if there is no whole answer.
         """
-        for node in self.random.sample(self.nodes, len(self.nodes)):
-            with suppress(ConnectionRefusedError):
-                return self._request(getattr(node, service), method, path, body, headers)
-        raise ConnectionRefusedError("no node listens")
-
-    def _request(
-        self, base: str, method: str, path: str, body: Body, headers: dict[str, str]
-    ) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(base)
+        parts = urlsplit(self.balancer.image if service == "image" else self.balancer.identity)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
         try:
             data = json.dumps(body).encode() if isinstance(body, dict) else body
@@ -288,11 +288,11 @@ class Faults:
         self._cluster = cluster
         self.done: list[str] = []
 
-    def kill(self) -> None:
-        """A node dies in the middle of everything, and starts again."""
+    def kill(self, away: float | None = None) -> None:
+        """A node dies in the middle of everything, and starts again, at once or when the others have taken over."""
         node = self._cluster.random.choice(self._cluster.nodes)
         node.kill()
-        time.sleep(self._cluster.random.choice((0.0, LEASE + 3.0)))
+        time.sleep(self._cluster.random.choice((0.0, LEASE + 3.0)) if away is None else away)
         node.start()
 
     def pause(self) -> None:
