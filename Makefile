@@ -13,7 +13,7 @@ ON_POSTGRESQL := $(addprefix tests/api/,image_v2/test_races.py image_v2/test_quo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup clients pins run test test-postgresql test-legacy test-clients test-backends test-nodes test-fleet test-pythons test-shuffled coverage check sample-images boot-sample test-boot docs attack \
-	test-console vendor bench bench-peers faults clean binary binary-host test-binary deb test-deb oci test-oci demo conformance conformance-server
+	test-console vendor bench bench-nodes bench-peers faults clean binary binary-host test-binary deb test-deb oci test-oci demo conformance conformance-server
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,10 @@ docs: setup ## Write the generated tables of the documentation anew
 
 bench: setup ## Measure what docs/performance.md states
 	@$(PY) -m bench $(ARGS)
+
+bench-nodes: setup ## Measure how the appliance grows from one node to two on one PostgreSQL (ARGS='--nodes 1,2 --seconds 3')
+	@$(PY) packaging/debian_packages.py
+	@$(PY) -m bench.nodes $(ARGS)
 
 bench-peers: setup ## Set real Glance and Keystone up from packages and measure them and us in one run
 	@$(PY) -m bench.peers $(ARGS)

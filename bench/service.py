@@ -33,10 +33,10 @@ _SPAN = 2.0
 class Served(Cloud):
     """One appliance in a process of its own."""
 
-    def __init__(self, directory: Path, program: list[str]) -> None:
+    def __init__(self, directory: Path, program: list[str], *flags: str) -> None:
         begin = time.monotonic()
         self.process = subprocess.Popen(
-            [*program, "serve", "--data-dir", directory, "--image-port", "0", "--identity-port", "0"],
+            [*program, "serve", "--data-dir", directory, "--image-port", "0", "--identity-port", "0", *flags],
             env={**os.environ, "APPLIANCE_ADMIN_PASSWORD": PASSWORD},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

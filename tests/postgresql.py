@@ -55,13 +55,25 @@ class Server:
 
     def kill(self) -> None:
         """What a machine that dies does to it: all of its processes end at once."""
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True, check=True
-        )
-        for pid in (self._process.pid, *map(int, children.stdout.split())):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._process.wait()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It answers nothing, and closes no connection."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, how: signal.Signals) -> None:
+        """To all of its processes."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(each, how)
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self.directory}&port={self.port}"
@@ -90,12 +102,12 @@ class Server:
 
 
 @contextmanager
-def server(port: int = 0) -> Iterator[Server]:
+def server(port: int = 0, *, durable: bool = False) -> Iterator[Server]:
     """Start one; its answers are not durable, for nobody cuts the power in a test. Skips a test if there is none.
 
     It listens on its socket, and on that port of the loopback address if one is given.
     """
-    with _made(port, _initialise) as made:
+    with _made(port, _initialise, durable=durable) as made:
         yield made
 
 
@@ -115,7 +127,7 @@ def standby_of(primary: Server, port: int) -> Iterator[Server]:
 
 
 @contextmanager
-def _made(port: int, fill: Callable[[Path, Path, dict[str, Any]], None]) -> Iterator[Server]:
+def _made(port: int, fill: Callable[[Path, Path, dict[str, Any]], None], *, durable: bool = False) -> Iterator[Server]:
     """A server on the directory that `fill` makes."""
     bin_directory = programs()
     if bin_directory is None:
@@ -132,7 +144,7 @@ def _made(port: int, fill: Callable[[Path, Path, dict[str, Any]], None]) -> Iter
         f"listen_addresses={'127.0.0.1' if port else ''}",
         f"port={port or 5432}",
         f"unix_socket_directories={directory}",
-        "fsync=off",
+        f"fsync={'on' if durable else 'off'}",
         "max_connections=100",
     )
     options = [part for setting in settings for part in ("-c", setting)]

@@ -154,7 +154,7 @@ def select(
     if page.marker is not None:
         clauses.append("id > ?")
         parameters.append(page.marker)
-    sql = f"SELECT * FROM {table.name}"
+    sql = f"SELECT {', '.join(table.columns)} FROM {table.name}"
     if clauses:
         sql += " WHERE " + " AND ".join(clauses)
     sql += " ORDER BY id"
@@ -171,7 +171,7 @@ def find(reader: Reader, table: Table[R], row_id: str) -> R | None:
 
 def one(reader: Reader, table: Table[R], condition: str, *parameters: Any) -> R | None:
     """The one row that meets a condition."""
-    row = reader.row(f"SELECT * FROM {table.name} WHERE {condition}", parameters)
+    row = reader.row(f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {condition}", parameters)
     return None if row is None else read(table, row)
 
 

@@ -22,9 +22,9 @@ LEASE = 6
 class Site:
     """What the nodes share, and the nodes by their names."""
 
-    def __init__(self, directory: Path, store: Seaweed, bucket: str) -> None:
+    def __init__(self, directory: Path, store: Seaweed, bucket: str, url: str = "") -> None:
         self.directory = directory
-        self.url = server().create_current()
+        self.url = url or server().create_current()
         self.key = directory / "site-key"
         self.key.write_bytes(Fernet.generate_key())
         self.options = (

@@ -4,140 +4,26 @@ import hashlib
 import http.client
 import json
 import os
-import random
 import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
-from cryptography.fernet import Fernet
-
-from tests.blobs.backends.fault_proxy import Plan
-from tests.blobs.backends.seaweed import KEY, SECRET
 from tests.databases import server
-from tests.e2e.conftest import PASSWORD, Appliance
-from tests.nodes.history import OK, REFUSED, UNKNOWN, Call, History
+from tests.nodes.cluster import LEASE, Body, Cluster
+from tests.nodes.history import OK, REFUSED, Call
 
 QUOTA = 4
-LEASE = 6
-_TIMEOUT = 30
-Body = bytes | dict[str, Any] | None
 
 
-class Cluster:
-    """Node processes on one database and one bucket."""
+@dataclass(frozen=True)
+class Member:
+    """A user, a project, and where the one's role on the other is."""
 
-    def __init__(self, directory: Path, endpoint: str, plan: Plan, bucket: str, count: int, seed: int) -> None:
-        """`plan` says what happens between the nodes and the store at `endpoint`."""
-        self.plan = plan
-        self.random = random.Random(seed)
-        self.history = History()
-        self.url = server().create_current()
-        key = directory / "site-key"
-        key.write_bytes(Fernet.generate_key())
-        self.prefix = os.urandom(6).hex()
-        self._flags = {
-            "--database": self.url,
-            "--site-key-file": str(key),
-            "--node-lease": str(LEASE),
-            "--store-url": f"s3://{bucket}/{self.prefix}",
-            "--store-options": f"main:endpoint={endpoint}",
-            "--collect-grace": "1",
-            "--collect-interval": "2",
-            "--scrub-interval-days": "1",
-        }
-        self._environment = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
-        self._directory = directory
-        self.nodes = [self._start(f"node{number}") for number in range(count)]
-
-    def _start(self, name: str) -> Appliance:
-        (self._directory / name).mkdir()
-        flags = [part for flag in self._flags.items() for part in flag]
-        flags += ["--no-console", "--use-keystone-limits", "--node-name", name]
-        return Appliance(self._directory / name / "data", *flags, environment=self._environment)
-
-    def close(self) -> None:
-        for node in self.nodes:
-            node.process.send_signal(signal.SIGCONT)
-            node.kill()
-
-    def log(self) -> str:
-        return "\n".join(f"--- {node.directory.parent.name}\n{node.log()[-4000:]}" for node in self.nodes)
-
-    # -- calls ---------------------------------------------------------------------------------------------------------
-
-    def request(
-        self, method: str, service: str, path: str, body: Body = None, **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
-        """One request to a node of chance, or to the next if that does not listen, as a balancer does it.
-
-        Raises `OSError` or `HTTPException` if there is no whole answer.
-        """
-        for node in self.random.sample(self.nodes, len(self.nodes)):
-            with suppress(ConnectionRefusedError):
-                return self._request(getattr(node, service), method, path, body, headers)
-        raise ConnectionRefusedError("no node listens")
-
-    def _request(
-        self, base: str, method: str, path: str, body: Body, headers: dict[str, str]
-    ) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(base)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
-        try:
-            data = json.dumps(body).encode() if isinstance(body, dict) else body
-            kind = "application/json" if isinstance(body, dict) else "application/octet-stream"
-            sent = {"Content-Type": kind} if data is not None else {}
-            sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, parts.path + path, data, sent)
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def log_in(self) -> str:
-        """A token of the administrator; tried until there is one."""
-        user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-        auth = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        end = time.monotonic() + 90
-        while True:
-            try:
-                status, headers, _ = self.request("POST", "identity", "/auth/tokens", auth)
-                if status == 201:
-                    return headers["x-subject-token"]
-            except (OSError, http.client.HTTPException):
-                pass
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.1)
-
-    def ask(
-        self,
-        call: Call,
-        good: int,
-        method: str,
-        path: str,
-        body: Body = None,
-        service: str = "image",
-        refusals: tuple[int, ...] = (),
-        *,
-        token: str,
-        **headers: str,
-    ) -> bytes:
-        """Make a call and note how it ended: what is neither good nor a refusal may have happened or not."""
-        try:
-            status, _, data = self.request(method, service, path, body, X_Auth_Token=token, **headers)
-        except (OSError, http.client.HTTPException) as error:
-            call.note = type(error).__name__
-            return b""
-        call.outcome = OK if status in (good, 200 if good == 204 else good) else UNKNOWN
-        if status in refusals:
-            call.outcome = REFUSED
-        call.note = "" if call.outcome == OK else f"HTTP {status} {data[:200]!r}"
-        return data if call.outcome == OK else b""
+    user: str
+    project: str
+    grant: str
 
 
 class Clients:
@@ -148,8 +34,11 @@ class Clients:
         self._history = cluster.history
         self._stopping = threading.Event()
         self._token = cluster.log_in()
-        self._limit()
-        works: list[Callable[[], None]] = [self.image, self.image, self.quota, self.revocation]
+        self._role = str(json.loads(self._admin("GET", "/roles?name=member"))["roles"][0]["id"])
+        self._limited, self._revoked = self._limit(), self._new_member()
+        self._dismissed: Member | None = None
+        self._limited_token = self._token_of(self._limited)
+        works: list[Callable[[], None]] = [self.image, self.image, self.quota, self.revocation, self.dismissal]
         self._threads = [threading.Thread(target=self._repeat, args=(work,)) for work in works]
         self.errors: list[BaseException] = []
         for thread in self._threads:
@@ -168,39 +57,40 @@ class Clients:
                 self.errors.append(error)
                 raise
 
-    def _limit(self) -> None:
-        """The project of the quota's clients may have so many images."""
-        self._project, self._project_token = self._new_project()
+    def _limit(self) -> "Member":
+        """A member whose project may have so many images."""
+        member = self._new_member()
         service = json.loads(self._admin("GET", "/services?type=image"))["services"][0]["id"]
         where = {"service_id": service, "region_id": "RegionOne"}
         # What is not registered, nobody may have any of.
         names = ("image_count_total", "image_count_uploading", "image_size_total", "image_stage_total")
         made = [{**where, "resource_name": name, "default_limit": 1_000_000} for name in names]
         self._admin("POST", "/registered_limits", {"registered_limits": made})
-        limit = {**where, "resource_name": "image_count_total", "resource_limit": QUOTA, "project_id": self._project}
+        limit = {**where, "resource_name": "image_count_total", "resource_limit": QUOTA, "project_id": member.project}
         self._admin("POST", "/limits", {"limits": [limit]})
+        return member
 
     def _admin(self, method: str, path: str, body: Body = None) -> bytes:
         status, _, data = self._cluster.request(method, "identity", path, body, X_Auth_Token=self._token)
         assert status < 300, (path, status, data)
         return data
 
-    def _new_project(self) -> tuple[str, str]:
-        project = json.loads(self._admin("POST", "/projects", {"project": {"name": os.urandom(4).hex()}}))["project"]
+    def _new_member(self) -> "Member":
+        """A user who is a member of a project, both new."""
         name = os.urandom(4).hex()
+        project = json.loads(self._admin("POST", "/projects", {"project": {"name": name}}))["project"]["id"]
         user = json.loads(self._admin("POST", "/users", {"user": {"name": name, "password": "pw"}}))["user"]["id"]
-        role = json.loads(self._admin("GET", "/roles?name=member"))["roles"][0]["id"]
-        self._admin("PUT", f"/projects/{project['id']}/users/{user}/roles/{role}")
-        self._auth = {"identity": {"methods": ["password"], "password": {"user": {"id": user, "password": "pw"}}}}
-        self._scope = {"project": {"id": project["id"]}}
-        return project["id"], self._member_token()
+        member = Member(user, project, f"/projects/{project}/users/{user}/roles/{self._role}")
+        self._admin("PUT", member.grant)
+        return member
 
-    def _member_token(self) -> str:
-        """A token of a member; empty if none can be had at present."""
+    def _token_of(self, member: "Member") -> str:
+        """A token; empty if none can be had at present."""
+        password = {"user": {"id": member.user, "password": "pw"}}
+        identity = {"methods": ["password"], "password": password}
+        auth = {"identity": identity, "scope": {"project": {"id": member.project}}}
         try:
-            status, headers, _ = self._cluster.request(
-                "POST", "identity", "/auth/tokens", {"auth": {**self._auth, "scope": self._scope}}
-            )
+            status, headers, _ = self._cluster.request("POST", "identity", "/auth/tokens", {"auth": auth})
         except (OSError, http.client.HTTPException):
             return ""
         return headers["x-subject-token"] if status == 201 else ""
@@ -240,7 +130,7 @@ class Clients:
 
     def quota(self) -> None:
         """Take one image more than there may be, now and then give one back."""
-        token = self._project_token
+        token = self._limited_token
         image_id = _new_id()
         body = {"id": image_id, "name": "x", "disk_format": "raw", "container_format": "bare"}
         with self._history.call("take", image_id) as call:
@@ -255,26 +145,45 @@ class Clients:
 
     def _free_one(self, token: str) -> None:
         freed = {call.subject for call in self._history.of("free")}
-        taken = [call.subject for call in self._history.of("take") if call.outcome == OK and call.subject not in freed]
+        # One whose answer was lost may be there as well.
+        takes = [call for call in self._history.of("take") if call.outcome != REFUSED]
+        taken = [call.subject for call in takes if call.subject not in freed]
         if len(taken) >= QUOTA:
             with self._history.call("free", taken[0]) as call:
                 self._cluster.ask(call, 204, "DELETE", f"/v2/images/{taken[0]}", token=token)
 
     def revocation(self) -> None:
         """A token, good at all nodes until it is revoked at one."""
-        token = self._member_token()
+        self._barrier(self._revoked, "/auth/tokens")
+
+    def dismissal(self) -> None:
+        """A role on a project, and with it a token, good at all nodes until it is taken away at one."""
+        try:
+            member = self._dismissed or self._new_member()
+            self._dismissed = None
+            call = self._barrier(member, member.grant)
+            # One whose answer was lost may come to it later: then nothing more is asked of this user.
+            if call is not None and call.outcome == OK:
+                self._admin("PUT", member.grant)
+                self._dismissed = member
+        except (AssertionError, OSError, http.client.HTTPException):
+            time.sleep(0.1)
+
+    def _barrier(self, member: "Member", path: str) -> Call | None:
+        """Use a new token before and after a DELETE that ends it."""
+        token = self._token_of(member)
         if not token:
             time.sleep(0.1)
-            return
+            return None
         name = hashlib.sha256(token.encode()).hexdigest()[:12]
         for _ in range(2):
             self._use(name, token)
+        by = token if path == "/auth/tokens" else self._token
         with self._history.call("revoke", name) as call:
-            self._cluster.ask(
-                call, 204, "DELETE", "/auth/tokens", service="identity", token=token, X_Subject_Token=token
-            )
+            self._cluster.ask(call, 204, "DELETE", path, service="identity", token=by, X_Subject_Token=token)
         for _ in range(3):
             self._use(name, token)
+        return call
 
     def _use(self, name: str, token: str) -> None:
         with self._history.call("use", name) as call:
@@ -288,11 +197,11 @@ class Faults:
         self._cluster = cluster
         self.done: list[str] = []
 
-    def kill(self) -> None:
-        """A node dies in the middle of everything, and starts again."""
+    def kill(self, away: float | None = None) -> None:
+        """A node dies in the middle of everything, and starts again, at once or when the others have taken over."""
         node = self._cluster.random.choice(self._cluster.nodes)
         node.kill()
-        time.sleep(self._cluster.random.choice((0.0, LEASE + 3.0)))
+        time.sleep(self._cluster.random.choice((0.0, LEASE + 3.0)) if away is None else away)
         node.start()
 
     def pause(self) -> None:

@@ -1,5 +1,7 @@
-"""The database's primary dies under a node, and its standby takes over: what the node's clients are told, and what is
-there afterwards."""
+"""The database's primary dies under a node, and its standby takes over; or it hangs, and comes back.
+
+What the node's clients are told meanwhile, and what is there afterwards.
+"""
 
 import os
 import threading
@@ -14,7 +16,8 @@ import pytest
 from appliance.db.engine.registry import open_database
 from tests import postgresql
 from tests.api.served import Served, serving
-from tests.blobs.backends.seaweed import free_ports
+from tests.blobs.backends.seaweed import Seaweed, free_ports
+from tests.nodes.site import Site
 from tests.waiting import eventually
 
 IMAGE = {"disk_format": "raw", "container_format": "bare"}
@@ -118,3 +121,15 @@ def test_nothing_is_there_that_nobody_was_told_of_but_what_lost_its_answer(told:
 
 def test_the_node_goes_on_with_the_lease_that_it_had(told: Told) -> None:
     assert len(told.generations) == 1
+
+
+def test_a_database_that_hangs_takes_its_node_out_of_service_until_it_answers_again(
+    tmp_path: Path, server: Seaweed, bucket: str
+) -> None:
+    with postgresql.server() as database:
+        site = Site(tmp_path, server, bucket, database.create())
+        with site.running("one", node_lease=2) as node:
+            with database.hanging():
+                eventually(lambda: node.call("GET", "/healthcheck").body == b"NODE HAS LOST ITS LEASE")
+            eventually(lambda: node.call("GET", "/healthcheck").status == 200)
+            assert node.ask("GET", "/v2/images").status == 200

@@ -44,6 +44,8 @@ _SETTINGS = (
 )
 _BEGIN = f"BEGIN READ WRITE; SELECT pg_advisory_xact_lock({WRITER})"
 _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected, errors.LockNotAvailable)
+_STALE = errors.FeatureNotSupported
+"""What the server says of a prepared statement whose table has got a column since, from a node of a later version."""
 Connection = psycopg.Connection[Row]
 
 
@@ -237,6 +239,10 @@ class PostgresqlDatabase:
                         self._away = True
                         log.error("%s", unanswered)
                     raise unanswered from again.__cause__
+                if again.is_stale:
+                    # The others that the pool has know the table as it was, too.
+                    self._pool.drain()
+                    continue
                 if again.is_cut:
                     # The others that the pool has may be cut as well.
                     self._pool.check()
@@ -334,6 +340,11 @@ class _Again(Exception):
         """Whether the connection was lost."""
         return not isinstance(self.__cause__, (*_AGAIN, PoolTimeout))
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether a table has changed since the connection has seen it."""
+        return isinstance(self.__cause__, _STALE)
+
 
 @contextmanager
 def _faults() -> Iterator[None]:
@@ -352,7 +363,7 @@ def _faults() -> Iterator[None]:
         raise StorageFull("the disk that holds the database is full") from error
     except (PoolClosed, psycopg.InterfaceError) as error:
         raise Unavailable("the service is shutting down") from error
-    except (*_AGAIN, psycopg.OperationalError) as error:
+    except (*_AGAIN, _STALE, psycopg.OperationalError) as error:
         raise _Again from error
 
 

@@ -1,4 +1,4 @@
-"""What values and rows of PostgreSQL are like to the rest: numbers of 64 bits, booleans as 0 and 1, columns by name."""
+"""What PostgreSQL's values and rows look like to the rest: numbers of 64 bits, booleans as 0 and 1, columns by name."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
