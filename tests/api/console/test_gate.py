@@ -81,6 +81,13 @@ def test_a_session_is_a_cookie_that_no_script_reads(served: Served) -> None:
     assert (answer.status, parts) == (200, ["Path=/console", "HttpOnly", "SameSite=Strict"])
 
 
+def test_who_stays_logged_in_says_who_by_ids(served: Served) -> None:
+    token = served.call("POST", "/console/session", WHO, **OWN).json["token"]
+    again = {"user_id": token["user"]["id"], "password": PASSWORD, "project_id": token["project"]["id"]}
+    answer = served.call("POST", "/console/session", again, **OWN)
+    assert (answer.status, answer.json["token"]["project"]["id"]) == (200, token["project"]["id"])
+
+
 def test_the_token_is_in_no_body_and_no_other_header(served: Served) -> None:
     answer = served.call("POST", "/console/session", WHO, **OWN)
     token = cookie(answer).partition("=")[2]

@@ -1,5 +1,5 @@
-// A guard for people, like the command line's: nobody takes away the last one who could put it right again on this page,
-// which acts in projects alone.
+// A guard for people, like the command line's: nobody takes away the last one who could put it right again here.
+// The page acts in projects alone.
 import { get } from "./lib.js";
 
 // Whether any enabled administrator is left once the assignments are gone of which `ends` says so.

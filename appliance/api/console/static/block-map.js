@@ -13,12 +13,13 @@ export function Made({ map }) {
     part("zeros", sums.zero, "zero"),
     ...(sums.damaged ? [part("damaged", sums.damaged, "damaged")] : []),
   ];
-  const packed = sums.compressed > 0 ? `: ${size(sums.compressed)} are compressed away` : "";
+  const data = size(sums.own + (sums.shared ?? 0));
+  const packed = `${data} of data take ${size(sums.stored)}: ${size(sums.compressed)} are compressed away.`;
   return html`<section class="card" aria-labelledby="made">
     <h2 id="made">On disk</h2>
     <${Parts} parts=${parts} label="What the image is made of" />
     <${Cells} map=${map} />
-    <p class="dim">${size(sums.own + (sums.shared ?? 0))} of data take ${size(sums.stored)}${packed}.</p>
+    ${sums.compressed > 0 && html`<p class="dim">${packed}</p>`}
     ${
       sums.damaged > 0 &&
       html`<p class="trouble">What is damaged can't be read: upload the same image again, and it is healed.</p>`

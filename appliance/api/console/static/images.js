@@ -79,7 +79,9 @@ export function Images() {
   const file = useRef(null);
   const moving = uploads.value.filter((one) => one.state === "stored").length;
   useEffect(() => void load(), [moving]);
-  useEvery(5, () => (list.some((one) => !SETTLED.includes(one.status)) ? load() : look()));
+  const settled = list.every((one) => SETTLED.includes(one.status));
+  useEvery(5, () => settled || load());
+  useEvery(10, () => settled && look());
   const found = useMemo(() => wanted(list, query), [list, query.toString()]);
   const choose = () => file.current.click();
   const take = (event) => {

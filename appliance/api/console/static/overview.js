@@ -64,8 +64,8 @@ function Moving({ upload }) {
   const much = whole ? `${percent(bytes, whole).toFixed(0)} % of ${size(whole)}` : size(bytes);
   const rest = whole && rate ? left((whole - bytes) / rate) : "";
   return html`<div class="now">
-    <div>
-      <${Icon} name="upload" /> <a href=${`#/images/${image_id}`}><bdi>${name}</bdi></a> (${user_name})
+    <div class="row">
+      <${Icon} name="upload" /><a href=${`#/images/${image_id}`}><bdi>${name}</bdi></a><span>${user_name}</span>
       <span class="dim">${[much, rate && `${size(rate)}/s`, rest].filter(Boolean).join(" · ")}</span>
     </div>
     ${whole > 0 && html`<${Progress} value=${percent(bytes, whole)} label=${`Upload of ${name}`} />`}
