@@ -162,7 +162,7 @@ test-deb: ## Install, upgrade and purge that package in a copy of the bare root 
 
 demo: ## Play two acts in a terminal, without network: from the executable to a booted machine, and two sites (ARGS="--act sites")
 	@$(need-python)
-	@test -e dist/glance-appliance-with-sample || $(MAKE) sample-images binary
+	@test -e dist/glance-appliance-with-sample || { test -e dist/glance-appliance && test '$(ARGS)' = '--act sites'; } || $(MAKE) sample-images binary
 	@$(PYTHON) packaging/demo.py $(ARGS)
 
 conformance-server: setup ## Serve with everything on, for any suite: DIR= IMAGE_PORT= IDENTITY_PORT= LEGACY_ADMIN_PORT= PROFILE=
