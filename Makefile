@@ -157,9 +157,9 @@ test-oci: ## Run that image read-only, as nobody, in a chroot, without any conta
 test-deb: ## Install, upgrade and purge that package in a copy of the bare root that test-binary makes (as root)
 	@packaging/smoke_deb.sh "$$(ls -t dist/*.deb 2>/dev/null | head -n 1)" build/bare-root
 
-demo: ## Play the first five minutes in a terminal, from the executable to a booted machine, without network
+demo: ## Play two acts in a terminal, without network: from the executable to a booted machine, and two sites (ARGS="--act sites")
 	@$(need-python)
-	@test -e dist/glance-appliance-with-sample || $(MAKE) sample-images binary
+	@test -e dist/glance-appliance-with-sample || { test -e dist/glance-appliance && test '$(ARGS)' = '--act sites'; } || $(MAKE) sample-images binary
 	@$(PYTHON) packaging/demo.py $(ARGS)
 
 conformance-server: setup ## Serve with everything on, for any suite: DIR= IMAGE_PORT= IDENTITY_PORT= LEGACY_ADMIN_PORT= PROFILE=

@@ -106,14 +106,16 @@ class Corpus:
             target.write_bytes(data)
         return self._format("rebuild")
 
-    def convert(self, disk: Path, form: str) -> Path:
-        if form == "raw":
-            return disk
-        target = disk.with_suffix(f".{form}")
-        options = {"qcow2": ["-O", "qcow2"], "qcow2c": ["-c", "-O", "qcow2"]}
-        options["vmdk"] = ["-O", "vmdk", "-o", "subformat=streamOptimized"]
-        run("qemu-img", "convert", "-f", "raw", *options[form], str(disk), str(target))
-        return target
+
+def convert(disk: Path, form: str) -> Path:
+    """The disk in another form, beside it."""
+    if form == "raw":
+        return disk
+    target = disk.with_suffix(f".{form}")
+    options = {"qcow2": ["-O", "qcow2"], "qcow2c": ["-c", "-O", "qcow2"]}
+    options["vmdk"] = ["-O", "vmdk", "-o", "subformat=streamOptimized"]
+    run("qemu-img", "convert", "-f", "raw", *options[form], str(disk), str(target))
+    return target
 
 
 class Bed:
@@ -206,10 +208,10 @@ def main() -> None:
         rebuild = corpus.rebuild()
         print(together(directory, [base, snap, rebuild]), flush=True)
         print("recompressed:", recompressed(directory, [base]), flush=True)
-        forms = [corpus.convert(disk, "qcow2") for disk in (base, snap, rebuild)]
+        forms = [convert(disk, "qcow2") for disk in (base, snap, rebuild)]
         print("with the same as qcow2:", together(directory, [base, snap, rebuild, *forms]), flush=True)
         for form in ("raw", "qcow2", "qcow2c", "vmdk"):
-            a, b, c = (corpus.convert(disk, form) for disk in (base, snap, rebuild))
+            a, b, c = (convert(disk, form) for disk in (base, snap, rebuild))
             print(
                 f"{form:<8} base + snap: saved {pair(directory, a, b)}   base + rebuild: saved {pair(directory, a, c)}",
                 flush=True,

@@ -1,4 +1,5 @@
-"""The first five minutes, played in a terminal: from the executable to a virtual machine that booted, without network.
+"""Two acts in a terminal, without network: the first five minutes, from the executable to a virtual machine that boots;
+and two sites, of which one has the other's image, and the next night what is new in it.
 
 A real shell on a pseudo-terminal is typed into, so that what is shown is what happened. It has a network of its own
 with nothing but loopback, where this machine allows that. `--write FILE` keeps it as a page of the documentation.
@@ -18,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTABLE = ROOT / "dist" / "glance-appliance-with-sample"
 EMULATOR = "qemu-system-x86_64"
+PLAIN = EXECUTABLE.with_name("glance-appliance")
 PROMPT = "lab$ "
 PAGE = """\
 # The first five minutes
@@ -31,7 +34,16 @@ PAGE = """\
 follows is one such run, as it was; the machine is emulated, and boots faster where there is KVM.
 
 ```
-{transcript}
+{first}
+```
+
+# Two sites, the second night
+
+`make demo ARGS='--act sites'` plays this alone: one site follows another's feed. The image is there under the same id,
+and of the next night's, of which 64 KiB are new, only the blocks around these travel (`bytes_came`).
+
+```
+{sites}
 ```
 """
 
@@ -120,6 +132,37 @@ def play(terminal: Terminal) -> None:
     terminal.run("kill %1; wait")
 
 
+def play_sites(terminal: Terminal, ports: Sequence[int] = (9292, 5000, 9393, 5001)) -> None:
+    """Two sites, one image, the second night. `ports` are those of the centre's and the edge's images and identity."""
+    terminal.expect(re.escape(PROMPT))
+    for site in ("center", "edge"):
+        terminal.run(f'{site}() {{ ./glance-appliance "$@" --data-dir {site}; }}')
+    for site, (image, identity) in (("center", ports[:2]), ("edge", ports[2:])):
+        flags = f"--image-port {image} --identity-port {identity} --sample-images ''"
+        terminal.run(f"{site} serve {flags} >{site}.log 2>&1 &")
+        terminal.run(f"until grep -q ^identity {site}.log; do sleep 1; done")
+    terminal.run("own() { $1 peer show -f value -c $2; }")
+    terminal.run("own center fingerprint; own edge fingerprint   # which two administrators tell each other")
+    known = "--fingerprint $(own edge fingerprint) --key $(own edge key)"
+    terminal.run(f"center peer pair edge {known} -f value -c name")
+    where = f"--url http://127.0.0.1:{ports[0]} --fingerprint $(own center fingerprint)"
+    terminal.run(f"edge peer pair center {where} -f value -c name")
+    terminal.run("center feed create golden --tag golden --reader edge -f value -c name")
+    terminal.run("edge feed follow center golden --every 15m --limit 4M -f value -c name")
+    as_image = "--disk-format raw --container-format bare --tag golden --public -f value -c id -q"
+    terminal.run("head -c 10M glance-appliance >monday.raw   # for want of a disk")
+    terminal.run(f"center image create monday --file monday.raw {as_image}")
+    terminal.run("edge sync now")
+    terminal.run("edge sync status -c feed -c images_behind -c bytes_came; edge image list")
+    terminal.run("cp monday.raw tuesday.raw")
+    terminal.run("dd if=/dev/urandom of=tuesday.raw bs=64K count=1 seek=99 conv=notrunc status=none")
+    terminal.run(f"center image create tuesday --file tuesday.raw {as_image}")
+    terminal.run("edge sync now")
+    terminal.run("edge sync status -c feed -c images_behind -c bytes_came; edge image list")
+    terminal.run("edge image save tuesday --file came.raw -q; cmp came.raw tuesday.raw && echo the same")
+    terminal.run("kill %1 %2; wait")
+
+
 def loopback_up() -> None:
     """Switch loopback on, which a new network has switched off."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -144,10 +187,13 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep it as a page of the documentation")
     parser.add_argument("--pause", type=float, default=0.02, help="seconds between two letters typed")
     parser.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--act", choices=("first", "sites"), help="this one alone")
     options = parser.parse_args()
-    missing = [name for name in (EMULATOR, "bash") if shutil.which(name) is None]
-    if missing or not EXECUTABLE.exists():
-        why = f"{missing[0]} is not installed" if missing else f"{EXECUTABLE.relative_to(ROOT)} is not there"
+    acts = [options.act] if options.act else ["first", "sites"]
+    executable = PLAIN if acts == ["sites"] and PLAIN.exists() else EXECUTABLE
+    missing = [name for name in ([EMULATOR] if "first" in acts else []) + ["bash"] if shutil.which(name) is None]
+    if missing or not executable.exists():
+        why = f"{missing[0]} is not installed" if missing else f"{executable.relative_to(ROOT)} is not there"
         print(f"no demonstration: {why}", file=sys.stderr)
         return 1
     if options.apart:
@@ -156,20 +202,32 @@ def main() -> int:
         return subprocess.run(again, check=False).returncode
     else:
         print("(a network of its own can't be made here: this one is used)")
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        shutil.copy2(EXECUTABLE, Path(folder) / "glance-appliance")
-        terminal = Terminal(Path(folder), options.pause)
+    shown = {}
+    for act in acts:
         try:
-            play(terminal)
+            shown[act] = played(act, executable, options.pause)
         except (OSError, TimeoutError) as problem:
             print(f"\nthe demonstration broke off: {problem}", file=sys.stderr)
             return 1
+        print()
+    if options.write:
+        options.write.write_text(PAGE.format(**{act: shown.get(act, "") for act in ACTS}))
+    return 0
+
+
+ACTS = {"first": play, "sites": play_sites}
+
+
+def played(act: str, executable: Path, pause: float) -> str:
+    """Play an act; what the screen showed."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        shutil.copy2(executable, Path(folder) / "glance-appliance")
+        terminal = Terminal(Path(folder), pause)
+        try:
+            ACTS[act](terminal)
         finally:
             terminal.close()
-    print()
-    if options.write:
-        options.write.write_text(PAGE.format(transcript=terminal.transcript()))
-    return 0
+        return terminal.transcript()
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Pacer:
             if self._stopping.is_set():
                 raise Interrupted("The service is stopping; what has come stays.")
             if not self._may_go_on():
-                raise Interrupted("Its hours have ended; what has come stays.")
+                raise Interrupted("This is not within its hours (`--between`); what has come stays.")
             if seconds <= 0:
                 return
             self._stopping.wait(min(seconds, _LOOK_AROUND))
