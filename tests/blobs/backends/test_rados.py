@@ -1,7 +1,9 @@
 """A pool of a real Ceph cluster, natively and through its S3 gateway: what any backend does, and what goes wrong."""
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,9 @@ from appliance.values import MIB
 from tests.blobs.backends.ceph_server import KEY, SECRET, Ceph, bucket, ceph, environment, gateway, preload, why_not
 from tests.blobs.backends.conformance import Conformance, Connect, connections, get, put
 from tests.blobs.test_kill import kill_over_and_over
+from tests.e2e.conftest import ROOT as PROJECT
 
+EXECUTABLE = PROJECT / "dist" / "glance-appliance"
 pytestmark = [pytest.mark.backends, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 
@@ -180,3 +184,26 @@ class TestGateway(Conformance):
         given = {"endpoint": endpoint, "access_key": KEY, "secret_key": SECRET}
         with connections("s3", f"{its_bucket}/{os.urandom(6).hex()}", tmp_path, **given) as open_:
             yield open_
+
+
+@pytest.mark.skipif(not EXECUTABLE.exists(), reason="the executable is not built: make binary")
+def test_the_executable_stores_in_a_pool(cluster: Ceph, pool: str, tmp_path: Path) -> None:
+    where, options = f"deep:rados://{pool}/{os.urandom(6).hex()}", f"deep:conf={cluster.conf},deep:user=images"
+    command = [str(EXECUTABLE), "serve", "--data-dir", "data", "--enabled-backends", where, "--store-options", options]
+    command += ["--image-port", "0", "--identity-port", "0"]
+    (tmp_path / "in").write_bytes(os.urandom(5 * MIB))
+
+    def run(*words: str) -> str:
+        asked = [str(EXECUTABLE), *words, "--data-dir", "data"]
+        return subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as served:
+        try:
+            assert served.stdout is not None
+            assert any(line.startswith("identity ") for line in served.stdout)
+            made = run("image", "create", "x", "--disk-format", "raw", "--file", "in", "-f", "json")
+            run("image", "save", json.loads(made)["id"], "--file", "out")
+        finally:
+            served.terminate()
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "in").read_bytes()
+    assert served.returncode == 0
