@@ -211,6 +211,12 @@ class Faults:
         time.sleep(LEASE * 2.0)
         node.process.send_signal(signal.SIGCONT)
 
+    def restart(self) -> None:
+        """A node is stopped and started again, as for an upgrade: what runs there ends before."""
+        node = self._cluster.random.choice(self._cluster.nodes)
+        assert node.stop() == 0, node.log()
+        node.start()
+
     def database(self) -> None:
         """The database's server is stopped, and started again."""
         server().restart()
@@ -222,7 +228,7 @@ class Faults:
         self._cluster.plan.heal()
 
     def run(self, until: float) -> None:
-        faults = [self.kill, self.pause, self.database, self.store]
+        faults = [self.kill, self.pause, self.restart, self.database, self.store]
         while time.monotonic() < until:
             for fault in faults:
                 if time.monotonic() < until:
