@@ -4,10 +4,10 @@
 
 The disks are those of `bench.corpus` (the first night, a snapshot of it, and the next release), or of `bench.releases`:
 a Debian of its last point release, and with the updates since. Two sites in one process follow each other over a line
-that counts every byte in both directions; with --rate it carries so many a second. `whole` is the file without its
-holes, `unique` are the blocks that were lacking as they are stored, and `ratio` is what travelled against that. Behind
-it, where they can be had, what rsync, zsync and casync move, which have the first night's disk and fetch the new one:
-bytes, and against ours. Their seconds are those of their bytes alone.
+that counts every byte in both directions; after the first night it carries --rate of them a second, if that is given.
+`whole` is the file without its holes, `unique` are the blocks that were lacking as they are stored, and `ratio` is what
+travelled against that. Behind it, where they can be had, what rsync, zsync and casync move, which have the first
+night's disk and fetch the new one: bytes, and against ours. Their seconds are those of their bytes alone.
 """
 
 import argparse
@@ -74,21 +74,22 @@ class Night:
 class Link:
     """A centre that is followed by an edge over a line."""
 
-    def __init__(self, center: Site, edge: Site, rate: int) -> None:
+    def __init__(self, center: Site, edge: Site) -> None:
         self.center = center
         self._edge = edge
         self._server = Server([Listener(peer_service(center.fleet), "127.0.0.1", 0)], Limits())
         self._server.start()
         threading.Thread(target=self._server.run, daemon=True).start()
         self._opened = ExitStack()
-        self._line = self._opened.enter_context(line_to(f"http://127.0.0.1:{self._server.addresses[0][1]}", rate=rate))
+        self._line = self._opened.enter_context(line_to(f"http://127.0.0.1:{self._server.addresses[0][1]}"))
         key, other = center.fleet.key, edge.fleet.key
         center.fleet.peers.pair("edge", other.fingerprint, key=other.public)
         self._peer = edge.fleet.peers.pair("center", key.fingerprint, url=self._line.url)
         center.fleet.publisher.create("golden", {"visibility": ["public"]}, ["edge"])
         edge.fleet.syncer.follow("center", "golden", FollowTerms())
 
-    def follow(self) -> Night:
+    def follow(self, rate: int) -> Night:
+        self._line.rate = rate
         context, stopping, progress = self._edge.fleet.context, threading.Event(), Progress()
         client = PeerClient(self._peer, context.key, now)
         before = self._line.down + self._line.up
@@ -147,12 +148,12 @@ def main() -> None:
     if why := find_tools():
         print(f"(compared with nobody: {why})")
     try:
-        link = Link(Site(directory / "center"), Site(directory / "edge"), asked.rate)
+        link = Link(Site(directory / "center"), Site(directory / "edge"))
         first: Path | None = None
         for name, raw in disks_of(asked.disks, directory, asked.tree_mib * MIB, asked.disk_mib * MIB):
             disk = convert(raw, asked.form)
             link.center.add(disk, asked.form)
-            night = link.follow()
+            night = link.follow(asked.rate if first else 0)
             others = compare(first, disk, directory) if first and not why else {}
             show(name, disk, night, others, asked.rate)
             first = first or disk

@@ -5,7 +5,7 @@ Blocks are fetched as ranges of packs. Neighbours are one range, and a small gap
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,8 +14,10 @@ from appliance.errors import Corrupt, Invalid, NotFound, Unavailable
 from appliance.fleet import tree
 from appliance.fleet.block_map import BlockMap, longest
 from appliance.fleet.manifest import Manifest
+from appliance.fleet.pace import Interrupted, Pacer
+from appliance.fleet.resuming import Resumed
 from appliance.fleet.tree import Place, TreeHead
-from appliance.fleet.web import Incoming, Pace, ask, no_pace
+from appliance.fleet.web import Incoming, ask, read_all
 from appliance.values import KIB, MIB
 
 _LARGEST_JSON = 64 * MIB
@@ -37,10 +39,10 @@ class _Run:
 class TreeClient:
     """Reads one published feed. Raises `Unavailable` if it can't be reached or breaks off."""
 
-    def __init__(self, url: str, pin: str = "", pace: Pace = no_pace) -> None:
+    def __init__(self, url: str, pin: str = "", pacer: Pacer | None = None) -> None:
         self._url = url.rstrip("/")
         self._pin = pin
-        self._pace = pace
+        self._pacer = pacer or Pacer()
         self._places: tuple[str, list[Place]] = ("", [])
 
     def head(self) -> TreeHead:
@@ -83,23 +85,41 @@ class TreeClient:
         return self._places[1]
 
     def _fetch(self, run: _Run) -> Iterator[StoredBlock]:
-        wanted = {"Range": f"bytes={run.start}-{run.end - 1}"}
-        with self._answer(tree.pack_name(run.pack), wanted) as response:
-            # A server that knows no ranges sends the pack from its beginning.
-            at = run.start if response.status == 206 else 0
-            incoming = Incoming(response, self._pace)
-            for digest, length, place in run.blocks:
-                _exactly(incoming, place.offset - at)
-                data = _exactly(incoming, place.stored)
-                at = place.offset + place.stored
-                yield StoredBlock(digest, length, place.codec, data)
+        read, at = _reader(self._bytes(run)), run.start
+        for digest, length, place in run.blocks:
+            read(place.offset - at)
+            at = place.offset + place.stored
+            yield StoredBlock(digest, length, place.codec, read(place.stored))
+
+    def _bytes(self, run: _Run) -> Iterator[bytes]:
+        """The bytes of a run, asked for again from where they broke off: packs never change."""
+        at = run.start
+        while at < run.end:
+            before = at
+            try:
+                with self._answer(tree.pack_name(run.pack), {"Range": f"bytes={at}-{run.end - 1}"}) as response:
+                    incoming = Incoming(response, self._pacer)
+                    # A server that knows no ranges sends the pack from its beginning.
+                    skipped = 0 if response.status == 206 else at
+                    while skipped and (part := incoming.read(skipped)):
+                        skipped -= len(part)
+                    while at < run.end and (part := incoming.read(run.end - at)):
+                        at += len(part)
+                        yield part
+            except Interrupted:
+                raise
+            except Unavailable:
+                if at == before:
+                    raise
+            if at == before:
+                raise Unavailable("The web server broke off.")
 
     def _file(self, name: str, most: int) -> bytes:
-        with self._answer(name, {}) as response:
-            return Incoming(response, self._pace).all(most)
+        with Resumed(lambda more: self._answer(name, more), most, self._pacer, self._pacer.pause) as answer:
+            return read_all(answer.read, most)
 
     @contextmanager
-    def _answer(self, name: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+    def _answer(self, name: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
         with ask(self._url, self._pin, "GET", f"/{name}", headers) as response:
             if response.status in (403, 404):
                 raise NotFound(f"There is no {self._url}/{name}.")
@@ -108,15 +128,18 @@ class TreeClient:
             yield response
 
 
-def _exactly(incoming: Incoming, size: int) -> bytes:
-    parts = []
-    while size > 0:
-        part = incoming.read(size)
-        if not part:
-            raise Unavailable("The web server broke off.")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+def _reader(parts: Iterator[bytes]) -> Callable[[int], bytes]:
+    """A way to read exactly so many bytes of what comes in parts."""
+    waiting = bytearray()
+
+    def read(size: int) -> bytes:
+        while len(waiting) < size:
+            waiting.extend(next(parts))
+        found = bytes(waiting[:size])
+        del waiting[:size]
+        return found
+
+    return read
 
 
 def _runs(block_map: BlockMap, bits: bytes, places: list[Place]) -> Iterator[_Run]:

@@ -31,10 +31,6 @@ Pace = Callable[[int], None]
 """Called with the number of bytes that have just come; waits if they came too fast. Raises to end the transfer."""
 
 
-def no_pace(count: int) -> None:
-    """As fast as they come."""
-
-
 def check_trust(text: str) -> str:
     """By what the certificate of a site is known: its own SHA-256 or that of its key, as openssl or a browser shows
     them, or authorities in PEM; empty for what this machine trusts. Raises `Invalid`.
@@ -204,13 +200,6 @@ class Incoming:
             raise Unavailable("The other side is too slow: fewer than 512 bytes come in a second.")
         self._pace(len(part))
         return part
-
-    def all(self, most: int) -> bytes:
-        """The rest. Raises `Invalid` if it is longer than `most`, `Unavailable` if it ends early."""
-        found = read_all(self.read, most)
-        if self.is_torn:
-            raise Unavailable("The other side broke off.")
-        return found
 
 
 def read_all(read: Callable[[int], bytes], most: int) -> bytes:

@@ -18,6 +18,7 @@ from appliance.fleet.syncing import FollowTerms
 from appliance.fleet.tree_writer import TreeWriter
 from appliance.values import now
 from tests.data_directory import data
+from tests.fleet.lines import line_to
 from tests.fleet.sites import Site
 
 
@@ -92,6 +93,19 @@ def test_a_published_feed_is_followed(center: Site, edge: Site, tmp_path: Path, 
     publish(center, tmp_path / "tree")
     report = edge.fleet.syncer.run("golden")
     assert (report.created, report.removed) == ([second], [first]) and not edge.findings()
+
+
+def test_a_line_that_breaks_within_every_block_brings_the_files(center: Site, edge: Site, tmp_path: Path) -> None:
+    payload = os.urandom(900_000)
+    image_id = center.add(payload)
+    center.publish()
+    (tmp_path / "tree").mkdir()
+    publish(center, tmp_path / "tree")
+    with web(tmp_path / "tree", Ranges) as url, line_to(url, cut_after=30_000) as line:
+        follow(edge, center, line.url)
+        assert edge.fleet.syncer.run("golden").created == [image_id]
+        assert line.connections > 30 and line.down < len(payload) + 1000 * line.connections
+    assert edge.read(image_id) == payload
 
 
 def test_a_second_publication_writes_nothing_new(center: Site, tmp_path: Path) -> None:
