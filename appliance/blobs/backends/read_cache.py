@@ -146,13 +146,16 @@ class CachedSegment:
         try:
             data = memoryview(fetch(start, sum(self._length(number) for number in numbers)))
             found = {number: data[number * CHUNK - start :][: self._length(number)] for number in numbers}
-            self._keep(found)
         except BaseException as error:
             self._land(numbers)
             flight.set_exception(error)
         else:
-            self._land(numbers)
+            # Readers go on while it is written down; who comes meanwhile finds it in the flight.
             flight.set_result(found)
+            try:
+                self._keep(found)
+            finally:
+                self._land(numbers)
 
     def _land(self, numbers: Iterable[int]) -> None:
         with self._lock:
