@@ -113,7 +113,7 @@ class Appliance:
         )
         self._validator = token_validator(self.identity, KeyValues(self.db), settings, self.clock)
         self.images = Images(
-            self.db, self.stores, settings, self.clock, self._find_image_service, self._find_image_limits
+            self.db, self.stores, nodes.named(settings), self.clock, self._find_image_service, self._find_image_limits
         )
         opened.callback(self.images.close)
         self.images.recover()

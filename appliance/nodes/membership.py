@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from appliance import __version__
@@ -77,6 +78,12 @@ class Nodes:
     def here(self) -> str:
         """The id of this node; empty if there is but one."""
         return self.lease.card.id if self.lease and self.is_shared else ""
+
+    def named(self, settings: Settings) -> Settings:
+        """The settings with a name for what this node caches, where several have caches of their own."""
+        if self.lease is None or not self.is_shared or settings.worker_self_reference_url:
+            return settings
+        return replace(settings, worker_self_reference_url=self.lease.card.name)
 
     def expel_former(self) -> None:
         """Whoever used the database before, and is not to use it beside this process, does nothing any more."""

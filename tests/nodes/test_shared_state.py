@@ -205,6 +205,33 @@ def test_keys_rotated_at_both_nodes_at_the_same_moment_are_all_believed(one: Ser
     assert answers == [200] * 4
 
 
+def test_each_node_knows_what_it_has_cached_itself(site: Site, tmp_path: Path) -> None:
+    def cached(node: Served) -> list[str]:
+        return [one["image_id"] for one in node.ask("GET", "/v2/cache").json["cached_images"]]
+
+    with (
+        site.running("three", image_cache_dir=str(tmp_path / "3")) as three,
+        site.running("four", image_cache_dir=str(tmp_path / "4")) as four,
+    ):
+        image_id = three.upload("cached", b"data")
+        assert three.ask("GET", f"/v2/images/{image_id}/file").body == b"data"
+        assert (cached(three), cached(four)) == ([image_id], [])
+        three.ask("DELETE", f"/v2/images/{image_id}")
+
+
+def test_a_node_whose_clock_is_a_month_ahead_brings_no_revoked_token_back(
+    one: Served, two: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It thinks that every token has expired whose revocation it finds."""
+    token = one.log_in()
+    one.ask("DELETE", f"{one.report.identity_url}/v3/auth/tokens", X_Subject_Token=token)
+    identity, ahead = two.appliance.identity, now() + 30 * 86_400 * 1_000_000
+    monkeypatch.setattr(identity.store, "clock", lambda: ahead)
+    monkeypatch.setattr(identity.revocations, "_started", (ahead, identity.revocations._elapsed()))
+    identity.store.transact(lambda tx: identity.revocations.add(tx, "user", "nobody"))
+    assert one.call("GET", "/v2/images", X_Auth_Token=token).status == 401
+
+
 # -- a node that has lost its lease
 
 
