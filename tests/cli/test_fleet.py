@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from appliance.certificates import Authority
+from appliance.fleet.keys import fingerprint as key_fingerprint
 from tests.cli.conftest import Program
 from tests.data_directory import data, opened
 from tests.e2e.conftest import Appliance
@@ -129,32 +130,23 @@ def test_peers_are_paired_and_parted_from(program: Program, center: Path, tmp_pa
     assert program("peer", "list", "--data-dir", edge, "-f", "json").json == []
 
 
-def test_a_peer_moves_and_gets_another_certificate(
-    program: Program, center: Path, tmp_path: Path, authority: Authority
-) -> None:
+def test_a_peer_moves_and_gets_another_certificate(program: Program, tmp_path: Path, authority: Authority) -> None:
     edge = empty(tmp_path / "edge")
-    site = program("peer", "show", "--data-dir", center, "-f", "json").json
-    known = ("--key", site["key"], "--fingerprint", site["fingerprint"], "--pin", "AB:" * 31 + "AB")
+    key = "d7" * 32
+    known = ("--key", key, "--fingerprint", key_fingerprint(key), "--pin", "AB:" * 31 + "AB")
     program("peer", "pair", "center", *known, "--data-dir", edge)
-    change = ("peer", "set", "center", "--data-dir", edge, "-f", "json")
-    shown = program(*change, "--url", "https://new.example.com/").json
-    assert (shown["url"], shown["pin"], shown["ca"]) == ("https://new.example.com", "ab" * 32, None)
-    shown = program(*change, "--ca", authority.certificate).json
-    assert (shown["pin"], shown["ca"]) == (None, authority.certificate.read_text())
-    assert "by a pin or by an authority" in program(*change, "--ca", authority.certificate, "--pin", "x", code=1).error
-    (tmp_path / "no.pem").write_text("no")
-    assert "certificates in PEM form" in program(*change, "--ca", tmp_path / "no.pem", code=1).sentence()
-    assert program(*change, "--pin", "").json["ca"] is None
-    assert "There is no peer other" in program("peer", "set", "other", "--data-dir", edge, code=1).sentence()
+    moved = ("--url", "https://new.example.com/", "--ca", authority.certificate)
+    shown = program("peer", "set", "center", *moved, "--data-dir", edge, "-f", "json").json
+    assert (shown["url"], shown["pin"]) == ("https://new.example.com", None)
+    assert shown["ca"] == authority.certificate.read_text()
 
 
 def test_a_feed_is_handed_on_in_its_hours_and_at_its_rate(program: Program, center: Path) -> None:
     limits = ("--serve-between", "22:00-06:00", "--serve-limit", "4M")
     made = program("feed", "create", "golden", "--all", *limits, "--data-dir", center, "-f", "json").json
     assert (made["serve_hours"], made["serve_rate"]) == ("22:00-06:00", 4 << 20)
-    change = ("feed", "set", "golden", "--data-dir", center)
-    assert program(*change, "--serve-limit", "0", "-f", "json").json["serve_rate"] == 0
-    assert "hours are written like" in program(*change, "--serve-between", "night", code=1).sentence()
+    set_ = program("feed", "set", "golden", "--serve-limit", "0", "--data-dir", center, "-f", "json").json
+    assert (set_["serve_hours"], set_["serve_rate"]) == ("22:00-06:00", 0)
 
 
 def test_the_terms_of_a_feed_change(program: Program, center: Path, bundle: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from appliance.certificates import Authority
-from appliance.errors import Forbidden, Invalid, TooManyRequests, Unavailable
+from appliance.errors import Forbidden, Invalid, NotFound, TooManyRequests, Unavailable
+from appliance.fleet.operations import FleetOperations
 from appliance.fleet.syncing import FollowTerms
 from appliance.fleet.web import Incoming
 from appliance.server.tls import ServerCertificate
@@ -216,6 +217,30 @@ def test_a_certificate_is_changed(
         assert edge.ids() == {first}
         edge.fleet.peers.change("center", {"pin": sha256(own.server_certificate)})
     assert following.sync() == [second]
+
+
+def test_what_is_said_anew_of_a_peer(following: Pair, authority: Authority) -> None:
+    operations = FleetOperations(following.edge.fleet)
+
+    def change(**values: str) -> dict[str, Any]:
+        shown = operations.do("PATCH", "/peers/center", values)
+        assert shown is not None
+        return dict(shown["peer"])
+
+    ca = authority.certificate.read_text()
+    changed = change(url="https://new.example.com/", pin="AB:" * 31 + "AB")
+    assert (changed["url"], changed["pin"], changed["ca"]) == ("https://new.example.com", "ab" * 32, None)
+    assert (change(ca=f"Subject: somebody\n{ca}")["ca"], change()["pin"]) == (ca, None)
+    assert change(pin="")["ca"] is None
+    for values, sentence in (
+        ({"ca": ca, "pin": "ab" * 32}, "by a pin or by an authority, not by both"),
+        ({"ca": "no"}, "certificates in PEM form"),
+        ({"name": "other"}, "name of the peer center can't be changed"),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            change(**values)
+    with pytest.raises(NotFound, match="There is no peer other"):
+        operations.do("PATCH", "/peers/other", {})
 
 
 # -- addresses and lines
