@@ -50,7 +50,7 @@ async function look() {
   if (newest && whole && (fewer || !newest.images.every(same))) load();
 }
 
-const FACTS = { status: "every status", visibility: "every visibility", disk_format: "every format" };
+const FACTS = { status: "any status", visibility: "any visibility", disk_format: "any format" };
 const SORTS = {
   name: (one) => (one.name ?? "").toLowerCase(),
   size: (one) => one.size ?? 0,

@@ -153,6 +153,6 @@ function Latest() {
     ${!found && !error && html`<${Loading} />`}
     ${error && html`<p class="dim">${error.message}</p>`}
     ${found && !shown.length && html`<p class="dim">Nothing has happened yet.</p>`}
-    ${shown.length > 0 && html`<p><a href="#/activity">All of it</a></p>`}
+    ${shown.length > 0 && html`<p><a href="#/activity">All activity</a></p>`}
   </section>`;
 }
