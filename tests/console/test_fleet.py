@@ -107,8 +107,9 @@ def nodes(tmp_path: Path) -> Iterator[dict[str, Any]]:
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None and process.stdout is not None
         told = process.stdout.readline()
+        assert told, "two nodes could not be started"
         if not told.startswith("{"):
-            pytest.skip(told.strip() or "two nodes could not be started")
+            pytest.skip(told.strip())
         yield json.loads(told)
         process.stdin.close()
 

@@ -21,8 +21,9 @@ def main() -> None:
     if weed() is None or programs() is None:
         print("nodes need PostgreSQL and SeaweedFS", flush=True)
         return
+    (objects := directory / "objects").mkdir()
     with ExitStack() as held:
-        store = held.enter_context(seaweed(directory / "objects"))
+        store = held.enter_context(seaweed(objects))
         site = Site(directory, store, store.bucket())
         held.callback(site.close)
         first = site.start("one", console=True, collect_interval=300)
