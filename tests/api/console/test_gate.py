@@ -229,3 +229,12 @@ def test_the_authority_of_our_own_certificate_can_be_fetched(tmp_path: Path) -> 
 
 def test_without_an_authority_of_our_own_there_is_none_to_fetch(served: Served) -> None:
     assert served.call("GET", "/console/ca.pem").status == 404
+
+
+def test_a_console_that_is_switched_off_is_not_there(tmp_path: Path) -> None:
+    with serving(tmp_path / "d", console=False) as made:
+        assert made.call("GET", "/", Accept="text/html").status == 300
+        nowhere = made.call("GET", "/nowhere").status
+        assert {made.call("GET", path).status for path in ("/console/", "/console/session")} == {nowhere}
+        assert "set-cookie" not in made.call("POST", "/console/session", WHO, **OWN).headers
+        assert not made.report.console_url and not made.report.console_link
