@@ -52,7 +52,7 @@ test: setup clients ## Run the tests (ARGS='-k upload' chooses some)
 	@$(PY) -m compileall -q appliance
 	@$(PY) packaging/debian_packages.py
 	@$(PY) packaging/node_modules.py
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 	@$(if $(ARGS),true,TEST_DATABASE=postgresql $(PY) -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(ON_POSTGRESQL))
 	@$(if $(ARGS),true,$(PY) packaging/console_tests.py)
 
@@ -96,7 +96,7 @@ test-shuffled: setup clients ## Run the tests in a random order of files and wit
 coverage: setup clients ## Run the tests and say which lines they reach; fails below the floor (ARGS=tests/blobs measures some)
 	@mkdir -p build/coverage
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile -m 'not slow and not legacy and not clients and not backends' $(ARGS)
+	@$(PY) -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not legacy and not clients and not backends' $(ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report --skip-covered --sort=cover
 
