@@ -18,7 +18,7 @@ class Limits:
     """Threads that answer requests whose body is small or absent. More requests than this wait their turn."""
 
     patience_seconds: float = 0.002
-    """Such requests run one at a time; one that takes longer than this waits for something, and the next begins."""
+    """Such requests run one at a time; beside one that takes longer than this and does not compute, the next begins."""
 
     stay_seconds: float = 0.002
     """How long a thread that has answered looks at the connection for another request, if it has nothing else to do."""

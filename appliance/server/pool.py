@@ -131,14 +131,24 @@ class Pool:
 
 
 class TurnPool(Pool):
-    """Up to `threads` threads, of which one has the turn."""
+    """Up to `threads` threads, of which one has the turn.
+
+    A job that has not ended after `patience` seconds loses it if it waits; two that compute would only fight for the
+    interpreter lock.
+    """
+
+    longest = 10
+    """Times its patience for which it leaves the turn to a job that computes."""
 
     def __init__(self, name: str, threads: int, patience: float, idle_seconds: float = 30.0) -> None:
         super().__init__(name, threads, idle_seconds=idle_seconds)
         self._patience = patience
-        # The thread that has the turn, and since when. Guarded by _changed, like all below.
+        # The thread that has the turn, since when, the clock of its processor time, and what that showed then.
+        # Guarded by _changed, like all below.
         self._holder: int | None = None
         self._since = 0.0
+        self._clock = 0
+        self._spent = 0.0
         # One thread watches whether the holder takes too long, while jobs wait.
         self._watched = False
         # An idle thread was called and has not looked yet.
@@ -197,11 +207,20 @@ class TurnPool(Pool):
     # -- threads -------------------------------------------------------------------------------------------------
 
     def _free(self) -> bool:
-        return self._holder is None or time.monotonic() >= self._since + self._patience
+        if self._holder is None:
+            return True
+        elapsed = time.monotonic() - self._since
+        return elapsed >= self._patience and (elapsed >= self._patience * self.longest or not self._computes(elapsed))
+
+    def _computes(self, elapsed: float) -> bool:
+        """Whether the holder had a processor for a good part of that time."""
+        return (time.clock_gettime(self._clock) - self._spent) * 4 >= elapsed
 
     def _take(self) -> None:
         self._holder = threading.get_ident()
         self._since = time.monotonic()
+        self._clock = time.pthread_getcpuclockid(self._holder)
+        self._spent = time.clock_gettime(self._clock)
 
     def _release(self) -> None:
         if self._holder == threading.get_ident():
@@ -225,7 +244,8 @@ class TurnPool(Pool):
                     return None
 
     def _watch(self) -> None:
-        """Wait until the holder has ended or had its time."""
+        """Wait until the holder has ended or had its time, or it is time to look at it again."""
         self._watched = True
-        self._changed.wait(max(0.0, self._since + self._patience - time.monotonic()))
+        left = self._since + self._patience - time.monotonic()
+        self._changed.wait(left if left > 0 else self._patience)
         self._watched = False

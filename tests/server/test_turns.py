@@ -41,6 +41,58 @@ def test_jobs_that_wait_are_overtaken_up_to_the_bound() -> None:
     assert pool.close(_PATIENCE) == 0
 
 
+class Computing(TurnPool):
+    """One whose jobs are taken to compute."""
+
+    def _computes(self, elapsed: float) -> bool:
+        return True
+
+
+def test_a_job_that_computes_keeps_the_turn() -> None:
+    pool = Computing("test", 4, patience=0.05)
+    pool.longest = 10_000
+    began, other, go = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        began.set()
+        go.wait(_PATIENCE)
+
+    pool.submit(first)
+    assert began.wait(_PATIENCE)
+    pool.submit(other.set)
+    assert not other.wait(0.2)
+    go.set()
+    assert other.wait(_PATIENCE)
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_a_job_that_computes_for_long_is_overtaken() -> None:
+    pool = Computing("test", 4, patience=0.005)
+    together = threading.Barrier(3)
+    for _ in range(2):
+        pool.submit(lambda: together.wait(_PATIENCE))
+    together.wait(_PATIENCE)
+    assert pool.close(_PATIENCE) == 0
+
+
+def test_what_a_job_computes_is_seen_from_outside() -> None:
+    pool = TurnPool("test", 4, patience=_PATIENCE)
+    done, go = threading.Event(), threading.Event()
+
+    def job() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        done.set()
+        go.wait(_PATIENCE)
+
+    pool.submit(job)
+    assert done.wait(_PATIENCE)
+    assert pool._computes(0.1) and not pool._computes(_PATIENCE)
+    go.set()
+    assert pool.close(_PATIENCE) == 0
+
+
 def test_every_job_is_run_whoever_submits_it() -> None:
     pool = TurnPool("test", 4, patience=0.0005)
     left = threading.Semaphore(0)
