@@ -2,7 +2,9 @@
 
 import json
 import re
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 from PyInstaller.archive.readers import CArchiveReader  # type: ignore[import-untyped]
 
@@ -11,11 +13,15 @@ UNWANTED = re.compile(r"readline|libtinfo|ncurses|libgdbm|libdb-|libz\.so")
 OLDEST = {"openssl": (3, 0), "openssl-cryptography": (3, 0), "sqlite": (3, 40), "zlib": (1, 2, 12)}
 """What `version --verbose` has to reach: releases that are still repaired."""
 NATIVE = "b"
+DRIVERS = "drivers.zip"
 
 
 def native_files(executable: Path) -> list[str]:
-    """The compiled files in it."""
-    return sorted(name for name, entry in CArchiveReader(str(executable)).toc.items() if entry[-1] == NATIVE)
+    """The compiled files in it, those of drivers included, which are packed once more."""
+    archive = CArchiveReader(str(executable))
+    with ZipFile(BytesIO(archive.extract(DRIVERS))) as drivers:
+        packed = drivers.namelist()
+    return sorted([*packed, *(name for name, entry in archive.toc.items() if entry[-1] == NATIVE)])
 
 
 def faults(native: list[str], bill: str, licences: str) -> list[str]:

@@ -13,10 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # name → (layer, what it may import beside itself, why). A package stands for all of its modules.
 LAYERS: dict[str, tuple[int, set[str], str]] = {}
-BASE = {"errors", "lazy", "values", "settings", "setting_sources", "logs", "patterns", ""}
+BASE = {"errors", "lazy", "values", "settings", "setting_sources", "logs", "patterns", "drivers", ""}
 STORE = {"db", "blobs", "datadir"}
 DOMAIN = {"image", "identity", "policy", "fleet"}
-for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", ""):
+for _name in ("errors", "lazy", "values", "settings", "logs", "patterns", "drivers", ""):
     LAYERS[_name] = (0, {"errors", "values"}, "layer 0 imports the standard library alone")
 LAYERS[""] = (0, {"lazy"}, "the package says what is loaded late")
 LAYERS["setting_sources"] = (0, {"errors", "values", "settings"}, "it reads what the settings declare")

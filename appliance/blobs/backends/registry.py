@@ -1,14 +1,13 @@
 """The kinds of backends, by the names that the settings give them. One that is not configured is not loaded."""
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from appliance import drivers
 from appliance.blobs.backends.base import Backend
 from appliance.blobs.durable import Disk
-from appliance.errors import Fatal
 
 KINDS = {"file": "local", "s3": "s3", "swift": "swift", "rados": "rados"}
 """Each kind's module in this package, which has `connect(Location) -> Backend`."""
@@ -32,11 +31,5 @@ def connect(location: Location, disk: Disk | None = None) -> Backend:
 
     Raises `WrongUsage` for options that can't be meant, `Fatal` if the kind's driver is not installed.
     """
-    try:
-        module = importlib.import_module(f"appliance.blobs.backends.{KINDS[location.kind]}")
-    except ModuleNotFoundError as error:
-        raise Fatal(
-            f"The store {location.store} needs the library {error.name}, which is not installed: make setup "
-            "installs it."
-        ) from error
+    module = drivers.load(f"appliance.blobs.backends.{KINDS[location.kind]}", f"The store {location.store}")
     return cast(Backend, module.connect(location, disk or Disk()))

@@ -1,14 +1,13 @@
 """Which engine a database is of. SQLite is built in; PostgreSQL is loaded by name, and only when it is asked for."""
 
-import importlib
 from pathlib import Path
 from typing import cast
 
+from appliance import drivers
 from appliance.blobs.reserve import Reserve
 from appliance.db.engine.base import Database
 from appliance.db.engine.sqlite import SqliteDatabase
 from appliance.db.nodes import NodeCard
-from appliance.errors import Fatal
 
 _SERVERS = ("postgresql://", "postgres://")
 
@@ -26,10 +25,5 @@ def open_database(where: Path | str, reserve: Reserve | None = None, card: NodeC
     """
     if not is_server(where):
         return SqliteDatabase(Path(where), reserve)
-    try:
-        engine = importlib.import_module("appliance.db.engine.postgresql")
-    except ModuleNotFoundError as error:
-        raise Fatal(
-            f"A database on PostgreSQL needs the library {error.name}, which is not installed: make setup installs it."
-        ) from error
+    engine = drivers.load("appliance.db.engine.postgresql", "A database on PostgreSQL")
     return cast(Database, engine.PostgresqlDatabase(where, reserve or Reserve(Path.cwd(), 0), card or NodeCard()))
