@@ -10,11 +10,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from appliance.db.engine.base import Database
 from appliance.db.engine.registry import open_database
 from tests import postgresql
 
 ENGINE = os.environ.get("TEST_DATABASE", "sqlite")
+
+SQLITE_ALONE = pytest.mark.skipif(ENGINE != "sqlite", reason="it asks SQLite itself")
 
 
 @cache

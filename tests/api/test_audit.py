@@ -8,10 +8,10 @@ import pytest
 
 from appliance.api.http.observe import SAFE, Observed, auditing
 from appliance.api.http.service import Route
+from appliance.db.engine.registry import open_database
 from appliance.values import now
 from tests.api.identity_v3.scenarios import filled
 from tests.api.policy_world import BODIES, SERVICES, World
-from tests.databases import open_test_database
 
 SECRETS = ("a very secret word", "secret-in-a-header")
 
@@ -19,7 +19,7 @@ SECRETS = ("a very secret word", "secret-in-a-header")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
-    world = World(directory, open_test_database(directory / "appliance.db"))
+    world = World(directory, open_database(directory / "appliance.db"))
     observers = [auditing(world.trail, now)]
     for name, service in list(world.services.items()):
         world.services[name] = cast("Any", Seen)(service.routes, Observed(name, service, world.transfers, observers))

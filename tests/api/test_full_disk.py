@@ -14,10 +14,10 @@ from appliance.api.http.messages import Request, Response
 from appliance.api.http.service import Route, Service
 from appliance.blobs.durable import Disk, DurableFile
 from appliance.blobs.reserve import Reserve
+from appliance.db.engine.registry import open_database
 from tests.api.policy_world import SERVICES, World
 from tests.api.served import serving
 from tests.api.test_service import Plain, call
-from tests.databases import open_test_database
 
 READS_AND_DELETES = ("GET", "HEAD", "DELETE")
 OTHERS = {
@@ -56,7 +56,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
-    world = World(directory, open_test_database(directory / "appliance.db"))
+    world = World(directory, open_database(directory / "appliance.db"))
     yield world
     world.close()
 

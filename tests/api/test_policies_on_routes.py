@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from appliance.api.http.service import ANY_TOKEN, Route
+from appliance.db.engine.registry import open_database
 from appliance.identity.policy.rules import RULES as IDENTITY
 from appliance.image.policies import RULES as IMAGE
 from tests.api.policy_world import CALLERS, SERVICES, World
-from tests.databases import open_test_database
 
 TABLE = Path(__file__).with_name("policy_table.txt")
 KNOWN: dict[str, dict[str, Any]] = {"identity": IDENTITY, "image": IMAGE}
@@ -25,7 +25,7 @@ KNOWN: dict[str, dict[str, Any]] = {"identity": IDENTITY, "image": IMAGE}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
-    world = World(directory, open_test_database(directory / "appliance.db"))
+    world = World(directory, open_database(directory / "appliance.db"))
     yield world
     world.close()
 
@@ -61,7 +61,7 @@ def test_each_policy_of_a_route_is_in_the_table_of_its_service(world: World, ser
 def write() -> None:
     """Write the table as the services answer now."""
     with tempfile.TemporaryDirectory() as name:
-        world = World(Path(name), open_test_database(Path(name) / "appliance.db"))
+        world = World(Path(name), open_database(Path(name) / "appliance.db"))
         text = ["# Letters, in this order: " + ", ".join(CALLERS) + "."]
         for service in SERVICES:
             text += ["", f"[{service}]"]

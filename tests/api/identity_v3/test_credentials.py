@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.identity_v3.client import Client
 from tests.api.identity_v3.scenarios import Scenario, play
+from tests.databases import SQLITE_ALONE
 
 
 class World:
@@ -125,6 +126,7 @@ def test_credentials_answer_as_keystone(client: Client, world: World, scenario: 
     play(client, row, world.names, world.tokens[who])
 
 
+@SQLITE_ALONE
 def test_secrets_are_not_in_the_rows(client: Client, world: World, tmp_path: Path) -> None:
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("appliance.db*"))
     assert world.names["T"].encode() in stored

@@ -17,6 +17,7 @@ from appliance.identity.auth.hash_queue import HashQueue
 from appliance.identity.auth.totp import passcode
 from appliance.settings import Settings
 from tests.api.identity_v3.client import PASSWORD, Answer, Client, password_auth, start
+from tests.databases import SQLITE_ALONE
 
 T = TypeVar("T")
 
@@ -247,6 +248,7 @@ def test_every_refusal_takes_one_hash(world: World, way: str, shown: tuple[str, 
         assert counting.computed == 1, name
 
 
+@SQLITE_ALONE
 def test_every_refusal_writes_once_where_failures_are_kept(world: World) -> None:
     def changes() -> int:
         row = world.client.identity.store.transact(lambda tx: tx.row("SELECT total_changes() AS count"))

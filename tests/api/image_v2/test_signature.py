@@ -123,11 +123,14 @@ def test_a_signature_that_can_not_be_checked_refuses_the_data(signed: Cloud, cha
     assert signed.show(image)["status"] == "queued"
 
 
-def test_half_a_signature_is_none(signed: Cloud, cloud: Cloud) -> None:
+def test_half_a_signature_is_none(signed: Cloud) -> None:
     half = {name: value for name, value in properties().items() if name != "img_signature_key_type"}
     assert signed.active(b"anything", **half)["status"] == "active"
+
+
+def test_without_a_directory_there_is_no_certificate(cloud: Cloud) -> None:
     image = cloud.new(**properties())["id"]
-    assert cloud.put(image, DATA).status == 400, "without a directory there is no certificate"
+    assert cloud.put(image, DATA).status == 400
 
 
 @pytest.mark.parametrize(("data", "status"), [(DATA, "active"), (DATA[1:], "queued")])
