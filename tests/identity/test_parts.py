@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.errors import Fatal, Invalid
+from appliance.errors import Fatal, Invalid, Unauthenticated
 from appliance.identity.auth.passwords import DEFAULT_COST, Cost, Passwords
 from appliance.identity.auth.totp import passcode
 from appliance.identity.tokens.keyring import Keyring
@@ -69,6 +69,20 @@ def test_a_key_that_someone_else_brings_is_accepted_and_kept(tmp_path: Path) -> 
     ours.rotate(10**15, retain=0)
     ours.rotate(10**15 + 1, retain=0)
     assert ours.verify(other.sign({"sub": "b"})) == {"sub": "b"}
+
+
+def test_a_key_that_another_thread_has_just_found_is_read(tmp_path: Path) -> None:
+    ours, other = Keyring(tmp_path / "keys", 1), Keyring(tmp_path / "keys", 1)
+    other.rotate(10**15, retain=10**15)
+    assert ours.verify(other.sign({"sub": "c"})) == {"sub": "c"}
+
+
+def test_a_damaged_key_that_is_put_there_costs_no_more_than_its_tokens(tmp_path: Path) -> None:
+    ours, stranger = Keyring(tmp_path / "keys", 1), Keyring(tmp_path / "other", 1)
+    (tmp_path / "keys" / "public" / "central.pem").write_bytes(b"junk")
+    with pytest.raises(Unauthenticated):
+        ours.verify(stranger.sign({"sub": "d"}))
+    assert ours.verify(ours.sign({"sub": "a"})) == {"sub": "a"}
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk"])

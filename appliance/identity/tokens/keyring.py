@@ -1,6 +1,7 @@
 """The keys that sign tokens, and the key that seals stored secrets."""
 
 import hashlib
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from jwt.types import Options
 from appliance.blobs.durable import Disk, ensure_directory, replace_file
 from appliance.errors import Corrupt, Fatal, Unauthenticated
 from appliance.values import Micros
+
+log = logging.getLogger(__name__)
 
 ALGORITHM = "ES256"
 _MAX_TOKEN = 8192
@@ -50,8 +53,12 @@ class Keyring:
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise Unauthenticated("This is no token.")
         claims = self._verified(token)
-        if claims is None and self.refresh():
-            self.reload()
+        # Another thread may have found the new keys first, and not have read them yet.
+        if claims is None and (self.refresh() or self._public_files() != self._files):
+            try:
+                self.reload()
+            except Fatal as error:
+                log.error("%s", error)
             claims = self._verified(token)
         if claims is None:
             raise Unauthenticated("The token was not signed here.")
@@ -113,14 +120,17 @@ class Keyring:
         try:
             private = serialization.load_pem_private_key(self._private_file.read_bytes(), password=None)
             # The newest first: it has signed most of what is about.
-            files = sorted((self._directory / "public").glob("*.pem"), reverse=True)
+            files = self._public_files()
             public = [serialization.load_pem_public_key(file.read_bytes()) for file in files]
         except (OSError, ValueError) as error:
             raise Fatal(f"the token keys in {self._directory} can't be read: {error}") from error
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise Fatal(f"{self._private_file} is not a P-256 key")
-        self._private = private
+        self._files, self._private = files, private
         self._public = [key for key in public if isinstance(key, ec.EllipticCurvePublicKey)]
+
+    def _public_files(self) -> list[Path]:
+        return sorted((self._directory / "public").glob("*.pem"), reverse=True)
 
 
 class Sealer:
