@@ -158,7 +158,7 @@ def test_a_member_sees_neither_stores_nor_people_nor_images_of_others(page: Page
 def test_a_short_session_asks_for_the_password_and_disturbs_no_upload(
     browser: Browser, start: Start, tmp_path: Path
 ) -> None:
-    cloud = start("--token-lifetime", "60")
+    cloud = start("--token-lifetime", "600")
     file = tmp_path / "long.img"
     file.write_bytes(bytes(1 << 20) + b"x" * (8 << 20))
     page = open_page(browser, cloud)
@@ -172,7 +172,7 @@ def test_a_short_session_asks_for_the_password_and_disturbs_no_upload(
     page.get_by_role("searchbox").fill("lon")
     page.get_by_role("button", name="Import").click()
     page.get_by_label("Address", exact=True).fill("https://example.org/half-typed")
-    page.clock.fast_forward(31_000)
+    page.clock.fast_forward(301_000)
     asked = page.get_by_role("dialog", name="Stay logged in")
     asked.get_by_label("Password").fill("wrong")
     asked.get_by_role("button", name="Stay logged in").click()
