@@ -214,7 +214,12 @@ class TurnPool(Pool):
 
     def _computes(self, elapsed: float) -> bool:
         """Whether the holder had a processor for a good part of that time."""
-        return (time.clock_gettime(self._clock) - self._spent) * 4 >= elapsed
+        try:
+            spent = time.clock_gettime(self._clock) - self._spent
+        except OSError:
+            # The thread has ended in the middle of its job.
+            return False
+        return spent * 4 >= elapsed
 
     def _take(self) -> None:
         self._holder = threading.get_ident()

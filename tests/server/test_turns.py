@@ -4,6 +4,8 @@ import threading
 import time
 from functools import partial
 
+import pytest
+
 from appliance.server.pool import TurnPool
 from tests.waiting import eventually
 
@@ -91,6 +93,22 @@ def test_what_a_job_computes_is_seen_from_outside() -> None:
     assert pool._computes(0.1) and not pool._computes(_PATIENCE)
     go.set()
     assert pool.close(_PATIENCE) == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_job_that_ends_its_thread_keeps_no_turn() -> None:
+    pool, other = TurnPool("test", 4, patience=0.005), threading.Event()
+    ended: list[threading.Thread] = []
+
+    def first() -> None:
+        ended.append(threading.current_thread())
+        raise SystemExit
+
+    pool.submit(first)
+    pool.submit(other.set)
+    assert other.wait(_PATIENCE)
+    ended[0].join()
+    pool.close(0)
 
 
 def test_every_job_is_run_whoever_submits_it() -> None:
