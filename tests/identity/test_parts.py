@@ -77,12 +77,17 @@ def test_a_key_that_another_thread_has_just_found_is_read(tmp_path: Path) -> Non
     assert ours.verify(other.sign({"sub": "c"})) == {"sub": "c"}
 
 
-def test_a_damaged_key_that_is_put_there_costs_no_more_than_its_tokens(tmp_path: Path) -> None:
+def test_a_damaged_key_that_is_put_there_costs_no_more_than_its_tokens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ours, stranger = Keyring(tmp_path / "keys", 1), Keyring(tmp_path / "other", 1)
     (tmp_path / "keys" / "public" / "central.pem").write_bytes(b"junk")
-    with pytest.raises(Unauthenticated):
-        ours.verify(stranger.sign({"sub": "d"}))
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            ours.verify(stranger.sign({"sub": "d"}))
     assert ours.verify(ours.sign({"sub": "a"})) == {"sub": "a"}
+    assert [record.message for record in caplog.records if "can't be read" in record.message] == caplog.messages
+    assert len(caplog.messages) == 1, "whoever forges tokens fills no log"
 
 
 @pytest.mark.parametrize("damage", [b"", b"junk"])

@@ -119,14 +119,15 @@ class Keyring:
     def _load(self) -> None:
         try:
             private = serialization.load_pem_private_key(self._private_file.read_bytes(), password=None)
-            # The newest first: it has signed most of what is about.
-            files = self._public_files()
-            public = [serialization.load_pem_public_key(file.read_bytes()) for file in files]
+            # The newest first: it has signed most of what is about. Noted before they are read, so that a damaged one
+            # is told of once.
+            self._files = self._public_files()
+            public = [serialization.load_pem_public_key(file.read_bytes()) for file in self._files]
         except (OSError, ValueError) as error:
             raise Fatal(f"the token keys in {self._directory} can't be read: {error}") from error
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise Fatal(f"{self._private_file} is not a P-256 key")
-        self._files, self._private = files, private
+        self._private = private
         self._public = [key for key in public if isinstance(key, ec.EllipticCurvePublicKey)]
 
     def _public_files(self) -> list[Path]:
