@@ -29,6 +29,17 @@ def _ask(flags: Flags, method: str, path: str, document: dict[str, Any] | None =
         return site.ask(method, path, document)
 
 
+def _options(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Several options, for verbs that share them."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for one in reversed(options):
+            function = one(function)
+        return function
+
+    return add
+
+
 # -- peers
 
 
@@ -40,25 +51,21 @@ def show_site(flags: Flags, output: Output) -> int:
     return 0
 
 
-def _with_trust(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say by what the certificate of a site is known."""
-    options = [
-        option(
-            "--pin",
-            metavar="SHA256",
-            help="SHA-256 of its TLS certificate, or of that's public key, if no authority has signed it; "
-            "empty for authorities that this machine trusts",
-        ),
-        option(
-            "--ca",
-            metavar="FILE",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="authorities that have signed it, in PEM: for one that `--tls-cert self` made, its tls/ca.pem",
-        ),
-    ]
-    for add in reversed(options):
-        function = add(function)
-    return function
+_with_trust = _options(
+    option(
+        "--pin",
+        metavar="SHA256",
+        help="SHA-256 of its TLS certificate, or of that certificate's public key, if no authority has signed it; "
+        "empty for authorities that this machine trusts",
+    ),
+    option(
+        "--ca",
+        metavar="FILE",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="authorities that have signed it, in PEM: for one that `--tls-cert self` made, its tls/ca.pem",
+    ),
+)
+"""By what the certificate of a site is known."""
 
 
 def _authorities(file: Path | None) -> dict[str, str]:
@@ -132,42 +139,32 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         raise WrongUsage(f"{param.opts[0]} takes bytes a second like 512K or 4M, not {value}") from None
 
 
-def _with_terms(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say how a feed comes here."""
-    options = [
-        option("--every", metavar="TIME", callback=_seconds, help="how often to look, like 15m; 0 for when told to"),
-        option("--between", "hours", metavar="HOURS", help="only in these hours of the day, like 22:00-06:00"),
-        option("--limit", "rate", metavar="RATE", callback=_bytes, help="bytes a second at the most, like 4M"),
-        option(
-            "--policy",
-            metavar="POLICY",
-            type=click.Choice(("mirror", "keep")),
-            help="what leaves the feed is removed here, too (mirror), or stays (keep)",
-        ),
-        option(
-            "--project", metavar="PROJECT_ID", help="project that is to own the images [that of the same id as there]"
-        ),
-    ]
-    for add in reversed(options):
-        function = add(function)
-    return function
+_with_terms = _options(
+    option("--every", metavar="TIME", callback=_seconds, help="how often to look, like 15m; 0 for when told to"),
+    option("--between", "hours", metavar="HOURS", help="only in these hours of the day, like 22:00-06:00"),
+    option("--limit", "rate", metavar="RATE", callback=_bytes, help="bytes a second at the most, like 4M"),
+    option(
+        "--policy",
+        metavar="POLICY",
+        type=click.Choice(("mirror", "keep")),
+        help="what leaves the feed is removed here, too (mirror), or stays (keep)",
+    ),
+    option("--project", metavar="PROJECT_ID", help="project that is to own the images [that of the same id as there]"),
+)
+"""How a feed comes here."""
 
 
-def _with_serving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say how a feed is handed on from here."""
-    options = [
-        option("--serve-between", "serve_hours", metavar="HOURS", help="hand its blocks on only in these hours"),
-        option(
-            "--serve-limit",
-            "serve_rate",
-            metavar="RATE",
-            callback=_bytes,
-            help="bytes a second at the most that go out of it, to all who follow it from here together",
-        ),
-    ]
-    for add in reversed(options):
-        function = add(function)
-    return function
+_with_serving = _options(
+    option("--serve-between", "serve_hours", metavar="HOURS", help="hand its blocks on only in these hours"),
+    option(
+        "--serve-limit",
+        "serve_rate",
+        metavar="RATE",
+        callback=_bytes,
+        help="bytes a second at the most that go out of it, to all who follow it from here together",
+    ),
+)
+"""How a feed is handed on from here."""
 
 
 @verb("follow", "have the images of another site's feed come here")

@@ -22,7 +22,7 @@ class PeerRecord:
     key: str
     url: str
     pin: str
-    """The SHA-256 of its certificate or of that's key, or authorities in PEM, if it is known by one of these."""
+    """The SHA-256 of its certificate or of the key in that, or authorities in PEM, if it is known by one of these."""
     paired_at: Micros
 
 

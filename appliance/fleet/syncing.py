@@ -191,9 +191,11 @@ class Syncer:
         with self._changed:
             self._changed.notify()
         end = time.monotonic() + _STOP_SECONDS
-        for thread in (self._thread, *self._at_work.values()):
-            if thread is not None:
-                thread.join(max(0.0, end - time.monotonic()))
+        if self._thread is not None:
+            # The one that begins the others.
+            self._thread.join(_STOP_SECONDS)
+        for thread in self._at_work.values():
+            thread.join(max(0.0, end - time.monotonic()))
 
     def wake(self, name: str) -> None:
         """Have a feed brought up to date now, in the background. Raises `NotFound` or `Invalid`."""
