@@ -10,12 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.answering import answering
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PLACE = _ROOT / "build" / "rivals"
@@ -129,12 +130,5 @@ def _web(directory: Path) -> Iterator[tuple[str, list[int]]]:
     count = [0]
 
     handler = type("Counted", (_Ranges,), {"count": count})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", count
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(partial(handler, directory=str(directory))) as address:
+        yield address, count

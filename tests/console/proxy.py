@@ -2,10 +2,11 @@
 
 import http.client
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+from tests.answering import answering
 
 _OWN = ("connection", "transfer-encoding", "content-length", "host")
 
@@ -41,10 +42,5 @@ def behind_prefix(inside: str, prefix: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}{prefix}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(Handler) as url:
+        yield f"{url}{prefix}"

@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.answering import answering
 
 _CHUNK = 16384
 
@@ -96,19 +98,9 @@ class _Proxy(BaseHTTPRequestHandler):
 def http_proxy(credentials: str = "") -> Iterator[Seen]:
     """A proxy for `http_proxy` and `https_proxy`."""
     seen = Seen(credentials=credentials)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Proxy", (_Proxy,), {"seen": seen}))
-    server.daemon_threads = True
-    server.block_on_close = False
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign, assignment]
-    seen.url = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with answering(type("Proxy", (_Proxy,), {"seen": seen})) as address:
+        seen.url = address.removeprefix("http://")
         yield seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @dataclass

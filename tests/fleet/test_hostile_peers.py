@@ -4,10 +4,9 @@ import http.client
 import itertools
 import json
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from appliance.errors import ApplianceError, Corrupt, Forbidden, Invalid, LimitE
 from appliance.fleet.feed_log import Position, make
 from appliance.server.limits import Limits
 from appliance.values import Caller
+from tests.answering import answering
 from tests.data_directory import data
 from tests.fleet.conftest import Serve
 from tests.fleet.sites import Pair, Site, site
@@ -216,18 +216,8 @@ class Between(BaseHTTPRequestHandler):
 @contextmanager
 def between(url: str) -> Iterator[tuple[str, type[Between]]]:
     handler = type("Hostile", (Between,), {"url": url, "path_part": NOWHERE, "answer": None})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    server.block_on_close = False
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign, assignment]
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", handler
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(handler) as address:
+        yield address, handler
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 import io
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from appliance.fleet.keys import SiteKey
 from appliance.fleet.syncing import FollowTerms
 from appliance.fleet.tree_writer import TreeWriter
 from appliance.values import now
+from tests.answering import answering
 from tests.data_directory import data
 from tests.fleet.lines import line_to
 from tests.fleet.sites import Site
@@ -51,15 +51,8 @@ def web(directory: Path, handler: type[Plain]) -> Iterator[str]:
     def make(*args: Any, **rest: Any) -> Plain:
         return handler(*args, directory=str(directory), **rest)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), make)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(make) as address:
+        yield address
 
 
 def publish(site: Site, directory: Path) -> int:

@@ -3,16 +3,17 @@
 import importlib.util
 import re
 import sys
-import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.answering import answering
 
 ROOT = Path(__file__).parents[2]
 FILES = tuple(sorted(path.name for path in (ROOT / "packaging").glob("*.txt")))
@@ -113,12 +114,8 @@ def test_renewing_lists_the_hashes_of_the_index(tmp_path: Path) -> None:
 def served(folder: Path) -> Iterator[str]:
     """The address at which a folder is served."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with answering(handler) as address:
+        yield address
 
 
 def test_no_package_source_is_named() -> None:

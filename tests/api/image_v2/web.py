@@ -4,7 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.answering import answering
 
 
 @dataclass
@@ -21,11 +23,11 @@ class Page:
 class Web:
     """Pages, and which requests came for them."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
+    def __init__(self, base: str) -> None:
         self.pages: dict[str, Page] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
-        self.port: int = server.server_address[1]
-        self.base = f"http://127.0.0.1:{self.port}"
+        self.base = base
+        self.port = int(base.rpartition(":")[2])
 
 
 @contextmanager
@@ -53,14 +55,6 @@ def web_server() -> Iterator[Web]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    web = Web(server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with answering(Handler) as base:
+        web = Web(base)
         yield web
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from tests.answering import answering
 
 FAULTS = (
     "reset",
@@ -152,18 +154,8 @@ def fault_proxy(endpoint: str, tls: ssl.SSLContext | None = None) -> Iterator[tu
     plan = Plan()
     target = urlsplit(endpoint)
     attributes = {"plan": plan, "host": target.hostname, "port": target.port}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), attributes))
-    server.daemon_threads = True
-    server.block_on_close = False
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign, assignment]
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", plan
-    finally:
-        plan.heal()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(type("Handler", (_Handler,), attributes), tls) as address:
+        try:
+            yield address, plan
+        finally:
+            plan.heal()
