@@ -160,17 +160,25 @@ class Scratch:
 class BlockReader:
     """Turns runs into pieces. Any thread may use it: there is a scratch buffer for each."""
 
-    def __init__(self, handles: Handles, on_damage: Callable[[int], None], checks: RecentChecks) -> None:
+    def __init__(
+        self, handles: Handles, on_damage: Callable[[int], None], checks: RecentChecks, *, notes_reads: bool = True
+    ) -> None:
+        """With `notes_reads` somebody calls `take_reads` now and then."""
         self._handles = handles
         self._on_damage = on_damage
         self._checks = checks
         self._local = threading.local()
+        self._notes_reads = notes_reads
         self._read_lately: set[str] = set()
 
     def take_reads(self) -> list[str]:
         """The segments that were read since the last call."""
         taken, self._read_lately = self._read_lately, set()
         return list(taken)
+
+    def _note(self, segment: str) -> None:
+        if self._notes_reads:
+            self._read_lately.add(segment)
 
     def pieces(self, run: Run, keep: Callable[[str], None] | None, scratch: Scratch) -> Iterator[Stored]:
         """The bytes of a run, piece by piece, which may be views of `scratch`.
@@ -181,7 +189,7 @@ class BlockReader:
         if not run.segment:
             yield run.take
             return
-        self._read_lately.add(run.segment)
+        self._note(run.segment)
         as_file = keep is not None and run.raw and run.stored >= _SMALL_RUN
         if not as_file or keep is None:
             yield from self._blocks(run, self._read(run, scratch)[0])
@@ -253,7 +261,7 @@ class BlockReader:
 
     def stored(self, span: Span) -> memoryview:
         """A block as it is stored, once it is found sound. Raises `Corrupt`, `StorageFault` or `SegmentMissing`."""
-        self._read_lately.add(span.segment)
+        self._note(span.segment)
         return self._checked(span, self._fetched(span))[0]
 
     def _checked(self, span: Span, stored: memoryview) -> tuple[memoryview, bytes | memoryview]:

@@ -49,7 +49,9 @@ class BlobStore:
         checks: RecentChecks | None = None,
         others: Others | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        notes_reads: bool = True,
     ) -> None:
+        """With `notes_reads`, `note_reads` has to be called now and then."""
         self.backend = backend
         self.index = index
         self.clock = clock
@@ -61,6 +63,7 @@ class BlobStore:
         self.gc_guard = GcGuard(clock, removal_lock, others)
         self.uuid = b""
         self._monotonic = monotonic
+        self._notes_reads = notes_reads
         self._trouble: str | None = None
         self._next_trial = 0.0
         self._trouble_lock = threading.Lock()
@@ -74,7 +77,7 @@ class BlobStore:
         """
         self.backend.prepare()
         self.handles = Handles(self.backend)
-        self.reader = BlockReader(self.handles, self.index.damaged, self.checks)
+        self.reader = BlockReader(self.handles, self.index.damaged, self.checks, notes_reads=self._notes_reads)
         self._pool = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="blob-read")
         self._join_index(lost_index)
         staged = self.backend.clear_staging()

@@ -196,6 +196,7 @@ def open_stores(
             removal_lock=directory.removing_segments,
             checks=RecentChecks(settings.recheck_seconds),
             others=others,
+            notes_reads=bool(settings.recompress_after),
         )
         store.open(lost_index=lost_index)
         if reserve is not None:

@@ -1,6 +1,7 @@
 """With `recompress_after`, what nobody reads takes less room, and clients get the same bytes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,10 @@ def test_what_was_read_is_noted_by_a_job(served: Served, image_id: str) -> None:
     served.ask("GET", f"/v2/images/{image_id}/file")
     served.appliance.services.scheduler.wake("reads")
     eventually(lambda: served.appliance.db.row("SELECT 1 FROM segments WHERE read_at > 0"))
+
+
+def test_without_it_nobody_remembers_what_was_read(tmp_path: Path) -> None:
+    with serving(tmp_path / "d") as made:
+        image_id = made.upload("read", DATA)
+        assert made.ask("GET", f"/v2/images/{image_id}/file").body == DATA
+        assert made.appliance.stores.default.writer.reader.take_reads() == []
