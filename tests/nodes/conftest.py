@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.api.served import Served
 from tests.blobs.backends.conftest import bucket, server  # noqa: F401 - fixtures
 from tests.blobs.backends.seaweed import Seaweed
 from tests.nodes.site import Site
@@ -17,3 +18,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, server: Seaweed, bucket: str)
     made.start("two")
     yield made
     made.close()
+
+
+@pytest.fixture
+def one(site: Site) -> Served:
+    return site.nodes["one"]
+
+
+@pytest.fixture
+def two(site: Site) -> Served:
+    return site.nodes["two"]

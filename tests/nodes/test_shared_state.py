@@ -29,16 +29,6 @@ BALANCER = {"Host": "images.test", **OWN}
 """What a node is sent by a balancer in front of all of them."""
 
 
-@pytest.fixture
-def one(site: Site) -> Served:
-    return site.nodes["one"]
-
-
-@pytest.fixture
-def two(site: Site) -> Served:
-    return site.nodes["two"]
-
-
 def at_once(*works: Callable[[], object]) -> list[BaseException]:
     """Do all of it at the same time; what was raised."""
     raised: list[BaseException] = []

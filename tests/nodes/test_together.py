@@ -20,16 +20,6 @@ from tests.waiting import eventually
 ADMIN = Caller("u", "p", roles=frozenset(("admin", "manager", "member", "reader")))
 
 
-@pytest.fixture
-def one(site: Site) -> Served:
-    return site.nodes["one"]
-
-
-@pytest.fixture
-def two(site: Site) -> Served:
-    return site.nodes["two"]
-
-
 RAW = {"name": "x", "disk_format": "raw", "container_format": "bare"}
 
 
